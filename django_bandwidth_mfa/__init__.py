@@ -1,0 +1,3 @@
+"""Two-factor login for Django: a code by SMS or phone call, through Bandwidth's MFA API."""
+
+__version__ = "0.1.0"
