@@ -1,0 +1,255 @@
+"""Bandwidth's MFA API: send a code by SMS or by phone call, and ask whether a code is right."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from .answers import failure_error, read_id, read_verdict
+from .credentials import BasicCredentials, Credentials, OAuthCredentials
+from .errors import Endpoint
+from .payloads import Payload, is_http_url
+from .secret import Secret
+from .transport import Answer, Deadline, Failure, Transport
+
+BASE_URL = "https://mfa.bandwidth.com/api/v1"
+TOKEN_URL = "https://api.bandwidth.com/api/v1/oauth2/token"  # noqa: S105
+
+
+class BandwidthClient:
+    """A client of one Bandwidth account. Safe to share among threads and to keep across a fork.
+
+    Credentials are either `client_id` and `client_secret` (OAuth 2.0) or `username` and `password`
+    (HTTP Basic, which Bandwidth ends on 2 December 2026): exactly one pair.
+
+    Args:
+        account_id: the Bandwidth account's id.
+        base_url: the API up to, and without, `/accounts/…`.
+        token_url: where OAuth 2.0 tokens come from.
+        connect_timeout: seconds for a connection, per address and for TLS.
+        read_timeout: seconds without a byte from the server.
+        total_timeout: seconds for a whole call, fetching a token and a second attempt at
+            connecting included. Only name resolution can add to it.
+
+    Raises:
+        ValueError: an argument is missing or wrong; it is named, and its value is not repeated.
+    """
+
+    def __init__(
+        self,
+        *,
+        account_id: str,
+        username: str | None = None,
+        password: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        base_url: str = BASE_URL,
+        token_url: str = TOKEN_URL,
+        connect_timeout: float = 3.05,
+        read_timeout: float = 5,
+        total_timeout: float = 8,
+    ) -> None:
+        given = {
+            "username": Secret(username or ""),
+            "password": Secret(password or ""),
+            "client_id": Secret(client_id or ""),
+            "client_secret": Secret(client_secret or ""),
+        }
+        del username, password, client_id, client_secret  # error pages print locals
+        for name, seconds in (
+            ("connect_timeout", connect_timeout),
+            ("read_timeout", read_timeout),
+            ("total_timeout", total_timeout),
+        ):
+            _check_seconds(name, seconds)
+        # "." and ".." would be resolved away, and with them the account.
+        if not isinstance(account_id, str) or account_id.strip(" .") == "":
+            raise ValueError("account_id must be the id of a Bandwidth account.")
+        self._account_id = account_id
+        self._base_url = _checked_url("base_url", base_url).rstrip("/")
+        self._total_timeout = float(total_timeout)
+        self._transport = Transport(
+            self._base_url, connect_timeout=connect_timeout, read_timeout=read_timeout
+        )
+        self._credentials: Credentials
+        if _chosen_pair(given) == "client_id":
+            token_url = _checked_url("token_url", token_url)
+            self._credentials = OAuthCredentials(
+                given["client_id"],
+                given["client_secret"],
+                Transport(token_url, connect_timeout=connect_timeout, read_timeout=read_timeout),
+                token_url,
+            )
+        else:
+            self._credentials = BasicCredentials(given["username"], given["password"])
+
+    def __repr__(self) -> str:
+        return f"<BandwidthClient for account {self._account_id} at {self._base_url}>"
+
+    def send_message(
+        self,
+        *,
+        to: str,
+        from_: str,
+        application_id: str,
+        message: str,
+        digits: int,
+        scope: str = "2FA",
+        callback_url: str | None = None,
+    ) -> str:
+        """Have Bandwidth make a code and send it by SMS. Returns the `messageId`.
+
+        Args:
+            to: the user's number, E.164.
+            from_: a Bandwidth number of the account, E.164, tied to the application.
+            application_id: the messaging application's id, at most 50 characters.
+            message: at most 2048 characters; must hold `{CODE}`, may hold `{NAME}`, `{SCOPE}`.
+            digits: length of the code, 2 to 8.
+            scope: what the code is for, at most 25 characters; codes of one scope never pass
+                another.
+            callback_url: where Bandwidth posts delivery receipts.
+
+        Raises:
+            ValueError: an argument breaks its rule; it is named.
+            BandwidthError: no code was accepted for sending; see `may_have_arrived`.
+        """
+        payload = Payload(
+            to=to,
+            from_=from_,
+            application_id=application_id,
+            scope=scope,
+            message=message,
+            digits=digits,
+            **({} if callback_url is None else {"callback_url": callback_url}),
+        )
+        del to, from_, callback_url  # error pages print locals
+        return read_id(self._call("messaging", payload), "messaging", "messageId")
+
+    def send_call(
+        self,
+        *,
+        to: str,
+        from_: str,
+        application_id: str,
+        message: str,
+        digits: int,
+        scope: str = "2FA",
+    ) -> str:
+        """Have Bandwidth make a code and read it out in a phone call. Returns the `callId`.
+
+        Arguments and errors are those of `send_message`; `application_id` is the voice
+        application's.
+        """
+        payload = Payload(
+            to=to,
+            from_=from_,
+            application_id=application_id,
+            scope=scope,
+            message=message,
+            digits=digits,
+        )
+        del to, from_  # error pages print locals
+        return read_id(self._call("voice", payload), "voice", "callId")
+
+    def verify(
+        self,
+        *,
+        to: str,
+        from_: str,
+        application_id: str,
+        code: str,
+        digits: int,
+        expiration_minutes: float,
+        scope: str = "2FA",
+    ) -> bool:
+        """Ask Bandwidth whether `code` is right. `True` only for 200 and `{"valid": true}`.
+
+        Args:
+            to: the number that the code went to, E.164.
+            from_: the number that it came from, E.164.
+            application_id: the one used to send the code.
+            code: ASCII digits, as many as `digits` says.
+            digits: length of the code, 2 to 8.
+            expiration_minutes: how old the code may be, over 0 and at most 15.
+            scope: the one used to send the code.
+
+        Raises:
+            ValueError: an argument breaks its rule; it is named.
+            BandwidthError: Bandwidth gave no verdict; see `may_have_arrived`.
+        """
+        payload = Payload(
+            to=to,
+            from_=from_,
+            application_id=application_id,
+            scope=scope,
+            code=code,
+            digits=digits,
+            expiration_minutes=expiration_minutes,
+        )
+        del to, from_, code  # error pages print locals
+        return read_verdict(self._call("verify", payload))
+
+    def _call(self, endpoint: Endpoint, payload: Payload) -> Answer:
+        payload.validate()
+        deadline = Deadline(self._total_timeout)
+        authorization = self._credentials.authorization(deadline)
+        answer = self._post(endpoint, payload, authorization, deadline)
+        if answer.status == 401 and self._credentials.renewable:
+            # The token may have been revoked. Refused means not acted upon: asking again is safe.
+            authorization = self._credentials.authorization(deadline, refused=authorization)
+            answer = self._post(endpoint, payload, authorization, deadline)
+        return answer
+
+    def _post(
+        self,
+        endpoint: Endpoint,
+        payload: Payload,
+        authorization: Secret[str],
+        deadline: Deadline,
+    ) -> Answer:
+        outcome = self._transport.post(
+            f"{self._base_url}/accounts/{quote(self._account_id, safe='')}/code/{endpoint}",
+            body=payload.encode(),
+            content_type="application/json",
+            authorization=authorization,
+            deadline=deadline,
+        )
+        if isinstance(outcome, Failure):
+            raise failure_error(outcome, endpoint)
+        return outcome
+
+
+def _chosen_pair(given: dict[str, Secret[str]]) -> str:
+    """`"client_id"` or `"username"`: whichever pair is given, whole and alone."""
+    names = {name for name, secret in given.items() if secret.reveal()}
+    if names not in ({"client_id", "client_secret"}, {"username", "password"}):
+        raise ValueError(
+            "Give either client_id and client_secret (OAuth 2.0) or username and password (HTTP "
+            f"Basic); given: {', '.join(sorted(names)) or 'none'}."
+        )
+    name = "client_id" if "client_id" in names else "username"
+    if ":" in given[name].reveal():
+        raise ValueError(f"{name} must not hold a colon, which HTTP Basic cannot carry.")
+    return name
+
+
+def _check_seconds(name: str, seconds: object) -> None:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not (number and 0 < seconds <= 3600):  # type: ignore[operator]
+        raise ValueError(f"{name} must be a number of seconds, over 0 and at most 3600.")
+
+
+def _checked_url(name: str, url: str) -> str:
+    """The URL, if requests can post to it and it holds no credentials, query or fragment."""
+    usable = is_http_url(url) and not any(sign in url for sign in "?#@")
+    if usable:
+        try:
+            usable = bool(urlsplit(requests.Request("POST", url).prepare().url or "").hostname)
+        except (requests.RequestException, ValueError):  # its message quotes the URL
+            usable = False
+    if not usable:
+        raise ValueError(
+            f"{name} must be an http or https URL without user name, query or fragment."
+        )
+    return url

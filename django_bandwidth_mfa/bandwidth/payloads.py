@@ -1,0 +1,109 @@
+"""The bodies of Bandwidth's requests: checked before they are sent, and never printed.
+
+The rules are those of Bandwidth's reference page and its published OpenAPI description
+(https://dev.bandwidth.com/apis/mfa-apis/mfa/). Where the two differ on `digits` (2 to 8, 4 to 8)
+and on the expiration (over 0, from 1) the wider one holds, and Bandwidth has the last word.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from .secret import Secret
+
+_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+_CODE = re.compile(r"[0-9]{2,8}")
+
+
+def _is_text(value: object, longest: int) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= longest
+
+
+def _is_number(value: object, low: float, high: float) -> bool:
+    """Whether it is an int or float with low <= value <= high (`True` is no number, nor is NaN)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def is_e164(value: object) -> bool:
+    """Whether it is a number that Bandwidth takes: `^\\+[1-9]\\d{1,14}$`, in ASCII digits."""
+    return isinstance(value, str) and _E164.fullmatch(value) is not None
+
+
+def is_http_url(value: object) -> bool:
+    """Whether it is an absolute http or https URL."""
+    if not isinstance(value, str) or not value.isprintable() or " " in value:
+        return False
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bad port or IPv6 address; the message would quote the URL
+        return False
+
+
+# Argument: its name in JSON, the rule as code, the rule in words.
+_RULES: dict[str, tuple[str, Callable[[object], bool], str]] = {
+    "to": ("to", is_e164, "a phone number in E.164 form, such as +12025550143"),
+    "from_": ("from", is_e164, "a phone number in E.164 form, such as +12025550143"),
+    "application_id": (
+        "applicationId",
+        lambda value: _is_text(value, 50),
+        "a text of 1 to 50 characters",
+    ),
+    "scope": ("scope", lambda value: _is_text(value, 25), "a text of 1 to 25 characters"),
+    "message": (
+        "message",
+        lambda value: _is_text(value, 2048) and "{CODE}" in str(value),
+        "a text of at most 2048 characters that holds {CODE}",
+    ),
+    "digits": (
+        "digits",
+        lambda value: isinstance(value, int) and _is_number(value, 2, 8),
+        "an integer from 2 to 8",
+    ),
+    "code": (
+        "code",
+        lambda value: isinstance(value, str) and _CODE.fullmatch(value) is not None,
+        "2 to 8 ASCII digits",
+    ),
+    "expiration_minutes": (
+        "expirationTimeInMinutes",
+        lambda value: _is_number(value, 0, 15) and value != 0,
+        "a number over 0 and at most 15",
+    ),
+    "callback_url": ("callbackUrl", is_http_url, "an absolute http or https URL"),
+}
+
+
+class Payload:
+    """One request's fields, by the names of `BandwidthClient`'s arguments.
+
+    Making one cannot fail, so that the caller can drop its own variables before anything can.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, **fields: object) -> None:
+        self._fields = fields
+
+    def __repr__(self) -> str:
+        return f"<Payload of {', '.join(self._fields)}>"
+
+    def validate(self) -> None:
+        """Raise a `ValueError` that names the first field that breaks its rule, without its value.
+
+        The value is never bound to a local here: error pages print the locals of this frame.
+        """
+        for name in self._fields:
+            _, holds, rule = _RULES[name]
+            if not holds(self._fields[name]):
+                raise ValueError(f"{name} must be {rule}.")
+        if "code" in self._fields and len(str(self._fields["code"])) != self._fields["digits"]:
+            raise ValueError("code must have as many digits as digits says.")
+
+    def encode(self) -> Secret[bytes]:
+        return Secret(
+            json.dumps({_RULES[name][0]: value for name, value in self._fields.items()}).encode()
+        )

@@ -1,0 +1,352 @@
+"""One POST under a deadline, with a cap on the answer's size.
+
+requests and urllib3 bound each read, not their sum: a server that sends a byte now and then, in
+its headers or in its body, holds a caller for as long as it likes. Here the connection itself
+asks before every read how much time the call has left, in plain HTTP, TLS and through a proxy
+alike, and notes the moment at which a request begins to be written, so that "it never arrived" is
+known and not guessed from the name of an exception.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import requests
+import requests.adapters
+import urllib3
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError, ProtocolError
+from urllib3.util.connection import create_connection
+
+from .secret import Secret
+
+T = TypeVar("T")
+
+# Bytes of an answer, headers and framing included. Bandwidth's are under 2 KiB.
+MAX_ANSWER = 64 * 1024
+
+# Seconds. Servers and NATs close idle connections silently, and a request written to one of those
+# has an unknown outcome; past this age a new connection is made instead.
+MAX_IDLE = 15.0
+
+
+class Deadline:
+    """A moment of the monotonic clock, `seconds` from now."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left; 0 when it is over."""
+        return max(self._ends - time.monotonic(), 0.0)
+
+
+class PerProcess(Generic[T]):
+    """A value that a forked child makes anew.
+
+    Two processes that share a TLS connection break each other's, and a lock that a thread held at
+    the fork is never released in the child. The process id is compared on every use instead of
+    registering a fork hook, because uWSGI forks without calling Python's hooks.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._current = (os.getpid(), make())
+
+    def get(self) -> T:
+        pid, value = self._current
+        if pid != os.getpid():
+            value = self._make()
+            self._current = (os.getpid(), value)
+        return value
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP answer."""
+
+    status: int
+    content_type: str
+    retry_after: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """No whole answer. `sent`: some of the request may have been written to the server."""
+
+    reason: str
+    sent: bool
+    unreadable: bool = False  # something came, but it is not HTTP, or too much of it
+
+
+class _UnreadableAnswer(Exception):
+    """What came is not HTTP, or is over `MAX_ANSWER`."""
+
+
+class _Exchange:
+    """What one attempt and the connection that carries it know of each other."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        # None until one of our connections is reached, then whether writing has begun.
+        self.sent: bool | None = None
+        self.reason = ""  # why there was no connection
+        self._bytes_left = MAX_ANSWER
+
+    def at_most(self, seconds: float | None) -> float:
+        """Seconds that the next step may take; `TimeoutError` when the deadline is over."""
+        remaining = self.deadline.remaining()
+        if remaining <= 0:
+            raise TimeoutError("the call's total time is over")
+        return remaining if seconds is None else min(seconds, remaining)
+
+    def received(self, count: int) -> None:
+        self._bytes_left -= count
+        if self._bytes_left < 0:
+            raise _UnreadableAnswer("the answer is too long")
+
+
+_exchange: ContextVar[_Exchange] = ContextVar("django_bandwidth_mfa_exchange")
+
+
+class _BoundedReader(io.RawIOBase):
+    """A socket's reading end that obeys the exchange's deadline and size cap."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._exchange = _exchange.get()
+        self._per_read = sock.gettimeout()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._exchange.at_most(self._per_read))
+        count: int | None = self._raw.readinto(buffer)
+        self._exchange.received(count or 0)
+        # Whoever uses the socket next (TLS, after a proxy's CONNECT) gets what is left, no more.
+        self._sock.settimeout(self._exchange.at_most(self._per_read))
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock))
+
+    def begin(self) -> None:
+        not_http = False
+        try:
+            super().begin()
+        except ConnectionError:  # RemoteDisconnected is an HTTPException too
+            raise
+        except http.client.HTTPException:
+            not_http = True
+        if not_http:
+            raise _UnreadableAnswer("the answer is not HTTP")
+
+
+class _BoundedConnection(HTTPConnection):
+    """urllib3's connection, under the deadline of the exchange that uses it."""
+
+    response_class = _Response
+    # `http.client.HTTPConnection.debuglevel = 1`, a common debugging aid, would print our headers.
+    debuglevel = 0
+
+    _last_used = 0.0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the pool may hand this connection out again."""
+        return time.monotonic() - self._last_used < MAX_IDLE and super().is_connected
+
+    def _new_conn(self) -> socket.socket:
+        # urllib3 gives every address of a name the whole connect time-out; a name with eight dead
+        # addresses would take eight times as long.
+        exchange = _exchange.get()
+        exchange.sent = False
+        try:
+            for *_, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
+                seconds = exchange.at_most(self.timeout)
+                try:
+                    sock = create_connection(
+                        (str(address[0]), int(address[1])),
+                        seconds,
+                        socket_options=self.socket_options,
+                    )
+                except OSError as error:
+                    exchange.reason = f"no connection: {type(error).__name__}"
+                else:
+                    sock.settimeout(exchange.at_most(self.timeout))  # for TLS and CONNECT
+                    return sock
+        except socket.gaierror:
+            exchange.reason = "the name does not resolve"
+        except TimeoutError:
+            exchange.reason = "the total time-out was over before there was a connection"
+        raise NewConnectionError(self, exchange.reason)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.is_closed:
+            self.connect()
+        exchange = _exchange.get()
+        self.timeout = exchange.at_most(self.timeout)
+        exchange.sent = True  # from here on nobody can say that it did not arrive
+        self._last_used = time.monotonic()
+        super().request(*args, **kwargs)
+
+
+class _BoundedTLSConnection(_BoundedConnection, HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _BoundedConnection
+
+
+class _TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _BoundedTLSConnection
+
+
+_POOLS = {"http": _Pool, "https": _TLSPool}
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """requests' pool of connections, made of ours. No retries, no redirects, no cookies."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class Transport:
+    """POSTs to one origin. Safe under threads and after a fork.
+
+    The environment's proxies (`HTTPS_PROXY`, `NO_PROXY`, …) and CA bundle (`REQUESTS_CA_BUNDLE`,
+    `CURL_CA_BUNDLE`) are read here, once. `.netrc` is never read, so it cannot replace our
+    credentials. A certificate is always verified.
+
+    Raises:
+        ValueError: a proxy that is not spoken to in plain HTTP, or a CA bundle that is not there.
+    """
+
+    def __init__(self, origin: str, *, connect_timeout: float, read_timeout: float) -> None:
+        self._timeouts = (connect_timeout, read_timeout)
+        self._proxies: dict[str, str] = dict(get_environ_proxies(origin, no_proxy=None))
+        proxy = select_proxy(origin, self._proxies) or ""
+        if "://" in proxy and not proxy.lower().startswith("http://"):
+            # SOCKS and TLS proxies bring sockets of their own, which no deadline could bound.
+            raise ValueError(
+                "The proxy that the environment names for Bandwidth must be an http:// one."
+            )
+        self._verify: str | bool = True
+        for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+            if path := os.environ.get(name):
+                if not os.path.exists(path):
+                    raise ValueError(f"{name} in the environment names a file that is not there.")
+                self._verify = path
+        self._adapter = PerProcess(_Adapter)
+
+    def post(
+        self,
+        url: str,
+        *,
+        body: Secret[bytes],
+        content_type: str,
+        authorization: Secret[str],
+        deadline: Deadline,
+    ) -> Answer | Failure:
+        """POST once; once more only if the first attempt failed before a byte was written.
+
+        Returns what happened instead of raising: an exception of requests holds the request, with
+        its headers and body, and would stay attached to whatever is raised from it.
+        """
+        outcome, again = self._attempt(url, body, content_type, authorization, deadline)
+        if again and deadline.remaining() > 0:
+            outcome, _ = self._attempt(url, body, content_type, authorization, deadline)
+        return outcome
+
+    def _attempt(
+        self,
+        url: str,
+        body: Secret[bytes],
+        content_type: str,
+        authorization: Secret[str],
+        deadline: Deadline,
+    ) -> tuple[Answer | Failure, bool]:
+        """What happened, and whether trying again may help and cannot hurt."""
+        if deadline.remaining() <= 0:
+            return Failure("the total time-out was over before it could be sent", sent=False), False
+        request = requests.Request(
+            "POST",
+            url,
+            data=body.reveal(),
+            headers={
+                "Authorization": authorization.reveal(),
+                "Content-Type": content_type,
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",  # a small compressed answer could be a huge one
+                "User-Agent": "django-bandwidth-mfa",
+            },
+        ).prepare()
+        exchange = _Exchange(deadline)
+        outer = _exchange.set(exchange)
+        try:
+            # The adapter, not a session: no cookie jar, no redirects, no `.netrc`.
+            response = self._adapter.get().send(
+                request,
+                stream=True,
+                timeout=self._timeouts,
+                verify=self._verify,
+                proxies=self._proxies,
+            )
+            with contextlib.closing(response):
+                answer = Answer(
+                    status=response.status_code,
+                    content_type=response.headers.get("Content-Type", ""),
+                    retry_after=response.headers.get("Retry-After", ""),
+                    body=b"".join(response.raw.stream(8192, decode_content=False)),
+                )
+            return answer, False
+        except _UnreadableAnswer as error:
+            return Failure(str(error), sent=bool(exchange.sent), unreadable=True), False
+        except Exception as error:
+            # Whatever these libraries raise, documented or not, has the request in its frames.
+            failure = Failure(
+                exchange.reason or type(error).__name__,
+                sent=_may_have_been_sent(error, exchange),
+            )
+            untrusted = isinstance(error, requests.exceptions.SSLError)
+            return failure, not failure.sent and not untrusted
+        finally:
+            _exchange.reset(outer)
+
+
+def _may_have_been_sent(error: Exception, exchange: _Exchange) -> bool:
+    if exchange.sent is not None:
+        return exchange.sent
+    # No connection of ours was reached: it failed before, or the adapter's `send` is a stub of
+    # somebody's tests, of which only the exception can tell what it stands for.
+    if isinstance(error, requests.ConnectionError):
+        return any(isinstance(arg, ProtocolError) for arg in error.args)
+    return isinstance(error, requests.ReadTimeout | requests.exceptions.ChunkedEncodingError)

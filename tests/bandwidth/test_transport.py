@@ -1,0 +1,256 @@
+"""What servers may do to a call: drip, hang, flood, drop, talk nonsense."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_bandwidth_mfa.bandwidth import (
+    BandwidthClient,
+    BandwidthError,
+    InvalidResponse,
+    UnknownOutcome,
+    Unreachable,
+)
+from tests.bandwidth.servers import VERIFY, RawServer, answer, basic_client, drips, sends
+
+PASS = answer(b'{"valid": true}')
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def error_of(client: BandwidthClient) -> BandwidthError:
+    with pytest.raises(BandwidthError) as caught:
+        client.verify(**VERIFY)
+    return caught.value
+
+
+DRIPS = {
+    "status line": drips(b"", b"H"),
+    "headers": drips(HEAD, b"X-Drip: 1\r\n"),
+    "one header": drips(HEAD + b"X-Drip: ", b"1"),
+    "100 Continue": drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "body": drips(HEAD + b"Content-Length: 5000\r\n\r\n", b" "),
+    "endless body": drips(HEAD + b"\r\n", b" "),
+    "chunks": drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "chunk size": drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+}
+
+
+@pytest.mark.parametrize("name", DRIPS)
+def test_a_dripping_server_is_left_when_the_total_time_is_over(name: str) -> None:
+    """Fails if `_BoundedReader` no longer asks how much time is left around each read."""
+    with RawServer(DRIPS[name]) as server:
+        client = basic_client(server.url, read_timeout=1, total_timeout=0.15)
+        started = time.monotonic()
+        error = error_of(client)
+        assert time.monotonic() - started < 1.2
+    assert type(error) is UnknownOutcome
+    assert len(server.requests) == 1  # what may have arrived is never sent again
+
+
+@pytest.mark.parametrize("name", ["headers", "body"])
+def test_a_server_dripping_over_tls_is_left_as_well(
+    name: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if only the plain connection class is bounded."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with RawServer(DRIPS[name], certificate=certificate) as server:
+        client = basic_client(server.url, read_timeout=1, total_timeout=0.3)
+        started = time.monotonic()
+        error = error_of(client)
+        assert time.monotonic() - started < 1.3
+    assert type(error) is UnknownOutcome
+    assert len(server.requests) == 1
+
+
+def test_a_proxy_that_drips_its_answer_to_connect_is_left_and_nothing_was_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails if the CONNECT answer is read past `_Response`."""
+    with RawServer(drips(b"HTTP/1.1 200 OK\r\n", b"X-Drip: 1\r\n")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        client = basic_client("https://mfa.invalid", connect_timeout=1, total_timeout=0.15)
+        started = time.monotonic()
+        error = error_of(client)
+        assert time.monotonic() - started < 1.2
+    assert type(error) is Unreachable
+
+
+def test_a_tls_handshake_behind_a_slow_proxy_gets_only_the_time_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails if `_BoundedReader` does not cut the socket's time-out after a read: 0.7 seconds."""
+
+    def slow_then_silent(connection: socket.socket) -> None:
+        time.sleep(0.3)
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        connection.recv(65536)
+        connection.recv(65536)
+
+    with RawServer(slow_then_silent) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        client = basic_client("https://mfa.invalid", connect_timeout=5, total_timeout=0.4)
+        started = time.monotonic()
+        error = error_of(client)
+        assert time.monotonic() - started < 0.6
+    assert type(error) is Unreachable
+
+
+def test_a_tls_handshake_that_hangs_is_left_and_nothing_was_sent() -> None:
+    with RawServer(sends(b"")) as server:
+        url = server.url.replace("http:", "https:")
+        client = basic_client(url, connect_timeout=1, total_timeout=0.15)
+        started = time.monotonic()
+        error = error_of(client)
+        assert time.monotonic() - started < 1.2
+    assert type(error) is Unreachable
+
+
+@pytest.mark.parametrize(("read", "total"), [(0.1, 30), (30, 0.1)])
+def test_a_silent_server_is_left_after_the_shorter_time_out(read: float, total: float) -> None:
+    """Fails if only one of the two is kept, or the first read does not ask for the time left."""
+    with RawServer(drips(b"", b"")) as server:
+        client = basic_client(server.url, read_timeout=read, total_timeout=total)
+        started = time.monotonic()
+        error = error_of(client)
+        assert time.monotonic() - started < 1
+    assert type(error) is UnknownOutcome
+    assert len(server.requests) == 1
+
+
+def _dead_addresses(
+    listeners: list[socket.socket],
+) -> list[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int]]]:
+    """Addresses whose accept queue is full, so that connecting to them hangs."""
+    addresses = []
+    for _ in range(5):
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        listeners.append(listener)
+        for _ in range(3):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+            listeners.append(filler)
+        address = listener.getsockname()
+        addresses.append((socket.AF_INET, socket.SOCK_STREAM, 6, "", address))
+    return addresses
+
+
+def test_many_dead_addresses_of_one_name_share_the_total_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails if every address gets the whole connect time-out, as in urllib3's `_new_conn`."""
+    sockets: list[socket.socket] = []
+    dead = _dead_addresses(sockets)
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> object:
+        return dead if host == "mfa.invalid" else resolve(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    client = basic_client("http://mfa.invalid:1", connect_timeout=0.25, total_timeout=0.4)
+    started = time.monotonic()
+    error = error_of(client)
+    assert time.monotonic() - started < 1
+    assert type(error) is Unreachable
+    for sock in sockets:
+        sock.close()
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        HEAD + b"Content-Length: 10000000000\r\n\r\n" + b" " * 200_000,
+        HEAD + b"\r\n" + b" " * 200_000,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"8000\r\n" + b" " * 200_000,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 200_000,
+        HEAD + (b"X-Flood: " + b"x" * 5000 + b"\r\n") * 40,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 8000,
+    ],
+    ids=["length", "until close", "chunked", "chunk size", "headers", "100 Continue"],
+)
+def test_an_answer_over_the_cap_is_invalid(flood: bytes) -> None:
+    """Fails if `_Exchange.received` no longer counts."""
+    with RawServer(sends(flood)) as server:
+        error = error_of(basic_client(server.url, total_timeout=3))
+    assert type(error) is InvalidResponse
+    assert error.may_have_arrived is True
+    assert "too long" in str(error)
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"SSH-2.0-OpenSSH_9.9\r\n", b"\r\n\r\n", b"HTTP/9 yes\r\n\r\n"]
+)
+def test_an_answer_that_is_not_http_is_invalid(garbage: bytes) -> None:
+    with RawServer(sends(garbage)) as server:
+        error = error_of(basic_client(server.url))
+    assert type(error) is InvalidResponse
+    assert error.may_have_arrived is True
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"HTTP/1.1 200 OK\r\n", PASS[:-1], PASS[: PASS.index(b"{")]], ids=len
+)
+def test_a_connection_dropped_after_sending_has_an_unknown_outcome(start: bytes) -> None:
+    """Fails if a request is retried, or `{"valid": true` cut short is read as a whole answer."""
+    with RawServer(sends(start)) as server:
+        error = error_of(basic_client(server.url))
+    assert error.may_have_arrived is True
+    assert len(server.requests) == 1
+
+
+def test_a_reset_after_sending_has_an_unknown_outcome() -> None:
+    def reset(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connection.close()
+
+    with RawServer(reset) as server:
+        assert type(error_of(basic_client(server.url))) is UnknownOutcome
+    assert len(server.requests) == 1
+
+
+def test_no_listener_means_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    error = error_of(basic_client(f"http://127.0.0.1:{port}"))
+    assert type(error) is Unreachable
+    assert "ConnectionRefusedError" in str(error)
+
+
+def test_a_name_that_does_not_resolve_means_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(*args: object, **kwargs: object) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    error = error_of(basic_client("https://mfa.invalid"))
+    assert type(error) is Unreachable
+    assert "does not resolve" in str(error)
+
+
+def test_an_attempt_that_failed_before_sending_is_made_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails if `Transport.post` does not try again, or tries for ever."""
+    resolve = socket.getaddrinfo
+    failed: list[object] = []
+
+    def getaddrinfo(*args: Any, **kwargs: Any) -> object:
+        if len(failed) < 3:
+            failed.append(args)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return resolve(*args, **kwargs)
+
+    with RawServer(sends(PASS)) as server:
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        client = basic_client(server.url)
+        assert type(error_of(client)) is Unreachable
+        assert len(failed) == 2
+        assert client.verify(**VERIFY) is True
+    assert len(failed) == 3
+    assert len(server.requests) == 1
