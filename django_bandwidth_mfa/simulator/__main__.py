@@ -1,0 +1,117 @@
+"""``python -m django_bandwidth_mfa.simulator``: serve until Ctrl-C."""
+
+import argparse
+import errno
+import math
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from . import defaults
+from .server import Simulator
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the simulator. Returns 0 when told to stop, 1 when it cannot listen."""
+    options = _parser().parse_args(arguments)
+    simulator = Simulator(
+        host=options.host,
+        port=options.port,
+        account=options.account,
+        username=options.username,
+        password=options.password,
+        client_id=options.client_id,
+        client_secret=options.client_secret,
+        latency=options.latency,
+        name=options.name,
+        max_wrong=options.max_wrong,
+        quiet=options.quiet,
+    )
+    told_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told_to_stop.set())
+    try:
+        simulator.start()
+    except OSError as problem:
+        print(_explain(problem, options.host, options.port), file=sys.stderr)
+        return 1
+    print(_greeting(simulator), flush=True)
+    told_to_stop.wait()
+    simulator.stop()
+    return 0
+
+
+def _greeting(simulator: Simulator) -> str:
+    lines = [
+        f"Simulated Bandwidth, account {simulator.account}. Nothing reaches a real phone.",
+        "",
+        f"  API    {simulator.base_url}  (BANDWIDTH_MFA_BASE_URL)",
+        f"  Token  {simulator.token_url}  (BANDWIDTH_MFA_TOKEN_URL)",
+        f"  Inbox  {simulator.inbox_url}",
+        "",
+    ]
+    if not simulator.is_loopback:
+        lines += ["Whoever reaches this address can read the codes.", ""]
+    return "\n".join([*lines, "Stop with Ctrl-C."])
+
+
+def _explain(problem: OSError, host: str, port: int) -> str:
+    if problem.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} is taken. Stop what listens there, choose another with --port, "
+            "or let --port 0 find a free one."
+        )
+    if problem.errno == errno.EACCES:
+        return f"Port {port} is not allowed for this user. Choose one above 1023 with --port."
+    return f"Cannot listen on {host} port {port}: {problem.strerror}. Check --host and --port."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m django_bandwidth_mfa.simulator",
+        description="A local Bandwidth: the MFA API, and an inbox that shows the codes it sends.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--port", type=_port, default=defaults.DEFAULT_PORT, help="0 finds a free one")
+    add("--host", default=defaults.DEFAULT_HOST, help="address to listen on")
+    add("--account", default=defaults.DEFAULT_ACCOUNT, help="account id")
+    add("--username", default=defaults.DEFAULT_USERNAME, help="for HTTP Basic")
+    add("--password", default=defaults.DEFAULT_PASSWORD, help="for HTTP Basic")
+    add("--client-id", default=defaults.DEFAULT_CLIENT_ID, help="for OAuth 2.0")
+    add("--client-secret", default=defaults.DEFAULT_CLIENT_SECRET, help="for OAuth 2.0")
+    add("--latency", type=_seconds, default=0.0, help="seconds that every API answer takes")
+    add("--name", default=defaults.DEFAULT_NAME, help="what {NAME} in a message becomes")
+    add(
+        "--max-wrong",
+        type=_positive,
+        default=defaults.DEFAULT_MAX_WRONG,
+        help="wrong codes for one number within two minutes before it is answered 429",
+    )
+    add("--quiet", action="store_true", help="do not write a line for each API request")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536):
+        raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

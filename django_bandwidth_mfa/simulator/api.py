@@ -1,0 +1,173 @@
+"""The MFA API itself: credentials, routing and answers, without any HTTP server."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+from . import contract
+from .faults import Fault
+from .state import TOKEN_SECONDS, State, TooManyWrongCodesError
+
+API_PREFIX = "/api/v1"
+TOKEN_PATH = f"{API_PREFIX}/oauth2/token"
+JSON_TYPE = "application/json; charset=utf-8"
+
+_CODE_PATH = re.compile(rf"{API_PREFIX}/accounts/([^/]+)/code/(messaging|voice|verify)")
+_SHOWN_FORM_FIELDS = ("grant_type", "scope")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The one account that the simulator knows, and both ways into it."""
+
+    account: str
+    username: str
+    password: str
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer, ready to be written."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON_TYPE
+
+    @classmethod
+    def json(cls, status: int, data: object) -> "Response":
+        """Return an answer that carries data as JSON."""
+        return cls(status, json.dumps(data).encode())
+
+
+@dataclass(frozen=True)
+class Route:
+    """Which endpoint a path names, and for which account (None for the token endpoint)."""
+
+    endpoint: str
+    account: str | None = None
+
+    @classmethod
+    def find(cls, method: str, path: str) -> "Route | None":
+        """Return the route, or None where Bandwidth's gateway knows none."""
+        if method != "POST":
+            return None
+        if path == TOKEN_PATH:
+            return cls("token")
+        found = _CODE_PATH.fullmatch(path)
+        return cls(found[2], found[1]) if found else None
+
+
+class API:
+    """Answers requests as Bandwidth does, in its order: path, credentials, account, fields."""
+
+    def __init__(self, state: State, credentials: Credentials) -> None:
+        self._state = state
+        self._credentials = credentials
+
+    def answer(self, route: Route, authorization: str, content_type: str, body: bytes) -> Response:
+        """Handle one request to a known path, given two of its headers ("" where missing)."""
+        if route.account is None:
+            return self._token(authorization, content_type, body)
+        if not self._is_authorized(authorization):
+            return error(HTTPStatus.UNAUTHORIZED)
+        if route.account != self._credentials.account:
+            return error(HTTPStatus.FORBIDDEN)
+        try:
+            data = contract.load_object(content_type, body)
+            return Response.json(HTTPStatus.OK, self._code(route.endpoint, data))
+        except contract.ContractError as refusal:
+            return error(HTTPStatus.BAD_REQUEST, str(refusal))
+        except TooManyWrongCodesError:
+            return error(HTTPStatus.TOO_MANY_REQUESTS)
+
+    def _code(self, endpoint: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        if endpoint == "verify":
+            return {"valid": self._state.verify(contract.parse_verify_request(data))}
+        request = contract.parse_code_request(data)
+        if endpoint == "voice":
+            return {"callId": self._state.send("voice", request).id}
+        return {"messageId": self._state.send("sms", request).id}
+
+    def _token(self, authorization: str, content_type: str, body: bytes) -> Response:
+        known = (self._credentials.client_id, self._credentials.client_secret)
+        if _basic(authorization) != known:
+            return error(HTTPStatus.UNAUTHORIZED)
+        # Error names: RFC 6749, section 5.2.
+        if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+            return error(HTTPStatus.BAD_REQUEST, "invalid_request")
+        if _form(body).get("grant_type") != "client_credentials":
+            return error(HTTPStatus.BAD_REQUEST, "unsupported_grant_type")
+        token = self._state.issue_token()
+        return Response.json(
+            HTTPStatus.OK,
+            {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS},
+        )
+
+    def _is_authorized(self, authorization: str) -> bool:
+        scheme, _, value = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            return self._state.accepts_token(value.strip())
+        return _basic(authorization) == (self._credentials.username, self._credentials.password)
+
+
+def error(status: int, detail: str | None = None) -> Response:
+    """Return an error in Bandwidth's shape for its status."""
+    return Response.json(status, contract.error_body(status, detail))
+
+
+def unknown_path() -> Response:
+    """Return what the API gateway answers where there is nothing."""
+    return Response.json(HTTPStatus.FORBIDDEN, {"message": contract.MISSING_TOKEN})
+
+
+def fault_answer(fault: Fault) -> Response:
+    """Return the answer of a fault that has a status or a body."""
+    status = fault.status or HTTPStatus.OK
+    if fault.body is not None:
+        content = Response(status, fault.body.encode(errors="replace"))
+    elif status < HTTPStatus.BAD_REQUEST:
+        content = Response.json(status, {})
+    else:
+        content = error(status)
+    if status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):  # these have no body in HTTP
+        content = Response(status, b"")
+    return content
+
+
+def readable_body(route: Route | None, body: bytes) -> object:
+    """Return a request body for ``/requests.json``: parsed JSON, the token form, or text.
+
+    Of the token form only the fields without secrets keep their value.
+    """
+    if route and route.account is None:
+        return {
+            name: value if name in _SHOWN_FORM_FIELDS else "********"
+            for name, value in _form(body).items()
+        }
+    try:
+        return json.loads(body, parse_constant=str)  # NaN would make the list no JSON
+    except (ValueError, RecursionError):
+        return body.decode(errors="replace")
+
+
+def _basic(authorization: str) -> tuple[str, str] | None:
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return (user, password) if colon else None
+
+
+def _form(body: bytes) -> dict[str, str]:
+    return dict(parse_qsl(body.decode(errors="replace")))

@@ -1,0 +1,161 @@
+"""The rules of Bandwidth's MFA API: what a request must hold, and how an error looks.
+
+Source: the MFA reference page and the OpenAPI description. Where they differ the wider bound
+holds (``digits`` and the length of ``code`` from 2, ``expirationTimeInMinutes`` above 0), and a
+verification needs only ``to``, ``code`` and ``expirationTimeInMinutes``.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+DEFAULT_SCOPE = "2FA"
+MAX_EXPIRATION_MINUTES = 15
+
+EXPLICIT_DENY = "User is not authorized to access this resource with an explicit deny"
+MISSING_TOKEN = "Missing Authentication Token"  # noqa: S105 - the API gateway's words
+TOO_MANY_WRONG = "This number has exceeded verification attempts, please wait 2 minutes"
+
+_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+_LABELS = {"to": "to number", "from": "from number"}
+_MIN_DIGITS, _MAX_DIGITS = 2, 8
+
+
+class ContractError(ValueError):
+    """The request breaks a rule of the contract; the text is the answer's ``error``."""
+
+
+@dataclass(frozen=True)
+class CodeRequest:
+    """A valid body of ``/code/messaging`` or ``/code/voice``."""
+
+    to: str
+    from_: str
+    application_id: str
+    message: str
+    digits: int
+    scope: str
+    callback_url: str | None
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """A valid body of ``/code/verify``. What it may leave out is None."""
+
+    to: str
+    code: str
+    expiration_minutes: float
+    scope: str
+    from_: str | None
+    application_id: str | None
+    digits: int | None
+
+
+def error_body(status: int, detail: str | None = None) -> dict[str, str]:
+    """Return what Bandwidth answers with this error status: each has its own shape."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"message": "Unauthorized"}
+    if status == HTTPStatus.FORBIDDEN:
+        return {"Message": EXPLICIT_DENY}
+    if detail is None:
+        detail = TOO_MANY_WRONG if status == HTTPStatus.TOO_MANY_REQUESTS else "Bad Request"
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            detail = "Internal Error"
+    return {"error": detail, "requestId": str(uuid.uuid4())}
+
+
+def load_object(content_type: str, body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a request carries.
+
+    Raises ContractError if the content type is not JSON, or the body is not a JSON object in UTF-8.
+    """
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise ContractError("Content-Type must be application/json")
+    try:
+        data = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):  # RecursionError: nested some thousand levels deep
+        raise ContractError("request body must be valid JSON in UTF-8") from None
+    if not isinstance(data, dict):
+        raise ContractError("request body must be a JSON object")
+    return data
+
+
+def parse_code_request(data: Mapping[str, Any]) -> CodeRequest:
+    """Return the checked body of a send. Raises ContractError, naming the first wrong field."""
+    to, from_ = _number(data, "to"), _number(data, "from")
+    application_id = _text(data, "applicationId", 1, 50)
+    message = _text(data, "message", 1, 2048)
+    if "{CODE}" not in message:
+        raise ContractError("message must contain {CODE}")
+    callback_url = _text(data, "callbackUrl", 1, 2048) if "callbackUrl" in data else None
+    return CodeRequest(
+        to, from_, application_id, message, _digits(data), _scope(data), callback_url
+    )
+
+
+def parse_verify_request(data: Mapping[str, Any]) -> VerifyRequest:
+    """Return the checked body of a verification. Raises as parse_code_request does."""
+    return VerifyRequest(
+        to=_number(data, "to"),
+        code=_text(data, "code", _MIN_DIGITS, _MAX_DIGITS),
+        expiration_minutes=_expiration(data),
+        scope=_scope(data),
+        from_=_number(data, "from") if "from" in data else None,
+        application_id=_text(data, "applicationId", 1, 50) if "applicationId" in data else None,
+        digits=_digits(data) if "digits" in data else None,
+    )
+
+
+def _required(data: Mapping[str, Any], field: str) -> Any:
+    value = data.get(field)
+    if value is None or value == "":
+        raise ContractError(f"{_LABELS.get(field, field)} is required")
+    return value
+
+
+def _number(data: Mapping[str, Any], field: str) -> str:
+    value = _required(data, field)
+    if not isinstance(value, str) or not _E164.fullmatch(value):
+        raise ContractError(f"{_LABELS[field]} must be in E.164 format, such as +12025550123")
+    return value
+
+
+def _text(data: Mapping[str, Any], field: str, shortest: int, longest: int) -> str:
+    return _check_text(field, _required(data, field), shortest, longest)
+
+
+def _check_text(field: str, value: object, shortest: int, longest: int) -> str:
+    if not isinstance(value, str):
+        raise ContractError(f"{field} must be a string")
+    if not shortest <= len(value) <= longest:
+        raise ContractError(f"{field} must be {shortest} to {longest} characters long")
+    return value
+
+
+def _scope(data: Mapping[str, Any]) -> str:
+    return _check_text("scope", data.get("scope", DEFAULT_SCOPE), 1, 25)
+
+
+def _digits(data: Mapping[str, Any]) -> int:
+    value = _required(data, "digits")
+    # bool is an int to Python but not to JSON; 6.0 is an integer to JSON but not to Python.
+    if type(value) not in (int, float) or value not in range(_MIN_DIGITS, _MAX_DIGITS + 1):
+        raise ContractError(f"digits must be an integer from {_MIN_DIGITS} to {_MAX_DIGITS}")
+    return int(value)
+
+
+def _expiration(data: Mapping[str, Any]) -> float:
+    value = _required(data, "expirationTimeInMinutes")
+    if type(value) not in (int, float) or not 0 < value <= MAX_EXPIRATION_MINUTES:
+        raise ContractError(
+            f"expirationTimeInMinutes must be a number above 0 and at most {MAX_EXPIRATION_MINUTES}"
+        )
+    return float(value)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,17 @@
+"""What the simulator is called and accepts unless told otherwise. None of it is secret."""
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8001
+"""The command line's port; in process the default is 0, any free one."""
+
+DEFAULT_ACCOUNT = "5500001"
+DEFAULT_USERNAME = "sim-user"
+DEFAULT_PASSWORD = "sim-password"  # noqa: S105 - published on purpose, opens nothing
+DEFAULT_CLIENT_ID = "sim-client"
+DEFAULT_CLIENT_SECRET = "sim-secret"  # noqa: S105 - published on purpose, opens nothing
+
+DEFAULT_NAME = "Example"
+"""What ``{NAME}`` in a message becomes: the name an account is provisioned with."""
+
+DEFAULT_MAX_WRONG = 10
+"""Wrong codes for one number within two minutes before it is answered 429."""

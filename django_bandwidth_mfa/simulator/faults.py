@@ -1,0 +1,133 @@
+"""Failures on purpose: what ``POST /faults`` takes, and which request it hits."""
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from http import HTTPStatus
+from typing import Any
+
+ENDPOINTS = ("messaging", "voice", "verify", "token")
+MAX_DELAY_SECONDS = 600
+
+_TARGETS = (*ENDPOINTS, "all")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
+
+
+@dataclass(eq=False)
+class Fault:
+    """One failure. Unset, a field leaves that part of the exchange as it is.
+
+    ``delay``: seconds before anything else happens; alone, the request is then handled normally.
+    ``status``, ``body``: answered instead of handling the request, so nothing is sent or verified.
+    A status alone is answered in Bandwidth's own shape; a body alone with 200.
+    ``content_type``: replaces the answer's; alone, the request is handled normally.
+    ``drop``: the request is handled, then the connection closed without an answer, so that the
+    client cannot know whether it arrived.
+    ``times``: how many requests it hits; None until it is cleared.
+
+    Raises ValueError, saying what is allowed, for anything else.
+    """
+
+    on: str
+    status: int | None = None
+    times: int | None = None
+    delay: float | None = None
+    drop: bool = False
+    body: str | None = None
+    content_type: str | None = None
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    @property
+    def replaces_answer(self) -> bool:
+        """Whether the request is answered by the fault and not handled."""
+        return self.status is not None or self.body is not None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Fault":
+        """Return the fault that a JSON object describes. Raises ValueError as the class does."""
+        names = [field.name for field in fields(cls)]
+        if unknown := sorted(set(data) - set(names)):
+            raise ValueError(f"Unknown field {', '.join(unknown)}. Allowed: {', '.join(names)}.")
+        if "on" not in data:
+            raise ValueError(f'"on" is required: one of {", ".join(_TARGETS)}.')
+        return cls(**data)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields that are set."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: value
+            for name, value in values.items()
+            if value is not None and value is not False
+        }
+
+    def _check(self) -> None:
+        if self.on not in _TARGETS:
+            raise ValueError(f'"on" must be one of {", ".join(_TARGETS)}.')
+        if self.status is not None and not _is_whole(self.status, HTTPStatus.OK, 599):
+            raise ValueError('"status" must be an HTTP status from 200 to 599.')
+        if self.times is not None and not _is_whole(self.times, 1, 1_000_000):
+            raise ValueError('"times" must be a whole number from 1, or left out: until cleared.')
+        if self.delay is not None and (
+            type(self.delay) not in (int, float) or not 0 <= self.delay <= MAX_DELAY_SECONDS
+        ):
+            raise ValueError(f'"delay" must be a number of seconds, 0 to {MAX_DELAY_SECONDS}.')
+        if not isinstance(self.drop, bool):
+            raise ValueError('"drop" must be true or false.')
+        if self.body is not None and not isinstance(self.body, str):
+            raise ValueError('"body" must be a string: the answer as it is sent.')
+        # A line break in a header value would let the caller write headers of its own.
+        if self.content_type is not None and not (
+            isinstance(self.content_type, str) and _HEADER_VALUE.fullmatch(self.content_type)
+        ):
+            raise ValueError('"content_type" must be a line of ASCII, such as "text/html".')
+        if self.drop and (self.replaces_answer or self.content_type):
+            raise ValueError('"drop" answers nothing: leave out status, body and content_type.')
+        if not (self.replaces_answer or self.drop or self.content_type or self.delay is not None):
+            raise ValueError("Say what to do: status, delay, drop, body or content_type.")
+
+
+class Faults:
+    """The faults in force. Safe to use from several threads.
+
+    One fault hits a request: first the counted ones in the order they came, then the newest of
+    those that stand until cleared.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Put a fault in force."""
+        with self._lock:
+            self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Drop all faults."""
+        with self._lock:
+            self._faults = []
+
+    def take(self, endpoint: str) -> Fault | None:
+        """Return the fault that hits this request, if any, and count it."""
+        with self._lock:
+            hits = [fault for fault in self._faults if fault.on in (endpoint, "all")]
+            for fault in hits:
+                if fault.times is not None:
+                    fault.times -= 1
+                    if not fault.times:
+                        self._faults.remove(fault)
+                    return fault
+            return hits[-1] if hits else None
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return the faults in force, oldest first, with the times that are left."""
+        with self._lock:
+            return [fault.as_json() for fault in self._faults]
+
+
+def _is_whole(value: object, lowest: int, highest: int) -> bool:
+    return type(value) is int and lowest <= value <= highest

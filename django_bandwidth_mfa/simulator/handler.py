@@ -1,0 +1,219 @@
+"""One HTTP connection: which page or API path was asked, and how the answer is written."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from . import inbox_page
+from .api import Response, Route, error, fault_answer, readable_body, unknown_path
+from .contract import ContractError, load_object
+from .faults import Fault
+
+if TYPE_CHECKING:
+    from .server import Server
+
+MAX_BODY_BYTES = 64 * 1024
+_DISCARDED_BYTES = 1024 * 1024
+
+# Nothing from elsewhere, nothing inline: text from a message could not run even if it got in.
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class RefusedBodyError(Exception):
+    """The body cannot be read; the connection must end, as its rest is still to come."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the API under ``/api/`` and the simulator's own pages beside it."""
+
+    server: "Server"
+    protocol_version = "HTTP/1.1"
+    server_version = "BandwidthSimulator"
+    sys_version = ""
+    # One packet per answer. Unbuffered, the header and the body go out apart, and a kept-alive
+    # client waits 40 ms for the second (Nagle's algorithm against delayed acknowledgements).
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def _handle(self) -> None:
+        path = self.path.partition("?")[0]
+        try:
+            body = self._read_body()
+        except RefusedBodyError as refusal:
+            self.close_connection = True
+            status = int(refusal.args[0])
+            self._write(error(status, HTTPStatus(status).phrase))
+            return
+        if path.startswith("/api/"):
+            self._serve_api(path, body)
+        elif not self._is_host_allowed():
+            self._write_error(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "The simulator answers to localhost and IP addresses only.",
+            )
+        else:
+            self._serve_page(path, body)
+
+    # http.server's names. The gateway answers any method, so the API has to see them all.
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep http.server quiet: its lines hold whatever the client put in the path."""
+
+    def _read_body(self) -> bytes:
+        if "Transfer-Encoding" in self.headers:
+            raise RefusedBodyError(HTTPStatus.LENGTH_REQUIRED)
+        length = self.headers.get("Content-Length", "0")
+        if not (length.isascii() and length.isdigit()):
+            raise RefusedBodyError(HTTPStatus.BAD_REQUEST)
+        size = int(length[:12])
+        if size > MAX_BODY_BYTES:
+            # Closing on unread data resets the connection, and the client may miss the answer.
+            self.rfile.read(min(size, _DISCARDED_BYTES))
+            raise RefusedBodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        body = self.rfile.read(size)
+        if len(body) < size:
+            raise ConnectionAbortedError("The client hung up before its request was complete.")
+        return body
+
+    def _is_host_allowed(self) -> bool:
+        """Say whether the Host header names this machine, when only this machine can ask.
+
+        Stops DNS rebinding: a web page whose own name is made to point at 127.0.0.1 could
+        otherwise read the inbox with its visitor's browser. A page has no IP address for a name.
+        """
+        if not self.server.is_loopback:
+            return True
+        host = self.headers.get("Host", "")
+        name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        if name.lower() == "localhost" or name.lower().endswith(".localhost"):
+            return True
+        try:
+            ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+    # --- the API ---
+
+    def _serve_api(self, path: str, body: bytes) -> None:
+        simulator = self.server.simulator
+        route = Route.find(self.command, path)
+        simulator.state.record(path, readable_body(route, body))
+        fault = simulator.faults.take(route.endpoint) if route else None
+        # An event rather than a sleep, so that stop() does not wait for it.
+        simulator.stopping.wait(simulator.latency + ((fault and fault.delay) or 0))
+        if route is None:
+            response = unknown_path()
+        elif fault is not None and fault.replaces_answer:
+            response = fault_answer(fault)
+        else:
+            response = simulator.api.answer(
+                route,
+                self.headers.get("Authorization", ""),
+                self.headers.get("Content-Type", ""),
+                body,
+            )
+        # Neither path nor body: the line must show no code, no number and no control character.
+        name = f"{self.command} {route.endpoint}" if route else f"{self.command} unknown path"
+        if fault is not None and fault.drop:
+            self.close_connection = True
+            simulator.log(f"{name} dropped (fault)")
+            return
+        if fault is not None and fault.content_type:
+            response = Response(response.status, response.body, fault.content_type)
+        simulator.log(f"{name} {response.status}{_note(fault)}")
+        self._write(response)
+
+    # --- the simulator's own pages ---
+
+    def _serve_page(self, path: str, body: bytes) -> None:
+        pages: dict[str, tuple[str, Callable[[bytes], Response]]] = {
+            "/": ("GET", self._redirect_to_inbox),
+            "/inbox": ("GET", self._inbox),
+            "/inbox.css": ("GET", lambda _: _asset("inbox.css", "text/css; charset=utf-8")),
+            "/inbox.js": ("GET", lambda _: _asset("inbox.js", "text/javascript; charset=utf-8")),
+            "/inbox.json": ("GET", lambda _: _ok(self.server.simulator.inbox)),
+            "/requests.json": ("GET", lambda _: _ok(self.server.simulator.requests)),
+            "/faults": ("POST", self._set_faults),
+        }
+        if path not in pages:
+            self._write_error(HTTPStatus.NOT_FOUND, "There is nothing here. Try /inbox.")
+            return
+        method, page = pages[path]
+        if self.command != method and not (self.command == "HEAD" and method == "GET"):
+            self._write_error(HTTPStatus.METHOD_NOT_ALLOWED, f"Use {method}.", Allow=method)
+            return
+        response = page(body)
+        location = {"Location": "/inbox"} if response.status == HTTPStatus.FOUND else {}
+        self._write(response, **location)
+
+    def _redirect_to_inbox(self, _: bytes) -> Response:
+        return Response(HTTPStatus.FOUND, b"", "text/plain; charset=utf-8")
+
+    def _inbox(self, _: bytes) -> Response:
+        simulator = self.server.simulator
+        page = inbox_page.render(
+            simulator.state.messages,
+            now=simulator.now(),
+            base_url=simulator.base_url,
+            token_url=simulator.token_url,
+        )
+        return Response(HTTPStatus.OK, page.encode(errors="replace"), "text/html; charset=utf-8")
+
+    def _set_faults(self, body: bytes) -> Response:
+        """Add a fault, or clear all with an empty object.
+
+        Only JSON is read: a web page may post a form or plain text to another site, but asks
+        that site first before it posts JSON, and no one answers that here.
+        """
+        faults = self.server.simulator.faults
+        try:
+            data = load_object(self.headers.get("Content-Type", ""), body)
+            if data:
+                faults.add(Fault.from_json(data))
+            else:
+                faults.clear()
+        except (ContractError, ValueError) as refusal:
+            return Response.json(HTTPStatus.BAD_REQUEST, {"error": str(refusal)})
+        return _ok({"faults": faults.as_json()})
+
+    # --- writing ---
+
+    def _write_error(self, status: HTTPStatus, detail: str, **headers: str) -> None:
+        self._write(Response.json(status, {"error": detail}), **headers)
+
+    def _write(self, response: Response, **headers: str) -> None:
+        self.send_response(response.status)
+        if response.status != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Type", response.content_type)
+            self.send_header("Content-Length", str(len(response.body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.send_header("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
+
+
+def _ok(data: object) -> Response:
+    return Response.json(HTTPStatus.OK, data)
+
+
+def _asset(name: str, content_type: str) -> Response:
+    return Response(HTTPStatus.OK, inbox_page.asset(name), content_type)
+
+
+def _note(fault: Fault | None) -> str:
+    return " (fault)" if fault is not None else ""

@@ -1,0 +1,169 @@
+"""What the simulated account remembers: messages, codes, wrong tries, tokens, requests."""
+
+import re
+import secrets
+import threading
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from .contract import MAX_EXPIRATION_MINUTES, CodeRequest, VerifyRequest
+
+Channel = Literal["sms", "voice"]
+
+TOKEN_SECONDS = 3600
+WRONG_WINDOW_SECONDS = 120
+KEPT = 10_000
+"""Messages and requests kept; older ones are forgotten."""
+
+_PLACEHOLDER = re.compile(r"\{(CODE|NAME|SCOPE)\}")
+
+
+class TooManyWrongCodesError(Exception):
+    """The number had too many wrong codes and has to wait."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text message or a call, as it reached the phone."""
+
+    id: str
+    channel: Channel
+    text: str
+    code: str
+    sent_at: float
+    request: CodeRequest
+
+    def as_json(self) -> dict[str, str]:
+        """Return the message as ``/inbox.json`` shows it."""
+        return {
+            "id": self.id,
+            "channel": self.channel,
+            "to": self.request.to,
+            "from": self.request.from_,
+            "text": self.text,
+            "code": self.code,
+            "sent_at": iso_utc(self.sent_at),
+        }
+
+    def passes(self, attempt: VerifyRequest, now: float) -> bool:
+        """Say whether the attempt names this message's code and the request that asked for it.
+
+        ``from``, ``applicationId`` and ``digits`` may be left out, but may not differ.
+        """
+        sent = self.request
+        return (
+            attempt.code == self.code
+            and now - self.sent_at <= attempt.expiration_minutes * 60
+            and attempt.from_ in (None, sent.from_)
+            and attempt.application_id in (None, sent.application_id)
+            and attempt.digits in (None, sent.digits)
+        )
+
+
+class State:
+    """The one account of a simulator. Safe to use from several threads.
+
+    ``clock`` gives the time in seconds since the epoch.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, name: str, max_wrong: int) -> None:
+        self._clock = clock
+        self._name = name
+        self._max_wrong = max_wrong
+        self._lock = threading.Lock()
+        self._tokens: dict[str, float] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but access tokens, which clients keep for their hour."""
+        with self._lock:
+            self._messages: deque[Message] = deque(maxlen=KEPT)
+            self._requests: deque[dict[str, Any]] = deque(maxlen=KEPT)
+            # A code belongs to a number and a scope.
+            self._live: defaultdict[tuple[str, str], list[Message]] = defaultdict(list)
+            self._wrong: defaultdict[str, list[float]] = defaultdict(list)
+            self._blocked_until: dict[str, float] = {}
+
+    def send(self, channel: Channel, request: CodeRequest) -> Message:
+        """Make a code and deliver it. Earlier codes stay good while they are young enough."""
+        code = f"{secrets.randbelow(10**request.digits):0{request.digits}}"
+        spoken = ", ".join(code) if channel == "voice" else code
+        words = {"CODE": spoken, "NAME": self._name, "SCOPE": request.scope}
+        message = Message(
+            id=f"c-{uuid.uuid4()}" if channel == "voice" else str(uuid.uuid4()),
+            channel=channel,
+            text=_PLACEHOLDER.sub(lambda found: words[found[1]], request.message),
+            code=code,
+            sent_at=self._clock(),
+            request=request,
+        )
+        oldest = message.sent_at - MAX_EXPIRATION_MINUTES * 60
+        key = (request.to, request.scope)
+        with self._lock:
+            self._messages.appendleft(message)
+            self._live[key] = [old for old in self._live[key] if old.sent_at >= oldest]
+            self._live[key].append(message)
+        return message
+
+    def verify(self, attempt: VerifyRequest) -> bool:
+        """Say whether the code is right.
+
+        A right code is not used up: Bandwidth does not promise that, so an application that
+        relies on it must fail here.
+
+        Raises TooManyWrongCodesError for two minutes after ``max_wrong`` wrong codes for the
+        number within two minutes. A right code does not reset that count.
+        """
+        now = self._clock()
+        with self._lock:
+            if now < self._blocked_until.get(attempt.to, now):
+                raise TooManyWrongCodesError
+            live = self._live.get((attempt.to, attempt.scope), ())
+            if any(message.passes(attempt, now) for message in live):
+                return True
+            recent = [at for at in self._wrong[attempt.to] if now - at < WRONG_WINDOW_SECONDS]
+            self._wrong[attempt.to] = [*recent, now]
+            if len(self._wrong[attempt.to]) >= self._max_wrong:
+                del self._wrong[attempt.to]
+                self._blocked_until[attempt.to] = now + WRONG_WINDOW_SECONDS
+            return False
+
+    def issue_token(self) -> str:
+        """Return a new access token, good for TOKEN_SECONDS."""
+        token, now = secrets.token_urlsafe(32), self._clock()
+        with self._lock:
+            self._tokens = {old: end for old, end in self._tokens.items() if end > now}
+            self._tokens[token] = now + TOKEN_SECONDS
+        return token
+
+    def accepts_token(self, token: str) -> bool:
+        """Say whether the token was issued here and has not expired."""
+        with self._lock:
+            return self._clock() < self._tokens.get(token, 0)
+
+    def record(self, path: str, body: object) -> None:
+        """Keep a request for ``/requests.json``."""
+        with self._lock:
+            self._requests.append({"path": path, "body": body, "at": iso_utc(self._clock())})
+
+    @property
+    def messages(self) -> list[Message]:
+        """What was sent, newest first."""
+        with self._lock:
+            return list(self._messages)
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """What was asked, oldest first: ``path``, ``body``, ``at``."""
+        with self._lock:
+            return list(self._requests)
+
+
+def iso_utc(at: float) -> str:
+    """Return a moment in ISO 8601, UTC, to the millisecond: ``2026-01-31T12:00:00.000Z``."""
+    moment = datetime.fromtimestamp(at, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

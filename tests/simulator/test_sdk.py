@@ -1,0 +1,131 @@
+"""Bandwidth's own SDK, unchanged, against the simulator.
+
+Its MFA operations carry Bandwidth's address in themselves; ``ignore_operation_servers=True`` is
+its public option to use ``host`` instead.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import bandwidth
+import pytest
+from bandwidth import exceptions
+
+from django_bandwidth_mfa.simulator import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_CLIENT_ID,
+    DEFAULT_CLIENT_SECRET,
+    DEFAULT_MAX_WRONG,
+    DEFAULT_PASSWORD,
+    DEFAULT_USERNAME,
+    Simulator,
+)
+
+from .client import APPLICATION, FROM, TO, Api, wrong
+
+
+def sdk(simulator: Simulator, **credentials: str) -> bandwidth.MFAApi:
+    configuration = bandwidth.Configuration(
+        host=simulator.base_url, ignore_operation_servers=True, **credentials
+    )
+    return bandwidth.MFAApi(bandwidth.ApiClient(configuration))
+
+
+@pytest.fixture(params=["basic", "access token", "client credentials"])
+def mfa(request: pytest.FixtureRequest, api: Api) -> Iterator[bandwidth.MFAApi]:
+    credentials: dict[str, dict[str, str]] = {
+        "basic": {"username": DEFAULT_USERNAME, "password": DEFAULT_PASSWORD},
+        "access token": {"access_token": api.token().json()["access_token"]},
+        "client credentials": {
+            "client_id": DEFAULT_CLIENT_ID,
+            "client_secret": DEFAULT_CLIENT_SECRET,
+            "access_token_url": api.simulator.token_url,
+        },
+    }
+    client = sdk(api.simulator, **credentials[request.param])
+    yield client
+    client.api_client.rest_client.pool_manager.clear()
+
+
+def code_request(**changes: Any) -> Any:
+    fields = {
+        "to": TO,
+        "from": FROM,
+        "applicationId": APPLICATION,
+        "scope": "sign-in",
+        "message": "Your code is {CODE}",
+        "digits": 6,
+    }
+    return bandwidth.CodeRequest.model_validate({**fields, **changes})
+
+
+def attempt(code: str) -> Any:
+    return bandwidth.VerifyCodeRequest.model_validate(
+        {"to": TO, "scope": "sign-in", "code": code, "expirationTimeInMinutes": 3}
+    )
+
+
+def test_a_message_is_sent_and_its_code_verified(mfa: bandwidth.MFAApi, api: Api) -> None:
+    answer = mfa.generate_messaging_code(DEFAULT_ACCOUNT, code_request())
+
+    [message] = api.simulator.inbox
+    assert answer.message_id == message["id"]
+    assert mfa.verify_code(DEFAULT_ACCOUNT, attempt(message["code"])).valid is True
+    assert mfa.verify_code(DEFAULT_ACCOUNT, attempt(wrong(message["code"]))).valid is False
+
+
+def test_a_call_is_made_and_its_code_verified(mfa: bandwidth.MFAApi, api: Api) -> None:
+    answer = mfa.generate_voice_code(DEFAULT_ACCOUNT, code_request())
+
+    [call] = api.simulator.inbox
+    assert answer.call_id == call["id"]
+    assert mfa.verify_code(DEFAULT_ACCOUNT, attempt(call["code"])).valid is True
+
+
+def test_a_bad_request_is_its_bad_request(mfa: bandwidth.MFAApi) -> None:
+    with pytest.raises(exceptions.BadRequestException) as caught:
+        mfa.generate_messaging_code(DEFAULT_ACCOUNT, code_request(message="no code"))
+
+    assert caught.value.data.error == "message must contain {CODE}"
+    assert caught.value.data.request_id
+
+
+def test_another_account_is_its_forbidden(mfa: bandwidth.MFAApi) -> None:
+    with pytest.raises(exceptions.ForbiddenException):
+        mfa.verify_code("5500002", attempt("123456"))
+
+
+def test_wrong_credentials_are_its_unauthorized(simulator: Simulator) -> None:
+    client = sdk(simulator, username="nobody", password="nothing")
+
+    with pytest.raises(exceptions.UnauthorizedException) as caught:
+        client.generate_messaging_code(DEFAULT_ACCOUNT, code_request())
+    assert caught.value.data.message == "Unauthorized"
+    client.api_client.rest_client.pool_manager.clear()
+
+
+def test_too_many_wrong_codes_are_its_429(mfa: bandwidth.MFAApi) -> None:
+    for _ in range(DEFAULT_MAX_WRONG):
+        mfa.verify_code(DEFAULT_ACCOUNT, attempt("123456"))
+
+    with pytest.raises(exceptions.ApiException) as caught:
+        mfa.verify_code(DEFAULT_ACCOUNT, attempt("123456"))
+    assert caught.value.status == 429
+    assert caught.value.data.error.startswith("This number has exceeded verification attempts")
+
+
+@pytest.mark.parametrize("on", ["messaging", "voice", "verify"])
+def test_a_fault_is_its_service_exception(
+    mfa: bandwidth.MFAApi, simulator: Simulator, on: str
+) -> None:
+    simulator.fault(on=on, status=500)
+    calls = {
+        "messaging": lambda: mfa.generate_messaging_code(DEFAULT_ACCOUNT, code_request()),
+        "voice": lambda: mfa.generate_voice_code(DEFAULT_ACCOUNT, code_request()),
+        "verify": lambda: mfa.verify_code(DEFAULT_ACCOUNT, attempt("123456")),
+    }
+
+    with pytest.raises(exceptions.ServiceException) as caught:
+        calls[on]()
+    assert caught.value.data.error == "Internal Error"
+    assert caught.value.data.request_id

@@ -1,0 +1,202 @@
+"""``/code/messaging`` and ``/code/voice``: what they take, what they answer, what arrives."""
+
+from typing import Any
+
+import pytest
+
+from .client import BASIC, FROM, MISSING, SEND, TO, Api
+
+BOTH = pytest.mark.parametrize("endpoint", ["messaging", "voice"])
+
+
+def test_a_message_is_answered_with_its_id_and_arrives(api: Api) -> None:
+    answer = api.send("messaging")
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    [message] = api.simulator.inbox
+    assert answer.json() == {"messageId": message["id"]}
+    code = message["code"]
+    assert len(code) == 6
+    assert code.isdigit()
+    assert message == {
+        "id": message["id"],
+        "channel": "sms",
+        "to": TO,
+        "from": FROM,
+        "text": f"Your Example sign-in code is {code}",
+        "code": code,
+        "sent_at": "2026-09-21T14:13:20.000Z",
+    }
+
+
+def test_a_call_is_answered_with_its_id_and_spells_the_code(api: Api) -> None:
+    answer = api.send("voice")
+
+    [call] = api.simulator.inbox
+    assert answer.json() == {"callId": call["id"]}
+    assert call["channel"] == "voice"
+    assert call["text"] == f"Your Example sign-in code is {', '.join(call['code'])}"
+
+
+@pytest.mark.parametrize("digits", [2, 4, 8, 6.0])
+def test_the_code_has_as_many_digits_as_asked(api: Api, digits: float) -> None:
+    assert len(api.new_code(digits=digits)) == digits
+
+
+def test_codes_differ(api: Api) -> None:
+    assert len({api.new_code(digits=8) for _ in range(20)}) > 15
+
+
+def test_placeholders_are_filled_once(api: Api) -> None:
+    """A scope that looks like a placeholder is text."""
+    api.send(scope="{CODE}", message="{SCOPE} {NAME} {CODE} {OTHER} {CODE}")
+
+    [message] = api.simulator.inbox
+    code = message["code"]
+    assert message["text"] == f"{{CODE}} Example {code} {{OTHER}} {code}"
+
+
+def test_the_newest_message_comes_first(api: Api) -> None:
+    api.send(to="+12025550111")
+    api.send("voice", to="+12025550122")
+
+    assert [message["to"] for message in api.simulator.inbox] == ["+12025550122", "+12025550111"]
+
+
+def test_a_callback_url_is_kept(api: Api) -> None:
+    api.send(callbackUrl="https://example.com/receipts")
+
+    [message] = api.simulator.state.messages
+    assert message.request.callback_url == "https://example.com/receipts"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("to", MISSING, "to number is required"),
+        ("to", "", "to number is required"),
+        ("to", None, "to number is required"),
+        ("to", "2025550143", "to number must be in E.164"),
+        ("to", "+02025550143", "to number must be in E.164"),
+        ("to", "+1202555014312345", "to number must be in E.164"),
+        ("to", "+1202555014\u0663", "to number must be in E.164"),
+        ("to", "+12025550143\n", "to number must be in E.164"),
+        ("to", 12025550143, "to number must be in E.164"),
+        ("from", MISSING, "from number is required"),
+        ("from", "Example", "from number must be in E.164"),
+        ("applicationId", MISSING, "applicationId is required"),
+        ("applicationId", "a" * 51, "applicationId must be 1 to 50 characters"),
+        ("applicationId", 7, "applicationId must be a string"),
+        ("scope", "s" * 26, "scope must be 1 to 25 characters"),
+        ("scope", "", "scope must be 1 to 25 characters"),
+        ("scope", None, "scope must be a string"),
+        ("message", MISSING, "message is required"),
+        ("message", "no placeholder", "message must contain {CODE}"),
+        ("message", "{CODE}" + "x" * 2043, "message must be 1 to 2048 characters"),
+        ("digits", MISSING, "digits is required"),
+        ("digits", 1, "digits must be an integer from 2 to 8"),
+        ("digits", 9, "digits must be an integer from 2 to 8"),
+        ("digits", 5.5, "digits must be an integer from 2 to 8"),
+        ("digits", "6", "digits must be an integer from 2 to 8"),
+        ("digits", True, "digits must be an integer from 2 to 8"),
+        ("callbackUrl", 5, "callbackUrl must be a string"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(
+    api: Api, endpoint: str, field: str, value: Any, error: str
+) -> None:
+    answer = api.send(endpoint, **{field: value})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(error)
+    assert answer.json()["requestId"]
+    assert api.simulator.inbox == []
+
+
+def test_the_longest_values_are_taken(api: Api) -> None:
+    longest = "{CODE}" + "x" * 2042
+    answer = api.send(
+        to="+123456789012345", applicationId="a" * 50, scope="s" * 25, message=longest
+    )
+
+    assert answer.status_code == 200
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("content_type", "body", "error"),
+    [
+        ("text/plain", b"{}", "Content-Type must be application/json"),
+        ("", b"{}", "Content-Type must be application/json"),
+        ("application/json", b"", "request body must be valid JSON"),
+        ("application/json", b"{", "request body must be valid JSON"),
+        ("application/json", b'{"digits": NaN}', "request body must be valid JSON"),
+        ("application/json", b'{"to": "\xff"}', "request body must be valid JSON"),
+        ("application/json", b"[" * 60_000, "request body must be valid JSON"),
+        ("application/json", b"[]", "request body must be a JSON object"),
+        ("application/json", b'{"digits": 1e999}', "to number is required"),
+    ],
+)
+def test_what_is_not_a_json_object_is_refused(
+    api: Api, endpoint: str, content_type: str, body: bytes, error: str
+) -> None:
+    answer = api.post(endpoint, data=body, headers={"Content-Type": content_type})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(error)
+
+
+def test_a_huge_number_of_digits_is_refused(api: Api) -> None:
+    """1e999 is JSON, and infinity to Python."""
+    body = b'{"to":"+12025550143","from":"+12025550100","applicationId":"a",'
+    body += b'"message":"{CODE}","digits":1e999}'
+    answer = api.post("messaging", data=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "digits must be an integer from 2 to 8"
+
+
+def test_a_body_over_64_kib_is_refused(api: Api) -> None:
+    answer = api.send(message="{CODE}" + "x" * 70_000)
+
+    assert answer.status_code == 413
+    assert answer.headers["Connection"] == "close"
+
+
+def test_a_body_of_unknown_length_is_refused(api: Api) -> None:
+    answer = api.post("messaging", data=iter([b"{}"]))
+
+    assert answer.status_code == 411
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/accounts/5500001/code/fax"),
+        ("POST", "/accounts/5500001/code/messaging/"),
+        ("POST", "/accounts//code/messaging"),
+        ("GET", "/accounts/5500001/code/messaging"),
+        ("PUT", "/accounts/5500001/code/verify"),
+        ("GET", "/oauth2/token"),
+        ("DELETE", "/"),
+    ],
+)
+def test_an_unknown_path_is_answered_like_the_api_gateway(api: Api, method: str, path: str) -> None:
+    answer = api.session.request(
+        method, api.simulator.base_url + path, json=SEND, auth=BASIC, timeout=5
+    )
+
+    assert answer.status_code == 403
+    assert answer.json() == {"message": "Missing Authentication Token"}
+
+
+def test_a_connection_is_kept_alive(api: Api) -> None:
+    for _ in range(3):
+        api.send()
+    api.send(to="nonsense")
+    api.get("/inbox")
+
+    pools = api.session.get_adapter("http://").poolmanager.pools  # type: ignore[attr-defined]
+    assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
