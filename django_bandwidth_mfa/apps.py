@@ -1,0 +1,20 @@
+from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
+from django.core import checks
+from django.utils.translation import gettext_lazy as _
+
+
+class BandwidthMFAConfig(AppConfig):
+    name = "django_bandwidth_mfa"
+    label = "bandwidth_mfa"
+    verbose_name = _("Two-factor login by phone")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import sessions
+        from .checks import check_deployment, check_settings, check_site
+
+        user_logged_in.connect(sessions.settle_login, dispatch_uid="bandwidth_mfa.settle_login")
+        checks.register(check_settings, checks.Tags.security)
+        checks.register(check_site, checks.Tags.security)
+        checks.register(check_deployment, checks.Tags.security, deploy=True)

@@ -1,0 +1,231 @@
+"""What ``manage.py check`` says of the app's setup.
+
+===========================  =======================================================================
+``bandwidth_mfa.E001``       ``BANDWIDTH_MFA`` is not a dict.
+``bandwidth_mfa.E002``       An unknown key.
+``bandwidth_mfa.E003``       A value of a wrong type, or an impossible one.
+``bandwidth_mfa.E004``       A required key is missing.
+``bandwidth_mfa.E005``       Neither kind of credentials, both, or half of one.
+``bandwidth_mfa.E006``       No channel: no application for messages nor for calls.
+``bandwidth_mfa.E007``       Two purposes share a scope: a code of one would pass the other.
+``bandwidth_mfa.E010``       The middleware is missing.
+``bandwidth_mfa.E011``       The middleware stands before ``AuthenticationMiddleware``.
+``bandwidth_mfa.E012``       The URLs are not included.
+``bandwidth_mfa.E013``       Sessions are kept in signed cookies: an old cookie replays.
+``bandwidth_mfa.W001``       HTTP Basic credentials: Bandwidth ends them on 2 December 2026.
+``bandwidth_mfa.W002``       Codes of fewer than 6 digits.
+``bandwidth_mfa.W003``       Codes that live for more than 10 minutes.
+``bandwidth_mfa.W004``       An app that issues tokens is installed: sessions cannot cover it.
+``bandwidth_mfa.W010``       (``--deploy``) Session cookies travel over plain HTTP.
+``bandwidth_mfa.W011``       (``--deploy``) ``BASE_URL`` or ``TOKEN_URL`` is plain HTTP.
+===========================  =======================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from . import conf
+from .conf import Settings, configured, settings
+
+TOKEN_APPS = {
+    "rest_framework.authtoken": "REST framework's tokens",
+    "rest_framework_simplejwt": "JSON Web Tokens",
+    "ninja_jwt": "JSON Web Tokens",
+    "knox": "knox tokens",
+    "oauth2_provider": "OAuth 2.0 tokens",
+    "graphql_jwt": "JSON Web Tokens",
+}
+
+
+def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Every key of ``BANDWIDTH_MFA``, by itself and with the others."""
+    given = getattr(django_settings, "BANDWIDTH_MFA", {})
+    if not isinstance(given, dict):
+        return [
+            Error(
+                "BANDWIDTH_MFA must be a dict.",
+                hint="BANDWIDTH_MFA = django_bandwidth_mfa.conf.from_env(environ.Env())",
+                id="bandwidth_mfa.E001",
+            )
+        ]
+    found = [*_unknown_keys(), *_values()]
+    # What is wrong by itself is said once; together it is looked at only when each is right.
+    return found or [*_credentials(), *_together()]
+
+
+def _unknown_keys() -> Iterator[CheckMessage]:
+    names = Settings.names()
+    for key in sorted(configured().keys() - names, key=str):
+        yield Error(
+            f'BANDWIDTH_MFA["{key}"]: there is no such key.',
+            hint=f"The keys are {', '.join(sorted(names))}.",
+            id="bandwidth_mfa.E002",
+        )
+
+
+def _values() -> Iterator[CheckMessage]:
+    given = configured()
+    for setting in Settings.all():
+        if setting.name not in given:
+            if setting.required:
+                yield Error(
+                    f'BANDWIDTH_MFA["{setting.name}"] is missing.',
+                    hint=f"{setting.doc} In the environment: {conf.PREFIX}{setting.name}.",
+                    id="bandwidth_mfa.E004",
+                )
+            continue
+        value = given[setting.name]
+        problem = setting.problem(value)
+        if problem is not None:
+            shown = "" if setting.secret else f", not {value!r}"
+            yield Error(
+                f'BANDWIDTH_MFA["{setting.name}"] {problem}{shown}.',
+                hint=setting.doc,
+                id="bandwidth_mfa.E003",
+            )
+
+
+def _credentials() -> Iterator[CheckMessage]:
+    oauth = (settings.CLIENT_ID, settings.CLIENT_SECRET)
+    basic = (settings.USERNAME, settings.PASSWORD)
+    if sorted([oauth.count(None), basic.count(None)]) != [0, 2]:
+        yield Error(
+            "BANDWIDTH_MFA needs one pair of credentials, whole: CLIENT_ID and CLIENT_SECRET, "
+            "or USERNAME and PASSWORD.",
+            hint="Use CLIENT_ID and CLIENT_SECRET; Bandwidth ends the other on 2 December 2026.",
+            id="bandwidth_mfa.E005",
+        )
+    elif None not in basic:
+        yield Warning(
+            "BANDWIDTH_MFA uses USERNAME and PASSWORD, which Bandwidth ends on 2 December 2026.",
+            hint="Make an OAuth 2.0 client in Bandwidth's dashboard; set CLIENT_ID, CLIENT_SECRET.",
+            id="bandwidth_mfa.W001",
+        )
+
+
+def _together() -> Iterator[CheckMessage]:
+    if not conf.channels():
+        yield Error(
+            "BANDWIDTH_MFA has no way to send a code.",
+            hint="Set MESSAGING_APPLICATION_ID, VOICE_APPLICATION_ID, or both.",
+            id="bandwidth_mfa.E006",
+        )
+    if len(set(settings.SCOPES.values())) < len(settings.SCOPES):
+        yield Error(
+            'BANDWIDTH_MFA["SCOPES"] must differ: a code for one purpose would pass for another.',
+            hint="Give each purpose a scope of its own.",
+            id="bandwidth_mfa.E007",
+        )
+    if settings.DIGITS < 6:
+        yield Warning(
+            f'BANDWIDTH_MFA["DIGITS"] is {settings.DIGITS}: such codes are soon guessed.',
+            hint="NIST SP 800-63B-4 (3.1.3.2) asks for six digits at least.",
+            id="bandwidth_mfa.W002",
+        )
+    if settings.EXPIRATION_MINUTES > 10:
+        yield Warning(
+            'BANDWIDTH_MFA["EXPIRATION_MINUTES"] is over 10.',
+            hint="NIST SP 800-63B-4 (3.1.3.2) lets a code live for 10 minutes at most.",
+            id="bandwidth_mfa.W003",
+        )
+
+
+def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What the rest of the site has to do with it."""
+    return [*_middleware(), *_urls(), *_sessions(), *_tokens()]
+
+
+def _is_subclass(path: str, parent: str) -> bool:
+    if path == parent:
+        return True
+    try:
+        found = import_string(path)
+    except ImportError:
+        return False
+    return isinstance(found, type) and issubclass(found, import_string(parent))
+
+
+def _place(parent: str) -> int | None:
+    places = (
+        place for place, path in enumerate(django_settings.MIDDLEWARE) if _is_subclass(path, parent)
+    )
+    return next(places, None)
+
+
+def _middleware() -> Iterator[CheckMessage]:
+    ours = _place("django_bandwidth_mfa.middleware.BandwidthMFAMiddleware")
+    django = _place("django.contrib.auth.middleware.AuthenticationMiddleware")
+    hint = (
+        'Add "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware" to MIDDLEWARE, after '
+        '"django.contrib.auth.middleware.AuthenticationMiddleware".'
+    )
+    if ours is None:
+        yield Error("BandwidthMFAMiddleware is missing.", hint=hint, id="bandwidth_mfa.E010")
+    elif django is None or ours < django:
+        yield Error(
+            "BandwidthMFAMiddleware stands before AuthenticationMiddleware.",
+            hint=hint,
+            id="bandwidth_mfa.E011",
+        )
+
+
+def _urls() -> Iterator[CheckMessage]:
+    try:
+        reverse("bandwidth_mfa:verify")
+    except NoReverseMatch:
+        yield Error(
+            "The app's URLs are not included.",
+            hint='Add path("mfa/", include("django_bandwidth_mfa.urls")) to the URLconf.',
+            id="bandwidth_mfa.E012",
+        )
+
+
+def _sessions() -> Iterator[CheckMessage]:
+    if django_settings.SESSION_ENGINE == "django.contrib.sessions.backends.signed_cookies":
+        yield Error(
+            "Sessions in signed cookies cannot be taken back: an old cookie replays.",
+            hint="Set SESSION_ENGINE to one that keeps sessions on the server.",
+            id="bandwidth_mfa.E013",
+        )
+
+
+def _tokens() -> Iterator[CheckMessage]:
+    for app, what in TOKEN_APPS.items():
+        if apps.is_installed(app):
+            yield Warning(
+                f"{app} is installed: {what} are issued for a password alone.",
+                hint="Sessions cannot cover it: let it issue tokens to verified sessions only "
+                "(request.mfa.state), then silence this.",
+                id="bandwidth_mfa.W004",
+            )
+
+
+def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What is right on a developer's machine only."""
+    found: list[CheckMessage] = []
+    if not django_settings.SESSION_COOKIE_SECURE:
+        found.append(
+            Warning(
+                "SESSION_COOKIE_SECURE is off: a verified session can be read on the way.",
+                hint="Set SESSION_COOKIE_SECURE = True.",
+                id="bandwidth_mfa.W010",
+            )
+        )
+    for key in ("BASE_URL", "TOKEN_URL"):
+        if str(getattr(settings, key)).startswith("http://"):
+            found.append(
+                Warning(
+                    f'BANDWIDTH_MFA["{key}"] is plain HTTP: codes and credentials can be read.',
+                    hint="Use https://.",
+                    id="bandwidth_mfa.W011",
+                )
+            )
+    return found

@@ -1,0 +1,471 @@
+"""Every setting of the app, read from ``settings.BANDWIDTH_MFA`` at the moment it is needed.
+
+:class:`Settings` is the one table: each key stands there once, with its kind, its default and its
+meaning.  The system checks (:mod:`django_bandwidth_mfa.checks`), :func:`from_env` and the reference
+page of the documentation follow from it.  Nothing is read at import time and nothing is cached, so
+``override_settings`` works everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, overload
+
+import environ
+import phonenumbers
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+PREFIX = "BANDWIDTH_MFA_"
+
+T = TypeVar("T")
+
+E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+
+
+# Rates ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most ``limit`` units of weight in a window of ``seconds``."""
+
+    limit: int
+    seconds: int
+
+
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,4})?([smhd])")
+
+
+def parse_rates(text: str) -> list[Rate]:
+    """Read ``"5/h,10/d"`` (or ``"3/10m"``); an empty text is no limit at all.
+
+    :raises ValueError: the text is no list of rates.
+    """
+    rates = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = _RATE.fullmatch(part)
+        if match is None:
+            raise ValueError(f"{part!r} is no rate")
+        limit, many, unit = match.groups()
+        rates.append(Rate(int(limit), int(many or 1) * _UNIT_SECONDS[unit]))
+    return rates
+
+
+# Kinds: how a value is told from a bad one, and read from the environment ------------------------
+
+Problem = str | None
+"""What is wrong with a value, as the end of a sentence ("must be …"), or None."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of value: its name in the reference, its test and its text form."""
+
+    name: str
+    problem: Callable[[Any], Problem]
+    parse: Callable[[str], Any] = str
+
+
+def text(*, longest: int = 255, form: re.Pattern[str] | None = None, like: str = "") -> Kind:
+    def problem(value: Any) -> Problem:
+        if not isinstance(value, str) or not value:
+            return "must be a string that is not empty"
+        if len(value) > longest:
+            return f"must have at most {longest} characters"
+        if form is not None and not form.fullmatch(value):
+            return f"must be {like}"
+        return None
+
+    return Kind("string", problem)
+
+
+def integer(low: int, high: int | None = None) -> Kind:
+    bounds = f"from {low} to {high}" if high is not None else f"of {low} or more"
+
+    def problem(value: Any) -> Problem:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or value < low or (high is not None and value > high):
+            return f"must be a whole number {bounds}"
+        return None
+
+    return Kind("integer", problem, int)
+
+
+def number(high: float, *, unit: str) -> Kind:
+    def problem(value: Any) -> Problem:
+        real = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not real or not 0 < value <= high:
+            return f"must be a number of {unit}, over 0 and at most {high:g}"
+        return None
+
+    def parse(value: str) -> float:
+        found = float(value)
+        return int(found) if found.is_integer() else found
+
+    return Kind(f"number ({unit})", problem, parse)
+
+
+def boolean() -> Kind:
+    def parse(value: str) -> bool:
+        lowered = value.strip().lower()
+        if lowered not in (*environ.Env.BOOLEAN_TRUE_STRINGS, "false", "off", "no", "n", "0"):
+            raise ValueError(value)
+        return lowered in environ.Env.BOOLEAN_TRUE_STRINGS
+
+    return Kind(
+        "boolean", lambda value: None if isinstance(value, bool) else "must be True or False", parse
+    )
+
+
+def table(problem_of_item: Callable[[Any, Any], Problem]) -> Kind:
+    def problem(value: Any) -> Problem:
+        if not isinstance(value, Mapping):
+            return "must be a dict"
+        return next(filter(None, (problem_of_item(*item) for item in value.items())), None)
+
+    return Kind("dict", problem, json.loads)
+
+
+def sequence(problem_of_item: Callable[[Any], Problem], *, empty: bool = True) -> Kind:
+    def problem(value: Any) -> Problem:
+        if not isinstance(value, (list, tuple)) or not (value or empty):
+            return "must be a list" + ("" if empty else " that is not empty")
+        return next(filter(None, map(problem_of_item, value)), None)
+
+    return Kind("list", problem, json.loads)
+
+
+def choice_or_path(*choices: str) -> Kind:
+    """One of ``choices``, a callable, or the dotted path of one."""
+
+    def problem(value: Any) -> Problem:
+        if callable(value) or value in choices:
+            return None
+        listed = "".join(f'"{choice}", ' for choice in choices)
+        wanted = f"must be {listed}{'or ' if listed else ''}the dotted path of a function"
+        if not isinstance(value, str) or "." not in value:
+            return wanted
+        try:
+            found = import_string(value)
+        except ImportError as error:
+            return f"{wanted}, which cannot be imported ({error})"
+        return None if callable(found) else wanted
+
+    return Kind("string or dotted path", problem)
+
+
+def optional(kind: Kind) -> Kind:
+    return Kind(
+        f"{kind.name} or None",
+        lambda value: None if value is None else kind.problem(value),
+        kind.parse,
+    )
+
+
+def _scope_problem(purpose: Any, scope: Any) -> Problem:
+    if purpose not in ("login", "step-up", "enrol"):
+        return 'knows the purposes "login", "step-up" and "enrol" only'
+    if not isinstance(scope, str) or not 1 <= len(scope) <= 25:
+        return f'must have 1 to 25 characters for the purpose "{purpose}" (Bandwidth\'s limit)'
+    return None
+
+
+def _rates_problem(name: Any, rates: Any) -> Problem:
+    if name not in ("user", "number", "address", "site"):
+        return 'knows the limits "user", "number", "address" and "site" only'
+    try:
+        parse_rates(rates or "")
+    except (ValueError, TypeError, AttributeError):
+        return f'must be rates such as "5/h,10/d" for "{name}" ("" for no limit)'
+    return None
+
+
+def _region_problem(region: Any) -> Problem:
+    if region in phonenumbers.SUPPORTED_REGIONS:
+        return None
+    return 'must hold two-letter ISO 3166 codes in capitals, such as "US"'
+
+
+def _number_type_problem(name: Any) -> Problem:
+    if isinstance(name, str) and hasattr(phonenumbers.PhoneNumberType, name) and name.isupper():
+        return None
+    return 'must hold names of phonenumbers.PhoneNumberType, such as "PREMIUM_RATE"'
+
+
+def _seconds_problem(value: Any) -> Problem:
+    return integer(0).problem(value)
+
+
+_http_url = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
+_e164 = text(longest=32, form=E164, like="a phone number in E.164 form, such as +12025550123")
+
+
+# The table -----------------------------------------------------------------------------------
+
+
+class Setting(Generic[T]):
+    """One key: read it as an attribute of :data:`settings`.
+
+    A dict value is merged over the default, so that a site names only what it changes.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        default: T,
+        kind: Kind,
+        doc: str,
+        *,
+        required: bool = False,
+        secret: bool = False,
+    ) -> None:
+        self.default = default
+        self.kind = kind
+        self.doc = doc
+        self.required = required
+        self.secret = secret
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Setting[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> Setting[T] | T:
+        if instance is None:
+            return self
+        given = configured()
+        if self.name not in given:
+            if self.required:
+                raise ImproperlyConfigured(f'BANDWIDTH_MFA needs the key "{self.name}".')
+            return self.default
+        value: T = given[self.name]
+        if isinstance(self.default, dict) and isinstance(value, Mapping):
+            return {**self.default, **value}  # type: ignore[return-value]
+        return value
+
+    def problem(self, value: object) -> Problem:
+        """What is wrong with ``value`` for this key, or None."""
+        return self.kind.problem(value)
+
+
+class Settings:
+    """Every key of ``BANDWIDTH_MFA``, with its default and its meaning."""
+
+    ACCOUNT_ID = Setting("", text(longest=64), "The Bandwidth account.", required=True)
+    CLIENT_ID = Setting[str | None](
+        None, optional(text()), "OAuth 2.0 client credentials: the client's id."
+    )
+    CLIENT_SECRET = Setting[str | None](
+        None, optional(text()), "OAuth 2.0 client credentials: the secret.", secret=True
+    )
+    USERNAME = Setting[str | None](
+        None,
+        optional(text()),
+        "HTTP Basic: the API user. Bandwidth ends this kind on 2 December 2026.",
+    )
+    PASSWORD = Setting[str | None](
+        None, optional(text()), "HTTP Basic: the API user's password.", secret=True
+    )
+    FROM_NUMBER = Setting(
+        "", _e164, "The Bandwidth number that sends and calls, E.164.", required=True
+    )
+    MESSAGING_APPLICATION_ID = Setting[str | None](
+        None, optional(text(longest=50)), "The messaging application; turns on the channel `sms`."
+    )
+    VOICE_APPLICATION_ID = Setting[str | None](
+        None, optional(text(longest=50)), "The voice application; turns on the channel `voice`."
+    )
+    BASE_URL = Setting(
+        "https://mfa.bandwidth.com/api/v1",
+        text(form=_http_url, like="an http(s) address"),
+        "Bandwidth's MFA API; joined with `/accounts/{id}/code/…`.",
+    )
+    TOKEN_URL = Setting(
+        "https://api.bandwidth.com/api/v1/oauth2/token",
+        text(form=_http_url, like="an http(s) address"),
+        "Where OAuth 2.0 tokens come from.",
+    )
+    SCOPES = Setting(
+        {"login": "sign-in", "step-up": "confirmation", "enrol": "new phone"},
+        table(_scope_problem),
+        "Bandwidth's scope for each purpose, so that a code of one never passes another.",
+    )
+    MESSAGE = Setting(
+        "Your {NAME} {SCOPE} code is {CODE}",
+        text(
+            longest=2048,
+            form=re.compile(r".*\{CODE\}.*", re.DOTALL),
+            like="a text that holds {CODE}",
+        ),
+        "What is sent, or read out; Bandwidth fills in `{CODE}`, `{NAME}` and `{SCOPE}`.",
+    )
+    DIGITS = Setting(6, integer(2, 8), "How many digits a code has.")
+    EXPIRATION_MINUTES = Setting[float](
+        3, number(15, unit="minutes"), "How long a code lives. NIST SP 800-63B asks for 10 at most."
+    )
+    CONNECT_TIMEOUT = Setting[float](
+        3.05, number(60, unit="seconds"), "How long to wait for a connection to Bandwidth."
+    )
+    READ_TIMEOUT = Setting[float](
+        5, number(60, unit="seconds"), "How long to wait for each read of Bandwidth's answer."
+    )
+    TOTAL_TIMEOUT = Setting[float](
+        8, number(120, unit="seconds"), "How long a call may take, fetching a token included."
+    )
+    REQUIRED = Setting[Any](
+        "enrolled",
+        choice_or_path("enrolled", "staff", "all", "never"),
+        'Who owes a code at login: "enrolled" (users with a phone), "staff" (staff, and enrolled), '
+        '"all", "never" (only where a view asks), or the path of `f(request, user) -> bool`.',
+    )
+    RECHECK_SECONDS = Setting(
+        300,
+        integer(0),
+        "How long a session's mark is trusted before the database is asked again; 0: each time.",
+    )
+    LOGIN_SECONDS = Setting(600, integer(30), "How long a parked login lives.")
+    GET_PHONES = Setting[Any](
+        None,
+        optional(choice_or_path()),
+        "The path of `f(user) -> list` of E.164 numbers, for a site that keeps them itself.",
+    )
+    DEFAULT_REGION = Setting[str | None](
+        None,
+        optional(Kind("region", _region_problem)),
+        "The region of numbers typed without a country code.",
+    )
+    ALLOWED_REGIONS = Setting[list[str] | None](
+        None,
+        optional(sequence(_region_problem, empty=False)),
+        "The only regions that codes are sent to; None: all.",
+    )
+    REFUSED_NUMBER_TYPES = Setting(
+        ["PREMIUM_RATE", "SHARED_COST", "TOLL_FREE", "PAGER", "UAN", "VOICEMAIL"],
+        sequence(_number_type_problem),
+        "Types of numbers that codes are never sent to, as `phonenumbers` names them.",
+    )
+    SEND_LIMITS = Setting(
+        {"user": "5/h", "number": "5/h,10/d", "address": "20/h", "site": "1000/h"},
+        table(_rates_problem),
+        "How many codes may be sent per user, number, client address, and in all.",
+    )
+    CALL_WEIGHT = Setting(2, integer(1, 100), "How many sends a phone call counts for.")
+    RESEND_COOLDOWN = Setting(
+        [30, 60, 120, 240],
+        sequence(_seconds_problem, empty=False),
+        "Seconds before the 2nd, 3rd, … send to a user since their last right code.",
+    )
+    TRIES_PER_CHALLENGE = Setting(5, integer(1, 100), "How often a challenge's code may be tried.")
+    FAILURES_BEFORE_WAIT = Setting(
+        5, integer(1, 100), "Consecutive wrong codes of a user before the first wait."
+    )
+    FAILURE_WAIT_MIN = Setting(30, integer(1), "The first wait, in seconds; each next is doubled.")
+    FAILURE_WAIT_MAX = Setting(3600, integer(1), "The longest wait, in seconds.")
+    FAILURES_BEFORE_LOCK = Setting(
+        100,
+        integer(1),
+        "Consecutive wrong codes that lock a user's phone factor (NIST SP 800-63B: 100 at most).",
+    )
+    TRUSTED_PROXIES = Setting(
+        0,
+        integer(0, 20),
+        "How many proxies of yours stand in front; 0 ignores X-Forwarded-For.",
+    )
+    TRUST_DAYS = Setting(0, integer(0, 365), 'How long "trust this browser" lasts; 0: off.')
+    RECOVERY_CODES = Setting(10, integer(0, 100), "How many recovery codes a set holds.")
+    BIND_CODES = Setting(
+        False, boolean(), "Tie a code to its challenge by a random suffix on the scope."
+    )
+    NOTIFY = Setting(True, boolean(), "Mail the user when their second factor changes.")
+    RECEIPT_SECRET = Setting[str | None](
+        None,
+        optional(text()),
+        "Turns the delivery receipts' address on, and guards it.",
+        secret=True,
+    )
+    BREAKER_FAILURES = Setting(
+        5, integer(1), "Network failures in a row, in one process, that open the breaker."
+    )
+    BREAKER_SECONDS = Setting(30, integer(1), "How long an open breaker fails fast.")
+    MAX_CONCURRENT_CALLS = Setting(
+        4,
+        integer(1),
+        "Calls to Bandwidth at once, per process; keep it under the worker's threads.",
+    )
+
+    @classmethod
+    def all(cls) -> Iterator[Setting[Any]]:
+        """The keys, in the table's order."""
+        return (value for value in vars(cls).values() if isinstance(value, Setting))
+
+    @classmethod
+    def names(cls) -> set[str]:
+        return {setting.name for setting in cls.all()}
+
+
+settings = Settings()
+"""``settings.DIGITS`` is the value in force now.
+
+:raises django.core.exceptions.ImproperlyConfigured: a required key is missing.
+"""
+
+
+def configured() -> Mapping[str, Any]:
+    """The site's ``BANDWIDTH_MFA`` as it stands; empty where there is none."""
+    given = getattr(django_settings, "BANDWIDTH_MFA", {})
+    return given if isinstance(given, Mapping) else {}
+
+
+def channels() -> list[str]:
+    """The channels that are set up, the cheaper first: ``"sms"``, ``"voice"``."""
+    applications = {
+        "sms": settings.MESSAGING_APPLICATION_ID,
+        "voice": settings.VOICE_APPLICATION_ID,
+    }
+    return [channel for channel, application in applications.items() if application]
+
+
+def load(value: Any) -> Any:
+    """The function that a dotted path names; a function is its own."""
+    return value if callable(value) else import_string(value)
+
+
+# The environment -----------------------------------------------------------------------------
+
+
+def from_env(env: environ.Env) -> dict[str, Any]:
+    """``BANDWIDTH_MFA`` from variables named ``BANDWIDTH_MFA_<KEY>``, dicts and lists as JSON.
+
+    ::
+
+        env = environ.Env()
+        BANDWIDTH_MFA = django_bandwidth_mfa.conf.from_env(env)
+
+    Only what is set is taken; an empty variable counts as not set.  Nothing raises here: a text
+    that cannot be read is kept as it is, and so is a key that does not exist, so that
+    ``manage.py check`` can name every mistake at once.
+    """
+    known = {setting.name: setting for setting in Settings.all()}
+    found: dict[str, Any] = {}
+    for variable in sorted(env.ENVIRON):
+        name = variable.removeprefix(PREFIX)
+        # With a FileAwareEnv, BANDWIDTH_MFA_X_FILE names the file that holds BANDWIDTH_MFA_X.
+        if not variable.startswith(PREFIX) or name.removesuffix("_FILE") in known.keys() - {name}:
+            continue
+        value = env.ENVIRON[variable].strip()
+        if not value:
+            continue
+        try:
+            found[name] = known[name].kind.parse(value) if name in known else value
+        except ValueError:
+            found[name] = value
+    return found

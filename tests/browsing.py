@@ -1,0 +1,43 @@
+"""What a person does with the site, over Django's test client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_bandwidth_mfa.sessions import AUTH_KEYS, PARKED
+
+from .conftest import PASSWORD
+
+
+def give_password(client: Any, user: Any, next_: str = "") -> Any:
+    """Sign in at the stock login page; the answer is its redirect."""
+    return client.post(
+        f"/accounts/login/?next={next_}", {"username": user.get_username(), "password": PASSWORD}
+    )
+
+
+def sign_in(client: Any, user: Any, bandwidth: Any, next_: str = "") -> Any:
+    """The whole way: password, code page, the code that came."""
+    give_password(client, user, next_)
+    client.get("/mfa/verify/")
+    return client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+
+
+def state(client: Any) -> str:
+    found: str = client.get("/whoami/").json()["state"]
+    return found
+
+
+def assert_shut(client: Any) -> None:
+    """Nobody is logged in, and the session holds none of Django's keys of its own."""
+    session = client.session
+    assert not set(AUTH_KEYS) & set(session.keys())
+    assert PARKED in session
+    assert client.get("/whoami/").json()["user"] == "AnonymousUser"
+    for page in ("/account/", "/secret/", "/verified/", "/admin/"):
+        assert client.get(page).status_code == 302, page
+
+
+def wrong(code: str) -> str:
+    """A code that differs from ``code`` in its last digit."""
+    return code[:-1] + str((int(code[-1]) + 1) % 10)

@@ -1,0 +1,70 @@
+"""Fixtures that all tests share: a Bandwidth, and users with and without a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from django_bandwidth_mfa.models import Phone
+from django_bandwidth_mfa.simulator import Simulator
+
+PASSWORD = "correct horse"
+NUMBER = "+12025550142"
+OTHER_NUMBER = "+12025550177"
+
+
+@pytest.fixture(scope="session")
+def running_simulator() -> Iterator[Simulator]:
+    with Simulator(quiet=True) as running:
+        yield running
+
+
+@pytest.fixture
+def bandwidth(running_simulator: Simulator, settings: Any) -> Simulator:
+    """A Bandwidth of this test's own; ``settings.BANDWIDTH_MFA`` points at it."""
+    running_simulator.reset()
+    settings.BANDWIDTH_MFA = {
+        **django_settings.BANDWIDTH_MFA,
+        "BASE_URL": running_simulator.base_url,
+        "TOKEN_URL": running_simulator.token_url,
+    }
+    return running_simulator
+
+
+@pytest.fixture
+def configure(settings: Any) -> Any:
+    """``configure(DIGITS=8)`` changes keys of BANDWIDTH_MFA for the rest of the test."""
+
+    def configure(**changes: Any) -> None:
+        settings.BANDWIDTH_MFA = {**settings.BANDWIDTH_MFA, **changes}
+
+    return configure
+
+
+def make_user(username: str, *numbers: str, **fields: Any) -> Any:
+    """A user whose confirmed phones have ``numbers``, the first one primary."""
+    user = get_user_model()._default_manager.create_user(  # type: ignore[attr-defined]
+        username=username, password=PASSWORD, email=f"{username}@example.com", **fields
+    )
+    for place, number in enumerate(numbers):
+        Phone.objects.create(
+            user=user, number=number, is_primary=not place, confirmed_at=timezone.now()
+        )
+    return user
+
+
+@pytest.fixture
+def user(db: None) -> Any:
+    """A user who has a phone, and so owes a code."""
+    return make_user("ada", NUMBER)
+
+
+@pytest.fixture
+def newcomer(db: None) -> Any:
+    """A user who has none."""
+    return make_user("newcomer")

@@ -1,0 +1,203 @@
+"""`manage.py check`: each mistake is told by its id and its key, and a good site hears nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage
+from django.test import override_settings
+
+from django_bandwidth_mfa.checks import check_deployment, check_settings, check_site
+from django_bandwidth_mfa.conf import Settings
+
+GOOD = dict(django_settings.BANDWIDTH_MFA)
+
+
+def found(**changes: Any) -> list[CheckMessage]:
+    """What is said of the good settings with ``changes``; a key changed to ``...`` is left out."""
+    changed = {key: value for key, value in {**GOOD, **changes}.items() if value is not ...}
+    with override_settings(BANDWIDTH_MFA=changed):
+        return check_settings(None)
+
+
+def ids(messages: list[CheckMessage]) -> list[str]:
+    assert all(message.hint for message in messages)
+    return [str(message.id).removeprefix("bandwidth_mfa.") for message in messages]
+
+
+def test_a_good_site_hears_nothing() -> None:
+    assert check_settings(None) == []
+    assert check_site(None) == []
+
+
+# For every key: values that are wrong, and values that are right.
+BY_KEY: dict[str, tuple[list[Any], list[Any]]] = {
+    "ACCOUNT_ID": (["", 5, None, "x" * 65], ["9900000"]),
+    "CLIENT_ID": (["", 5], ["c"]),
+    "CLIENT_SECRET": ([b"x", ""], ["s"]),
+    "USERNAME": ([1, ""], [None]),
+    "PASSWORD": ([1, ""], [None]),
+    "FROM_NUMBER": (
+        ["2025550100", "+02025550100", "+1 202", "+1202555010\u0660", 1],
+        ["+442071838750"],
+    ),
+    "MESSAGING_APPLICATION_ID": (["", "x" * 51], ["m", None]),
+    "VOICE_APPLICATION_ID": (["", 7], ["v", None]),
+    "BASE_URL": (
+        ["mfa.bandwidth.com", "ftp://x", "https://", None],
+        ["http://127.0.0.1:8001/api/v1"],
+    ),
+    "TOKEN_URL": (["//x", ""], ["https://example.com/token"]),
+    "SCOPES": (
+        [{"login": "x" * 26}, {"login": ""}, {"other": "x"}, "sign-in"],
+        [{"login": "log in"}],
+    ),
+    "MESSAGE": (["no code", "", "{CODE}" + "x" * 2043], ["{CODE}"]),
+    "DIGITS": ([1, 9, "6", 6.0, True, None], [6, 8]),
+    "EXPIRATION_MINUTES": ([0, -1, 15.5, "3", True], [0.5, 10]),
+    "CONNECT_TIMEOUT": ([0, "1", 61], [1]),
+    "READ_TIMEOUT": ([0, None], [2.5]),
+    "TOTAL_TIMEOUT": ([0, 121], [30]),
+    "REQUIRED": (
+        ["everyone", None, "tests.nothing.here", "tests.conftest.PASSWORD"],
+        ["staff", "all", "never", "tests.test_sessions.only_ada"],
+    ),
+    "RECHECK_SECONDS": ([-1, 1.5], [0]),
+    "LOGIN_SECONDS": ([0, 29, "600"], [30]),
+    "GET_PHONES": (["nothing", "tests.nothing.here"], [None, "tests.test_sessions.numbers_of"]),
+    "DEFAULT_REGION": (["us", "USA", 1], ["US", None]),
+    "ALLOWED_REGIONS": ([[], "US", ["us"]], [["US", "CA"], None]),
+    "REFUSED_NUMBER_TYPES": (["PREMIUM_RATE", ["premium"], ["values"]], [[], ["PAGER"]]),
+    "SEND_LIMITS": ([{"user": "5"}, {"other": "5/h"}, {"site": 5}, "5/h"], [{"user": ""}]),
+    "CALL_WEIGHT": ([0, "2"], [1]),
+    "RESEND_COOLDOWN": ([[], [-1], 30, ["30"]], [[0], (30, 60)]),
+    "TRIES_PER_CHALLENGE": ([0, 101], [1]),
+    "FAILURES_BEFORE_WAIT": ([0], [3]),
+    "FAILURE_WAIT_MIN": ([0], [1]),
+    "FAILURE_WAIT_MAX": ([0], [60]),
+    "FAILURES_BEFORE_LOCK": ([0, None], [10]),
+    "TRUSTED_PROXIES": ([-1, True], [2]),
+    "TRUST_DAYS": ([-1, 366], [30]),
+    "RECOVERY_CODES": ([-1], [0]),
+    "BIND_CODES": ([1, "yes", None], [True]),
+    "NOTIFY": (["off", 0], [False]),
+    "RECEIPT_SECRET": (["", 5], ["s", None]),
+    "BREAKER_FAILURES": ([0], [1]),
+    "BREAKER_SECONDS": ([0], [1]),
+    "MAX_CONCURRENT_CALLS": ([0], [1]),
+}
+
+
+def test_every_key_is_tried() -> None:
+    assert BY_KEY.keys() == Settings.names()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, (bad, _) in BY_KEY.items() for value in bad]
+)
+def test_a_bad_value_is_an_error_that_names_its_key(key: str, value: Any) -> None:
+    messages = found(**{key: value})
+    assert ids(messages) == ["E003"]
+    assert f'"{key}"' in messages[0].msg
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, (_, good) in BY_KEY.items() for value in good]
+)
+def test_a_good_value_is_none(key: str, value: Any) -> None:
+    assert found(**{key: value}) == []
+
+
+def test_a_secret_is_never_shown() -> None:
+    for key in ("CLIENT_SECRET", "PASSWORD", "RECEIPT_SECRET"):
+        [message] = found(**{key: ["hunter2"]})
+        assert "hunter2" not in str(message)
+
+
+def test_not_a_dict_an_unknown_key_and_a_missing_one() -> None:
+    with override_settings(BANDWIDTH_MFA="x"):
+        assert ids(check_settings(None)) == ["E001"]
+    messages = found(DIGIT=6, ACCOUNT_ID=...)
+    assert ids(messages) == ["E002", "E004"]
+    assert '"DIGIT"' in messages[0].msg
+    assert "BANDWIDTH_MFA_ACCOUNT_ID" in str(messages[1].hint)
+
+
+BASIC = {"USERNAME": "u", "PASSWORD": "p"}
+NO_OAUTH = {"CLIENT_ID": None, "CLIENT_SECRET": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (NO_OAUTH, ["E005"]),
+        (BASIC, ["E005"]),
+        ({"CLIENT_SECRET": None}, ["E005"]),
+        ({**NO_OAUTH, "USERNAME": "u"}, ["E005"]),
+        ({"USERNAME": "u"}, ["E005"]),
+        ({**NO_OAUTH, **BASIC}, ["W001"]),
+        ({"MESSAGING_APPLICATION_ID": None, "VOICE_APPLICATION_ID": None}, ["E006"]),
+        ({"SCOPES": {"login": "x", "step-up": "x"}}, ["E007"]),
+        ({"DIGITS": 5}, ["W002"]),
+        ({"EXPIRATION_MINUTES": 11}, ["W003"]),
+        ({"MESSAGING_APPLICATION_ID": None}, []),
+    ],
+)
+def test_what_does_not_go_together(changes: dict[str, Any], expected: list[str]) -> None:
+    assert ids(found(**changes)) == expected
+
+
+OURS = "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware"
+
+
+def test_middleware_missing_or_too_early(settings: Any) -> None:
+    others = [path for path in settings.MIDDLEWARE if path != OURS]
+    settings.MIDDLEWARE = others
+    assert ids(check_site(None)) == ["E010"]
+    settings.MIDDLEWARE = [OURS, *others]
+    assert ids(check_site(None)) == ["E011"]
+    settings.MIDDLEWARE = [*others, "tests.test_checks.Subclass"]
+    assert check_site(None) == []
+
+
+def test_urls_not_included(settings: Any) -> None:
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    assert ids(check_site(None)) == ["E012"]
+
+
+def test_signed_cookie_sessions_are_an_error(settings: Any) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    [message] = check_site(None)
+    assert message.id == "bandwidth_mfa.E013"
+    assert message.is_serious()
+
+
+def test_apps_that_issue_tokens_are_a_warning(monkeypatch: Any) -> None:
+    from django.apps import apps
+
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "rest_framework.authtoken")
+    assert ids(check_site(None)) == ["W004"]
+
+
+def test_deployment(settings: Any) -> None:
+    settings.SESSION_COOKIE_SECURE = True
+    assert check_deployment(None) == []
+    settings.SESSION_COOKIE_SECURE = False
+    settings.BANDWIDTH_MFA = {**GOOD, "BASE_URL": "http://bandwidth.example/api/v1"}
+    assert ids(check_deployment(None)) == ["W010", "W011"]
+
+
+def test_manage_py_check_runs_them(settings: Any) -> None:
+    from django.core.checks import run_checks
+
+    settings.BANDWIDTH_MFA = {**GOOD, "DIGITS": 1}
+    assert "bandwidth_mfa.E003" in [message.id for message in run_checks()]
+
+
+from django_bandwidth_mfa.middleware import BandwidthMFAMiddleware  # noqa: E402
+
+
+class Subclass(BandwidthMFAMiddleware):
+    """A site's own; the check knows it by its parent."""

@@ -1,0 +1,147 @@
+"""Settings: where they come from, when they are read, what a bad one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import environ
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from django_bandwidth_mfa import conf
+from django_bandwidth_mfa.conf import Rate, Settings, from_env, parse_rates
+
+# The defaults that sites rely on; a change of one is a change that the changelog must tell.
+DEFAULTS = {
+    "CLIENT_ID": None,
+    "CLIENT_SECRET": None,
+    "USERNAME": None,
+    "PASSWORD": None,
+    "MESSAGING_APPLICATION_ID": None,
+    "VOICE_APPLICATION_ID": None,
+    "BASE_URL": "https://mfa.bandwidth.com/api/v1",
+    "TOKEN_URL": "https://api.bandwidth.com/api/v1/oauth2/token",
+    "SCOPES": {"login": "sign-in", "step-up": "confirmation", "enrol": "new phone"},
+    "MESSAGE": "Your {NAME} {SCOPE} code is {CODE}",
+    "DIGITS": 6,
+    "EXPIRATION_MINUTES": 3,
+    "CONNECT_TIMEOUT": 3.05,
+    "READ_TIMEOUT": 5,
+    "TOTAL_TIMEOUT": 8,
+    "REQUIRED": "enrolled",
+    "RECHECK_SECONDS": 300,
+    "LOGIN_SECONDS": 600,
+    "GET_PHONES": None,
+    "DEFAULT_REGION": None,
+    "ALLOWED_REGIONS": None,
+    "REFUSED_NUMBER_TYPES": [
+        "PREMIUM_RATE",
+        "SHARED_COST",
+        "TOLL_FREE",
+        "PAGER",
+        "UAN",
+        "VOICEMAIL",
+    ],
+    "SEND_LIMITS": {"user": "5/h", "number": "5/h,10/d", "address": "20/h", "site": "1000/h"},
+    "CALL_WEIGHT": 2,
+    "RESEND_COOLDOWN": [30, 60, 120, 240],
+    "TRIES_PER_CHALLENGE": 5,
+    "FAILURES_BEFORE_WAIT": 5,
+    "FAILURE_WAIT_MIN": 30,
+    "FAILURE_WAIT_MAX": 3600,
+    "FAILURES_BEFORE_LOCK": 100,
+    "TRUSTED_PROXIES": 0,
+    "TRUST_DAYS": 0,
+    "RECOVERY_CODES": 10,
+    "BIND_CODES": False,
+    "NOTIFY": True,
+    "RECEIPT_SECRET": None,
+    "BREAKER_FAILURES": 5,
+    "BREAKER_SECONDS": 30,
+    "MAX_CONCURRENT_CALLS": 4,
+}
+REQUIRED = {"ACCOUNT_ID", "FROM_NUMBER"}
+
+
+@override_settings(BANDWIDTH_MFA={})
+def test_every_key_has_its_default_and_the_required_ones_name_themselves() -> None:
+    assert Settings.names() == DEFAULTS.keys() | REQUIRED
+    for name, default in DEFAULTS.items():
+        assert getattr(conf.settings, name) == default, name
+    for name in REQUIRED:
+        with pytest.raises(ImproperlyConfigured, match=name):
+            getattr(conf.settings, name)
+
+
+def test_settings_are_read_when_they_are_needed(settings: Any) -> None:
+    settings.BANDWIDTH_MFA = {"DIGITS": 7}
+    assert conf.settings.DIGITS == 7
+    with override_settings(BANDWIDTH_MFA={"DIGITS": 8}):
+        assert conf.settings.DIGITS == 8
+    settings.BANDWIDTH_MFA["DIGITS"] = 4
+    assert conf.settings.DIGITS == 4
+
+
+def test_a_dict_is_merged_over_its_default(settings: Any) -> None:
+    settings.BANDWIDTH_MFA = {"SEND_LIMITS": {"user": "1/h"}}
+    assert DEFAULTS["SEND_LIMITS"] | {"user": "1/h"} == conf.settings.SEND_LIMITS  # type: ignore[operator]
+
+
+def test_without_the_setting_all_is_default(settings: Any) -> None:
+    del settings.BANDWIDTH_MFA
+    assert conf.settings.DIGITS == 6
+    assert conf.channels() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("ACCOUNT_ID", "9900000", "9900000"),
+        ("DIGITS", "8", 8),
+        ("CONNECT_TIMEOUT", "2.5", 2.5),
+        ("TOTAL_TIMEOUT", "10", 10),
+        ("NOTIFY", "off", False),
+        ("BIND_CODES", "True", True),
+        ("RESEND_COOLDOWN", "[10, 20]", [10, 20]),
+        ("SEND_LIMITS", '{"user": "1/h"}', {"user": "1/h"}),
+        ("ALLOWED_REGIONS", '["US", "CA"]', ["US", "CA"]),
+        ("REQUIRED", "staff", "staff"),
+        # What cannot be read is kept for `manage.py check` to tell.
+        ("DIGITS", "six", "six"),
+        ("NOTIFY", "maybe", "maybe"),
+        ("RESEND_COOLDOWN", "[10,", "[10,"),
+        ("DIGIT", "6", "6"),
+    ],
+)
+def test_from_env_reads_each_kind(monkeypatch: Any, key: str, text: str, value: Any) -> None:
+    monkeypatch.setenv(f"BANDWIDTH_MFA_{key}", text)
+    assert from_env(environ.Env()) == {key: value}
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: Any) -> None:
+    monkeypatch.setenv("BANDWIDTH_MFA_CLIENT_ID", " ")
+    assert from_env(environ.Env()) == {}
+
+
+def test_a_secret_can_come_from_a_file(monkeypatch: Any, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from-a-file\n")
+    monkeypatch.setenv("BANDWIDTH_MFA_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    assert from_env(environ.FileAwareEnv()) == {"CLIENT_SECRET": "from-a-file"}
+
+
+def test_rates() -> None:
+    assert parse_rates("5/h, 10/d") == [Rate(5, 3600), Rate(10, 86400)]
+    assert parse_rates("3/10m") == [Rate(3, 600)]
+    assert parse_rates("") == []
+    for bad in ("5", "5/y", "-1/h", "0/h", "5/h;3/d", "x/h"):
+        with pytest.raises(ValueError, match="no rate"):
+            parse_rates(bad)
+
+
+def test_channels_are_those_that_are_set_up(settings: Any) -> None:
+    settings.BANDWIDTH_MFA = {"VOICE_APPLICATION_ID": "v"}
+    assert conf.channels() == ["voice"]
+    settings.BANDWIDTH_MFA = {"VOICE_APPLICATION_ID": "v", "MESSAGING_APPLICATION_ID": "m"}
+    assert conf.channels() == ["sms", "voice"]
