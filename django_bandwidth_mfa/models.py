@@ -1,0 +1,289 @@
+"""What is stored: the users' phones, the codes that were sent, and the counters.
+
+No table holds a code.  Numbers stand in full in :class:`Phone` and :class:`Challenge` only, where
+they are needed to send and to verify; every text form of a row masks them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
+
+from . import conf
+from .phones import mask
+
+
+class Channel(models.TextChoices):
+    """How a code travels, as Bandwidth names it."""
+
+    SMS = "sms", _("text message")
+    VOICE = "voice", _("phone call")
+
+
+class Purpose(models.TextChoices):
+    """What a code is for; each has a Bandwidth scope of its own (``SCOPES``)."""
+
+    LOGIN = "login", _("sign in")
+    STEP_UP = "step-up", _("confirm a sensitive action")
+    ENROL = "enrol", _("confirm a new phone")
+
+
+class PhoneManager(models.Manager["Phone"]):
+    def confirmed(self, user: Any) -> list[Phone]:
+        """The phones that ``user`` may be sent login codes on, the primary one first.
+
+        With ``GET_PHONES`` they are made from what the site's function tells: they are not saved,
+        and the first is the primary one.
+        """
+        get_phones = conf.settings.GET_PHONES
+        if get_phones is None:
+            return list(self.filter(user=user, confirmed_at__isnull=False))
+        return [
+            Phone(user=user, number=number, is_primary=not place, confirmed_at=timezone.now())
+            for place, number in enumerate(dict.fromkeys(conf.load(get_phones)(user)))
+        ]
+
+    def has_confirmed(self, user: Any) -> bool:
+        """Whether ``user`` is enrolled: has a phone that codes can go to."""
+        if conf.settings.GET_PHONES is None:
+            return self.filter(user=user, confirmed_at__isnull=False).exists()
+        return bool(self.confirmed(user))
+
+
+class Phone(models.Model):
+    """A number of a user's.
+
+    It receives login codes once it is confirmed, that is, once its owner has typed a code that was
+    sent to it.
+
+    .. attribute:: number
+
+        E.164, such as ``+12025550123``.
+
+    .. attribute:: is_primary
+
+        Whether codes go here unless the user chooses another; true for one phone of a user at most.
+
+    .. attribute:: confirmed_at
+
+        When the number was proven; None before.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="bandwidth_mfa_phones",
+        verbose_name=_("user"),
+    )
+    number = models.CharField(_("number"), max_length=16)
+    is_primary = models.BooleanField(_("primary"), default=False)
+    confirmed_at = models.DateTimeField(_("confirmed at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("added at"), default=timezone.now, editable=False)
+    # "One primary phone a user" as a constraint that every database can hold: MariaDB has no
+    # conditional indexes, but all ignore NULL in a unique one.
+    primary_slot = models.GeneratedField(
+        expression=Case(When(is_primary=True, then=Value(1)), default=None),
+        output_field=models.SmallIntegerField(null=True),
+        db_persist=True,
+    )
+
+    objects = PhoneManager()
+
+    class Meta:
+        verbose_name = _("phone")
+        verbose_name_plural = _("phones")
+        ordering = ("-is_primary", "confirmed_at", "pk")
+        constraints = (
+            models.UniqueConstraint(fields=["user", "number"], name="bandwidth_mfa_phone_once"),
+            models.UniqueConstraint(
+                fields=["user", "primary_slot"], name="bandwidth_mfa_one_primary_phone"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_primary=False) | Q(confirmed_at__isnull=False),
+                name="bandwidth_mfa_primary_is_confirmed",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.masked
+
+    def __repr__(self) -> str:
+        return f"<Phone {self.pk}: {self.masked}>"
+
+    @property
+    def masked(self) -> str:
+        """The number as it may be shown: all but its last two digits hidden."""
+        return mask(self.number)
+
+    @property
+    def choice(self) -> str:
+        """What a form sends, and a session keeps, to name this phone: never the number itself."""
+        return _choice(self.pk, self.number)
+
+
+class ChallengeQuerySet(models.QuerySet["Challenge"]):
+    def current(self, user: Any, purpose: str) -> Challenge | None:
+        """The code that ``user`` would be typing now: the newest that went out for ``purpose``."""
+        sent = self.filter(user=user, purpose=purpose, failure="").select_related("phone")
+        challenge = sent.order_by("-sent_at").first()
+        if challenge is not None:
+            challenge.user = user
+        return challenge
+
+
+class Challenge(models.Model):
+    """A code that was sent: to whom, what for, and what has become of it.
+
+    The fields from ``number`` to ``digits`` are what Bandwidth must be told again when the code is
+    verified; they are kept as they were sent, so that a change of settings between the two does no
+    harm.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="bandwidth_mfa_challenges",
+        verbose_name=_("user"),
+    )
+    # Removing a phone takes its challenges along: no code sent to it passes any more.
+    phone = models.ForeignKey(
+        Phone,
+        on_delete=models.CASCADE,
+        related_name="challenges",
+        null=True,
+        blank=True,
+        verbose_name=_("phone"),
+        help_text=_("Empty where the numbers are kept by the site itself."),
+    )
+    purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose)
+    channel = models.CharField(_("channel"), max_length=5, choices=Channel)
+    number = models.CharField(_("number"), max_length=16)
+    from_number = models.CharField(_("sent from"), max_length=32)
+    application_id = models.CharField(_("application"), max_length=50)
+    scope = models.CharField(_("scope"), max_length=25)
+    digits = models.PositiveSmallIntegerField(_("digits"))
+    provider_id = models.CharField(
+        _("Bandwidth's id"),
+        max_length=200,
+        blank=True,
+        help_text=_("The messageId or callId; empty while Bandwidth has not answered."),
+    )
+    sent_at = models.DateTimeField(_("sent at"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    passed_at = models.DateTimeField(_("passed at"), null=True, blank=True)
+    failure = models.CharField(
+        _("failure"),
+        max_length=40,
+        blank=True,
+        help_text=_("Why the code cannot have gone out; empty where it did, or may have."),
+    )
+
+    objects = ChallengeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("challenge")
+        verbose_name_plural = _("challenges")
+        ordering = ("-sent_at",)
+        indexes = (
+            models.Index(fields=["user", "purpose", "sent_at"], name="bandwidth_mfa_newest"),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("sent_at")), name="bandwidth_mfa_expires_after_sent"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_purpose_display()}, {self.masked}"
+
+    def __repr__(self) -> str:
+        return f"<Challenge {self.pk}: {self.purpose}, {self.channel}, {self.masked}>"
+
+    @property
+    def masked(self) -> str:
+        """The number as it may be shown."""
+        return mask(self.number)
+
+    @property
+    def phone_choice(self) -> str:
+        """The :attr:`Phone.choice` of the phone that the code went to."""
+        return _choice(self.phone_id, self.number)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its code can still be typed."""
+        return (
+            self.passed_at is None
+            and not self.failure
+            and self.expires_at > timezone.now()
+            and self.tries < conf.settings.TRIES_PER_CHALLENGE
+        )
+
+
+class SpentCode(models.Model):
+    """A code that passed, so that it does not pass again while Bandwidth would still take it.
+
+    Bandwidth accepts any code of the last minutes, as often as it is typed, and a resend leaves the
+    earlier one alive: one use per code and number is this table's unique key.  The digest is keyed
+    (:func:`spent_digest`): six digits are no secret from someone who can hash them all.
+    """
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("spent code")
+        verbose_name_plural = _("spent codes")
+
+    def __str__(self) -> str:
+        return self.digest[:8]
+
+
+class Counter(models.Model):
+    """One limit's count for one key; :mod:`django_bandwidth_mfa.limits` alone writes it.
+
+    .. attribute:: key
+
+        What is counted, such as ``send:user:42:3600``; numbers and addresses as digests.
+
+    .. attribute:: until
+
+        When the window ends, or the wait.
+    """
+
+    key = models.CharField(_("key"), max_length=190, primary_key=True)
+    count = models.PositiveIntegerField(_("count"), default=0)
+    until = models.DateTimeField(_("until"), db_index=True)
+
+    class Meta:
+        verbose_name = _("counter")
+        verbose_name_plural = _("counters")
+
+    def __str__(self) -> str:
+        return self.key
+
+
+def _choice(pk: Any, number: str) -> str:
+    """A phone that GET_PHONES told of has no row, and so no key."""
+    if pk is not None:
+        return str(pk)
+    return salted_hmac("bandwidth_mfa.phone", number, algorithm="sha256").hexdigest()[:16]
+
+
+def spent_digest(number: str, code: str) -> str:
+    """The key of ``code`` for ``number`` in :class:`SpentCode`."""
+    return salted_hmac(
+        "bandwidth_mfa.spent_code", f"{number} {code}", algorithm="sha256"
+    ).hexdigest()
+
+
+__all__ = ["Challenge", "Channel", "Counter", "Phone", "Purpose", "SpentCode", "spent_digest"]

@@ -1,0 +1,77 @@
+"""The rules for phone numbers: how they are read, which are refused, how they are shown."""
+
+from __future__ import annotations
+
+import phonenumbers
+from django.utils.translation import gettext as _
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+from .conf import settings
+from .exceptions import NumberRefused
+
+
+def parse(text: str) -> str:
+    """The number that a person typed, in E.164 form.
+
+    A number without a country code is one of ``DEFAULT_REGION``.
+
+    :raises NumberRefused: it is no phone number, or one that :func:`check` refuses.
+    """
+    region = settings.DEFAULT_REGION
+    try:
+        # Only "+" means international here: phonenumbers would also take letters for digits.
+        if not all(c.isascii() and (c.isdigit() or c in "+()-./ \t") for c in text.strip()):
+            raise phonenumbers.NumberParseException(0, "not a phone number")
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        if region is None and not text.strip().startswith("+"):
+            raise NumberRefused(
+                _("Start with + and the country code, as in %(example)s.") % {"example": example()}
+            ) from None
+        number = phonenumbers.PhoneNumber()
+    if not phonenumbers.is_valid_number(number):
+        raise NumberRefused(
+            _("This is not a phone number that we know. It should look like %(example)s.")
+            % {"example": example()}
+        )
+    found = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    check(found)
+    return found
+
+
+def check(number: str) -> None:
+    """Refuse what ``ALLOWED_REGIONS`` and ``REFUSED_NUMBER_TYPES`` do not let us pay for.
+
+    The region is the number's own, not its country code's: ``+1`` is shared by some 25 countries,
+    whose prices differ a hundredfold.
+
+    :param number: E.164.
+    :raises NumberRefused: with what to do instead.
+    """
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        raise NumberRefused from None
+    allowed = settings.ALLOWED_REGIONS
+    if allowed is not None and phonenumbers.region_code_for_number(parsed) not in allowed:
+        raise NumberRefused(_("We cannot send codes to this country. Please use another number."))
+    refused = {getattr(PhoneNumberType, name) for name in settings.REFUSED_NUMBER_TYPES}
+    if phonenumbers.number_type(parsed) in refused:
+        raise NumberRefused(
+            _("We cannot send codes to this kind of number. Please use a mobile number.")
+        )
+
+
+def mask(number: str) -> str:
+    """``"••42"``: the last two digits, and nothing of how many there are."""
+    return f"••{number[-2:]}"
+
+
+def example() -> str:
+    """A number of the site's region as a person there would write it, to show beside a field."""
+    regions = [settings.DEFAULT_REGION, *(settings.ALLOWED_REGIONS or []), "US"]
+    region = next(filter(None, regions))
+    number = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
+    if number is None:
+        return "+1 202-555-0123"
+    return phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
