@@ -1,0 +1,369 @@
+"""The only way to Bandwidth: send a code, verify a code.
+
+::
+
+    challenge = service.send_code(user)
+    if service.verify_code(challenge, "123456"):
+        ...
+
+Both count before they ask (:mod:`~django_bandwidth_mfa.limits`), in a transaction of their own that
+is over before the request to Bandwidth begins; inside a caller's transaction they raise
+``RuntimeError`` and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, F
+from django.http import HttpRequest
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from . import conf, limits, phones, signals
+from .bandwidth import BandwidthClient, BandwidthError, TooManyRequests
+from .conf import settings
+from .exceptions import (
+    ChallengeExpired,
+    ChallengeUsed,
+    Limited,
+    MFAError,
+    NoPhone,
+    ProviderUnavailable,
+)
+from .models import Challenge, Phone, Purpose, SpentCode, spent_digest
+
+logger = logging.getLogger("django_bandwidth_mfa")
+
+# Bandwidth takes a code for this long at most (`expirationTimeInMinutes`): what passed is
+# remembered for as long, whatever EXPIRATION_MINUTES becomes meanwhile.
+LONGEST_CODE_LIFE = timedelta(minutes=15)
+
+# What Bandwidth's own 429 asks for ("please wait 2 minutes"), where it gives no other figure.
+THROTTLE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The answer to a typed code: true when Bandwidth took it, and for the first time.
+
+    ``method``: how the code had travelled, ``"sms"`` or ``"voice"``.  ``verified_at``: when it
+    passed, or None.
+    """
+
+    challenge: Challenge
+    verified_at: datetime | None = None
+
+    @property
+    def method(self) -> str:
+        return self.challenge.channel
+
+    def __bool__(self) -> bool:
+        return self.verified_at is not None
+
+
+def send_code(
+    user: Any,
+    *,
+    purpose: str = "login",
+    phone: Phone | str | None = None,
+    channel: str | None = None,
+    request: HttpRequest | None = None,
+) -> Challenge:
+    """Have Bandwidth send ``user`` a code.
+
+    :param purpose: ``"login"``, ``"step-up"`` or ``"enrol"``.
+    :param phone: one of the user's confirmed phones, or its number; None: the primary one.  For
+        ``"enrol"``, the phone that is to be confirmed.
+    :param channel: ``"sms"`` or ``"voice"``; None: the first that is set up.
+    :param request: whose client address counts towards the limits; None counts none.
+    :raises NoPhone: there is no such phone.
+    :raises NumberRefused: codes may not go to this number.
+    :raises Limited: too many codes were sent lately.
+    :raises ProviderUnavailable: Bandwidth failed.  With ``may_have_arrived`` the challenge stands
+        all the same, and the code can be typed if it comes.
+    :raises ValueError: there is no such purpose, or the channel is not set up.
+    :raises RuntimeError: a transaction is open.
+    """
+    if purpose not in Purpose.values:
+        raise ValueError(f"purpose must be one of {Purpose.values}, not {purpose!r}")
+    channels = conf.channels()
+    if not channels:
+        raise ImproperlyConfigured("BANDWIDTH_MFA names no application for messages or calls.")
+    channel = channel or channels[0]
+    if channel not in channels:
+        raise ValueError(f"channel must be one of {channels}, not {channel!r}")
+    chosen = _choose(user, purpose, phone)
+    phones.check(chosen.number)
+
+    now = timezone.now()
+    challenge = Challenge(
+        user=user,
+        phone=chosen if chosen.pk is not None else None,
+        purpose=purpose,
+        channel=channel,
+        number=chosen.number,
+        from_number=settings.FROM_NUMBER,
+        application_id=_application(channel),
+        scope=settings.SCOPES[purpose],
+        digits=settings.DIGITS,
+        sent_at=now,
+        expires_at=now + timedelta(minutes=settings.EXPIRATION_MINUTES),
+    )
+
+    def count() -> list[limits.Taken]:
+        taken = limits.take_send(
+            user, chosen.number, purpose=purpose, channel=channel, request=request
+        )
+        challenge.save(force_insert=True)
+        return taken
+
+    taken = limits.counting(count)
+    send = client().send_message if channel == "sms" else client().send_call
+    try:
+        challenge.provider_id = send(
+            to=challenge.number,
+            from_=challenge.from_number,
+            application_id=challenge.application_id,
+            message=settings.MESSAGE,
+            digits=challenge.digits,
+            scope=challenge.scope,
+        )
+    except BandwidthError as error:
+        if not error.may_have_arrived:
+            challenge.failure = type(error).__name__
+            challenge.save(update_fields=["failure"])
+            _give_back(taken)
+        _log_failure("send", challenge, error)
+        signals.code_send_failed.send_robust(
+            Challenge, challenge=challenge, error=error, request=request
+        )
+        raise _as_mfa_error(error, challenge) from error
+    challenge.save(update_fields=["provider_id"])
+    logger.info(
+        "code sent: challenge=%s purpose=%s channel=%s to=%s id=%s",
+        challenge.pk,
+        purpose,
+        channel,
+        challenge.masked,
+        challenge.provider_id,
+    )
+    signals.code_sent.send_robust(Challenge, challenge=challenge, request=request)
+    return challenge
+
+
+@sensitive_variables("code")
+def verify_code(
+    challenge: Challenge, code: str, *, request: HttpRequest | None = None
+) -> Verification:
+    """Ask Bandwidth whether ``code`` is right; the answer is true once, and then never again.
+
+    The try is counted first.  What cannot be a code (not as many ASCII digits as were sent, spaces
+    and hyphens aside) is wrong without being counted, for Bandwidth is never asked.
+
+    A right code for ``"enrol"`` confirms the phone in the same transaction.
+
+    :returns: falsy when the code is wrong, or was used before.
+    :raises ChallengeExpired: its time is over, or its phone is gone.
+    :raises ChallengeUsed: it passed already, or has no tries left.
+    :raises Limited: too many wrong codes in a row.
+    :raises Locked: far too many.
+    :raises ProviderUnavailable: Bandwidth failed; the try counts only if it may have arrived.
+    :raises RuntimeError: a transaction is open.
+    """
+    code = normalise(code)
+    if not re.fullmatch(r"[0-9]+", code) or len(code) != challenge.digits:
+        return Verification(challenge)
+
+    failure = limits.counting(lambda: _take_try(challenge))
+    try:
+        valid = client().verify(
+            to=challenge.number,
+            from_=challenge.from_number,
+            application_id=challenge.application_id,
+            code=code,
+            digits=challenge.digits,
+            expiration_minutes=settings.EXPIRATION_MINUTES,
+            scope=challenge.scope,
+        )
+    except BandwidthError as error:
+        if not error.may_have_arrived:
+            _give_back([failure], try_of=challenge)
+        _log_failure("verify", challenge, error)
+        raise _as_mfa_error(error, challenge) from error
+
+    passed_at = timezone.now()
+    # Nothing but the literal True: a lying or broken answer must never log anybody in.
+    if valid is True and _spend(challenge, code, passed_at):
+        logger.info("code verified: challenge=%s purpose=%s", challenge.pk, challenge.purpose)
+        signals.code_verified.send_robust(Challenge, challenge=challenge, request=request)
+        if challenge.purpose == Purpose.ENROL:
+            signals.phone_confirmed.send_robust(
+                Phone, phone=challenge.phone, user=challenge.user, request=request
+            )
+        return Verification(challenge, passed_at)
+
+    logger.info("code rejected: challenge=%s purpose=%s", challenge.pk, challenge.purpose)
+    signals.code_rejected.send_robust(Challenge, challenge=challenge, request=request)
+    if limits.is_locked(challenge.user):
+        logger.warning("locked out: user=%s", challenge.user_id)
+        signals.locked_out.send_robust(type(challenge.user), user=challenge.user, request=request)
+    return Verification(challenge)
+
+
+def normalise(code: str) -> str:
+    """``code`` without the spaces and hyphens that people type, so that none of its spellings
+    is counted, compared or sent as another code."""
+    return re.sub(r"[\s-]+", "", code)
+
+
+def client() -> BandwidthClient:
+    """The client for the settings in force; one is kept per configuration, with its connections."""
+    return _client(
+        account_id=settings.ACCOUNT_ID,
+        username=settings.USERNAME,
+        password=settings.PASSWORD,
+        client_id=settings.CLIENT_ID,
+        client_secret=settings.CLIENT_SECRET,
+        base_url=settings.BASE_URL,
+        token_url=settings.TOKEN_URL,
+        connect_timeout=settings.CONNECT_TIMEOUT,
+        read_timeout=settings.READ_TIMEOUT,
+        total_timeout=settings.TOTAL_TIMEOUT,
+    )
+
+
+@lru_cache(maxsize=8)
+def _client(**configuration: Any) -> BandwidthClient:
+    return BandwidthClient(**configuration)
+
+
+def _application(channel: str) -> str:
+    application = (
+        settings.MESSAGING_APPLICATION_ID if channel == "sms" else settings.VOICE_APPLICATION_ID
+    )
+    return application or ""
+
+
+def _choose(user: Any, purpose: str, phone: Phone | str | None) -> Phone:
+    """The phone that was asked for, if it is this user's to ask for."""
+    if purpose == Purpose.ENROL:
+        if isinstance(phone, Phone) and phone.user_id == user.pk and phone.confirmed_at is None:
+            return phone
+        raise NoPhone
+    number = phone.number if isinstance(phone, Phone) else phone
+    for candidate in Phone.objects.confirmed(user):
+        if number in (None, candidate.number):
+            return candidate
+    raise NoPhone
+
+
+def _take_try(challenge: Challenge) -> limits.Taken:
+    """Count one try, of the user's and of the challenge's; the second refuses and undoes both."""
+    failure = limits.take_failure(challenge.user)
+    now = timezone.now()
+    row = Challenge.objects.filter(pk=challenge.pk)
+    open_ = row.filter(
+        ~Exists(limits.held(challenge.number)),
+        passed_at=None,
+        failure="",
+        expires_at__gt=now,
+        tries__lt=settings.TRIES_PER_CHALLENGE,
+    )
+    if not open_.update(tries=F("tries") + 1):
+        limits.refuse_held(challenge.number)
+        found = row.first()
+        if found is None or (found.passed_at is None and found.expires_at <= now):
+            raise ChallengeExpired
+        raise ChallengeUsed
+    return failure
+
+
+@sensitive_variables("code")
+def _spend(challenge: Challenge, code: str, now: datetime) -> bool:
+    """Use the challenge and the code up; only one of concurrent right answers succeeds."""
+
+    def spend() -> None:
+        # Counters before the challenge, as in `_take_try`, or the two would wait for each other.
+        limits.clear(challenge.user)
+        if not Challenge.objects.filter(pk=challenge.pk, passed_at=None).update(passed_at=now):
+            raise ChallengeUsed
+        _spend_code(challenge.number, code, now)
+        if challenge.purpose == Purpose.ENROL:
+            _confirm_phone(challenge, now)
+
+    try:
+        limits.counting(spend)
+    except _Replayed:
+        logger.warning("a code was used twice: challenge=%s", challenge.pk)
+        return False
+    challenge.passed_at = now
+    return True
+
+
+class _Replayed(Exception):
+    """This code has passed for this number before."""
+
+
+@sensitive_variables("code", "spent")
+def _spend_code(number: str, code: str, now: datetime) -> None:
+    spent = SpentCode(digest=spent_digest(number, code), expires_at=now + LONGEST_CODE_LIFE)
+    try:
+        with transaction.atomic():
+            spent.save(force_insert=True)
+    except IntegrityError:
+        forgotten = SpentCode.objects.filter(digest=spent.digest, expires_at__lte=now)
+        if not forgotten.update(expires_at=spent.expires_at):
+            raise _Replayed from None
+
+
+def _confirm_phone(challenge: Challenge, now: datetime) -> None:
+    """The phone is proven.  Whatever else was being enrolled for this user ends here: someone who
+    knows only the password may have begun it while there was no phone yet."""
+    phone = challenge.phone
+    of_user = Phone.objects.filter(user=challenge.user)
+    pending = of_user.filter(confirmed_at=None)
+    if phone is None or not pending.filter(pk=phone.pk).update(confirmed_at=now):
+        raise ChallengeUsed
+    pending.delete()
+    if not of_user.filter(is_primary=True).exists():
+        of_user.filter(pk=phone.pk).update(is_primary=True)
+    phone.refresh_from_db()
+
+
+def _give_back(taken: list[limits.Taken], *, try_of: Challenge | None = None) -> None:
+    def give_back() -> None:
+        limits.give_back(taken)
+        if try_of is not None:
+            tried = Challenge.objects.filter(pk=try_of.pk, tries__gt=0)
+            tried.update(tries=F("tries") - 1)
+
+    limits.counting(give_back)
+
+
+def _as_mfa_error(error: BandwidthError, challenge: Challenge) -> MFAError:
+    # A 429 from the token's address is about the account, not about this number.
+    if isinstance(error, TooManyRequests) and error.endpoint != "token":
+        wait = error.retry_after or THROTTLE_SECONDS
+        limits.hold(challenge.number, wait)
+        return Limited(wait)
+    return ProviderUnavailable(may_have_arrived=error.may_have_arrived)
+
+
+def _log_failure(what: str, challenge: Challenge, error: BandwidthError) -> None:
+    logger.error(
+        "%s failed: %s status=%s request_id=%s challenge=%s to=%s",
+        what,
+        type(error).__name__,
+        error.status,
+        error.request_id,
+        challenge.pk,
+        challenge.masked,
+    )

@@ -1,0 +1,212 @@
+"""The counters: windows, ladders, what is given back, whose address counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import time_machine
+
+from django_bandwidth_mfa import limits, service
+from django_bandwidth_mfa.conf import Rate
+from django_bandwidth_mfa.exceptions import Limited, Locked
+from django_bandwidth_mfa.models import Counter, Phone
+
+from .conftest import NUMBER, OTHER_NUMBER, make_user
+
+pytestmark = pytest.mark.django_db
+HOUR = 3600
+
+
+@pytest.fixture
+def clock() -> Any:
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        yield clock
+
+
+def test_a_window_starts_at_its_first_count_and_ends_after_its_length(clock: Any) -> None:
+    rate = Rate(3, HOUR)
+    for _ in range(3):
+        limits.take_window("k", rate)
+        clock.shift(600)
+    with pytest.raises(Limited) as refused:
+        limits.take_window("k", rate)
+    assert refused.value.retry_after == HOUR - 1800
+    clock.shift(HOUR - 1800)
+    limits.take_window("k", rate)
+    assert Counter.objects.get(key="k").count == 1
+
+
+def test_weights_count(clock: Any) -> None:
+    limits.take_window("k", Rate(5, HOUR), weight=2)
+    limits.take_window("k", Rate(5, HOUR), weight=2)
+    with pytest.raises(Limited):
+        limits.take_window("k", Rate(5, HOUR), weight=2)
+    limits.take_window("k", Rate(5, HOUR), weight=1)
+    with pytest.raises(Limited):
+        limits.take_window("other", Rate(1, HOUR), weight=2)
+
+
+def test_a_ladder_makes_each_next_wait_for_its_step(clock: Any) -> None:
+    for step in (30, 60, 120, 120, 120):
+        limits.take_step("k", [30, 60, 120])
+        with pytest.raises(Limited) as refused:
+            limits.take_step("k", [30, 60, 120])
+        assert refused.value.retry_after == step
+        clock.shift(step)
+
+
+def test_a_ladder_locks(clock: Any) -> None:
+    for _ in range(3):
+        limits.take_step("k", [0], lock_at=3)
+    clock.shift(10**6)
+    with pytest.raises(Locked):
+        limits.take_step("k", [0], lock_at=3)
+
+
+def test_what_is_given_back_can_be_taken_again(clock: Any) -> None:
+    taken = [limits.take_window("w", Rate(1, HOUR)), limits.take_step("s", [30])]
+    limits.give_back(taken)
+    limits.take_window("w", Rate(1, HOUR))
+    limits.take_step("s", [30])
+
+
+def test_nothing_is_given_back_to_a_later_window(clock: Any) -> None:
+    """Fails when ``give_back`` does not compare ``until``."""
+    early = limits.take_window("w", Rate(1, HOUR))
+    clock.shift(HOUR)
+    limits.take_window("w", Rate(1, HOUR))
+    limits.give_back([early])
+    with pytest.raises(Limited):
+        limits.take_window("w", Rate(1, HOUR))
+
+
+# The limits of sending --------------------------------------------------------------------------
+
+
+def send_until_limited(clock: Any, user: Any, **kwargs: Any) -> int:
+    """How many codes go out, an hour's worth at most, cooldowns waited for."""
+    for sent in range(30):
+        try:
+            service.send_code(user, **kwargs)
+        except Limited:
+            return sent
+        clock.shift(241)
+    return 30
+
+
+def test_a_user_is_sent_five_codes_an_hour_and_not_more(
+    clock: Any, user: Any, bandwidth: Any
+) -> None:
+    assert send_until_limited(clock, user) == 5
+    Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at="2026-01-01T00:00:00Z")
+    assert send_until_limited(clock, user, phone=OTHER_NUMBER) == 0
+    clock.shift(HOUR)
+    assert send_until_limited(clock, user) == 5
+
+
+def test_a_call_weighs_two(clock: Any, user: Any, bandwidth: Any) -> None:
+    assert send_until_limited(clock, user, channel="voice") == 2
+
+
+def test_a_number_is_sent_ten_codes_a_day_whoever_asks(clock: Any, bandwidth: Any) -> None:
+    sent = 0
+    for hour in range(6):
+        sent += send_until_limited(clock, make_user(f"user{hour}", NUMBER))
+        clock.shift(HOUR)
+    assert sent == 10
+
+
+def test_enrolling_a_number_takes_nothing_from_signing_in_with_it(
+    clock: Any, user: Any, bandwidth: Any
+) -> None:
+    """Fails when both count under one key: a stranger could lock the number's owner out."""
+    stranger = make_user("stranger")
+    theirs = Phone.objects.create(user=stranger, number=NUMBER)
+    assert send_until_limited(clock, stranger, purpose="enrol", phone=theirs) == 5
+    assert send_until_limited(clock, user) == 5
+
+
+def test_the_cooldown_grows_and_a_right_code_ends_it(clock: Any, user: Any, bandwidth: Any) -> None:
+    for step in (30, 60, 120):
+        service.send_code(user)
+        with pytest.raises(Limited) as refused:
+            service.send_code(user)
+        assert refused.value.retry_after == step
+        assert limits.seconds_until_send(user) == step
+        clock.shift(step)
+    challenge = service.send_code(user)
+    assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    service.send_code(user)
+
+
+def test_a_right_code_gives_back_no_sends(clock: Any, user: Any, bandwidth: Any) -> None:
+    """Fails when ``clear`` takes more than failures and cooldown."""
+    for _ in range(5):
+        assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
+    with pytest.raises(Limited):
+        service.send_code(user)
+
+
+def test_a_refused_send_counts_nothing(clock: Any, user: Any, bandwidth: Any) -> None:
+    service.send_code(user)
+    before = list(Counter.objects.order_by("key").values())
+    with pytest.raises(Limited):
+        service.send_code(user)
+    assert list(Counter.objects.order_by("key").values()) == before
+
+
+def test_an_outage_spends_nobodys_hour(clock: Any, user: Any, bandwidth: Any) -> None:
+    bandwidth.fault(on="messaging", status=503)
+    for _ in range(12):
+        with pytest.raises(service.ProviderUnavailable):
+            service.send_code(user)
+    bandwidth.clear_faults()
+    assert send_until_limited(clock, user) == 5
+
+
+def test_an_address_and_the_site_have_limits_of_their_own(
+    clock: Any, bandwidth: Any, configure: Any, rf: Any
+) -> None:
+    configure(SEND_LIMITS={"address": "2/h", "site": "4/h"})
+    users = [make_user(f"user{n}", f"+1202555010{n}") for n in range(6)]
+    request = rf.get("/", REMOTE_ADDR="198.51.100.7")
+    for someone in users[:2]:
+        service.send_code(someone, request=request)
+    with pytest.raises(Limited):
+        service.send_code(users[2], request=request)
+    elsewhere = rf.get("/", REMOTE_ADDR="198.51.100.8")
+    for someone in users[2:4]:
+        service.send_code(someone, request=elsewhere)
+    with pytest.raises(Limited):
+        service.send_code(users[4])
+
+
+def test_no_counter_shows_a_number_or_an_address(user: Any, bandwidth: Any, rf: Any) -> None:
+    service.send_code(user, request=rf.get("/", REMOTE_ADDR="198.51.100.7"))
+    keys = " ".join(Counter.objects.values_list("key", flat=True))
+    assert NUMBER[1:] not in keys
+    assert "198.51" not in keys
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        (0, "203.0.113.9", "198.51.100.7"),
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        (2, "6.6.6.6, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (2, "203.0.113.9", "198.51.100.7"),
+        (1, "nonsense", None),
+        (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        (1, "::ffff:203.0.113.9", "203.0.113.9"),
+        (1, "", None),
+    ],
+)
+def test_a_forwarded_address_counts_only_as_far_as_our_own_proxies_vouch_for_it(
+    rf: Any, configure: Any, proxies: int, forwarded: str, expected: str | None
+) -> None:
+    """Fails when the header is read from the left, or without TRUSTED_PROXIES."""
+    configure(TRUSTED_PROXIES=proxies)
+    request = rf.get("/", REMOTE_ADDR="198.51.100.7", HTTP_X_FORWARDED_FOR=forwarded)
+    assert limits.client_address(request) == expected

@@ -1,0 +1,425 @@
+"""send_code and verify_code: what is sent, what passes, what is counted and given back."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+import responses
+import time_machine
+from django.db import transaction
+
+from django_bandwidth_mfa import service, signals
+from django_bandwidth_mfa.bandwidth import BandwidthError
+from django_bandwidth_mfa.exceptions import (
+    ChallengeExpired,
+    ChallengeUsed,
+    Limited,
+    Locked,
+    MFAError,
+    NoPhone,
+    NumberRefused,
+    ProviderUnavailable,
+)
+from django_bandwidth_mfa.models import Challenge, Counter, Phone
+
+from .browsing import wrong
+from .conftest import NUMBER, OTHER_NUMBER, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def no_cooldown(bandwidth: Any, configure: Any) -> None:
+    configure(RESEND_COOLDOWN=[0], SEND_LIMITS={"user": "", "number": "", "address": ""})
+
+
+# Sending --------------------------------------------------------------------------------------
+
+
+def test_a_code_goes_to_the_primary_phone_and_is_recorded(user: Any, bandwidth: Any) -> None:
+    challenge = service.send_code(user)
+    sent = bandwidth.inbox[0]
+    assert (sent["to"], sent["channel"]) == (NUMBER, "sms")
+    assert challenge.provider_id == sent["id"]
+    challenge.refresh_from_db()
+    assert challenge.is_open
+    assert "sign-in" in sent["text"]
+
+
+def test_voice_calls_with_the_voice_application(user: Any, bandwidth: Any) -> None:
+    challenge = service.send_code(user, channel="voice")
+    assert bandwidth.inbox[0]["channel"] == "voice"
+    assert challenge.application_id == "voice-application"
+    assert service.verify_code(challenge, bandwidth.inbox[0]["code"]).method == "voice"
+
+
+def test_only_a_confirmed_phone_of_the_users_own_can_be_chosen(user: Any, bandwidth: Any) -> None:
+    """Fails when ``_choose`` returns the phone it is given."""
+    other = make_user("bob", OTHER_NUMBER).bandwidth_mfa_phones.get()
+    unconfirmed = Phone.objects.create(user=user, number="+12025550199")
+    for phone in (other, unconfirmed, OTHER_NUMBER, "+12025550199"):
+        with pytest.raises(NoPhone):
+            service.send_code(user, phone=phone)
+    with pytest.raises(NoPhone):
+        service.send_code(make_user("nobody"))
+    for phone in (other, user.bandwidth_mfa_phones.get(number=NUMBER), None, OTHER_NUMBER):
+        with pytest.raises(NoPhone):
+            service.send_code(user, purpose="enrol", phone=phone)
+    assert bandwidth.inbox == []
+
+
+def test_an_unknown_purpose_or_channel_is_a_value_error(user: Any, configure: Any) -> None:
+    with pytest.raises(ValueError, match="purpose"):
+        service.send_code(user, purpose="other")
+    configure(VOICE_APPLICATION_ID=None)
+    with pytest.raises(ValueError, match="channel"):
+        service.send_code(user, channel="voice")
+
+
+def test_a_refused_number_is_sent_nothing(user: Any, bandwidth: Any, configure: Any) -> None:
+    configure(ALLOWED_REGIONS=["DE"])
+    with pytest.raises(NumberRefused):
+        service.send_code(user)
+    assert bandwidth.inbox == []
+    assert not Challenge.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_inside_a_transaction_nothing_is_sent_and_nothing_tried(bandwidth: Any) -> None:
+    """Fails when ``counting`` is not durable: a rollback would give unlimited tries."""
+    user = make_user("ada", NUMBER)
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        service.send_code(user)
+    assert bandwidth.inbox == []
+    challenge = service.send_code(user)
+    asked = len(bandwidth.requests)
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    assert len(bandwidth.requests) == asked
+
+
+# Verifying ------------------------------------------------------------------------------------
+
+
+def test_a_right_code_passes_once(user: Any, bandwidth: Any) -> None:
+    """Fails when ``_take_try`` does not ask for ``passed_at=None``."""
+    challenge = service.send_code(user)
+    code = bandwidth.inbox[0]["code"]
+    assert service.verify_code(challenge, code)
+    asked = len(bandwidth.requests)
+    with pytest.raises(ChallengeUsed):
+        service.verify_code(challenge, code)
+    assert len(bandwidth.requests) == asked
+
+
+def test_a_code_that_passed_passes_no_other_challenge(user: Any, bandwidth: Any) -> None:
+    """Fails without SpentCode: Bandwidth takes any code of the last minutes, again and again."""
+    first = service.send_code(user)
+    code = bandwidth.inbox[0]["code"]
+    assert service.verify_code(first, code)
+    second = service.send_code(user)
+    assert not service.verify_code(second, code)
+    assert service.verify_code(second, bandwidth.inbox[0]["code"])
+
+
+def test_a_spent_code_is_forgotten_once_bandwidth_has_forgotten_it(
+    user: Any, bandwidth: Any
+) -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from django_bandwidth_mfa.models import SpentCode, spent_digest
+
+    challenge = service.send_code(user)
+    code = bandwidth.inbox[0]["code"]
+    past = timezone.now() - timedelta(seconds=1)
+    SpentCode.objects.create(digest=spent_digest(NUMBER, code), expires_at=past)
+    assert service.verify_code(challenge, code)
+
+
+def test_after_a_resend_the_earlier_code_still_works(user: Any, bandwidth: Any) -> None:
+    service.send_code(user)
+    newest = service.send_code(user)
+    assert service.verify_code(newest, bandwidth.inbox[1]["code"])
+
+
+def test_a_code_of_one_purpose_passes_no_other(user: Any, bandwidth: Any) -> None:
+    """Fails when all purposes have one scope."""
+    service.send_code(user, purpose="step-up")
+    code = bandwidth.inbox[0]["code"]
+    assert not service.verify_code(service.send_code(user, purpose="login"), code)
+
+
+@pytest.mark.parametrize("typed", ["{} {}", "{}-{}", " {}{} ", "{}\u00a0{}"])
+def test_spaces_and_hyphens_do_not_matter(user: Any, bandwidth: Any, typed: str) -> None:
+    challenge = service.send_code(user)
+    code = bandwidth.inbox[0]["code"]
+    assert service.verify_code(challenge, typed.format(code[:3], code[3:]))
+
+
+@pytest.mark.parametrize("junk", ["", "12345", "1234567", "abcdef", "12345\u0666", "１２３４５６"])
+def test_what_cannot_be_a_code_is_neither_counted_nor_asked(
+    user: Any, bandwidth: Any, junk: str
+) -> None:
+    challenge = service.send_code(user)
+    asked = len(bandwidth.requests)
+    assert not service.verify_code(challenge, junk)
+    assert len(bandwidth.requests) == asked
+    challenge.refresh_from_db()
+    assert challenge.tries == 0
+
+
+def test_a_challenge_can_be_tried_five_times(user: Any, bandwidth: Any) -> None:
+    """Fails when ``_take_try`` does not look at ``tries``: 40 guesses, then the right one."""
+    challenge = service.send_code(user)
+    code = bandwidth.inbox[0]["code"]
+    for _ in range(4):
+        assert not service.verify_code(challenge, wrong(code))
+    Counter.objects.all().delete()
+    assert not service.verify_code(challenge, wrong(code))
+    Counter.objects.all().delete()
+    with pytest.raises(ChallengeUsed):
+        service.verify_code(challenge, code)
+
+
+def test_an_expired_challenge_is_not_tried(user: Any, bandwidth: Any) -> None:
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        challenge = service.send_code(user)
+        clock.shift(180)
+        with pytest.raises(ChallengeExpired):
+            service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+def test_removing_the_phone_ends_its_challenges(user: Any, bandwidth: Any) -> None:
+    challenge = service.send_code(user)
+    user.bandwidth_mfa_phones.all().delete()
+    with pytest.raises(ChallengeExpired):
+        service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+def test_enrolling_confirms_the_phone_and_ends_other_enrolments(bandwidth: Any) -> None:
+    """Fails when ``_confirm_phone`` leaves the others pending: whoever began one with the password
+    alone could finish it afterwards."""
+    user = make_user("nova")
+    strangers = Phone.objects.create(user=user, number=OTHER_NUMBER)
+    stranger = service.send_code(user, purpose="enrol", phone=strangers)
+    strangers_code = bandwidth.inbox[0]["code"]
+    mine = Phone.objects.create(user=user, number=NUMBER)
+    challenge = service.send_code(user, purpose="enrol", phone=mine)
+    assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    assert [phone.number for phone in Phone.objects.confirmed(user)] == [NUMBER]
+    assert Phone.objects.get().is_primary
+    with pytest.raises(ChallengeExpired):
+        service.verify_code(stranger, strangers_code)
+
+
+# Waits and locks ------------------------------------------------------------------------------
+
+
+def test_wrong_codes_in_a_row_bring_waits_that_double_and_a_right_one_clears_them(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(TRIES_PER_CHALLENGE=100)
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        for wait in (0, 0, 0, 0, 30, 60, 120):
+            challenge = service.send_code(user)
+            bandwidth_code = bandwidth.inbox[0]["code"]
+            assert not service.verify_code(challenge, wrong(bandwidth_code))
+            if wait:
+                with pytest.raises(Limited) as refused:
+                    service.verify_code(challenge, bandwidth_code)
+                assert refused.value.retry_after == wait
+                clock.shift(wait)
+        challenge = service.send_code(user)
+        assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+        assert not service.verify_code(service.send_code(user), "000000")
+        assert not service.verify_code(service.send_code(user), "000000")
+
+
+def test_a_new_challenge_or_another_phone_resets_no_failures(user: Any, bandwidth: Any) -> None:
+    for _ in range(5):
+        challenge = service.send_code(user)
+        service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+    Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at="2026-01-01T00:00:00Z")
+    challenge = service.send_code(user, phone=OTHER_NUMBER)
+    with pytest.raises(Limited):
+        service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+def test_too_many_failures_lock_and_say_so(user: Any, bandwidth: Any, configure: Any) -> None:
+    configure(FAILURES_BEFORE_LOCK=2)
+    heard: list[Any] = []
+
+    def hear(user: Any, **kwargs: Any) -> None:
+        heard.append(user)
+
+    signals.locked_out.connect(hear)
+    try:
+        challenge = service.send_code(user)
+        code = bandwidth.inbox[0]["code"]
+        for _ in range(2):
+            assert not service.verify_code(challenge, wrong(code))
+    finally:
+        signals.locked_out.disconnect(hear)
+    assert heard == [user]
+    with pytest.raises(Locked):
+        service.verify_code(challenge, code)
+
+
+# Bandwidth's bad days ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500, 503])
+def test_what_bandwidth_refuses_is_given_back(user: Any, bandwidth: Any, status: int) -> None:
+    bandwidth.fault(on="messaging", status=status)
+    with pytest.raises(ProviderUnavailable) as failed:
+        service.send_code(user)
+    assert not failed.value.may_have_arrived
+    assert not Challenge.objects.current(user, "login")
+    bandwidth.clear_faults()
+    challenge = service.send_code(user)
+    bandwidth.fault(on="verify", status=status)
+    for _ in range(8):
+        with pytest.raises(ProviderUnavailable):
+            service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    bandwidth.clear_faults()
+    assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+def test_what_may_have_arrived_stays_counted_and_can_be_typed(user: Any, bandwidth: Any) -> None:
+    bandwidth.fault(on="messaging", drop=True, times=1)
+    with pytest.raises(ProviderUnavailable) as failed:
+        service.send_code(user)
+    assert failed.value.may_have_arrived
+    challenge = Challenge.objects.current(user, "login")
+    assert challenge is not None
+    assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+def test_a_try_of_unknown_outcome_stays_counted(user: Any, bandwidth: Any) -> None:
+    """Fails when every error is given back: dropping answers would give unlimited tries."""
+    challenge = service.send_code(user)
+    bandwidth.fault(on="verify", drop=True)
+    for _ in range(4):
+        with pytest.raises(ProviderUnavailable):
+            service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    challenge.refresh_from_db()
+    assert challenge.tries == 4
+
+
+def test_bandwidths_429_is_a_wait_that_everybody_shares(user: Any, bandwidth: Any) -> None:
+    challenge = service.send_code(user)
+    bandwidth.fault(on="verify", status=429, times=1)
+    with pytest.raises(Limited):
+        service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    asked = len(bandwidth.requests)
+    for attempt in (
+        lambda: service.verify_code(challenge, bandwidth.inbox[0]["code"]),
+        lambda: service.send_code(user),
+    ):
+        with pytest.raises(Limited) as refused:
+            attempt()
+        assert 100 < refused.value.retry_after <= 120
+    assert len(bandwidth.requests) == asked
+
+
+LIES = [
+    '{"valid": "true"}',
+    '{"valid": 1}',
+    '{"valid": [true]}',
+    '{"valid": null}',
+    "{}",
+    "true",
+    '"{\\"valid\\": true}"',
+    '[{"valid": true}]',
+    '{"valid": false, "valid": true}',
+    '{"valid": true',
+    "<html>valid: true</html>",
+    "",
+]
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_no_lie_passes(user: Any, bandwidth: Any, lie: str) -> None:
+    """Fails when the client takes the answer's truth for ``valid is True``."""
+    challenge = service.send_code(user)
+    bandwidth.fault(on="verify", status=200, body=lie)
+    with pytest.raises(MFAError):
+        service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    challenge.refresh_from_db()
+    assert challenge.passed_at is None
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 301, 302, 307])
+def test_no_other_status_passes(user: Any, bandwidth: Any, status: int) -> None:
+    challenge = service.send_code(user)
+    bandwidth.fault(on="verify", status=status, body='{"valid": true}')
+    with pytest.raises(ProviderUnavailable):
+        service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+@responses.activate
+def test_the_seven_fields_go_to_the_documented_address(user: Any, configure: Any) -> None:
+    configure(BASE_URL="https://mfa.bandwidth.com/api/v1", CLIENT_ID=None, CLIENT_SECRET=None)
+    configure(USERNAME="someone", PASSWORD="something")
+    base = "https://mfa.bandwidth.com/api/v1/accounts/5500001/code"
+    responses.post(f"{base}/messaging", json={"messageId": "m-1"})
+    verify = responses.post(f"{base}/verify", json={"valid": True})
+    assert service.verify_code(service.send_code(user), "123456")
+    import json
+
+    body = json.loads(verify.calls[0].request.body)
+    assert sorted(body) == [
+        "applicationId",
+        "code",
+        "digits",
+        "expirationTimeInMinutes",
+        "from",
+        "scope",
+        "to",
+    ]
+
+
+# What is told ---------------------------------------------------------------------------------
+
+
+def test_logs_and_signals_hold_no_code_no_number_and_no_credential(
+    user: Any, bandwidth: Any, caplog: Any
+) -> None:
+    heard: list[Any] = []
+
+    def hear(signal: Any, **kwargs: Any) -> None:
+        heard.append((signal, kwargs))
+
+    all_signals = [signals.code_sent, signals.code_send_failed, signals.code_verified]
+    all_signals.append(signals.code_rejected)
+    for signal in all_signals:
+        signal.connect(hear)
+    try:
+        with caplog.at_level(logging.DEBUG):
+            challenge = service.send_code(user)
+            code = bandwidth.inbox[0]["code"]
+            service.verify_code(challenge, wrong(code))
+            service.verify_code(challenge, code)
+            bandwidth.fault(on="messaging", status=500)
+            with pytest.raises(MFAError):
+                service.send_code(user)
+    finally:
+        for signal in all_signals:
+            signal.disconnect(hear)
+    assert [signal for signal, _ in heard] == [
+        signals.code_sent,
+        signals.code_rejected,
+        signals.code_verified,
+        signals.code_send_failed,
+    ]
+    ours = "\n".join(r.getMessage() for r in caplog.records if r.name == "django_bandwidth_mfa")
+    assert str(challenge.pk) in ours
+    assert "••42" in ours
+    for told in (ours, repr(heard)):
+        for secret in (NUMBER, NUMBER[2:], code, wrong(code), "sim-secret"):
+            assert secret not in told
+    assert isinstance(heard[-1][1]["error"], BandwidthError)
