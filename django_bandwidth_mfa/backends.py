@@ -1,0 +1,46 @@
+"""The auth backend hook: a right code for a challenge is an authentication."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from . import service
+from .models import Challenge
+
+
+class BandwidthMFABackend(ModelBackend):
+    """Authenticates the user of ``challenge`` when Bandwidth takes ``token`` for it.
+
+    The app's own views call it themselves.  It *need not* be listed in
+    ``AUTHENTICATION_BACKENDS``: with a second backend there, every ``login(request, user)`` without
+    ``backend=`` raises.  Listed, ``authenticate(request, challenge=…, token=…)`` works too.
+    """
+
+    @sensitive_variables("token")
+    def authenticate(  # type: ignore[override]
+        self,
+        request: HttpRequest | None,
+        challenge: Challenge | None = None,
+        token: str | None = None,
+        **kwargs: Any,
+    ) -> Any | None:
+        """The user, with the :class:`~.service.Verification` as ``user.mfa_verification``; or None.
+
+        The keyword is ``token`` because Django masks that name when it tells of a failed login.
+
+        :raises MFAError: as :func:`.service.verify_code` does: the code could not be tried.
+        """
+        if challenge is None or token is None:
+            return None
+        verification = service.verify_code(challenge, token, request=request)
+        if not verification:
+            return None
+        # Loaded after Bandwidth's answer: the user may have been deactivated meanwhile.
+        user: Any = self.get_user(challenge.user_id)
+        if user is not None:
+            user.mfa_verification = verification
+        return user

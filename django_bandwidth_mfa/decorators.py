@@ -1,0 +1,69 @@
+"""Ask for a code in front of a view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, overload
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from .models import Phone
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@overload
+def mfa_required(view: View, *, max_age: float | None = None) -> View: ...
+@overload
+def mfa_required(view: None = None, *, max_age: float | None = None) -> Callable[[View], View]: ...
+def mfa_required(view: Any = None, *, max_age: float | None = None) -> Any:
+    """Let only a verified session through; with ``max_age``, one verified in as many seconds.
+
+    ::
+
+        @mfa_required(max_age=60)
+        def transfer(request): ...
+
+    Anybody else is led there: an anonymous visitor to the login page, a user without a phone to
+    enrol one, any other to the code page, and all of them back again.  A trusted browser satisfies
+    no ``max_age``.  Sync and async views alike.
+    """
+    if view is None:
+        return lambda view: mfa_required(view, max_age=max_age)
+
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def awrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            await request.auser()
+            if not request.mfa.is_verified(max_age):  # type: ignore[attr-defined]
+                return await sync_to_async(lead_to_code)(request)
+            return await view(request, *args, **kwargs)
+
+        return awrapped
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not request.mfa.is_verified(max_age):  # type: ignore[attr-defined]
+            return lead_to_code(request)
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
+def lead_to_code(request: HttpRequest) -> HttpResponse:
+    """The redirect on which ``request``'s visitor becomes verified, and comes back here."""
+    here = request.get_full_path()
+    state = request.mfa.state  # type: ignore[attr-defined]
+    if state == "anonymous":
+        return redirect_to_login(here)
+    user = request.mfa.pending_user if state == "parked" else request.user  # type: ignore[attr-defined]
+    page = "verify" if Phone.objects.has_confirmed(user) else "phone_add"
+    query = QueryDict(mutable=True)
+    query["next"] = here
+    return redirect(f"{reverse(f'bandwidth_mfa:{page}')}?{query.urlencode(safe='/')}")

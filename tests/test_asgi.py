@@ -1,0 +1,38 @@
+"""Channels' scope: whoever owes a code is anonymous there too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.test import Client
+
+from django_bandwidth_mfa.asgi import MFAMiddleware
+from django_bandwidth_mfa.sessions import MARK, PARKED
+
+from .browsing import sign_in
+
+
+def seen(session: Any, user: Any) -> str:
+    """The name of the user that a consumer behind the middleware sees."""
+    found = []
+
+    async def consumer(scope: Any, receive: Any, send: Any) -> None:
+        found.append(str(scope["user"]))
+
+    scope = {"type": "websocket", "session": session, "user": user}
+    async_to_sync(MFAMiddleware(consumer))(scope, None, None)
+    return found[0]
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_a_consumer_sees_a_verified_user_and_nobody_who_owes_a_code(
+    client: Client, user: Any, bandwidth: Any, is_marked: bool
+) -> None:
+    sign_in(client, user, bandwidth)
+    session = client.session
+    if not is_marked:
+        del session[MARK]
+    assert seen(session, user) == ("ada" if is_marked else "AnonymousUser")
+    assert (PARKED in session) is not is_marked
