@@ -1,0 +1,162 @@
+"""The process behind the code pages: whose code it is, what for, and what a right one does.
+
+One class does the work; a purpose adds what is its own.  Nothing in the browser says who the user
+is or which challenge is meant: the user is the session's, the challenge that user's newest for the
+purpose.  So a new login goes on with the code that was just received, in any browser.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.contrib.auth.signals import user_login_failed
+from django.http import HttpRequest
+from django.shortcuts import resolve_url
+from django.utils.functional import cached_property
+from django.views.decorators.debug import sensitive_variables
+
+from . import limits, service, sessions
+from .backends import BandwidthMFABackend
+from .exceptions import ChallengeExpired, NoPhone
+from .models import Challenge, Phone, Purpose
+from .redirects import is_local
+
+
+class Flow:
+    """One visitor's way through a code page.
+
+    ``user``: whose second factor it is; ``next``: where they go afterwards.
+    """
+
+    purpose: str
+
+    def __init__(self, request: HttpRequest, user: Any) -> None:
+        self.request = request
+        self.user = user
+
+    @cached_property
+    def newest(self) -> Challenge | None:
+        """The code that was sent last, whatever became of it."""
+        return Challenge.objects.current(self.user, self.purpose)
+
+    @property
+    def challenge(self) -> Challenge | None:
+        """The code that can be typed now; None where there is none."""
+        return self.newest if self.newest is not None and self.newest.is_open else None
+
+    @cached_property
+    def phones(self) -> list[Phone]:
+        """The user's confirmed phones, the primary one first."""
+        return Phone.objects.confirmed(self.user)
+
+    @property
+    def is_parked(self) -> bool:
+        return sessions.parked(self.request.session) is not None
+
+    @property
+    def next(self) -> str:
+        """What the browser says of where to go; "" unless it stays on this site."""
+        wanted = self.request.POST.get("next") or self.request.GET.get("next") or ""
+        return wanted if is_local(self.request, wanted) else ""
+
+    @property
+    def seconds_until_send(self) -> int:
+        return limits.seconds_until_send(self.user)
+
+    def send(self, phone: Phone | None = None, channel: str | None = None) -> Challenge:
+        """As :func:`.service.send_code`."""
+        self.forget()
+        return service.send_code(
+            self.user, purpose=self.purpose, phone=phone, channel=channel, request=self.request
+        )
+
+    def forget(self) -> None:
+        """Read the newest challenge again when it is next asked for."""
+        self.__dict__.pop("newest", None)
+
+    @sensitive_variables("code")
+    def verify(self, code: str) -> str | None:
+        """Try ``code``: where to go when it is right, None when it is wrong.
+
+        A wrong code is told to ``user_login_failed``, so that lockout apps and audit logs hear it.
+
+        :raises MFAError: the code could not be tried; the session is as it was.
+        """
+        if self.newest is None:
+            raise ChallengeExpired
+        try:
+            user = BandwidthMFABackend().authenticate(
+                self.request, challenge=self.newest, token=code
+            )
+        finally:
+            self.forget()
+        if user is None:
+            user_login_failed.send(
+                sender=__name__,
+                credentials={"username": self.user.get_username(), "token": "*" * 8},
+                request=self.request,
+            )
+            return None
+        # Whoever the answer names, only the session's own user is let in by it; and the password
+        # that was given to park this login must still be the user's.
+        if user.pk != self.user.pk or (
+            self.is_parked and not sessions.is_pending(self.request.session, user)
+        ):
+            raise ChallengeExpired
+        destination = self.destination()
+        sessions.complete(self.request, user, user.mfa_verification)
+        return destination
+
+    def destination(self) -> str:
+        """Where a right code leads."""
+        record = sessions.parked(self.request.session)
+        wanted = (record.next if record else "") or self.next
+        return wanted or resolve_url(django_settings.LOGIN_REDIRECT_URL)
+
+
+class LoginFlow(Flow):
+    """A parked login pays the code that it owes."""
+
+    purpose = Purpose.LOGIN.value
+
+    def send_owed(self) -> None:
+        """Send what the just-made login owes, once: the only code that a GET sends.
+
+        A code that is still alive will do, so that logging in again sends nothing.
+        """
+        record = sessions.parked(self.request.session)
+        if record is None or not record.owes_send:
+            return
+        sessions.update_parked(self.request.session, owes_send=False)
+        if self.challenge is None:
+            self.send()
+
+
+class StepUpFlow(Flow):
+    """A signed-in user shows once more that it is them."""
+
+    purpose = Purpose.STEP_UP.value
+
+
+class EnrolFlow(Flow):
+    """A user proves that a new phone is theirs."""
+
+    purpose = Purpose.ENROL.value
+
+    @property
+    def phone(self) -> Phone | None:
+        """The phone whose code was asked for last, while it is unconfirmed."""
+        phone = None if self.newest is None else self.newest.phone
+        return phone if phone is not None and phone.confirmed_at is None else None
+
+    def add(self, number: str, channel: str | None) -> Challenge:
+        """Begin to enrol ``number`` (E.164): send it a code."""
+        phone, _ = Phone.objects.get_or_create(user=self.user, number=number)
+        return self.send(phone, channel)
+
+    def resend(self, channel: str | None) -> Challenge:
+        """Send the phone that is being enrolled another code."""
+        if self.phone is None:
+            raise NoPhone
+        return self.send(self.phone, channel)

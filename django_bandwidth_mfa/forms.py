@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_variables
+
+from . import phones
+from .conf import channels
+from .exceptions import NumberRefused
+from .models import Channel
+from .service import normalise
+
+
+class CodeInput(forms.TextInput):
+    """A field that never shows again what was typed: a wrong code is nothing to correct, and no
+    page should hold one."""
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        return super().get_context(name, None, attrs)
+
+
+class CodeForm(forms.Form):
+    """The code that a person types.
+
+    :param digits: how many digits the code has that they were sent.
+    """
+
+    code = forms.CharField(
+        label=_("Code"),
+        widget=CodeInput(
+            attrs={
+                "inputmode": "numeric",
+                "autocomplete": "one-time-code",
+                "autocapitalize": "off",
+                "spellcheck": "false",
+                "autofocus": True,
+            }
+        ),
+        error_messages={"required": _("Type the code that we sent you.")},
+    )
+
+    def __init__(self, *args: Any, digits: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.digits = digits
+
+    @sensitive_variables("code")
+    def clean_code(self) -> str:
+        code = normalise(self.cleaned_data["code"])
+        if not (code.isascii() and code.isdigit() and len(code) == self.digits):
+            raise forms.ValidationError(
+                ngettext(
+                    "The code has %(digits)d digit, and nothing else.",
+                    "The code has %(digits)d digits, and nothing else.",
+                    self.digits,
+                )
+                % {"digits": self.digits}
+            )
+        return code
+
+
+class PhoneForm(forms.Form):
+    """A phone to enrol: its number, and how its first code should come."""
+
+    number = forms.CharField(
+        label=_("Phone number"),
+        max_length=40,
+        widget=forms.TextInput(
+            attrs={"type": "tel", "inputmode": "tel", "autocomplete": "tel", "autofocus": True}
+        ),
+        error_messages={"required": _("Type your phone number.")},
+    )
+    channel = forms.ChoiceField(
+        label=_("How should the code come?"), widget=forms.RadioSelect, required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = channels()
+        if len(offered) < 2:
+            del self.fields["channel"]
+        else:
+            field = self.fields["channel"]
+            assert isinstance(field, forms.ChoiceField)  # noqa: S101  for the type checker
+            field.choices = [
+                (channel, label) for channel, label in Channel.choices if channel in offered
+            ]
+            field.initial = offered[0]
+
+    def clean_number(self) -> str:
+        try:
+            return phones.parse(self.cleaned_data["number"])
+        except NumberRefused as error:
+            raise forms.ValidationError(str(error)) from error

@@ -1,0 +1,471 @@
+"""The pages: what they show, what they send, and what they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import AsyncClient, Client
+
+from django_bandwidth_mfa.models import Challenge, Phone
+from django_bandwidth_mfa.sessions import PARKED
+
+from .browsing import assert_shut, give_password, sign_in, state, wrong
+from .conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
+
+
+@pytest.fixture
+def parked(client: Client, user: Any, bandwidth: Any) -> Client:
+    """A browser on the code page, whose code is in ``bandwidth.inbox``."""
+    give_password(client, user, "/account/")
+    client.get("/mfa/verify/")
+    return client
+
+
+def text(answer: Any) -> str:
+    return " ".join(answer.content.decode().split())
+
+
+# The code page --------------------------------------------------------------------------------
+
+
+def test_the_code_page_shows_what_a_person_needs_and_no_full_number(parked: Client) -> None:
+    page = text(parked.get("/mfa/verify/"))
+    assert "••42" in page
+    assert "3 minutes" in page
+    assert 'inputmode="numeric"' in page
+    assert 'autocomplete="one-time-code"' in page
+    assert "Send another code" in page
+    assert "Call me instead" in page
+    assert "Use a different account" in page
+    assert NUMBER not in page
+    assert NUMBER[2:] not in page
+    assert "<script" not in page
+    assert "style=" not in page
+
+
+def test_without_voice_nobody_is_offered_a_call(parked: Client, configure: Any) -> None:
+    configure(VOICE_APPLICATION_ID=None)
+    assert "Call me" not in text(parked.get("/mfa/verify/"))
+
+
+def test_the_page_is_cached_nowhere(parked: Client) -> None:
+    assert "no-store" in parked.get("/mfa/verify/")["Cache-Control"]
+
+
+def test_a_post_without_a_csrf_token_is_refused(user: Any, bandwidth: Any) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    for page in ("verify", "send", "cancel"):
+        assert client.post(f"/mfa/{page}/", {"code": "123456"}).status_code == 403
+
+
+def test_only_the_first_get_after_the_password_sends_a_code(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    give_password(client, user)
+    assert client.head("/mfa/verify/").status_code == 200
+    assert bandwidth.inbox == []
+    for _ in range(5):
+        client.get("/mfa/verify/")
+    assert len(bandwidth.inbox) == 1
+
+
+def test_a_wrong_code_says_so_stays_out_and_sends_nothing(parked: Client, bandwidth: Any) -> None:
+    before = dict(parked.session)
+    answer = parked.post("/mfa/verify/", {"code": wrong(bandwidth.inbox[0]["code"])})
+    assert answer.status_code == 200
+    assert "not right" in text(answer)
+    assert len(bandwidth.inbox) == 1
+    assert dict(parked.session) == before
+    assert_shut(parked)
+
+
+def test_the_same_code_in_a_second_login_stays_out(
+    parked: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails without SpentCode."""
+    code = bandwidth.inbox[0]["code"]
+    parked.post("/mfa/verify/", {"code": code})
+    second = Client()
+    give_password(second, user)
+    second.get("/mfa/verify/")
+    assert "not right" in text(second.post("/mfa/verify/", {"code": code}))
+    assert state(second) == "parked"
+
+
+MESSAGES = {
+    "wrong": "not right",
+    "malformed": "6 digits",
+    "expired": "has expired",
+    "used up": "no longer be used",
+    "waiting": "Please wait",
+    "locked": "switched off for this account",
+    "down": "does not answer",
+}
+
+
+@pytest.mark.parametrize("case", MESSAGES)
+def test_each_way_to_fail_has_its_own_message(
+    parked: Client, bandwidth: Any, configure: Any, case: str
+) -> None:
+    code = bandwidth.inbox[0]["code"]
+    typed, status = wrong(code), 200
+    with time_machine.travel(Challenge.objects.get().sent_at, tick=False) as clock:
+        if case == "malformed":
+            typed = "12a456"
+        elif case == "expired":
+            clock.shift(200)
+        elif case == "used up":
+            configure(TRIES_PER_CHALLENGE=1)
+            parked.post("/mfa/verify/", {"code": typed})
+        elif case == "waiting":
+            configure(FAILURES_BEFORE_WAIT=1)
+            parked.post("/mfa/verify/", {"code": typed})
+            typed, status = code, 429
+        elif case == "locked":
+            configure(FAILURES_BEFORE_LOCK=1, FAILURES_BEFORE_WAIT=5)
+            parked.post("/mfa/verify/", {"code": typed})
+        elif case == "down":
+            bandwidth.fault(on="verify", status=500)
+        answer = parked.post("/mfa/verify/", {"code": typed})
+        page = text(answer)
+    assert answer.status_code == status
+    assert [name for name, message in MESSAGES.items() if message in page] == [case]
+    assert ("Retry-After" in answer) == (status == 429)
+    assert state(parked) in ("parked", "anonymous")
+
+
+def test_a_provider_that_is_down_at_login_is_told_and_offers_another_try(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    bandwidth.fault(on="messaging", status=500)
+    give_password(client, user)
+    answer = client.get("/mfa/verify/")
+    assert answer.status_code == 200
+    assert "does not answer" in text(answer)
+    assert "Text me a code" in text(answer)
+    bandwidth.clear_faults()
+    client.post("/mfa/send/", {"channel": "sms"})
+    answer = client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert state(client) == "verified"
+
+
+def test_a_code_whose_sending_was_never_answered_can_be_typed(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    bandwidth.fault(on="messaging", drop=True, times=1)
+    give_password(client, user)
+    page = text(client.get("/mfa/verify/"))
+    assert 'name="code"' in page
+    client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert state(client) == "verified"
+
+
+# Another code ---------------------------------------------------------------------------------
+
+
+def test_another_code_waits_for_the_cooldown_and_says_how_long(
+    parked: Client, bandwidth: Any
+) -> None:
+    answer = parked.post("/mfa/send/", {"channel": "sms"})
+    assert answer.status_code == 429
+    assert 0 < int(answer["Retry-After"]) <= 30
+    assert "Please wait" in text(answer)
+    assert 'name="code"' in text(answer)
+    assert len(bandwidth.inbox) == 1
+
+
+def test_another_code_a_call_and_another_phone(
+    parked: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(RESEND_COOLDOWN=[0])
+    other = Phone.objects.create(
+        user=user, number=OTHER_NUMBER, confirmed_at="2026-01-01T00:00:00Z"
+    )
+    assert "••77" in text(parked.get("/mfa/verify/"))
+    with time_machine.travel(Phone.objects.get(pk=other.pk).created_at, tick=True) as clock:
+        clock.shift(60)
+        for choice in ({"channel": "sms"}, {"channel": "voice"}, {"phone": other.pk}):
+            answer = parked.post("/mfa/send/", choice)
+            assert answer["Location"] == "/mfa/verify/"
+        sent = [(message["channel"], message["to"]) for message in bandwidth.inbox[:3]]
+        assert sent == [("sms", OTHER_NUMBER), ("voice", NUMBER), ("sms", NUMBER)]
+        parked.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert state(parked) == "verified"
+
+
+@pytest.mark.parametrize("choice", ["{other}", "+12025550188", "999999", "'", "../1"])
+def test_no_other_number_can_be_chosen(parked: Client, bandwidth: Any, choice: str) -> None:
+    """Fails when the phone is looked up among all phones, or taken from the form."""
+    others = make_user("bob", "+12025550188").bandwidth_mfa_phones.get()
+    answer = parked.post("/mfa/send/", {"phone": choice.format(other=others.pk)})
+    assert answer.status_code == 200
+    assert "no such phone" in text(answer)
+    assert len(bandwidth.inbox) == 1
+
+
+def test_nobody_is_sent_anything_before_the_password(
+    client: Client, bandwidth: Any, user: Any
+) -> None:
+    for page in ("verify", "send", "cancel", "phones/add", "phones/confirm"):
+        answer = client.post(f"/mfa/{page}/", {"phone": "1", "number": NUMBER, "code": "123456"})
+        assert answer["Location"].startswith("/accounts/login/")
+        client.get(f"/mfa/{page}/")
+    assert bandwidth.inbox == []
+
+
+# Where it leads -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "evil",
+    ["//evil.example", "https://evil.example", "https:evil.example", "/\\evil.example",
+     "javascript:alert(1)", "http:///evil.example", "/\t/evil.example"],
+)  # fmt: skip
+def test_next_never_leaves_the_site(client: Client, user: Any, bandwidth: Any, evil: str) -> None:
+    """Fails when ``Flow.next`` is not checked."""
+    sign_in(client, user, bandwidth)
+    client.post("/mfa/send/", {"channel": "sms", "next": evil})
+    data = {"code": bandwidth.inbox[0]["code"], "next": evil}
+    assert client.post("/mfa/verify/", data)["Location"] == "/account/"
+
+
+def test_a_login_pages_evil_next_is_dropped(client: Client, user: Any, bandwidth: Any) -> None:
+    give_password(client, user, "//evil.example")
+    client.get("/accounts/login/?next=//evil.example")
+    client.get("/mfa/verify/?next=//evil.example")
+    answer = client.post("/mfa/verify/?next=//evil.example", {"code": bandwidth.inbox[0]["code"]})
+    assert answer["Location"] == "/account/"
+
+
+def test_a_verified_visitor_of_the_code_page_is_sent_on(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    sign_in(client, user, bandwidth)
+    assert client.get("/mfa/verify/")["Location"] == "/account/"
+
+
+# Step-up ---------------------------------------------------------------------------------------
+
+STEP_UPS = ["/transfer/", "/class-transfer/"]
+
+
+@pytest.mark.parametrize("page", STEP_UPS)
+def test_step_up_asks_again_after_max_age_and_sends_only_when_asked(
+    client: Client, user: Any, bandwidth: Any, page: str
+) -> None:
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        sign_in(client, user, bandwidth)
+        assert client.get(page).status_code == 200
+        clock.shift(60)
+        answer = client.get(page)
+        assert answer["Location"] == f"/mfa/verify/?next={page}"
+        key = client.session.session_key
+        shown = text(client.get(answer["Location"]))
+        assert "Confirm it’s you" in shown
+        assert 'name="code"' not in shown
+        assert len(bandwidth.inbox) == 1
+        answer = client.post("/mfa/send/", {"channel": "sms", "next": page})
+        assert answer["Location"] == f"/mfa/verify/?next={page}"
+        assert "confirmation" in bandwidth.inbox[0]["text"]
+        answer = client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"], "next": page})
+        assert answer["Location"] == page
+        assert client.session.session_key != key
+        assert client.get(page).status_code == 200
+
+
+@pytest.mark.parametrize("page", ["/atransfer/", "/async-class-transfer/"])
+def test_step_up_guards_async_views_too(user: Any, bandwidth: Any, page: str) -> None:
+    from asgiref.sync import async_to_sync
+
+    client = Client()
+    sign_in(client, user, bandwidth)
+
+    async def visit() -> tuple[int, int]:
+        fresh, known = AsyncClient(), AsyncClient()
+        known.cookies["sessionid"] = client.cookies["sessionid"].value
+        return (await fresh.get(page)).status_code, (await known.get(page)).status_code
+
+    assert async_to_sync(visit)() == (302, 200)
+
+
+def test_a_login_code_passes_no_step_up(client: Client, user: Any, bandwidth: Any) -> None:
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        give_password(client, user)
+        client.get("/mfa/verify/")
+        old = bandwidth.inbox[0]["code"]
+        clock.shift(31)
+        client.post("/mfa/send/", {"channel": "sms"})
+        client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+        client.post("/mfa/send/", {"channel": "sms", "next": "/transfer/"})
+        answer = client.post("/mfa/verify/", {"code": old, "next": "/transfer/"})
+        assert answer.status_code == 200
+        assert "not right" in text(answer)
+
+
+def test_mfa_required_leads_each_visitor_the_right_way(
+    user: Any, newcomer: Any, bandwidth: Any
+) -> None:
+    anonymous, parked, plain = Client(), Client(), Client()
+    parked.force_login(user)
+    plain.force_login(newcomer)
+    assert anonymous.get("/verified/")["Location"] == "/accounts/login/?next=/verified/"
+    assert parked.get("/verified/")["Location"] == "/mfa/verify/?next=/verified/"
+    assert plain.get("/verified/")["Location"] == "/mfa/phones/add/?next=/verified/"
+
+
+# Enrolling ------------------------------------------------------------------------------------
+
+
+def enrol(
+    client: Client, bandwidth: Any, number: str = "+1 (202) 555-0177", next_: str = ""
+) -> Any:
+    answer = client.post("/mfa/phones/add/", {"number": number, "next": next_, "channel": "sms"})
+    assert answer.status_code == 302, text(answer)
+    return client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"], "next": next_})
+
+
+def test_a_user_whom_the_policy_obliges_enrols_a_first_phone_and_is_in(
+    client: Client, newcomer: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(REQUIRED="all")
+    give_password(client, newcomer, "/account/")
+    assert_shut(client)
+    assert client.get("/mfa/verify/")["Location"] == "/mfa/phones/add/"
+    assert "Add your phone" in text(client.get("/mfa/phones/add/"))
+    key = client.session.session_key
+    assert enrol(client, bandwidth)["Location"] == "/account/"
+    assert client.session.session_key != key
+    assert state(client) == "verified"
+    assert Phone.objects.get().is_primary
+
+
+def test_a_user_without_a_phone_enrols_one_on_the_way_to_a_guarded_view(
+    client: Client, newcomer: Any, bandwidth: Any
+) -> None:
+    give_password(client, newcomer)
+    assert enrol(client, bandwidth, next_="/transfer/")["Location"] == "/transfer/"
+    assert client.get("/transfer/").status_code == 200
+
+
+def test_a_parked_user_with_a_phone_cannot_enrol_another(parked: Client, bandwidth: Any) -> None:
+    """Fails when ``EnrolView`` does not look for confirmed phones: the password would be enough."""
+    for page in ("add", "confirm"):
+        for method in (parked.get, parked.post):
+            answer = method(f"/mfa/phones/{page}/", {"number": OTHER_NUMBER, "code": "123456"})
+            assert answer["Location"] == "/mfa/verify/"
+    assert Phone.objects.count() == 1
+    assert len(bandwidth.inbox) == 1
+
+
+def test_adding_a_second_phone_takes_a_fresh_code(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        sign_in(client, user, bandwidth)
+        clock.shift(301)
+        answer = client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+        assert answer["Location"].startswith("/mfa/verify/?next=")
+        assert Phone.objects.count() == 1
+
+
+def test_a_stranger_cannot_finish_an_enrolment_that_the_owner_overtook(
+    newcomer: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(REQUIRED="all", RESEND_COOLDOWN=[0])
+    stranger, owner = Client(), Client()
+    give_password(stranger, newcomer)
+    give_password(owner, newcomer)
+    stranger.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+    strangers_code = bandwidth.inbox[0]["code"]
+    enrol(owner, bandwidth, NUMBER)
+    answer = stranger.post("/mfa/phones/confirm/", {"code": strangers_code})
+    assert answer["Location"] == "/mfa/verify/"
+    assert state(stranger) == "parked"
+    assert [phone.number for phone in Phone.objects.all()] == [NUMBER]
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("202 555 0177", "country code"),
+        ("+1 900 555 0123", "number"),
+        ("+٤٤٢٠٧١٢٣٤٥٦٧", "number"),
+        ("+1555", "number"),
+        ("", "Type your phone number"),
+    ],
+)
+def test_a_number_that_cannot_be_used_is_told_and_kept(
+    client: Client, newcomer: Any, bandwidth: Any, number: str, message: str
+) -> None:
+    give_password(client, newcomer)
+    answer = client.post("/mfa/phones/add/", {"number": number})
+    assert answer.status_code == 200
+    assert message in text(answer)
+    assert f'value="{number}"' in text(answer) or not number
+    assert bandwidth.inbox == []
+    assert not Phone.objects.exists()
+
+
+def test_the_confirm_page_sends_another_code_and_keeps_to_the_limits(
+    client: Client, newcomer: Any, bandwidth: Any
+) -> None:
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        give_password(client, newcomer)
+        assert client.get("/mfa/phones/confirm/")["Location"] == "/mfa/phones/add/"
+        client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+        page = text(client.get("/mfa/phones/confirm/"))
+        assert "••77" in page
+        assert len(bandwidth.inbox) == 1
+        assert client.post("/mfa/phones/add/", {"resend": "voice"}).status_code == 429
+        clock.shift(30)
+        answer = client.post("/mfa/phones/add/", {"resend": "voice"})
+        assert answer["Location"] == "/mfa/phones/confirm/"
+        assert bandwidth.inbox[0]["channel"] == "voice"
+        client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
+    assert Phone.objects.get().confirmed_at is not None
+
+
+# With transactions around every view -------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_atomic_requests_rolls_no_count_back(bandwidth: Any, settings: Any) -> None:
+    """Fails when the views are not non_atomic_requests: counting raises instead of counting."""
+    from django.db import connection
+
+    user = make_user("ada", NUMBER)
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    try:
+        client = Client()
+        give_password(client, user)
+        assert_shut(client)
+        client.get("/mfa/verify/")
+        client.post("/mfa/verify/", {"code": wrong(bandwidth.inbox[0]["code"])})
+        assert user.bandwidth_mfa_challenges.get().tries == 1
+        client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+        assert state(client) == "verified"
+        assert PARKED not in client.session
+    finally:
+        connection.settings_dict["ATOMIC_REQUESTS"] = False
+
+
+def test_a_wrong_code_is_told_to_lockout_apps_without_the_code(
+    parked: Client, bandwidth: Any
+) -> None:
+    from django.contrib.auth.signals import user_login_failed
+
+    heard: list[dict[str, str]] = []
+
+    def hear(credentials: dict[str, str], **kwargs: Any) -> None:
+        heard.append(credentials)
+
+    user_login_failed.connect(hear)
+    try:
+        parked.post("/mfa/verify/", {"code": wrong(bandwidth.inbox[0]["code"])})
+    finally:
+        user_login_failed.disconnect(hear)
+    assert heard == [{"username": "ada", "token": "********"}]
+    assert PASSWORD not in repr(heard)
