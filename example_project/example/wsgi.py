@@ -1,0 +1,9 @@
+"""The site as a WSGI application, for a real server: ``gunicorn example.wsgi``."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example.settings")
+
+application = get_wsgi_application()
