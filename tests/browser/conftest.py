@@ -1,0 +1,93 @@
+"""A real browser, and the demo that it visits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from .demo import Demo
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# All tests come from one address; what a user and a number may have stays as it is.
+SEND_LIMITS = '{"user": "5/h", "number": "5/h,10/d", "address": "1000/h", "site": "1000/h"}'
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    changes = {"BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS}
+    with Demo(tmp_path_factory.mktemp("demo"), changes) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def patient_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo where nobody has to wait for another code."""
+    changes = {
+        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
+        "BANDWIDTH_MFA_RESEND_COOLDOWN": "[0]",
+    }
+    with Demo(tmp_path_factory.mktemp("patient_demo"), changes) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """``CHROMIUM``, or the one on the path, or else the one that Playwright has installed."""
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        running = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """``open_page(**options)``: a page in a browser context of its own.
+
+    Whatever the page puts on the console fails the test: a violation of the Content-Security-Policy
+    ends there, and so does a file that is missing.
+    """
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        # A page that says "please wait" answers 429, as it should; the admin names no icon, so
+        # the browser guesses where one might be.
+        expected = "status of 429" in message.text or message.location["url"].endswith(
+            "/favicon.ico"
+        )
+        if message.type in ("error", "warning") and not expected:
+            complaints.append(f"{message.type}: {message.text}")
+
+    def open_page(**options: object) -> Page:
+        context = browser.new_context(**options)  # type: ignore[arg-type]
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", hear)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page()
