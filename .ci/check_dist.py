@@ -1,0 +1,26 @@
+"""Wheel and sdist hold all that an installed app needs."""
+
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+NEEDED = [
+    "django_bandwidth_mfa/py.typed",
+    "django_bandwidth_mfa/templates/bandwidth_mfa/verify.html",
+    "django_bandwidth_mfa/static/bandwidth_mfa/mfa.css",
+    "django_bandwidth_mfa/locale/es/LC_MESSAGES/django.mo",
+    "django_bandwidth_mfa/migrations/0001_initial.py",
+    "django_bandwidth_mfa/simulator/inbox.css",
+]
+
+dist = Path(sys.argv[1])
+[wheel], [sdist] = dist.glob("*.whl"), dist.glob("*.tar.gz")
+held = {
+    "wheel": set(zipfile.ZipFile(wheel).namelist()),
+    "sdist": {name.partition("/")[2] for name in tarfile.open(sdist).getnames()},  # noqa: SIM115
+}
+missing = [(kind, name) for kind, names in held.items() for name in NEEDED if name not in names]
+if missing:
+    sys.exit(f"missing: {missing}")
+print(f"{wheel.name}: {len(held['wheel'])} files; {sdist.name}: {len(held['sdist'])} files")
