@@ -31,9 +31,7 @@ class Limited(MFAError):
         self.retry_after = max(1, int(-(-retry_after // 1)))
 
     def __str__(self) -> str:
-        return _("Too many codes. Please wait %(wait)s, then try again.") % {
-            "wait": in_words(self.retry_after)
-        }
+        return _("Please wait %(wait)s, then try again.") % {"wait": in_words(self.retry_after)}
 
 
 class Locked(MFAError):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
@@ -85,7 +86,9 @@ class PhoneForm(forms.Form):
             field = self.fields["channel"]
             assert isinstance(field, forms.ChoiceField)  # noqa: S101  for the type checker
             field.choices = [
-                (channel, label) for channel, label in Channel.choices if channel in offered
+                (channel, capfirst(label))
+                for channel, label in Channel.choices
+                if channel in offered
             ]
             field.initial = offered[0]
 

@@ -173,6 +173,8 @@ def test_another_code_waits_for_the_cooldown_and_says_how_long(
     assert answer.status_code == 429
     assert 0 < int(answer["Retry-After"]) <= 30
     assert "Please wait" in text(answer)
+    assert text(answer).count("<li>") == 1
+    assert parked.get("/mfa/send/")["Location"] == "/mfa/verify/"
     assert 'name="code"' in text(answer)
     assert len(bandwidth.inbox) == 1
 

@@ -67,6 +67,8 @@ class MFAView(View):
 
     def refused(self, form: Form, field: str, error: MFAError, flow: Flow) -> HttpResponse:
         """The page again, saying what happened and what to do next."""
+        # One message: a field that was not even sent has nothing to say of itself.
+        form.errors.pop(field, None)
         form.add_error(field, str(error))
         if not isinstance(error, Limited):
             return self.page(form, **self.context(flow))

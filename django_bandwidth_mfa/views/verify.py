@@ -92,7 +92,9 @@ def try_code(view: MFAView, flow: Flow) -> HttpResponse:
 class SendView(CodeView):
     """POST ``phone`` (its :attr:`~..models.Phone.choice`) and ``channel``: another code, please."""
 
-    http_method_names = ["post", "options"]  # noqa: RUF012  Django's own form
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Someone came back to the address of a page that said "please wait"."""
+        return to_page("verify", self.flow())
 
     def post(self, request: HttpRequest) -> HttpResponse:
         flow = self.flow()
@@ -115,7 +117,7 @@ class SendView(CodeView):
 class CancelView(MFAView):
     """POST: leave.  A parked login is forgotten; a signed-in user just goes back."""
 
-    http_method_names = ["post", "options"]  # noqa: RUF012
+    http_method_names = ["post", "options"]  # noqa: RUF012  Django's own form
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if request.mfa.state == "parked":  # type: ignore[attr-defined]
