@@ -438,7 +438,19 @@ def test_get_phones_takes_the_place_of_the_apps_own_table(
     assert sign_in(client, newcomer, bandwidth).status_code == 302
     assert state(client) == "verified"
     assert NUMBER[2:] not in json.dumps(dict(client.session))
-    assert client.get("/mfa/phones/add/").status_code == 404
+
+
+def test_where_the_site_keeps_the_numbers_and_has_none_the_page_says_whom_to_ask(
+    client: Client, user: Any, configure: Any, bandwidth: Any
+) -> None:
+    configure(GET_PHONES="tests.test_sessions.numbers_of", REQUIRED="all")
+    give_password(client, user)
+    answer = client.get("/mfa/verify/", follow=True)
+    assert answer.status_code == 403
+    assert b"ask the people who run this site" in answer.content
+    assert b"Use a different account" in answer.content
+    assert client.post("/mfa/phones/add/", {"number": NUMBER}).status_code == 403
+    assert state(client) == "parked"
 
 
 # What it costs --------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from .. import conf, phones
 from ..conf import settings
@@ -24,7 +25,13 @@ class EnrolView(MFAView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if settings.GET_PHONES is not None:
-            raise Http404("This site keeps its users' phone numbers itself.")
+            # The site keeps the numbers itself, so only the site can add one.
+            return render(
+                request,
+                "bandwidth_mfa/no_phone.html",
+                {"parked": request.mfa.state == "parked"},  # type: ignore[attr-defined]
+                status=403,
+            )
         if request.mfa.state != "anonymous":  # type: ignore[attr-defined]
             flow = self.flow()
             if flow.phones and flow.is_parked:
