@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from .models import Phone
+from .sessions import mfa_of
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -41,7 +42,7 @@ def mfa_required(view: Any = None, *, max_age: float | None = None) -> Any:
         @wraps(view)
         async def awrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             await request.auser()
-            if not request.mfa.is_verified(max_age):  # type: ignore[attr-defined]
+            if not mfa_of(request).is_verified(max_age):
                 return await sync_to_async(lead_to_code)(request)
             return await view(request, *args, **kwargs)
 
@@ -49,7 +50,7 @@ def mfa_required(view: Any = None, *, max_age: float | None = None) -> Any:
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if not request.mfa.is_verified(max_age):  # type: ignore[attr-defined]
+        if not mfa_of(request).is_verified(max_age):
             return lead_to_code(request)
         return view(request, *args, **kwargs)
 
@@ -59,10 +60,10 @@ def mfa_required(view: Any = None, *, max_age: float | None = None) -> Any:
 def lead_to_code(request: HttpRequest) -> HttpResponse:
     """The redirect on which ``request``'s visitor becomes verified, and comes back here."""
     here = request.get_full_path()
-    state = request.mfa.state  # type: ignore[attr-defined]
+    state = mfa_of(request).state
     if state == "anonymous":
         return redirect_to_login(here)
-    user = request.mfa.pending_user if state == "parked" else request.user  # type: ignore[attr-defined]
+    user = mfa_of(request).pending_user if state == "parked" else request.user
     page = "verify" if Phone.objects.has_confirmed(user) else "phone_add"
     query = QueryDict(mutable=True)
     query["next"] = here

@@ -66,7 +66,7 @@ class BandwidthMFAMiddleware:
             # request.mfa may be asked from a coroutine after this: whatever it would query is here.
             request.user = found
             if sessions.PARKED in request.session:
-                await sync_to_async(getattr)(request.mfa, "pending_user")  # type: ignore[attr-defined]
+                await sync_to_async(getattr)(sessions.mfa_of(request), "pending_user")
             return found
 
         request.user = SimpleLazyObject(judged)  # type: ignore[assignment]

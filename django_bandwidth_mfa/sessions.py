@@ -35,7 +35,7 @@ from django.contrib.auth import (
 )
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
@@ -338,6 +338,17 @@ class RequestMFA:
         if max_age is None:
             return True
         return mark.method != "trusted_browser" and 0 <= time.time() - mark.at < max_age
+
+
+def mfa_of(request: HttpRequest) -> RequestMFA:
+    """``request.mfa``, typed.
+
+    :raises django.core.exceptions.ImproperlyConfigured: the middleware did not see the request.
+    """
+    mfa: RequestMFA | None = getattr(request, "mfa", None)
+    if mfa is None:
+        raise ImproperlyConfigured("BandwidthMFAMiddleware must be in MIDDLEWARE.")
+    return mfa
 
 
 def _read(session: SessionBase, key: str, kind: type[Record]) -> Record | None:

@@ -24,6 +24,7 @@ from ..conf import settings
 from ..exceptions import Limited, MFAError
 from ..flows import Flow
 from ..forms import CodeForm
+from ..sessions import mfa_of
 
 # On `dispatch`, so that a subclass of a site's inherits them.
 # non_atomic_requests: with ATOMIC_REQUESTS a later error would roll the counts back.
@@ -44,7 +45,7 @@ class MFAView(View):
     template_name = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if request.mfa.state == "anonymous":  # type: ignore[attr-defined]
+        if mfa_of(request).state == "anonymous":
             if request.method == "POST":
                 messages.error(
                     request,
@@ -60,7 +61,7 @@ class MFAView(View):
     @property
     def user(self) -> Any:
         """Who the page is for: the parked login's user, or the signed-in one."""
-        return self.request.mfa.pending_user or self.request.user  # type: ignore[attr-defined]
+        return mfa_of(self.request).pending_user or self.request.user
 
     def page(self, form: Form, *, status: int = 200, **context: Any) -> HttpResponse:
         return render(self.request, self.template_name, {"form": form, **context}, status=status)

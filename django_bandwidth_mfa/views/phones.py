@@ -13,6 +13,7 @@ from ..decorators import mfa_required
 from ..exceptions import MFAError
 from ..flows import EnrolFlow, Flow
 from ..forms import PhoneForm
+from ..sessions import mfa_of
 from .base import MFAView, code_form
 from .verify import to_page, try_code
 
@@ -29,10 +30,10 @@ class EnrolView(MFAView):
             return render(
                 request,
                 "bandwidth_mfa/no_phone.html",
-                {"parked": request.mfa.state == "parked"},  # type: ignore[attr-defined]
+                {"parked": mfa_of(request).state == "parked"},
                 status=403,
             )
-        if request.mfa.state != "anonymous":  # type: ignore[attr-defined]
+        if mfa_of(request).state != "anonymous":
             flow = self.flow()
             if flow.phones and flow.is_parked:
                 # Someone with the password alone must not replace the phone they cannot answer.

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from .. import conf
 from ..exceptions import MFAError, NoPhone
 from ..flows import Flow, LoginFlow, StepUpFlow
+from ..sessions import mfa_of
 from .base import MFAView, code_form
 
 
@@ -32,7 +33,7 @@ class CodeView(MFAView):
     template_name = "bandwidth_mfa/verify.html"
 
     def flow(self) -> Flow:
-        state = self.request.mfa.state  # type: ignore[attr-defined]
+        state = mfa_of(self.request).state
         return (LoginFlow if state == "parked" else StepUpFlow)(self.request, self.user)
 
     def context(self, flow: Flow) -> dict[str, Any]:
@@ -58,7 +59,7 @@ class VerifyView(CodeView):
         flow = self.flow()
         if not flow.phones:
             return to_page("phone_add", flow)
-        if request.mfa.state == "verified" and not flow.next:  # type: ignore[attr-defined]
+        if mfa_of(request).state == "verified" and not flow.next:
             return redirect(flow.destination())
         # HEAD comes here too, from things that look ahead; it sends nothing.
         if isinstance(flow, LoginFlow) and request.method == "GET":
@@ -120,7 +121,7 @@ class CancelView(MFAView):
     http_method_names = ["post", "options"]  # noqa: RUF012  Django's own form
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if request.mfa.state == "parked":  # type: ignore[attr-defined]
+        if mfa_of(request).state == "parked":
             request.session.flush()
             return redirect(resolve_url(django_settings.LOGIN_URL))
         return redirect(resolve_url(django_settings.LOGIN_REDIRECT_URL))
