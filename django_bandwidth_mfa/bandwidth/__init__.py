@@ -7,6 +7,7 @@ client.verify(to="+19195551234", from_="+19195554321", application_id="…",
               code="123456", digits=6, expiration_minutes=3)
 """
 
+from .breaker import Breaker
 from .client import BASE_URL, TOKEN_URL, BandwidthClient
 from .errors import (
     BadRequest,
@@ -26,6 +27,7 @@ __all__ = [
     "BadRequest",
     "BandwidthClient",
     "BandwidthError",
+    "Breaker",
     "Forbidden",
     "InvalidResponse",
     "ServerError",
