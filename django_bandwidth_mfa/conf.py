@@ -177,8 +177,8 @@ def _scope_problem(purpose: Any, scope: Any) -> Problem:
 
 
 def _rates_problem(name: Any, rates: Any) -> Problem:
-    if name not in ("user", "number", "address", "site"):
-        return 'knows the limits "user", "number", "address" and "site" only'
+    if name not in ("user", "number", "prefix", "address", "site"):
+        return 'knows the limits "user", "number", "prefix", "address" and "site" only'
     try:
         parse_rates(rates or "")
     except (ValueError, TypeError, AttributeError):
@@ -356,7 +356,9 @@ class Settings:
     SEND_LIMITS = Setting(
         {"user": "5/h", "number": "5/h,10/d", "address": "20/h", "site": "1000/h"},
         table(_rates_problem),
-        "How many codes may be sent per user, number, client address, and in all.",
+        "How many codes may be sent per user, number, client address, and in all. A further key, "
+        "`prefix` (30/h unless set): to numbers that no code has proven yet and that differ in "
+        "their last three digits only.",
     )
     CALL_WEIGHT = Setting(2, integer(1, 100), "How many sends a phone call counts for.")
     RESEND_COOLDOWN = Setting(
@@ -383,13 +385,18 @@ class Settings:
     TRUST_DAYS = Setting(0, integer(0, 365), 'How long "trust this browser" lasts; 0: off.')
     RECOVERY_CODES = Setting(10, integer(0, 100), "How many recovery codes a set holds.")
     BIND_CODES = Setting(
-        False, boolean(), "Tie a code to its challenge by a random suffix on the scope."
+        False,
+        boolean(),
+        "Tie a code to its challenge by a random suffix on the scope: after a resend only the "
+        "newest code works.",
     )
     NOTIFY = Setting(True, boolean(), "Mail the user when their second factor changes.")
     RECEIPT_SECRET = Setting[str | None](
         None,
-        optional(text()),
-        "Turns the delivery receipts' address on, and guards it.",
+        optional(
+            text(form=re.compile(r"[A-Za-z0-9._~-]+"), like="made of letters, digits and ._~- only")
+        ),
+        "Turns the delivery receipts' address on, and guards it: it is a part of that address.",
         secret=True,
     )
     BREAKER_FAILURES = Setting(

@@ -1,7 +1,8 @@
-"""What is stored: the users' phones, the codes that were sent, and the counters.
+"""What is stored: the users' phones, the codes that were sent, recovery codes, and the counters.
 
-No table holds a code.  Numbers stand in full in :class:`Phone` and :class:`Challenge` only, where
-they are needed to send and to verify; every text form of a row masks them.
+No table holds a code that could be typed.  Numbers stand in full in :class:`Phone` and
+:class:`Challenge` only, where they are needed to send and to verify; every text form of a row masks
+them.
 """
 
 from __future__ import annotations
@@ -128,6 +129,13 @@ class Phone(models.Model):
         return _choice(self.pk, self.number)
 
 
+class Delivery(models.TextChoices):
+    """What a receipt said of a text message; delivered means to the carrier, not read."""
+
+    DELIVERED = "delivered", _("delivered")
+    FAILED = "failed", _("failed")
+
+
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
     def current(self, user: Any, purpose: str) -> Challenge | None:
         """The code that ``user`` would be typing now: the newest that went out for ``purpose``."""
@@ -176,6 +184,14 @@ class Challenge(models.Model):
         blank=True,
         help_text=_("The messageId or callId; empty while Bandwidth has not answered."),
     )
+    delivery = models.CharField(
+        _("delivery"),
+        max_length=10,
+        choices=Delivery,
+        blank=True,
+        help_text=_("What Bandwidth's receipt said; empty where none has come."),
+    )
+    delivery_error = models.PositiveIntegerField(_("delivery error code"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
@@ -195,6 +211,8 @@ class Challenge(models.Model):
         ordering = ("-sent_at",)
         indexes = (
             models.Index(fields=["user", "purpose", "sent_at"], name="bandwidth_mfa_newest"),
+            models.Index(fields=["provider_id"], name="bandwidth_mfa_receipt"),
+            models.Index(fields=["sent_at"], name="bandwidth_mfa_sent"),
         )
         constraints = (
             models.CheckConstraint(
@@ -228,6 +246,12 @@ class Challenge(models.Model):
             and self.tries < conf.settings.TRIES_PER_CHALLENGE
         )
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether a receipt may still tell what becomes of the message."""
+        receipts_are_on = conf.settings.RECEIPT_SECRET is not None
+        return receipts_are_on and self.channel == Channel.SMS and not self.delivery
+
 
 class SpentCode(models.Model):
     """A code that passed, so that it does not pass again while Bandwidth would still take it.
@@ -243,6 +267,39 @@ class SpentCode(models.Model):
     class Meta:
         verbose_name = _("spent code")
         verbose_name_plural = _("spent codes")
+
+    def __str__(self) -> str:
+        return self.digest[:8]
+
+
+class RecoveryCodeManager(models.Manager["RecoveryCode"]):
+    def left(self, user: Any) -> int:
+        """How many unused codes ``user`` has."""
+        return self.filter(user=user, used_at=None).count()
+
+
+class RecoveryCode(models.Model):
+    """A code that its owner keeps on paper, for the day when the phone is gone.
+
+    Only its digest is here (:func:`.recovery.digest`); :mod:`django_bandwidth_mfa.recovery` alone
+    writes it.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="bandwidth_mfa_recovery_codes",
+        verbose_name=_("user"),
+    )
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
+    used_at = models.DateTimeField(_("used at"), null=True, blank=True)
+
+    objects = RecoveryCodeManager()
+
+    class Meta:
+        verbose_name = _("recovery code")
+        verbose_name_plural = _("recovery codes")
 
     def __str__(self) -> str:
         return self.digest[:8]
@@ -286,4 +343,14 @@ def spent_digest(number: str, code: str) -> str:
     ).hexdigest()
 
 
-__all__ = ["Challenge", "Channel", "Counter", "Phone", "Purpose", "SpentCode", "spent_digest"]
+__all__ = [
+    "Challenge",
+    "Channel",
+    "Counter",
+    "Delivery",
+    "Phone",
+    "Purpose",
+    "RecoveryCode",
+    "SpentCode",
+    "spent_digest",
+]
