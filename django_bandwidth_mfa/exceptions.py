@@ -42,7 +42,7 @@ class Locked(MFAError):
 
     message = _(
         "Too many wrong codes: codes by phone are switched off for this account. "
-        "Please ask the people who run this site to reset it."
+        "Use a recovery code, or ask the people who run this site to reset it."
     )
 
 

@@ -11,8 +11,8 @@ A count has one of two shapes:
   :func:`clear` takes it back to the start (:func:`take_step`).
 
 What is taken inside :func:`counting` is taken whole or not at all, and :func:`give_back` returns
-it.  The order of the keys is the same everywhere (user, number, address, site), so that two
-transactions never wait for each other.
+it.  The order of the keys is the same everywhere (user, number, prefix, address, site), so that
+two transactions never wait for each other.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.views.decorators.debug import sensitive_variables
 
 from .conf import Rate, parse_rates, settings
 from .exceptions import Limited, Locked
@@ -36,6 +37,10 @@ from .models import Counter
 T = TypeVar("T")
 
 _ATTEMPTS = 5
+
+# Telephone companies give numbers out in blocks of a thousand: only the last digits differ.
+PREFIX_LESS = 3
+PREFIX_RATE = "30/h"
 
 # How far back "no wait" lies: over by the clock of every thread and every machine, for one that
 # reads its clock a moment earlier than another must not find itself waiting.
@@ -158,6 +163,7 @@ def give_back(taken: Iterable[Taken]) -> None:
 # What is limited -----------------------------------------------------------------------------
 
 
+@sensitive_variables("number")
 def take_send(
     user: Any, number: str, *, purpose: str, channel: str, request: HttpRequest | None
 ) -> list[Taken]:
@@ -168,15 +174,19 @@ def take_send(
     weight = settings.CALL_WEIGHT if channel == "voice" else 1
     # A stranger who tries to enrol my number must not use up the codes that I sign in with.
     budget = "enrol" if purpose == "enrol" else "number"
+    # Fraudsters who are paid per message walk through ranges that they rent.  A number that a code
+    # has proven is none of theirs, and a company whose phones share a range signs in at nine.
+    is_proven = purpose != "enrol" and settings.GET_PHONES is None
     subjects = {
         "user": f"user:{user.pk}",
         "number": f"{budget}:{_digest(number)}",
+        "prefix": None if is_proven else f"prefix:{_digest(number[:-PREFIX_LESS])}",
         "address": f"address:{_digest(address)}" if (address := client_address(request)) else None,
         "site": "site",
     }
     taken = [take_step(f"cooldown:{user.pk}", settings.RESEND_COOLDOWN)]
     refuse_held(number)
-    limits = settings.SEND_LIMITS
+    limits = {"prefix": PREFIX_RATE, **settings.SEND_LIMITS}
     for name, subject in subjects.items():
         if subject is None:
             continue
@@ -198,9 +208,24 @@ def take_failure(user: Any) -> Taken:
 
 def is_locked(user: Any) -> bool:
     """Whether ``user`` has used up all the wrong codes that there are."""
+    return _locked().filter(key=_failures(user)).exists()
+
+
+def count_locked() -> int:
+    """How many users are."""
+    return _locked().count()
+
+
+def _locked() -> models.QuerySet[Counter]:
     return Counter.objects.filter(
-        key=_failures(user), count__gte=settings.FAILURES_BEFORE_LOCK
-    ).exists()
+        key__startswith="failures:", count__gte=settings.FAILURES_BEFORE_LOCK
+    )
+
+
+def failures(user: Any) -> int:
+    """How many wrong codes in a row ``user`` has typed."""
+    row = Counter.objects.filter(key=_failures(user)).first()
+    return row.count if row else 0
 
 
 def clear(user: Any) -> None:
@@ -209,6 +234,7 @@ def clear(user: Any) -> None:
     Counter.objects.filter(key__in=keys).update(count=0, until=timezone.now() - _LONG_OVER)
 
 
+@sensitive_variables("number")
 def hold(number: str, seconds: float) -> None:
     """Bandwidth asked to leave ``number`` alone for so long: every worker does."""
     until = timezone.now() + timedelta(seconds=seconds)
@@ -220,6 +246,12 @@ def held(number: str) -> models.QuerySet[Counter]:
     return Counter.objects.filter(key=_held(number), until__gt=timezone.now())
 
 
+def count_held() -> int:
+    """How many numbers Bandwidth asked to leave alone just now."""
+    return Counter.objects.filter(key__startswith="held:", until__gt=timezone.now()).count()
+
+
+@sensitive_variables("number")
 def refuse_held(number: str) -> None:
     """:raises Limited: ``number`` is on :func:`hold`."""
     row = held(number).first()
@@ -229,9 +261,27 @@ def refuse_held(number: str) -> None:
 
 def seconds_until_send(user: Any) -> int:
     """How long ``user`` has to wait before another code may be sent, as the page says it."""
-    row = Counter.objects.filter(key=f"cooldown:{user.pk}").first()
+    return _seconds_left(f"cooldown:{user.pk}")
+
+
+def seconds_until_try(user: Any) -> int:
+    """How long ``user`` has to wait before another code may be tried."""
+    return _seconds_left(_failures(user))
+
+
+def _seconds_left(key: str) -> int:
+    row = Counter.objects.filter(key=key).first()
     left = (row.until - timezone.now()).total_seconds() if row else 0
     return max(0, int(-(-left // 1)))
+
+
+def is_due(what: str, seconds: int) -> bool:
+    """Whether ``what``, which all workers together do every ``seconds``, is this one's to do."""
+    try:
+        counting(lambda: take_window(f"every:{what}", Rate(1, seconds)))
+    except Limited:
+        return False
+    return True
 
 
 def client_address(request: HttpRequest | None) -> str | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import phonenumbers
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from .conf import settings
 from .exceptions import NumberRefused
 
 
+@sensitive_variables()
 def parse(text: str) -> str:
     """The number that a person typed, in E.164 form.
 
@@ -39,6 +41,7 @@ def parse(text: str) -> str:
     return found
 
 
+@sensitive_variables("number", "parsed")
 def check(number: str) -> None:
     """Refuse what ``ALLOWED_REGIONS`` and ``REFUSED_NUMBER_TYPES`` do not let us pay for.
 

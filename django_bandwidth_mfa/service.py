@@ -13,22 +13,24 @@ is over before the request to Bandwidth begins; inside a caller's transaction th
 
 from __future__ import annotations
 
-import logging
 import re
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import conf, limits, phones, signals
-from .bandwidth import BandwidthClient, BandwidthError, TooManyRequests
+from . import conf, events, limits, phones, receipts, status
+from .bandwidth import BandwidthClient, BandwidthError, Breaker, TooManyRequests
 from .conf import settings
 from .exceptions import (
     ChallengeExpired,
@@ -40,8 +42,6 @@ from .exceptions import (
 )
 from .models import Challenge, Phone, Purpose, SpentCode, spent_digest
 
-logger = logging.getLogger("django_bandwidth_mfa")
-
 # Bandwidth takes a code for this long at most (`expirationTimeInMinutes`): what passed is
 # remembered for as long, whatever EXPIRATION_MINUTES becomes meanwhile.
 LONGEST_CODE_LIFE = timedelta(minutes=15)
@@ -49,26 +49,35 @@ LONGEST_CODE_LIFE = timedelta(minutes=15)
 # What Bandwidth's own 429 asks for ("please wait 2 minutes"), where it gives no other figure.
 THROTTLE_SECONDS = 120
 
+# Bandwidth's longest scope, and the random end that BIND_CODES gives to one: 40 bits.
+LONGEST_SCOPE = 25
+BOUND_LETTERS = "abcdefghjkmnpqrstvwxyz0123456789"
+BOUND_LENGTH = 8
+
 
 @dataclass(frozen=True)
 class Verification:
-    """The answer to a typed code: true when Bandwidth took it, and for the first time.
+    """The answer to a typed code: true when it is right, and for the first time.
 
-    ``method``: how the code had travelled, ``"sms"`` or ``"voice"``.  ``verified_at``: when it
-    passed, or None.
+    ``method``: ``"sms"`` or ``"voice"``, as the code had travelled, or ``"recovery_code"``.
+    ``verified_at``: when it passed, or None.  ``challenge``: the code that was sent, if one was.
     """
 
-    challenge: Challenge
+    user: Any
+    method: str
+    challenge: Challenge | None = None
     verified_at: datetime | None = None
 
     @property
-    def method(self) -> str:
-        return self.challenge.channel
+    def phone(self) -> str | None:
+        """The :attr:`.models.Phone.choice` of the phone that the code went to."""
+        return None if self.challenge is None else self.challenge.phone_choice
 
     def __bool__(self) -> bool:
         return self.verified_at is not None
 
 
+@sensitive_variables("phone")
 def send_code(
     user: Any,
     *,
@@ -102,6 +111,7 @@ def send_code(
         raise ValueError(f"channel must be one of {channels}, not {channel!r}")
     chosen = _choose(user, purpose, phone)
     phones.check(chosen.number)
+    scope, message = _scope_and_message(purpose)
 
     now = timezone.now()
     challenge = Challenge(
@@ -112,7 +122,7 @@ def send_code(
         number=chosen.number,
         from_number=settings.FROM_NUMBER,
         application_id=_application(channel),
-        scope=settings.SCOPES[purpose],
+        scope=scope,
         digits=settings.DIGITS,
         sent_at=now,
         expires_at=now + timedelta(minutes=settings.EXPIRATION_MINUTES),
@@ -125,37 +135,26 @@ def send_code(
         challenge.save(force_insert=True)
         return taken
 
-    taken = limits.counting(count)
-    send = client().send_message if channel == "sms" else client().send_call
     try:
-        challenge.provider_id = send(
-            to=challenge.number,
-            from_=challenge.from_number,
-            application_id=challenge.application_id,
-            message=settings.MESSAGE,
-            digits=challenge.digits,
-            scope=challenge.scope,
-        )
+        taken = limits.counting(count)
+    except Limited as refusal:
+        events.send_refused(challenge, refusal)
+        raise
+    try:
+        with breaker().guard():
+            challenge.provider_id = _send(challenge, message, request)
     except BandwidthError as error:
         if not error.may_have_arrived:
             challenge.failure = type(error).__name__
             challenge.save(update_fields=["failure"])
             _give_back(taken)
-        _log_failure("send", challenge, error)
-        signals.code_send_failed.send_robust(
-            Challenge, challenge=challenge, error=error, request=request
-        )
+        events.code_send_failed(challenge, error, request)
         raise _as_mfa_error(error, challenge) from error
     challenge.save(update_fields=["provider_id"])
-    logger.info(
-        "code sent: challenge=%s purpose=%s channel=%s to=%s id=%s",
-        challenge.pk,
-        purpose,
-        channel,
-        challenge.masked,
-        challenge.provider_id,
-    )
-    signals.code_sent.send_robust(Challenge, challenge=challenge, request=request)
+    events.code_sent(challenge, request)
+    low = status.low_conversion()
+    if low is not None:
+        events.conversion_fell(low)
     return challenge
 
 
@@ -179,43 +178,38 @@ def verify_code(
     :raises RuntimeError: a transaction is open.
     """
     code = normalise(code)
+    wrong = Verification(challenge.user, challenge.channel, challenge)
     if not re.fullmatch(r"[0-9]+", code) or len(code) != challenge.digits:
-        return Verification(challenge)
+        return wrong
 
     failure = limits.counting(lambda: _take_try(challenge))
     try:
-        valid = client().verify(
-            to=challenge.number,
-            from_=challenge.from_number,
-            application_id=challenge.application_id,
-            code=code,
-            digits=challenge.digits,
-            expiration_minutes=settings.EXPIRATION_MINUTES,
-            scope=challenge.scope,
-        )
+        with breaker().guard():
+            valid = client().verify(
+                to=challenge.number,
+                from_=challenge.from_number,
+                application_id=challenge.application_id,
+                code=code,
+                digits=challenge.digits,
+                expiration_minutes=settings.EXPIRATION_MINUTES,
+                scope=challenge.scope,
+            )
     except BandwidthError as error:
         if not error.may_have_arrived:
             _give_back([failure], try_of=challenge)
-        _log_failure("verify", challenge, error)
+        events.verify_failed(challenge, error, request)
         raise _as_mfa_error(error, challenge) from error
 
     passed_at = timezone.now()
     # Nothing but the literal True: a lying or broken answer must never log anybody in.
     if valid is True and _spend(challenge, code, passed_at):
-        logger.info("code verified: challenge=%s purpose=%s", challenge.pk, challenge.purpose)
-        signals.code_verified.send_robust(Challenge, challenge=challenge, request=request)
-        if challenge.purpose == Purpose.ENROL:
-            signals.phone_confirmed.send_robust(
-                Phone, phone=challenge.phone, user=challenge.user, request=request
-            )
-        return Verification(challenge, passed_at)
+        events.code_verified(challenge, request)
+        return replace(wrong, verified_at=passed_at)
 
-    logger.info("code rejected: challenge=%s purpose=%s", challenge.pk, challenge.purpose)
-    signals.code_rejected.send_robust(Challenge, challenge=challenge, request=request)
+    events.code_rejected(challenge, request)
     if limits.is_locked(challenge.user):
-        logger.warning("locked out: user=%s", challenge.user_id)
-        signals.locked_out.send_robust(type(challenge.user), user=challenge.user, request=request)
-    return Verification(challenge)
+        events.locked_out(challenge.user, request)
+    return wrong
 
 
 def normalise(code: str) -> str:
@@ -245,6 +239,64 @@ def _client(**configuration: Any) -> BandwidthClient:
     return BandwidthClient(**configuration)
 
 
+def breaker() -> Breaker:
+    """What stands between this process and a Bandwidth that hangs."""
+    return _breaker(
+        settings.BASE_URL,
+        failures=settings.BREAKER_FAILURES,
+        seconds=settings.BREAKER_SECONDS,
+        concurrent=settings.MAX_CONCURRENT_CALLS,
+    )
+
+
+@lru_cache(maxsize=8)
+def _breaker(base_url: str, **configuration: Any) -> Breaker:
+    return Breaker(**configuration)
+
+
+@receiver(setting_changed)
+def _forget_failures(*, setting: str, **kwargs: object) -> None:
+    """Tests change settings: an outage of one of them is not the next one's."""
+    if setting == "BANDWIDTH_MFA":
+        _breaker.cache_clear()
+
+
+def _send(challenge: Challenge, message: str, request: HttpRequest | None) -> str:
+    """Hand the code over to Bandwidth, which answers with its id."""
+    if challenge.channel == "voice":
+        return client().send_call(
+            to=challenge.number,
+            from_=challenge.from_number,
+            application_id=challenge.application_id,
+            message=message,
+            digits=challenge.digits,
+            scope=challenge.scope,
+        )
+    return client().send_message(
+        to=challenge.number,
+        from_=challenge.from_number,
+        application_id=challenge.application_id,
+        message=message,
+        digits=challenge.digits,
+        scope=challenge.scope,
+        callback_url=receipts.callback_url(request),
+    )
+
+
+def _scope_and_message(purpose: str) -> tuple[str, str]:
+    """Bandwidth's scope, and the text.
+
+    With ``BIND_CODES`` the scope ends in letters that no other challenge has, so Bandwidth takes
+    the code for this one only; the person reads the purpose, without them.
+    """
+    scope, message = settings.SCOPES[purpose], settings.MESSAGE
+    if not settings.BIND_CODES:
+        return scope, message
+    ending = "".join(secrets.choice(BOUND_LETTERS) for _ in range(BOUND_LENGTH))
+    bound = f"{scope[: LONGEST_SCOPE - 1 - BOUND_LENGTH]}-{ending}"
+    return bound, message.replace("{SCOPE}", scope)
+
+
 def _application(channel: str) -> str:
     application = (
         settings.MESSAGING_APPLICATION_ID if channel == "sms" else settings.VOICE_APPLICATION_ID
@@ -252,6 +304,7 @@ def _application(channel: str) -> str:
     return application or ""
 
 
+@sensitive_variables("phone", "number")
 def _choose(user: Any, purpose: str, phone: Phone | str | None) -> Phone:
     """The phone that was asked for, if it is this user's to ask for."""
     if purpose == Purpose.ENROL:
@@ -290,6 +343,7 @@ def _take_try(challenge: Challenge) -> limits.Taken:
 def _spend(challenge: Challenge, code: str, now: datetime) -> bool:
     """Use the challenge and the code up; only one of concurrent right answers succeeds."""
 
+    @sensitive_variables()
     def spend() -> None:
         # Counters before the challenge, as in `_take_try`, or the two would wait for each other.
         limits.clear(challenge.user)
@@ -302,7 +356,7 @@ def _spend(challenge: Challenge, code: str, now: datetime) -> bool:
     try:
         limits.counting(spend)
     except _Replayed:
-        logger.warning("a code was used twice: challenge=%s", challenge.pk)
+        events.code_replayed(challenge)
         return False
     challenge.passed_at = now
     return True
@@ -312,7 +366,7 @@ class _Replayed(Exception):
     """This code has passed for this number before."""
 
 
-@sensitive_variables("code", "spent")
+@sensitive_variables()
 def _spend_code(number: str, code: str, now: datetime) -> None:
     spent = SpentCode(digest=spent_digest(number, code), expires_at=now + LONGEST_CODE_LIFE)
     try:
@@ -355,15 +409,3 @@ def _as_mfa_error(error: BandwidthError, challenge: Challenge) -> MFAError:
         limits.hold(challenge.number, wait)
         return Limited(wait)
     return ProviderUnavailable(may_have_arrived=error.may_have_arrived)
-
-
-def _log_failure(what: str, challenge: Challenge, error: BandwidthError) -> None:
-    logger.error(
-        "%s failed: %s status=%s request_id=%s challenge=%s to=%s",
-        what,
-        type(error).__name__,
-        error.status,
-        error.request_id,
-        challenge.pk,
-        challenge.masked,
-    )

@@ -79,7 +79,7 @@ class Mark:
 
     ``at``: when it was verified, or found exempt; ``checked``: when the database last confirmed it,
     both in seconds since the epoch; ``phone``: the phone that the code went to
-    (:attr:`.models.Phone.choice`).
+    (:attr:`.models.Phone.choice`), if it went to one.
     """
 
     user: str
@@ -103,7 +103,7 @@ def settle_login(sender: object, request: Any, user: Any, **kwargs: object) -> N
         return
     # Taken off the user: it stands for this one login, not for any later one of the same object.
     verification = user.__dict__.pop("mfa_verification", None)
-    if verification and verification.challenge.user_id == user.pk:
+    if verification and verification.user.pk == user.pk:
         session.pop(PARKED, None)
         mark_verified(session, user, verification)
         _announce(request, user, verification.method)
@@ -225,8 +225,8 @@ def complete(request: HttpRequest, user: Any, verification: Verification) -> Non
 
 def mark_verified(session: SessionBase, user: Any, verification: Verification) -> None:
     now = time.time()
-    phone = verification.challenge.phone_choice
-    session[MARK] = asdict(Mark(str(user.pk), "verified", now, now, verification.method, phone))
+    mark = Mark(str(user.pk), "verified", now, now, verification.method, verification.phone)
+    session[MARK] = asdict(mark)
 
 
 def mark_exempt(session: SessionBase, user: Any) -> None:

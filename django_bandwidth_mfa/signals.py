@@ -12,6 +12,10 @@ None carries a code or a full number.  ``request`` is None where there was none.
 ``locked_out``            ``user``, ``request``: the user reached ``FAILURES_BEFORE_LOCK``.
 ``login_completed``       ``user``, ``request``, ``method`` (None where no code was owed): once per
                           login, when all that it owed is paid.
+``access_refused``        ``error`` (``Unauthorized`` or ``Forbidden``), ``request``: Bandwidth
+                          refuses the site itself, so nobody is sent a code.  Wake somebody up.
+``conversion_fell``       ``conversion`` (a :class:`~.status.Conversion`): of the last hour's codes
+                          so few were typed that somebody may be pumping messages.
 ``phone_confirmed``       ``phone``, ``user``, ``request``
 ``phone_removed``         ``phone``, ``user``, ``request``
 ``recovery_code_used``    ``user``, ``request``
@@ -25,6 +29,8 @@ code_send_failed = Signal()
 code_verified = Signal()
 code_rejected = Signal()
 locked_out = Signal()
+access_refused = Signal()
+conversion_fell = Signal()
 login_completed = Signal()
 phone_confirmed = Signal()
 phone_removed = Signal()

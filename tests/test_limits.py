@@ -182,6 +182,48 @@ def test_an_address_and_the_site_have_limits_of_their_own(
         service.send_code(users[4])
 
 
+def enrol(number: str) -> None:
+    """Somebody new asks for a code to a number that nobody has proven."""
+    stranger = make_user(f"stranger{number}")
+    phone = Phone.objects.create(user=stranger, number=number)
+    service.send_code(stranger, purpose="enrol", phone=phone)
+
+
+def test_a_range_that_is_walked_through_gets_thirty_codes_an_hour(
+    clock: Any, bandwidth: Any
+) -> None:
+    """Fails without the prefix counter: each number, user and address is within its own limit."""
+    for n in range(30):
+        enrol(f"+120255501{n:02}")
+    with pytest.raises(Limited) as refused:
+        enrol("+12025550199")
+    assert refused.value.retry_after == HOUR
+    enrol("+12025551100")
+    clock.shift(HOUR)
+    enrol("+12025550198")
+
+
+def test_phones_of_one_company_that_are_proven_sign_in_at_nine(
+    clock: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(SEND_LIMITS={"prefix": "2/h"})
+    colleagues = [make_user(f"user{n}", f"+1202555010{n}") for n in range(5)]
+    for someone in colleagues:
+        service.send_code(someone)
+    assert len(bandwidth.inbox) == 5
+
+
+def test_numbers_that_the_site_keeps_itself_are_not_taken_for_proven(
+    clock: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(SEND_LIMITS={"prefix": "2/h"}, GET_PHONES=lambda user: [user.email.split("@")[0]])
+    users = [make_user(f"+1202555010{n}") for n in range(3)]
+    for someone in users[:2]:
+        service.send_code(someone)
+    with pytest.raises(Limited):
+        service.send_code(users[2])
+
+
 def test_no_counter_shows_a_number_or_an_address(user: Any, bandwidth: Any, rf: Any) -> None:
     service.send_code(user, request=rf.get("/", REMOTE_ADDR="198.51.100.7"))
     keys = " ".join(Counter.objects.values_list("key", flat=True))

@@ -423,3 +423,155 @@ def test_logs_and_signals_hold_no_code_no_number_and_no_credential(
         for secret in (NUMBER, NUMBER[2:], code, wrong(code), "sim-secret"):
             assert secret not in told
     assert isinstance(heard[-1][1]["error"], BandwidthError)
+
+
+def events(caplog: Any) -> list[str]:
+    return [r.event for r in caplog.records if r.name == "django_bandwidth_mfa"]
+
+
+def test_each_record_of_the_log_has_fields_for_machines(
+    user: Any, bandwidth: Any, caplog: Any
+) -> None:
+    bandwidth.fault(on="verify", status=500, times=1)
+    with caplog.at_level(logging.INFO):
+        challenge = service.send_code(user)
+        with pytest.raises(ProviderUnavailable):
+            service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    sent, failed = (r for r in caplog.records if r.name == "django_bandwidth_mfa")
+    assert sent.event == "code_sent"
+    assert (sent.challenge, sent.to) == (str(challenge.pk), "••42")
+    assert (sent.purpose, sent.channel) == ("login", "sms")
+    assert sent.provider_id == challenge.provider_id
+    assert (failed.event, failed.error, failed.status) == ("verify_failed", "ServerError", 500)
+    assert failed.request_id
+    assert failed.request_id in failed.getMessage()
+
+
+def test_a_send_that_a_limit_stops_is_logged(
+    user: Any, bandwidth: Any, configure: Any, caplog: Any
+) -> None:
+    configure(SEND_LIMITS={"user": "1/h"})
+    service.send_code(user)
+    with pytest.raises(Limited):
+        service.send_code(user)
+    assert events(caplog) == ["send_refused"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("on", ["messaging", "verify"])
+def test_bandwidth_refusing_the_site_raises_an_alarm(
+    user: Any, bandwidth: Any, caplog: Any, status: int, on: str
+) -> None:
+    """Fails when a refusal of everybody is logged like one user's bad luck."""
+    heard: list[Any] = []
+
+    def hear(error: BandwidthError, **kwargs: Any) -> None:
+        heard.append(error.status)
+
+    challenge = service.send_code(user)
+    ask = {
+        "messaging": lambda: service.send_code(user),
+        "verify": lambda: service.verify_code(challenge, bandwidth.inbox[0]["code"]),
+    }
+    bandwidth.fault(on=on, status=status)
+    signals.access_refused.connect(hear)
+    try:
+        with pytest.raises(ProviderUnavailable):
+            ask[on]()
+    finally:
+        signals.access_refused.disconnect(hear)
+    assert heard == [status]
+    alarm = next(r for r in caplog.records if getattr(r, "event", "") == "access_refused")
+    assert (alarm.levelname, alarm.status) == ("CRITICAL", status)
+
+
+# The breaker ----------------------------------------------------------------------------------
+
+
+def test_an_open_breaker_denies_without_a_call_and_gives_everything_back(
+    user: Any, bandwidth: Any, configure: Any, caplog: Any
+) -> None:
+    """Fails without the breaker: each of the calls would hold a worker for its time-out."""
+    configure(BREAKER_FAILURES=2, FAILURES_BEFORE_WAIT=100, TRIES_PER_CHALLENGE=100)
+    challenge = service.send_code(user)
+    bandwidth.fault(on="verify", drop=True)
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    asked = len(bandwidth.requests)
+    counters = list(Counter.objects.order_by("key").values("key", "count"))
+    for _ in range(10):
+        with pytest.raises(ProviderUnavailable) as refused:
+            service.verify_code(challenge, bandwidth.inbox[0]["code"])
+        assert not refused.value.may_have_arrived
+        with pytest.raises(ProviderUnavailable):
+            service.send_code(user)
+    assert len(bandwidth.requests) == asked
+    after = list(Counter.objects.order_by("key").values("key", "count"))
+    assert after == counters
+    challenge.refresh_from_db()
+    assert challenge.tries == 2
+    assert "breaker_open" in events(caplog)
+
+
+def test_the_breaker_closes_when_bandwidth_answers_again(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(BREAKER_FAILURES=1, BREAKER_SECONDS=1)
+    challenge = service.send_code(user)
+    bandwidth.fault(on="verify", drop=True, times=1)
+    with pytest.raises(ProviderUnavailable):
+        service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    breaker = service.breaker()
+    assert breaker.is_open
+    later = breaker._clock() + 1
+    breaker._clock = lambda: later
+    assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    assert not breaker.is_open
+
+
+def test_changed_settings_begin_with_a_closed_breaker(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(BREAKER_FAILURES=1)
+    bandwidth.fault(on="messaging", drop=True, times=1)
+    with pytest.raises(ProviderUnavailable):
+        service.send_code(user)
+    assert service.breaker().is_open
+    configure(BREAKER_FAILURES=2)
+    configure(BREAKER_FAILURES=1)
+    assert not service.breaker().is_open
+
+
+# Bound codes ----------------------------------------------------------------------------------
+
+
+def test_a_bound_code_passes_its_own_challenge_only(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails without BIND_CODES, as the trade-off says: then the earlier code works too."""
+    configure(BIND_CODES=True)
+    first = service.send_code(user)
+    earlier = bandwidth.inbox[0]["code"]
+    second = service.send_code(user)
+    newest = bandwidth.inbox[0]["code"]
+    if earlier != newest:
+        assert not service.verify_code(second, earlier)
+    assert service.verify_code(second, newest)
+    assert service.verify_code(first, earlier)
+
+
+@pytest.mark.parametrize("scope", ["sign-in", "x" * 25])
+def test_the_scope_of_a_bound_code_is_its_own_and_people_do_not_read_it(
+    user: Any, bandwidth: Any, configure: Any, scope: str
+) -> None:
+    configure(BIND_CODES=True, SCOPES={"login": scope})
+    scopes = {service.send_code(user).scope for _ in range(20)}
+    assert len(scopes) == 20
+    assert max(map(len, scopes)) <= 25
+    assert all(one.startswith(scope[:16]) for one in scopes)
+    sent = bandwidth.requests[-1]["body"]
+    assert sent["scope"] in scopes
+    assert "{SCOPE}" not in sent["message"]
+    assert scope in bandwidth.inbox[0]["text"]
+    assert sent["scope"] not in bandwidth.inbox[0]["text"]

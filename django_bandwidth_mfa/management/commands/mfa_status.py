@@ -1,0 +1,37 @@
+"""``manage.py mfa_status [USER] [--json]``"""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import BaseCommand
+
+from ... import status
+from .. import find_user
+
+
+class Command(BaseCommand):
+    help = (
+        "Say how the second factor fares: of the last day for the whole site, or as it stands for "
+        "one user. Numbers are masked."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", nargs="?", help="a user's name, as typed at login")
+        parser.add_argument("--json", action="store_true", help="for programs")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        found = status.of_user(find_user(options["user"])) if options["user"] else status.of_site()
+        if options["json"]:
+            return json.dumps(found, indent=2)
+        return "\n".join(f"{name.replace('_', ' '):<24}{_shown(found[name])}" for name in found)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(map(_shown, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(one)}" for name, one in value.items())
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    return str(value)

@@ -1,0 +1,79 @@
+"""Recovery codes: the way in when the phone is lost, locked, or Bandwidth is down.
+
+A code has 80 random bits, so nothing slows a guess down and nobody who knows a password can lock
+its owner out of this last door: at a million guesses a second, one of ten codes is found after a
+billion years.  (NIST SP 800-63B-4, 3.1.2.2, asks for a limit below 64 bits only.)  For the same
+reason a plain SHA-256 is enough to store it, and a new ``SECRET_KEY`` voids none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from typing import Any
+
+from django.db import router, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from . import events, limits
+from .conf import settings
+from .models import RecoveryCode
+from .service import Verification
+
+# Crockford's base 32: no letter that is taken for a digit.
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH = 16
+_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1"})
+
+
+@sensitive_variables()
+def issue(user: Any) -> list[str]:
+    """Make ``user`` a new set of ``RECOVERY_CODES`` codes, and void the old one.
+
+    :returns: the codes, as ``"7KQ2-M9XD-4TBN-W3FH"``.  They cannot be had again.
+    """
+    codes = [
+        "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+        for _ in range(settings.RECOVERY_CODES)
+    ]
+    with transaction.atomic(using=router.db_for_write(RecoveryCode)):
+        RecoveryCode.objects.filter(user=user).delete()
+        RecoveryCode.objects.bulk_create(
+            RecoveryCode(user=user, digest=digest(code)) for code in codes
+        )
+    return ["-".join(re.findall("....", code)) for code in codes]
+
+
+@sensitive_variables("code")
+def use(user: Any, code: str, *, request: HttpRequest | None = None) -> Verification:
+    """Let ``user`` pass with a recovery code, once; that also opens a locked phone factor.
+
+    :returns: falsy when the code is wrong or was used.
+    :raises RuntimeError: a transaction is open.
+    """
+    sought = digest(code)
+    now = timezone.now()
+
+    def spend() -> bool:
+        # One UPDATE: of concurrent copies of a code, one is let in.
+        unused = RecoveryCode.objects.filter(user=user, digest=sought, used_at=None)
+        if not unused.update(used_at=now):
+            return False
+        limits.clear(user)
+        return True
+
+    if not limits.counting(spend):
+        events.recovery_code_rejected(user)
+        return Verification(user, "recovery_code")
+    events.recovery_code_used(user, RecoveryCode.objects.left(user), request)
+    return Verification(user, "recovery_code", verified_at=now)
+
+
+@sensitive_variables("code")
+def digest(code: str) -> str:
+    """What is stored of ``code``: the same for every way of typing it."""
+    plain = re.sub(r"[\s-]+", "", code).upper().translate(_READ_AS)
+    return hashlib.sha256(plain.encode("utf-8", "replace")).hexdigest()

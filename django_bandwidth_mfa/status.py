@@ -1,0 +1,132 @@
+"""Figures for people: how the second factor fares, for the whole site and for one user.
+
+``manage.py mfa_status`` prints them; :func:`low_conversion` is what the alarm goes by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Q, Sum
+from django.utils import timezone
+
+from . import limits
+from .conf import settings
+from .models import Challenge, Delivery, Phone, RecoveryCode
+
+# Pumped messages reach machines that type no codes.  People type most of theirs, so fewer than
+# half of the last hour's is a sign; under 20 codes it is chance.
+CONVERSION_SECONDS = 3600
+CONVERSION_FLOOR = 0.5
+CONVERSION_SAMPLE = 20
+
+# Seconds between two looks, by all workers together.
+LOOK_EVERY = 600
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Codes sent against codes entered.
+
+    ``sent``: codes that went out, or may have; ``entered``: those of them that passed.
+    """
+
+    sent: int
+    entered: int
+
+    @property
+    def rate(self) -> float | None:
+        """From 0 to 1; None where nothing was sent."""
+        return round(self.entered / self.sent, 3) if self.sent else None
+
+    @property
+    def is_low(self) -> bool:
+        return self.sent >= CONVERSION_SAMPLE and self.entered < self.sent * CONVERSION_FLOOR
+
+
+def conversion(since: datetime, until: datetime | None = None) -> Conversion:
+    """Of the codes that were sent from ``since`` to ``until`` (now)."""
+    sent = Challenge.objects.filter(sent_at__gte=since, failure="")
+    if until is not None:
+        sent = sent.filter(sent_at__lt=until)
+    return Conversion(
+        **sent.aggregate(sent=Count("pk"), entered=Count("pk", filter=Q(passed_at__isnull=False)))
+    )
+
+
+def low_conversion() -> Conversion | None:
+    """The last hour's figure, if it is low and no worker has looked in the last ten minutes.
+
+    Codes that can still be typed are left out.
+    """
+    if not limits.is_due("conversion", LOOK_EVERY):
+        return None
+    until = timezone.now() - timedelta(minutes=settings.EXPIRATION_MINUTES)
+    found = conversion(until - timedelta(seconds=CONVERSION_SECONDS), until)
+    return found if found.is_low else None
+
+
+def of_site(hours: int = 24) -> dict[str, Any]:
+    """What happened in the last ``hours``, and how things stand.  No key is ever taken away."""
+    since = timezone.now() - timedelta(hours=hours)
+    recent = Challenge.objects.filter(sent_at__gte=since)
+    out = Q(failure="")
+    counts = recent.aggregate(
+        sms=Count("pk", filter=out & Q(channel="sms")),
+        voice=Count("pk", filter=out & Q(channel="voice")),
+        failed=Count("pk", filter=~out),
+        delivered=Count("pk", filter=Q(delivery=Delivery.DELIVERED)),
+        undelivered=Count("pk", filter=Q(delivery=Delivery.FAILED)),
+        tries=Sum("tries", default=0),
+    )
+    rate = conversion(since)
+    return {
+        "hours": hours,
+        "codes_sent": {"sms": counts["sms"], "voice": counts["voice"]},
+        "codes_entered": rate.entered,
+        "conversion": rate.rate,
+        "wrong_codes": max(0, counts["tries"] - rate.entered),
+        "sends_failed": counts["failed"],
+        "messages_delivered": counts["delivered"],
+        "messages_undelivered": counts["undelivered"],
+        "recovery_codes_used": RecoveryCode.objects.filter(used_at__gte=since).count(),
+        "users": get_user_model()._default_manager.filter(is_active=True).count(),
+        "users_with_a_phone": _enrolled(),
+        "users_locked": limits.count_locked(),
+        "numbers_held": limits.count_held(),
+    }
+
+
+def _enrolled() -> int | None:
+    """None where the site keeps the numbers itself: asking for each user would take too long."""
+    if settings.GET_PHONES is not None:
+        return None
+    confirmed = Phone.objects.filter(confirmed_at__isnull=False, user__is_active=True)
+    return confirmed.values("user").distinct().count()
+
+
+def of_user(user: Any) -> dict[str, Any]:
+    """One user's second factor: numbers masked, times in UTC."""
+    challenges = Challenge.objects.filter(user=user)
+    sent = challenges.filter(failure="").order_by("-sent_at").first()
+    passed = challenges.filter(passed_at__isnull=False).order_by("-passed_at").first()
+    return {
+        "user": user.get_username(),
+        "phones": [
+            {"number": phone.masked, "primary": phone.is_primary}
+            for phone in Phone.objects.confirmed(user)
+        ],
+        "recovery_codes_left": RecoveryCode.objects.left(user),
+        "locked": limits.is_locked(user),
+        "wrong_codes_in_a_row": limits.failures(user),
+        "seconds_until_try": limits.seconds_until_try(user),
+        "seconds_until_send": limits.seconds_until_send(user),
+        "last_code_sent": sent and sent.sent_at.isoformat(),
+        "last_code_entered": passed and passed.passed_at and passed.passed_at.isoformat(),
+    }
+
+
+__all__ = ["Conversion", "conversion", "low_conversion", "of_site", "of_user"]

@@ -1,0 +1,203 @@
+"""The figures, the two commands that a site's owner uses, and the alarm on a falling conversion."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+
+from django_bandwidth_mfa import recovery, service, signals, status
+from django_bandwidth_mfa.exceptions import Locked, MFAError
+from django_bandwidth_mfa.models import Challenge, Phone
+
+from .browsing import give_password, state, wrong
+from .conftest import NUMBER, OTHER_NUMBER, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def challenges(user: Any, sent: int, entered: int, minutes_ago: float = 10) -> None:
+    at = timezone.now() - timedelta(minutes=minutes_ago)
+    Challenge.objects.bulk_create(
+        Challenge(
+            user=user,
+            purpose="login",
+            channel="sms",
+            number=NUMBER,
+            digits=6,
+            sent_at=at,
+            expires_at=at + timedelta(minutes=3),
+            passed_at=at if n < entered else None,
+        )
+        for n in range(sent)
+    )
+
+
+# mfa_status -----------------------------------------------------------------------------------
+
+
+def test_the_sites_figures_are_counted(user: Any, bandwidth: Any, configure: Any) -> None:
+    configure(RESEND_COOLDOWN=[0], FAILURES_BEFORE_LOCK=2)
+    other = make_user("bob", OTHER_NUMBER)
+    make_user("newcomer")
+    assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
+    challenge = service.send_code(other, channel="voice")
+    for _ in range(2):
+        service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+    bandwidth.fault(on="messaging", status=500, times=1)
+    with pytest.raises(MFAError):
+        service.send_code(user)
+    bandwidth.fault(on="messaging", status=429, times=1)
+    with pytest.raises(MFAError):
+        service.send_code(user)
+    recovery.use(user, recovery.issue(user)[0])
+    assert json.loads(run("mfa_status", "--json")) == {
+        "hours": 24,
+        "codes_sent": {"sms": 1, "voice": 1},
+        "codes_entered": 1,
+        "conversion": 0.5,
+        "wrong_codes": 2,
+        "sends_failed": 2,
+        "messages_delivered": 0,
+        "messages_undelivered": 0,
+        "recovery_codes_used": 1,
+        "users": 3,
+        "users_with_a_phone": 2,
+        "users_locked": 1,
+        "numbers_held": 1,
+    }
+
+
+def test_yesterdays_codes_are_not_todays(user: Any) -> None:
+    challenges(user, 3, 3, minutes_ago=25 * 60)
+    assert json.loads(run("mfa_status", "--json"))["codes_sent"] == {"sms": 0, "voice": 0}
+
+
+def test_one_users_figures_mask_the_number(user: Any, bandwidth: Any) -> None:
+    Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at=timezone.now())
+    challenge = service.send_code(user)
+    service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+    found = json.loads(run("mfa_status", "ada", "--json"))
+    assert found.pop("last_code_sent") == challenge.sent_at.isoformat()
+    assert 25 <= found.pop("seconds_until_send") <= 30
+    assert found == {
+        "user": "ada",
+        "phones": [{"number": "••42", "primary": True}, {"number": "••77", "primary": False}],
+        "recovery_codes_left": 0,
+        "locked": False,
+        "wrong_codes_in_a_row": 1,
+        "seconds_until_try": 0,
+        "last_code_entered": None,
+    }
+
+
+def test_people_read_the_same_in_words(user: Any) -> None:
+    site, one = run("mfa_status"), run("mfa_status", "ada")
+    assert "codes sent              sms 0, voice 0\n" in site
+    assert "conversion              -\n" in site
+    assert "phones                  number ••42, primary yes\n" in one
+    assert "locked                  no\n" in one
+    assert NUMBER[2:] not in one
+
+
+def test_an_unknown_user_is_told(db: None) -> None:
+    for command in ("mfa_status", "mfa_reset"):
+        with pytest.raises(CommandError, match="no user 'nobody'"):
+            run(command, "nobody")
+
+
+def test_a_site_that_keeps_the_numbers_itself_is_not_asked_for_every_user(
+    user: Any, configure: Any
+) -> None:
+    configure(GET_PHONES=lambda user: [NUMBER])
+    assert json.loads(run("mfa_status", "--json"))["users_with_a_phone"] is None
+    assert json.loads(run("mfa_status", "ada", "--json"))["phones"][0]["number"] == "••42"
+
+
+# mfa_reset --------------------------------------------------------------------------------------
+
+
+def test_a_locked_user_gets_in_after_a_reset_and_nobody_else_does(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the reset clears nothing, or everybody."""
+    configure(FAILURES_BEFORE_LOCK=1, RESEND_COOLDOWN=[0])
+    other = make_user("bob", OTHER_NUMBER)
+    for someone in (other, user):
+        challenge = service.send_code(someone)
+        service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+    assert "unlocked" in run("mfa_reset", "ada")
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert state(client) == "verified"
+    with pytest.raises(Locked):
+        service.verify_code(service.send_code(other), bandwidth.inbox[0]["code"])
+
+
+def test_a_reset_keeps_phones_and_recovery_codes(user: Any) -> None:
+    codes = recovery.issue(user)
+    assert "Nothing was locked" in run("mfa_reset", "ada")
+    assert Phone.objects.confirmed(user)
+    assert recovery.use(user, codes[0])
+
+
+# The conversion -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alarms() -> Any:
+    heard: list[status.Conversion] = []
+
+    def hear(conversion: status.Conversion, **kwargs: Any) -> None:
+        heard.append(conversion)
+
+    signals.conversion_fell.connect(hear)
+    yield heard
+    signals.conversion_fell.disconnect(hear)
+
+
+def test_codes_that_nobody_types_raise_an_alarm_once_in_ten_minutes(
+    user: Any, bandwidth: Any, configure: Any, alarms: Any, caplog: Any
+) -> None:
+    """Fails when nobody looks, or every send does."""
+    configure(RESEND_COOLDOWN=[0])
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        challenges(user, 30, 14)
+        service.send_code(user)
+        service.send_code(user)
+        assert alarms == [status.Conversion(30, 14)]
+        assert alarms[0].rate == 0.467
+        clock.shift(600)
+        service.send_code(user)
+        assert len(alarms) == 2
+    told = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert [(record.event, record.sent, record.entered) for record in told][:1] == [
+        ("conversion_fell", 30, 14)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "entered", "minutes_ago"),
+    [(30, 15, 10), (19, 0, 10), (30, 0, 2), (30, 0, 70)],
+    ids=["half are typed", "too few to tell", "can still be typed", "long ago"],
+)
+def test_no_alarm_without_a_reason(
+    user: Any, bandwidth: Any, alarms: Any, sent: int, entered: int, minutes_ago: float
+) -> None:
+    challenges(user, sent, entered, minutes_ago)
+    service.send_code(user)
+    assert alarms == []
