@@ -16,10 +16,10 @@ from django.shortcuts import resolve_url
 from django.utils.functional import cached_property
 from django.views.decorators.debug import sensitive_variables
 
-from . import limits, service, sessions
+from . import limits, recovery, service, sessions
 from .backends import BandwidthMFABackend
 from .exceptions import ChallengeExpired, NoPhone
-from .models import Challenge, Phone, Purpose
+from .models import Challenge, Phone, Purpose, RecoveryCode
 from .redirects import is_local
 
 
@@ -49,6 +49,11 @@ class Flow:
     def phones(self) -> list[Phone]:
         """The user's confirmed phones, the primary one first."""
         return Phone.objects.confirmed(self.user)
+
+    @cached_property
+    def recovery_codes_left(self) -> int:
+        """How many unused recovery codes the user has."""
+        return RecoveryCode.objects.left(self.user)
 
     @property
     def is_parked(self) -> bool:
@@ -92,12 +97,27 @@ class Flow:
         finally:
             self.forget()
         if user is None:
-            user_login_failed.send(
-                sender=__name__,
-                credentials={"username": self.user.get_username(), "token": "*" * 8},
-                request=self.request,
-            )
+            self._tell_of_failure()
             return None
+        return self._let_in(user, user.mfa_verification)
+
+    @sensitive_variables("code")
+    def recover(self, code: str) -> str | None:
+        """Try a recovery code; as :meth:`verify`."""
+        verification = recovery.use(self.user, code, request=self.request)
+        if not verification:
+            self._tell_of_failure()
+            return None
+        return self._let_in(self.user, verification)
+
+    def _tell_of_failure(self) -> None:
+        user_login_failed.send(
+            sender=__name__,
+            credentials={"username": self.user.get_username(), "token": "*" * 8},
+            request=self.request,
+        )
+
+    def _let_in(self, user: Any, verification: service.Verification) -> str:
         # Whoever the answer names, only the session's own user is let in by it; and the password
         # that was given to park this login must still be the user's.
         if user.pk != self.user.pk or (
@@ -105,7 +125,7 @@ class Flow:
         ):
             raise ChallengeExpired
         destination = self.destination()
-        sessions.complete(self.request, user, user.mfa_verification)
+        sessions.complete(self.request, user, verification)
         return destination
 
     def destination(self) -> str:

@@ -62,6 +62,24 @@ class CodeForm(forms.Form):
         return code
 
 
+class RecoveryCodeForm(forms.Form):
+    """One of the codes that its owner wrote down."""
+
+    recovery_code = forms.CharField(
+        label=_("Recovery code"),
+        max_length=100,
+        widget=CodeInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "autofocus": True,
+            }
+        ),
+        error_messages={"required": _("Type one of your recovery codes.")},
+    )
+
+
 class PhoneForm(forms.Form):
     """A phone to enrol: its number, and how its first code should come."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -471,3 +472,123 @@ def test_a_wrong_code_is_told_to_lockout_apps_without_the_code(
         user_login_failed.disconnect(hear)
     assert heard == [{"username": "ada", "token": "********"}]
     assert PASSWORD not in repr(heard)
+
+
+# What a page never tells --------------------------------------------------------------------------
+
+
+def test_no_page_can_be_framed_and_none_tells_other_sites_where_it_was(parked: Client) -> None:
+    answer = parked.get("/mfa/verify/")
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize("page", ["verify", "recovery-code", "phones/add"])
+def test_an_error_report_shows_no_code_no_number_and_no_credential(
+    db: None, bandwidth: Any, settings: Any, debug: bool, page: str
+) -> None:
+    """Fails without ``reporting.NoVariables``: with DEBUG on Django masks nothing, and its own
+    frames hold the parameters of each query."""
+    settings.DEBUG = debug
+    user = make_user("ada", *([NUMBER] if page != "phones/add" else []))
+    if page == "phones/add":
+        settings.BANDWIDTH_MFA = {**settings.BANDWIDTH_MFA, "REQUIRED": "all"}
+    client = Client(raise_request_exception=False)
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    code = bandwidth.inbox[0]["code"] if bandwidth.inbox else "918273"
+    form = {"code": code, "recovery_code": "7KQ2-M9XD-4TBN-W3FH", "number": NUMBER}
+    reports = 0
+    for fail_at in range(1, 60):
+        seen = fail_at_query(fail_at, lambda: client.post(f"/mfa/{page}/", form))
+        if seen is None:
+            break
+        reports += 1
+        for secret in (code, form["recovery_code"], NUMBER, NUMBER[2:], "sim-secret", "Bearer "):
+            assert secret not in seen, secret
+    assert reports > 3
+
+
+def fail_at_query(number: int, work: Any) -> str | None:
+    """The error report of a request whose ``number``-th query hits a bug; None: it has fewer."""
+    from django.core.signals import got_request_exception
+    from django.db import connection
+    from django.views.debug import ExceptionReporter
+
+    seen: list[str] = []
+    queries = 0
+
+    def fail(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        nonlocal queries
+        queries += 1
+        if queries == number:
+            raise LookupError("a bug")
+        return execute(sql, params, many, context)
+
+    def report(request: Any, **kwargs: Any) -> None:
+        import sys
+
+        seen.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
+        seen.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_text())
+
+    got_request_exception.connect(report)
+    try:
+        with connection.execute_wrapper(fail):
+            work()
+    finally:
+        got_request_exception.disconnect(report)
+    return "\n".join(seen) or None
+
+
+def test_enrolling_a_number_that_somebody_else_has_answers_as_any_other(
+    newcomer: Any, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when a number must be unique among all users: the page would say who is a customer."""
+    configure(REQUIRED="all", RESEND_COOLDOWN=[0])
+    client = Client()
+    give_password(client, newcomer)
+    answers = []
+    for number in (NUMBER, OTHER_NUMBER):
+        answer = client.post("/mfa/phones/add/", {"number": number})
+        shown = text(client.get("/mfa/phones/confirm/")).replace(number[-2:], "NN")
+        answers.append((answer.status_code, answer["Location"], len(shown)))
+    assert answers[0] == answers[1]
+
+
+def test_the_login_page_answers_a_wrong_password_alike_whoever_has_a_phone(
+    user: Any, newcomer: Any, bandwidth: Any
+) -> None:
+    """Fails when anything is asked of the second factor before the password is right."""
+    pages = set()
+    for username in ("ada", "newcomer", "nobody"):
+        answer = Client().post("/accounts/login/", {"username": username, "password": "wrong"})
+        page = re.sub('value="[^"]*"', "", text(answer))  # the name, and the CSRF token
+        pages.add((answer.status_code, page))
+    assert len(pages) == 1
+    assert bandwidth.requests == []
+
+
+def test_the_password_is_answered_before_bandwidth_is_asked(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the receiver sends the code: the answer's time would tell who has a phone, and a
+    Bandwidth that hangs would hold the login page."""
+    give_password(client, user)
+    assert bandwidth.requests == []
+
+
+def test_someone_without_the_password_moves_no_counter(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when a page of the app acts for an anonymous visitor: lockout used against a victim."""
+    from django_bandwidth_mfa.models import Counter
+
+    for _ in range(30):
+        client.post("/accounts/login/", {"username": "ada", "password": "wrong"})
+        client.post("/mfa/verify/", {"code": "123456"})
+        client.post("/mfa/send/", {"channel": "sms"})
+        client.post("/mfa/recovery-code/", {"recovery_code": "x"})
+        client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+    assert not Counter.objects.exists()
+    assert bandwidth.requests == []

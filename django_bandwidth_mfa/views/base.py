@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
-from django.db import transaction
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import InterfaceError, OperationalError, transaction
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.template.loader import render_to_string
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_deny
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
@@ -24,17 +29,25 @@ from ..conf import settings
 from ..exceptions import Limited, MFAError
 from ..flows import Flow
 from ..forms import CodeForm
+from ..reporting import NoVariables
 from ..sessions import mfa_of
+
+logger = logging.getLogger("django_bandwidth_mfa")
+
+# Seconds after which a page that the database failed may be asked for again.
+DATABASE_RETRY = 10
 
 # On `dispatch`, so that a subclass of a site's inherits them.
 # non_atomic_requests: with ATOMIC_REQUESTS a later error would roll the counts back.
 # never_cache: a page with somebody's masked number belongs in no cache.
+# xframe_options_deny: nobody is to click on these pages inside a page of somebody else's.
 PROTECTION: list[Any] = [
     login_not_required,
     transaction.non_atomic_requests,
     never_cache,
+    xframe_options_deny,
     csrf_protect,
-    sensitive_post_parameters("code"),
+    sensitive_post_parameters("code", "recovery_code", "number"),
 ]
 
 
@@ -45,18 +58,31 @@ class MFAView(View):
     template_name = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if mfa_of(request).state == "anonymous":
-            if request.method == "POST":
-                messages.error(
-                    request,
-                    _("Your sign-in took too long. Please begin again."),
-                    fail_silently=True,
-                )
-            wanted = request.POST.get("next") or request.GET.get("next")
-            if wanted:
-                return redirect_to_login(wanted)
-            return redirect(resolve_url(django_settings.LOGIN_URL))
-        return super().dispatch(request, *args, **kwargs)
+        request.exception_reporter_filter = NoVariables()
+        try:
+            response = self.turn_away(request) or super().dispatch(request, *args, **kwargs)
+            save_session(request)
+        except (OperationalError, InterfaceError):
+            logger.exception("database unavailable", extra={"event": "database_unavailable"})
+            return database_unavailable()
+        # Not "no-referrer": Django's CSRF check wants to see where a form on HTTPS came from.
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        return response
+
+    def turn_away(self, request: HttpRequest) -> HttpResponse | None:
+        """The answer to a visitor whom this page is not for; None where it is."""
+        if mfa_of(request).state != "anonymous":
+            return None
+        if request.method == "POST":
+            messages.error(
+                request,
+                _("Your sign-in took too long. Please begin again."),
+                fail_silently=True,
+            )
+        wanted = request.POST.get("next") or request.GET.get("next")
+        if wanted:
+            return redirect_to_login(wanted)
+        return redirect(resolve_url(django_settings.LOGIN_URL))
 
     @property
     def user(self) -> Any:
@@ -89,6 +115,8 @@ class MFAView(View):
             "wait": flow.seconds_until_send,
             "next": flow.next,
             "parked": flow.is_parked,
+            "recovery_codes_left": flow.recovery_codes_left,
+            "follow_delivery": challenge is not None and challenge.is_followed,
         }
 
 
@@ -96,3 +124,24 @@ def code_form(flow: Flow, data: Any = None) -> CodeForm:
     """The form for the code that ``flow`` waits for; empty, but bound, where it is to show why a
     code could not be sent."""
     return CodeForm(data, digits=flow.challenge.digits if flow.challenge else settings.DIGITS)
+
+
+def save_session(request: HttpRequest) -> None:
+    """Save what this request changed, while a failure can still be told on a page of ours.
+
+    SessionMiddleware saves it again; had it been the first, a failure would be the site's 500.
+    """
+    if request.session.modified and not request.session.is_empty():
+        # Ended meanwhile by another request: SessionMiddleware has an answer to that.
+        with suppress(UpdateError):
+            request.session.save()
+
+
+def database_unavailable() -> HttpResponse:
+    """A page that asks the database nothing: no user, no session, no template of the site's.
+
+    A 5xx: Django then saves no session, so that no half-made login is left behind.
+    """
+    response = HttpResponse(render_to_string("bandwidth_mfa/unavailable.html"), status=503)
+    response["Retry-After"] = str(DATABASE_RETRY)
+    return response

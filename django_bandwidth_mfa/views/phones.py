@@ -9,22 +9,19 @@ from django.shortcuts import render
 
 from .. import conf, phones
 from ..conf import settings
-from ..decorators import mfa_required
+from ..decorators import lead_to_code
 from ..exceptions import MFAError
 from ..flows import EnrolFlow, Flow
 from ..forms import PhoneForm
 from ..sessions import mfa_of
 from .base import MFAView, code_form
-from .verify import to_page, try_code
-
-# A new phone opens every later login, so adding one to an account that has one takes a fresh code.
-STEP_UP_SECONDS = 300
+from .verify import STEP_UP_SECONDS, to_page, try_code
 
 
 class EnrolView(MFAView):
     """Who may enrol: a user without a phone, parked or signed in; with one, after a step-up."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         if settings.GET_PHONES is not None:
             # The site keeps the numbers itself, so only the site can add one.
             return render(
@@ -33,15 +30,14 @@ class EnrolView(MFAView):
                 {"parked": mfa_of(request).state == "parked"},
                 status=403,
             )
-        if mfa_of(request).state != "anonymous":
-            flow = self.flow()
-            if flow.phones and flow.is_parked:
+        answer = super().turn_away(request)
+        if answer is None and self.flow().phones:
+            if self.flow().is_parked:
                 # Someone with the password alone must not replace the phone they cannot answer.
-                return to_page("verify", flow)
-            if flow.phones:
-                view = mfa_required(super().dispatch, max_age=STEP_UP_SECONDS)
-                return view(request, *args, **kwargs)
-        return super().dispatch(request, *args, **kwargs)
+                return to_page("verify", self.flow())
+            if not mfa_of(request).is_verified(STEP_UP_SECONDS):
+                return lead_to_code(request)
+        return answer
 
     def flow(self) -> EnrolFlow:
         return EnrolFlow(self.request, self.user)

@@ -16,6 +16,9 @@ from ..flows import Flow, LoginFlow, StepUpFlow
 from ..sessions import mfa_of
 from .base import MFAView, code_form
 
+# Seconds.  Whatever opens later logins, a new phone or new recovery codes, takes a code this fresh.
+STEP_UP_SECONDS = 300
+
 
 def to_page(name: str, flow: Flow) -> HttpResponse:
     """A redirect to another of our pages that keeps ``next``."""
