@@ -16,8 +16,12 @@
 ``bandwidth_mfa.W002``       Codes of fewer than 6 digits.
 ``bandwidth_mfa.W003``       Codes that live for more than 10 minutes.
 ``bandwidth_mfa.W004``       An app that issues tokens is installed: sessions cannot cover it.
+``bandwidth_mfa.W005``       ``TRUSTED_PROXIES`` is 0, yet another setting tells of a proxy.
 ``bandwidth_mfa.W010``       (``--deploy``) Session cookies travel over plain HTTP.
 ``bandwidth_mfa.W011``       (``--deploy``) ``BASE_URL`` or ``TOKEN_URL`` is plain HTTP.
+``bandwidth_mfa.W012``       (``--deploy``) ``TRUSTED_PROXIES`` is not set, not even to 0.
+``bandwidth_mfa.W013``       (``--deploy``) Receipts are on, and any ``Host`` header is believed.
+``bandwidth_mfa.W014``       (``--deploy``) ``RECEIPT_SECRET`` is short.
 ===========================  =======================================================================
 """
 
@@ -43,6 +47,12 @@ TOKEN_APPS = {
     "oauth2_provider": "OAuth 2.0 tokens",
     "graphql_jwt": "JSON Web Tokens",
 }
+
+# Characters of RECEIPT_SECRET: 80 bits in hexadecimal.
+SHORTEST_SECRET = 20
+
+# Django's settings that make sense behind a proxy only.
+PROXY_SETTINGS = ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT")
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -140,7 +150,7 @@ def _together() -> Iterator[CheckMessage]:
 
 def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """What the rest of the site has to do with it."""
-    return [*_middleware(), *_urls(), *_sessions(), *_tokens()]
+    return [*_middleware(), *_urls(), *_sessions(), *_tokens(), *_proxies()]
 
 
 def _is_subclass(path: str, parent: str) -> bool:
@@ -208,6 +218,19 @@ def _tokens() -> Iterator[CheckMessage]:
             )
 
 
+def _proxies() -> Iterator[CheckMessage]:
+    """Behind a proxy that is not told of, every visitor has the proxy's address: the first twenty
+    codes of an hour are everybody's."""
+    signs = [name for name in PROXY_SETTINGS if getattr(django_settings, name, None)]
+    if signs and settings.TRUSTED_PROXIES == 0:
+        yield Warning(
+            f'{signs[0]} says that a proxy is there; BANDWIDTH_MFA["TRUSTED_PROXIES"] is 0, so all '
+            "visitors share the proxy's limit.",
+            hint="Set TRUSTED_PROXIES to how many proxies of yours append to X-Forwarded-For.",
+            id="bandwidth_mfa.W005",
+        )
+
+
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """What is right on a developer's machine only."""
     found: list[CheckMessage] = []
@@ -228,4 +251,31 @@ def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                     id="bandwidth_mfa.W011",
                 )
             )
+    if "TRUSTED_PROXIES" not in configured():
+        found.append(
+            Warning(
+                'BANDWIDTH_MFA["TRUSTED_PROXIES"] is not set: behind a proxy all visitors share '
+                "one address, and its limit.",
+                hint="Set it to how many proxies of yours stand in front; to 0 if none does.",
+                id="bandwidth_mfa.W012",
+            )
+        )
+    if settings.RECEIPT_SECRET is not None and "*" in django_settings.ALLOWED_HOSTS:
+        found.append(
+            Warning(
+                'ALLOWED_HOSTS holds "*": a visitor\'s Host header says where receipts go, and '
+                "with them the secret of their address.",
+                hint="Name the site's hosts in ALLOWED_HOSTS.",
+                id="bandwidth_mfa.W013",
+            )
+        )
+    secret = settings.RECEIPT_SECRET
+    if secret is not None and len(secret) < SHORTEST_SECRET:
+        found.append(
+            Warning(
+                f'BANDWIDTH_MFA["RECEIPT_SECRET"] has fewer than {SHORTEST_SECRET} characters.',
+                hint="It is all that guards the receipts' address: use a long random one.",
+                id="bandwidth_mfa.W014",
+            )
+        )
     return found

@@ -183,10 +183,31 @@ def test_apps_that_issue_tokens_are_a_warning(monkeypatch: Any) -> None:
 
 def test_deployment(settings: Any) -> None:
     settings.SESSION_COOKIE_SECURE = True
+    settings.BANDWIDTH_MFA = {**GOOD, "TRUSTED_PROXIES": 0, "RECEIPT_SECRET": "s" * 20}
     assert check_deployment(None) == []
     settings.SESSION_COOKIE_SECURE = False
-    settings.BANDWIDTH_MFA = {**GOOD, "BASE_URL": "http://bandwidth.example/api/v1"}
-    assert ids(check_deployment(None)) == ["W010", "W011"]
+    settings.ALLOWED_HOSTS = ["*"]
+    base = "http://bandwidth.example/api/v1"
+    settings.BANDWIDTH_MFA = {**GOOD, "BASE_URL": base, "RECEIPT_SECRET": "short"}
+    assert ids(check_deployment(None)) == ["W010", "W011", "W012", "W013", "W014"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("SECURE_PROXY_SSL_HEADER", ("HTTP_X_FORWARDED_PROTO", "https")),
+        ("USE_X_FORWARDED_HOST", True),
+        ("USE_X_FORWARDED_PORT", True),
+    ],
+)
+def test_a_proxy_that_another_setting_tells_of_must_be_counted(
+    settings: Any, setting: str, value: Any
+) -> None:
+    """Or the whole site shares one address, and its limit."""
+    setattr(settings, setting, value)
+    assert ids(check_site(None)) == ["W005"]
+    settings.BANDWIDTH_MFA = {**GOOD, "TRUSTED_PROXIES": 1}
+    assert check_site(None) == []
 
 
 def test_manage_py_check_runs_them(settings: Any) -> None:

@@ -76,7 +76,7 @@ EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 # A bank asks everyone for a code. Variables named BANDWIDTH_MFA_… say the rest, and may say
 # otherwise; without an account among them, the local simulator takes Bandwidth's place.
-BANDWIDTH_MFA = {"REQUIRED": "all", **conf.from_env(env)}
+BANDWIDTH_MFA = {"REQUIRED": "all", "TRUSTED_PROXIES": 0, **conf.from_env(env)}
 SIMULATOR_URL = ""
 if "ACCOUNT_ID" not in BANDWIDTH_MFA:
     SIMULATOR_URL = env.str("BANDWIDTH_SIMULATOR_URL", default="http://127.0.0.1:8001")
