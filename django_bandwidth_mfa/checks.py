@@ -17,6 +17,7 @@
 ``bandwidth_mfa.W003``       Codes that live for more than 10 minutes.
 ``bandwidth_mfa.W004``       An app that issues tokens is installed: sessions cannot cover it.
 ``bandwidth_mfa.W005``       ``TRUSTED_PROXIES`` is 0, yet another setting tells of a proxy.
+``bandwidth_mfa.W006``       More than 100 wrong codes before the lock.
 ``bandwidth_mfa.W010``       (``--deploy``) Session cookies travel over plain HTTP.
 ``bandwidth_mfa.W011``       (``--deploy``) ``BASE_URL`` or ``TOKEN_URL`` is plain HTTP.
 ``bandwidth_mfa.W012``       (``--deploy``) ``TRUSTED_PROXIES`` is not set, not even to 0.
@@ -145,6 +146,12 @@ def _together() -> Iterator[CheckMessage]:
             'BANDWIDTH_MFA["EXPIRATION_MINUTES"] is over 10.',
             hint="NIST SP 800-63B-4 (3.1.3.2) lets a code live for 10 minutes at most.",
             id="bandwidth_mfa.W003",
+        )
+    if settings.FAILURES_BEFORE_LOCK > 100:
+        yield Warning(
+            'BANDWIDTH_MFA["FAILURES_BEFORE_LOCK"] is over 100.',
+            hint="NIST SP 800-63B-4 (3.2.2) allows 100 wrong codes in a row at most.",
+            id="bandwidth_mfa.W006",
         )
 
 

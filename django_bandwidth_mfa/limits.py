@@ -42,6 +42,9 @@ _ATTEMPTS = 5
 PREFIX_LESS = 3
 PREFIX_RATE = "30/h"
 
+# The window of `take_enrol_try`: five times as long as the wait that Bandwidth asks for.
+ENROL_TRY_SECONDS = 600
+
 # How far back "no wait" lies: over by the clock of every thread and every machine, for one that
 # reads its clock a moment earlier than another must not find itself waiting.
 _LONG_OVER = timedelta(days=1)
@@ -206,6 +209,27 @@ def take_failure(user: Any) -> Taken:
     return take_step(_failures(user), _failure_steps(), lock_at=settings.FAILURES_BEFORE_LOCK)
 
 
+def take_recovery_failure(user: Any) -> Taken:
+    """The same for recovery codes, which are never locked.
+
+    :raises Limited: the wait after too many in a row is not over.
+    """
+    return take_step(_recovery_failures(user), _failure_steps())
+
+
+@sensitive_variables("number")
+def take_enrol_try(number: str) -> Taken:
+    """Count one code typed to enrol ``number``, whoever types it.
+
+    Bandwidth answers 429 for a number with many wrong codes.  Without this limit strangers who
+    enrol somebody else's number could keep its owner out.
+
+    :raises Limited: ``TRIES_PER_CHALLENGE`` in ten minutes.
+    """
+    rate = Rate(settings.TRIES_PER_CHALLENGE, ENROL_TRY_SECONDS)
+    return take_window(f"enrol-tries:{_digest(number)}", rate)
+
+
 def is_locked(user: Any) -> bool:
     """Whether ``user`` has used up all the wrong codes that there are."""
     return _locked().filter(key=_failures(user)).exists()
@@ -230,7 +254,7 @@ def failures(user: Any) -> int:
 
 def clear(user: Any) -> None:
     """A right code: that user's failures and cooldown start anew, and nothing else does."""
-    keys = [f"cooldown:{user.pk}", _failures(user)]
+    keys = [f"cooldown:{user.pk}", _failures(user), _recovery_failures(user)]
     Counter.objects.filter(key__in=keys).update(count=0, until=timezone.now() - _LONG_OVER)
 
 
@@ -322,6 +346,10 @@ def _failure_steps() -> list[int]:
 
 def _failures(user: Any) -> str:
     return f"failures:{user.pk}"
+
+
+def _recovery_failures(user: Any) -> str:
+    return f"recovery-failures:{user.pk}"
 
 
 def _held(number: str) -> str:

@@ -182,7 +182,7 @@ def verify_code(
     if not re.fullmatch(r"[0-9]+", code) or len(code) != challenge.digits:
         return wrong
 
-    failure = limits.counting(lambda: _take_try(challenge))
+    taken = limits.counting(lambda: _take_try(challenge))
     try:
         with breaker().guard():
             valid = client().verify(
@@ -196,7 +196,7 @@ def verify_code(
             )
     except BandwidthError as error:
         if not error.may_have_arrived:
-            _give_back([failure], try_of=challenge)
+            _give_back(taken, try_of=challenge)
         events.verify_failed(challenge, error, request)
         raise _as_mfa_error(error, challenge) from error
 
@@ -318,9 +318,11 @@ def _choose(user: Any, purpose: str, phone: Phone | str | None) -> Phone:
     raise NoPhone
 
 
-def _take_try(challenge: Challenge) -> limits.Taken:
-    """Count one try, of the user's and of the challenge's; the second refuses and undoes both."""
-    failure = limits.take_failure(challenge.user)
+def _take_try(challenge: Challenge) -> list[limits.Taken]:
+    """Count one try, of the user's and of the challenge's; the last refuses and undoes all."""
+    taken = [limits.take_failure(challenge.user)]
+    if challenge.purpose == Purpose.ENROL:
+        taken.append(limits.take_enrol_try(challenge.number))
     now = timezone.now()
     row = Challenge.objects.filter(pk=challenge.pk)
     open_ = row.filter(
@@ -336,7 +338,7 @@ def _take_try(challenge: Challenge) -> limits.Taken:
         if found is None or (found.passed_at is None and found.expires_at <= now):
             raise ChallengeExpired
         raise ChallengeUsed
-    return failure
+    return taken
 
 
 @sensitive_variables("code")

@@ -13,6 +13,8 @@ from django.utils import timezone
 from django_bandwidth_mfa.models import Phone
 from django_bandwidth_mfa.simulator import Simulator
 
+pytest_plugins = ["tests.figures"]
+
 PASSWORD = "correct horse"
 NUMBER = "+12025550142"
 OTHER_NUMBER = "+12025550177"

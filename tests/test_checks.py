@@ -142,6 +142,7 @@ NO_OAUTH = {"CLIENT_ID": None, "CLIENT_SECRET": None}
         ({"SCOPES": {"login": "x", "step-up": "x"}}, ["E007"]),
         ({"DIGITS": 5}, ["W002"]),
         ({"EXPIRATION_MINUTES": 11}, ["W003"]),
+        ({"FAILURES_BEFORE_LOCK": 101}, ["W006"]),
         ({"MESSAGING_APPLICATION_ID": None}, []),
     ],
 )

@@ -12,6 +12,7 @@ from django_bandwidth_mfa.conf import Rate
 from django_bandwidth_mfa.exceptions import Limited, Locked
 from django_bandwidth_mfa.models import Counter, Phone
 
+from .browsing import wrong
 from .conftest import NUMBER, OTHER_NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
@@ -201,6 +202,28 @@ def test_a_range_that_is_walked_through_gets_thirty_codes_an_hour(
     enrol("+12025551100")
     clock.shift(HOUR)
     enrol("+12025550198")
+
+
+def test_strangers_who_enrol_my_number_cannot_have_bandwidth_refuse_it(
+    clock: Any, user: Any, bandwidth: Any
+) -> None:
+    """Fails without ``take_enrol_try``: each stranger has tries of their own, and Bandwidth's 429
+    for the number would keep its owner out."""
+    refused = 0
+    for n in range(4):
+        stranger = make_user(f"stranger{n}")
+        phone = Phone.objects.create(user=stranger, number=NUMBER)
+        challenge = service.send_code(stranger, purpose="enrol", phone=phone)
+        for _ in range(4):
+            try:
+                assert not service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+            except Limited:
+                refused += 1
+    assert refused == 4 * 4 - 5
+    assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
+    clock.shift(600)
+    challenge = service.send_code(stranger, purpose="enrol", phone=phone)
+    assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
 
 
 def test_phones_of_one_company_that_are_proven_sign_in_at_nine(

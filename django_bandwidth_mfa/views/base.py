@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
-from django.contrib.sessions.backends.base import UpdateError
 from django.db import InterfaceError, OperationalError, transaction
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
@@ -61,7 +59,6 @@ class MFAView(View):
         request.exception_reporter_filter = NoVariables()
         try:
             response = self.turn_away(request) or super().dispatch(request, *args, **kwargs)
-            save_session(request)
         except (OperationalError, InterfaceError):
             logger.exception("database unavailable", extra={"event": "database_unavailable"})
             return database_unavailable()
@@ -124,17 +121,6 @@ def code_form(flow: Flow, data: Any = None) -> CodeForm:
     """The form for the code that ``flow`` waits for; empty, but bound, where it is to show why a
     code could not be sent."""
     return CodeForm(data, digits=flow.challenge.digits if flow.challenge else settings.DIGITS)
-
-
-def save_session(request: HttpRequest) -> None:
-    """Save what this request changed, while a failure can still be told on a page of ours.
-
-    SessionMiddleware saves it again; had it been the first, a failure would be the site's 500.
-    """
-    if request.session.modified and not request.session.is_empty():
-        # Ended meanwhile by another request: SessionMiddleware has an answer to that.
-        with suppress(UpdateError):
-            request.session.save()
 
 
 def database_unavailable() -> HttpResponse:

@@ -1,0 +1,274 @@
+"""Kills a process at every point of what a person does, and looks at what is left.
+
+A program of its own, because it forks: ``python -m tests.proof.killing BASE_URL`` with the database
+in ``DATABASE_URL`` prints a line of JSON per point.  Two points are the same where nothing left the
+process in between: no query, no begin or end of a transaction, no request to Bandwidth.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import sys
+import urllib.request
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import django
+
+ACTIONS = ("open the page", "type the code", "ask for another", "use a recovery code")
+
+
+class Tracer:
+    """Kills the process at the ``kill_at``-th point of its run."""
+
+    def __init__(self, kill_at: int) -> None:
+        import django.contrib.auth
+        import django.contrib.sessions.backends as backends
+        from django.db import connection
+
+        import django_bandwidth_mfa
+
+        self.traced = (
+            str(Path(django_bandwidth_mfa.__file__).parent),
+            str(Path(django.contrib.auth.__file__)),
+            str(Path(backends.__file__).parent),
+        )
+        self.connection = connection
+        self.kill_at = kill_at
+        self.points = self.queries = self.requests = 0
+        self.effects: Any = None
+
+    def count_query(self, execute: Any, *args: Any) -> Any:
+        self.queries += 1
+        return execute(*args)
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(self.traced):
+            return None
+        if event in ("call", "return") and frame.f_code.co_name == "_attempt":
+            self.requests += 1
+        effects = (self.queries, self.connection.in_atomic_block, self.requests)
+        if event == "line" and effects != self.effects:
+            self.effects = effects
+            self.points += 1
+            if self.points == self.kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return self
+
+
+def in_child(work: Callable[[], Any]) -> Any:
+    """What ``work`` returns in a forked child; ``{"killed": …}`` when it does not come back."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        status = 1
+        try:
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(work(), pipe)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        told = pipe.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code < 0:
+        return {"killed": -code}
+    if code:
+        raise SystemExit(f"a child failed: {code}")
+    return json.loads(told)
+
+
+def get_json(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+class Person:
+    """Somebody with a number of their own, and what the simulator knows of it."""
+
+    def __init__(self, n: int, simulator: str) -> None:
+        self.number = f"+1202555{n:04}"
+        self.username = f"person{n}"
+        self.simulator = simulator
+
+    def codes(self) -> list[str]:
+        """Newest first."""
+        inbox = get_json(f"{self.simulator}/inbox.json")
+        return [message["code"] for message in inbox if message["to"] == self.number]
+
+    def asked(self, what: str) -> int:
+        """How many requests for this number reached Bandwidth."""
+        return sum(
+            isinstance(one["body"], dict)
+            and one["body"].get("to") == self.number
+            and one["path"].endswith(f"/{what}")
+            for one in get_json(f"{self.simulator}/requests.json")
+        )
+
+    def begin(self, action: str) -> dict[str, str]:
+        """Come as far as the moment before ``action``."""
+        from django.test import Client
+
+        from django_bandwidth_mfa import recovery
+        from tests.browsing import give_password
+        from tests.conftest import make_user
+
+        user = make_user(self.username, self.number)
+        recovery_code = recovery.issue(user)[0]
+        client = Client()
+        give_password(client, user)
+        if action != "open the page":
+            client.get("/mfa/verify/")
+        code = (self.codes() or [""])[0]
+        cookie = client.cookies["sessionid"].value
+        return {"cookie": cookie, "code": code, "recovery_code": recovery_code}
+
+    def do(self, action: str, begun: dict[str, str], kill_at: int) -> None:
+        """Do it, and die at the ``kill_at``-th point, if it has so many."""
+        from django.db import connection
+
+        client = self.browser(begun)
+        connection.ensure_connection()
+        tracer = Tracer(kill_at)
+        with connection.execute_wrapper(tracer.count_query):
+            sys.settrace(tracer)
+            if action == "open the page":
+                client.get("/mfa/verify/")
+            elif action == "type the code":
+                client.post("/mfa/verify/", {"code": begun["code"]})
+            elif action == "ask for another":
+                client.post("/mfa/send/", {"channel": "sms"})
+            else:
+                client.post("/mfa/recovery-code/", {"recovery_code": begun["recovery_code"]})
+            sys.settrace(None)
+
+    def browser(self, begun: dict[str, str]) -> Any:
+        from django.test import Client
+
+        client = Client()
+        client.cookies["sessionid"] = begun["cookie"]
+        return client
+
+    def look(self, action: str, begun: dict[str, str]) -> dict[str, Any]:
+        """What the death left behind, and whether the person gets in all the same."""
+        from tests.browsing import give_password, state
+
+        user = self.user()
+        wrongs = [*self.uncounted(user), *self.half_made_logins(user)]
+        client = self.browser(begun)
+        if state(client) == "anonymous":  # the login died too: begin at the password
+            give_password(client, user)
+        used = self.used(user, action)
+        client.get("/mfa/verify/")
+        self.type_in(client, action, begun, begun["code"])
+        if used and state(client) == "verified":
+            wrongs.append("the same code let in twice")
+        if state(client) != "verified":
+            client.post("/mfa/send/", {"channel": "sms"})
+            client.post("/mfa/verify/", {"code": (self.codes() or [""])[0]})
+        wrongs += self.uncounted(user)
+        lost = state(client) != "verified"
+        again = self.browser({"cookie": ""})
+        give_password(again, user)
+        self.type_in(again, action, begun, begun["code"])
+        doubled = state(again) == "verified" or "the same code let in twice" in wrongs
+        return {"lost": lost, "doubled": doubled, "wrongs": wrongs}
+
+    def user(self) -> Any:
+        from django.contrib.auth import get_user_model
+
+        return get_user_model().objects.get(username=self.username)
+
+    def used(self, user: Any, action: str) -> bool:
+        """Whether the killed process came as far as using the code up."""
+        from django_bandwidth_mfa.models import Challenge, RecoveryCode
+
+        if action == "use a recovery code":
+            return RecoveryCode.objects.filter(user=user, used_at__isnull=False).exists()
+        return Challenge.objects.filter(user=user, passed_at__isnull=False).exists()
+
+    def type_in(self, client: Any, action: str, begun: dict[str, str], code: str) -> None:
+        if action == "use a recovery code":
+            client.post("/mfa/recovery-code/", {"recovery_code": begun["recovery_code"]})
+        elif code:
+            client.post("/mfa/verify/", {"code": code})
+
+    def uncounted(self, user: Any) -> list[str]:
+        """Requests that reached Bandwidth and stand in no counter."""
+        from django.db.models import Sum
+
+        from django_bandwidth_mfa.models import Challenge, Counter
+
+        sends = Counter.objects.filter(key=f"send:user:{user.pk}:3600").first()
+        mine = Challenge.objects.filter(user=user)
+        tries = mine.aggregate(all=Sum("tries", default=0))["all"]
+        found = []
+        if self.asked("messaging") > (sends.count if sends else 0):
+            found.append("a send is not counted")
+        if self.asked("verify") > tries:
+            found.append("a try is not counted")
+        failures = Counter.objects.filter(key=f"failures:{user.pk}").first()
+        if not self.used(user, "") and self.asked("verify") > (failures.count if failures else 0):
+            found.append("a failure is not counted")
+        return found
+
+    def half_made_logins(self, user: Any) -> list[str]:
+        from django.contrib.auth import SESSION_KEY
+        from django.contrib.sessions.models import Session
+
+        from django_bandwidth_mfa.sessions import MARK, PARKED
+
+        found = []
+        for session in Session.objects.all():
+            data = session.get_decoded()
+            if data.get(SESSION_KEY) != str(user.pk):
+                continue
+            if data.get(MARK, {}).get("state") != "verified" or PARKED in data:
+                found.append("a session is logged in without the mark")
+        return found
+
+
+def warm_up() -> None:
+    """Import what a request imports, once and without a database, for all children."""
+    from django.template.loader import get_template
+    from django.test import Client
+
+    Client().get("/mfa/verify/")
+    for name in ("verify", "recovery_code", "phone_add"):
+        get_template(f"bandwidth_mfa/{name}.html")
+
+
+def main(simulator: str) -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    django.setup()
+    from django.conf import settings
+
+    settings.ALLOWED_HOSTS = ["testserver"]
+    settings.BANDWIDTH_MFA |= {
+        "BASE_URL": f"{simulator}/api/v1",
+        "TOKEN_URL": f"{simulator}/api/v1/oauth2/token",
+        "RESEND_COOLDOWN": [0],
+        "SEND_LIMITS": {"address": "", "site": ""},
+    }
+    warm_up()
+    people = itertools.count()
+    for action in ACTIONS:
+        for point in itertools.count(1):
+            person = Person(next(people), simulator)
+            begun = in_child(partial(person.begin, action))
+            if not in_child(lambda: person.do(action, begun, point)):  # noqa: B023
+                break
+            seen = in_child(partial(person.look, action, begun))
+            print(json.dumps({"action": action, "point": point, **seen}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
