@@ -81,7 +81,7 @@ def test_one_code_makes_one_login(bandwidth: Any, one_winner: Any) -> None:
 
 
 def test_one_challenge_passes_once(bandwidth: Any, configure: Any, one_winner: Any) -> None:
-    """Fails when ``passed_at`` is read, and then written."""
+    """Fails when neither ``passed_at`` is asked to be None nor the code's use is unique."""
     configure(TRIES_PER_CHALLENGE=100, FAILURES_BEFORE_WAIT=100)
     challenge = service.send_code(make_user("ada", NUMBER))
     code = bandwidth.inbox[0]["code"]
@@ -91,7 +91,7 @@ def test_one_challenge_passes_once(bandwidth: Any, configure: Any, one_winner: A
 def test_one_code_in_fifty_challenges_passes_once(
     bandwidth: Any, configure: Any, one_winner: Any
 ) -> None:
-    """Fails when SpentCode is looked up before, instead of being unique."""
+    """Fails without SpentCode: each challenge has its own ``passed_at``."""
     configure(
         RESEND_COOLDOWN=[0],
         FAILURES_BEFORE_WAIT=100,
@@ -106,7 +106,7 @@ def test_one_code_in_fifty_challenges_passes_once(
 def test_one_code_typed_in_fifty_ways_passes_once(
     bandwidth: Any, configure: Any, one_winner: Any
 ) -> None:
-    """Fails when codes are compared before they are normalised."""
+    """Fails when ``passed_at`` is not asked to be None, and the code is spent as it was typed."""
     configure(TRIES_PER_CHALLENGE=100, FAILURES_BEFORE_WAIT=100)
     challenge = service.send_code(make_user("ada", NUMBER))
     code = bandwidth.inbox[0]["code"]
@@ -115,7 +115,7 @@ def test_one_code_typed_in_fifty_ways_passes_once(
 
 
 def test_one_recovery_code_lets_in_once(one_winner: Any) -> None:
-    """Fails when ``used_at`` is read, and then written."""
+    """Fails when ``used_at`` is read before the transaction in which it is written."""
     user = make_user("ada", NUMBER)
     code = recovery.issue(user)[0]
     one_winner(lambda n: bool(recovery.use(user, code)))
@@ -123,7 +123,7 @@ def test_one_recovery_code_lets_in_once(one_winner: Any) -> None:
 
 
 def test_one_enrolment_confirms_once(bandwidth: Any, configure: Any, one_winner: Any) -> None:
-    """Fails when ``confirmed_at`` is read, and then written."""
+    """Fails when neither the challenge, nor the code, nor the phone can be used only once."""
     configure(TRIES_PER_CHALLENGE=100, FAILURES_BEFORE_WAIT=100)
     user = make_user("nova")
     phone = Phone.objects.create(user=user, number=NUMBER)

@@ -22,7 +22,7 @@ from django_bandwidth_mfa.exceptions import (
     NumberRefused,
     ProviderUnavailable,
 )
-from django_bandwidth_mfa.models import Challenge, Counter, Phone
+from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode
 
 from .browsing import wrong
 from .conftest import NUMBER, OTHER_NUMBER, make_user
@@ -131,7 +131,7 @@ def test_a_spent_code_is_forgotten_once_bandwidth_has_forgotten_it(
 
     from django.utils import timezone
 
-    from django_bandwidth_mfa.models import SpentCode, spent_digest
+    from django_bandwidth_mfa.models import spent_digest
 
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
@@ -575,3 +575,25 @@ def test_the_scope_of_a_bound_code_is_its_own_and_people_do_not_read_it(
     assert "{SCOPE}" not in sent["message"]
     assert scope in bandwidth.inbox[0]["text"]
     assert sent["scope"] not in bandwidth.inbox[0]["text"]
+
+
+def test_two_users_of_one_number_share_its_codes_unless_they_are_bound(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Bandwidth knows a code by number and scope, and not by whose it is."""
+    partner = make_user("bob", NUMBER)
+    for is_bound in (False, True):
+        configure(BIND_CODES=is_bound)
+        service.send_code(user)
+        users_code = bandwidth.inbox[0]["code"]
+        challenge = service.send_code(partner)
+        assert bool(service.verify_code(challenge, users_code)) is not is_bound
+
+
+def test_no_text_of_a_row_shows_a_full_number(user: Any, bandwidth: Any) -> None:
+    challenge = service.send_code(user)
+    service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    rows = [user.bandwidth_mfa_phones.get(), challenge, SpentCode.objects.get()]
+    for row in [*rows, *Counter.objects.all()]:
+        assert NUMBER[2:] not in f"{row} {row!r}"
+        assert bandwidth.inbox[0]["code"] not in f"{row} {row!r}"

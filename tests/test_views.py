@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.test import AsyncClient, Client
 
+from django_bandwidth_mfa import recovery, service
 from django_bandwidth_mfa.models import Challenge, Phone
 from django_bandwidth_mfa.sessions import PARKED
 
@@ -592,3 +593,44 @@ def test_someone_without_the_password_moves_no_counter(
         client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
     assert not Counter.objects.exists()
     assert bandwidth.requests == []
+
+
+def test_another_users_code_lets_nobody_in(parked: Client, bandwidth: Any) -> None:
+    """Fails when the browser can say whose challenge it answers."""
+    other = make_user("bob", OTHER_NUMBER)
+    theirs = Client()
+    give_password(theirs, other)
+    theirs.get("/mfa/verify/")
+    code = bandwidth.inbox[0]["code"]
+    challenge = str(Challenge.objects.get(user=other).pk)
+    for extra in ({}, {"challenge": challenge}, {"user": str(other.pk)}, {"phone": OTHER_NUMBER}):
+        parked.post("/mfa/verify/", {"code": code, **extra})
+        assert_shut(parked)
+    theirs.post("/mfa/verify/", {"code": code})
+    assert state(theirs) == "verified"
+
+
+def test_no_answer_holds_a_code(parked: Client, bandwidth: Any) -> None:
+    """Fails when the field shows again what was typed."""
+    right, typed = bandwidth.inbox[0]["code"], wrong(bandwidth.inbox[0]["code"])
+    answers = [parked.get("/mfa/verify/"), parked.post("/mfa/verify/", {"code": typed})]
+    bandwidth.fault(on="verify", status=500, body=f'{{"error": "{right}"}}')
+    answers.append(parked.post("/mfa/verify/", {"code": right}))
+    for answer in answers:
+        held = answer.content.decode() + str(answer.headers) + str(answer.cookies)
+        assert right not in held
+        assert typed not in held
+
+
+def test_a_site_whose_ceiling_is_reached_still_takes_recovery_codes(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(SEND_LIMITS={"site": "1/h"})
+    service.send_code(make_user("bob", OTHER_NUMBER))
+    codes = recovery.issue(user)
+    give_password(client, user)
+    answer = client.get("/mfa/verify/")
+    assert answer.status_code == 429
+    assert "Use a recovery code" in text(answer)
+    client.post("/mfa/recovery-code/", {"recovery_code": codes[0]})
+    assert state(client) == "verified"

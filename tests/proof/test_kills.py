@@ -34,8 +34,7 @@ def database_url() -> str:
 def test_a_process_killed_at_any_point_loses_no_count_and_lets_no_code_pass_twice(
     bandwidth: Any, figures: Any
 ) -> None:
-    """Fails when a try is counted after the request, when a send is recorded after it, and when the
-    session is completed before the code is spent."""
+    """Fails when a try, or a send, is counted after the request instead of before it."""
     url = database_url()
     connections.close_all()
     killed = subprocess.run(

@@ -1,0 +1,51 @@
+"""Ends non-zero if a package that the app brings along has a weakness of ``advisories.toml``.
+
+It knows what that file knows, and needs no network. Every advisory must be about a package that is
+installed: one that names none, misspelt say, could never fail.
+"""
+
+import re
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+
+def brought_along(package: str, seen: dict[str, Version]) -> dict[str, Version]:
+    """``package`` and whatever it requires, with the versions installed."""
+    name = canonicalize_name(package)
+    if name in seen:
+        return seen
+    try:
+        seen[name] = Version(version(name))
+    except PackageNotFoundError:
+        return seen
+    for line in requires(name) or []:
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            brought_along(requirement.name, seen)
+    return seen
+
+
+def main() -> int:
+    installed = brought_along("django-bandwidth-mfa", {})
+    advisories = tomllib.loads(Path(__file__).with_name("advisories.toml").read_text())["advisory"]
+    found = 0
+    for advisory in advisories:
+        package, identifier = advisory["package"], advisory["id"]
+        if not re.fullmatch(r"CVE-\d{4}-\d+", identifier) or package not in installed:
+            print(f"{identifier}: no such package, or no such identifier: {package}")
+            found += 1
+        elif installed[package] < Version(advisory["fixed"]):
+            print(f"{package} {installed[package]} has {identifier}: use {advisory['fixed']}")
+            found += 1
+    print(f"{len(installed)} packages, {len(advisories)} advisories, {found} findings")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
