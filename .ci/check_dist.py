@@ -9,6 +9,8 @@ NEEDED = [
     "django_bandwidth_mfa/py.typed",
     "django_bandwidth_mfa/templates/bandwidth_mfa/verify.html",
     "django_bandwidth_mfa/static/bandwidth_mfa/mfa.css",
+    "django_bandwidth_mfa/static/bandwidth_mfa/delivery.js",
+    "django_bandwidth_mfa/management/commands/mfa_reset.py",
     "django_bandwidth_mfa/locale/es/LC_MESSAGES/django.mo",
     "django_bandwidth_mfa/migrations/0001_initial.py",
     "django_bandwidth_mfa/simulator/inbox.css",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -67,5 +68,10 @@ class RecoveryCodesView(MFAView):
     @sensitive_variables()
     def show(self, codes: Any) -> HttpResponse:
         left = RecoveryCode.objects.left(self.user)
-        context = {"codes": codes, "left": left, "set_size": settings.RECOVERY_CODES}
+        context = {
+            "codes": codes,
+            "left": left,
+            "set_size": settings.RECOVERY_CODES,
+            "done_url": resolve_url(django_settings.LOGIN_REDIRECT_URL),
+        }
         return render(self.request, self.template_name, context)
