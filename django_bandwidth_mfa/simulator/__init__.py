@@ -6,6 +6,9 @@ From a shell: ``python -m django_bandwidth_mfa.simulator --port 8001``. From Pyt
         ...  # BASE_URL = simulator.base_url, TOKEN_URL = simulator.token_url
         code = simulator.inbox[0]["code"]
 
+A message sent with a ``callbackUrl`` gets its delivery receipt posted there. ``simulator.fault``
+makes requests and receipts fail on purpose.
+
 It stands in for Bandwidth in development and in tests. It is no server for the open network.
 """
 
@@ -18,6 +21,7 @@ from .defaults import (
     DEFAULT_NAME,
     DEFAULT_PASSWORD,
     DEFAULT_PORT,
+    DEFAULT_RECEIPT_DELAY,
     DEFAULT_USERNAME,
 )
 from .server import Simulator
@@ -31,6 +35,7 @@ __all__ = [
     "DEFAULT_NAME",
     "DEFAULT_PASSWORD",
     "DEFAULT_PORT",
+    "DEFAULT_RECEIPT_DELAY",
     "DEFAULT_USERNAME",
     "Simulator",
 ]

@@ -5,14 +5,14 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
 from . import contract
 from .faults import Fault
-from .state import TOKEN_SECONDS, State, TooManyWrongCodesError
+from .state import TOKEN_SECONDS, Message, State, TooManyWrongCodesError
 
 API_PREFIX = "/api/v1"
 TOKEN_PATH = f"{API_PREFIX}/oauth2/token"
@@ -35,11 +35,12 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer, ready to be written."""
+    """An answer, ready to be written. ``sent``: the text message that it is the answer to."""
 
     status: int
     body: bytes
     content_type: str = JSON_TYPE
+    sent: Message | None = None
 
     @classmethod
     def json(cls, status: int, data: object) -> "Response":
@@ -82,19 +83,21 @@ class API:
             return error(HTTPStatus.FORBIDDEN)
         try:
             data = contract.load_object(content_type, body)
-            return Response.json(HTTPStatus.OK, self._code(route.endpoint, data))
+            return self._code(route.endpoint, data)
         except contract.ContractError as refusal:
             return error(HTTPStatus.BAD_REQUEST, str(refusal))
         except TooManyWrongCodesError:
             return error(HTTPStatus.TOO_MANY_REQUESTS)
 
-    def _code(self, endpoint: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    def _code(self, endpoint: str, data: Mapping[str, Any]) -> Response:
         if endpoint == "verify":
-            return {"valid": self._state.verify(contract.parse_verify_request(data))}
+            valid = self._state.verify(contract.parse_verify_request(data))
+            return Response.json(HTTPStatus.OK, {"valid": valid})
         request = contract.parse_code_request(data)
         if endpoint == "voice":
-            return {"callId": self._state.send("voice", request).id}
-        return {"messageId": self._state.send("sms", request).id}
+            return Response.json(HTTPStatus.OK, {"callId": self._state.send("voice", request).id})
+        message = self._state.send("sms", request)
+        return replace(Response.json(HTTPStatus.OK, {"messageId": message.id}), sent=message)
 
     def _token(self, authorization: str, content_type: str, body: bytes) -> Response:
         known = (self._credentials.client_id, self._credentials.client_secret)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 DEFAULT_SCOPE = "2FA"
 MAX_EXPIRATION_MINUTES = 15
@@ -21,6 +22,7 @@ MISSING_TOKEN = "Missing Authentication Token"  # noqa: S105 - the API gateway's
 TOO_MANY_WRONG = "This number has exceeded verification attempts, please wait 2 minutes"
 
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+_URL = re.compile(r"[!-~]+")
 _LABELS = {"to": "to number", "from": "from number"}
 _MIN_DIGITS, _MAX_DIGITS = 2, 8
 
@@ -91,7 +93,7 @@ def parse_code_request(data: Mapping[str, Any]) -> CodeRequest:
     message = _text(data, "message", 1, 2048)
     if "{CODE}" not in message:
         raise ContractError("message must contain {CODE}")
-    callback_url = _text(data, "callbackUrl", 1, 2048) if "callbackUrl" in data else None
+    callback_url = _url(data, "callbackUrl") if "callbackUrl" in data else None
     return CodeRequest(
         to, from_, application_id, message, _digits(data), _scope(data), callback_url
     )
@@ -134,6 +136,22 @@ def _check_text(field: str, value: object, shortest: int, longest: int) -> str:
     if not shortest <= len(value) <= longest:
         raise ContractError(f"{field} must be {shortest} to {longest} characters long")
     return value
+
+
+def _url(data: Mapping[str, Any], field: str) -> str:
+    value = _text(data, field, 1, 2048)
+    if not _is_http_url(value):
+        raise ContractError(f"{field} must be an absolute http or https URL")
+    return value
+
+
+def _is_http_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        is_absolute = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a bad port or IPv6 address
+        return False
+    return bool(is_absolute and _URL.fullmatch(value))
 
 
 def _scope(data: Mapping[str, Any]) -> str:

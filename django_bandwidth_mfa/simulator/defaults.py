@@ -15,3 +15,6 @@ DEFAULT_NAME = "Example"
 
 DEFAULT_MAX_WRONG = 10
 """Wrong codes for one number within two minutes before it is answered 429."""
+
+DEFAULT_RECEIPT_DELAY = 0.2
+"""Seconds from a message's answer to its receipt: time for the sender to store the message's id."""

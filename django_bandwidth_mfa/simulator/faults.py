@@ -1,4 +1,4 @@
-"""Failures on purpose: what ``POST /faults`` takes, and which request it hits."""
+"""Failures on purpose: what ``POST /faults`` takes, and which request or receipt it hits."""
 
 import re
 import threading
@@ -8,9 +8,10 @@ from http import HTTPStatus
 from typing import Any
 
 ENDPOINTS = ("messaging", "voice", "verify", "token")
+RECEIPT = "receipt"
 MAX_DELAY_SECONDS = 600
 
-_TARGETS = (*ENDPOINTS, "all")
+_TARGETS = (*ENDPOINTS, "all", RECEIPT)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
 
 
@@ -18,6 +19,7 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
 class Fault:
     """One failure. Unset, a field leaves that part of the exchange as it is.
 
+    ``on``: an endpoint, ``all`` of them, or ``receipt``, which ``all`` does not include.
     ``delay``: seconds before anything else happens; alone, the request is then handled normally.
     ``status``, ``body``: answered instead of handling the request, so nothing is sent or verified.
     A status alone is answered in Bandwidth's own shape; a body alone with 200.
@@ -25,6 +27,11 @@ class Fault:
     ``drop``: the request is handled, then the connection closed without an answer, so that the
     client cannot know whether it arrived.
     ``times``: how many requests it hits; None until it is cleared.
+
+    On ``receipt``, it hits the delivery receipt of a message sent from now on, all its tries:
+    ``drop``: it is never posted. ``delay``: it is posted so many seconds later.
+    ``error_code``: it says that the message failed, and why; 4432 is "forbidden to country".
+    Nothing else is taken there, and ``error_code`` nowhere else.
 
     Raises ValueError, saying what is allowed, for anything else.
     """
@@ -36,9 +43,14 @@ class Fault:
     drop: bool = False
     body: str | None = None
     content_type: str | None = None
+    error_code: int | None = None
 
     def __post_init__(self) -> None:
-        self._check()
+        self._check_values()
+        if self.on == RECEIPT:
+            self._check_receipt()
+        else:
+            self._check_request()
 
     @property
     def replaces_answer(self) -> bool:
@@ -64,7 +76,7 @@ class Fault:
             if value is not None and value is not False
         }
 
-    def _check(self) -> None:
+    def _check_values(self) -> None:
         if self.on not in _TARGETS:
             raise ValueError(f'"on" must be one of {", ".join(_TARGETS)}.')
         if self.status is not None and not _is_whole(self.status, HTTPStatus.OK, 599):
@@ -84,6 +96,22 @@ class Fault:
             isinstance(self.content_type, str) and _HEADER_VALUE.fullmatch(self.content_type)
         ):
             raise ValueError('"content_type" must be a line of ASCII, such as "text/html".')
+        if self.error_code is not None and not _is_whole(self.error_code, 1, 99_999):
+            raise ValueError('"error_code" must be a whole number from 1 to 99999, such as 4432.')
+
+    def _check_receipt(self) -> None:
+        if self.replaces_answer or self.content_type:
+            raise ValueError(
+                "A receipt has no answer to change: leave out status, body and content_type."
+            )
+        if self.drop and self.error_code is not None:
+            raise ValueError('"drop" posts no receipt: leave out error_code.')
+        if not (self.drop or self.error_code is not None or self.delay is not None):
+            raise ValueError("Say what becomes of the receipt: drop, delay or error_code.")
+
+    def _check_request(self) -> None:
+        if self.error_code is not None:
+            raise ValueError(f'"error_code" is for receipts: it needs "on": "{RECEIPT}".')
         if self.drop and (self.replaces_answer or self.content_type):
             raise ValueError('"drop" answers nothing: leave out status, body and content_type.')
         if not (self.replaces_answer or self.drop or self.content_type or self.delay is not None):
@@ -93,8 +121,8 @@ class Fault:
 class Faults:
     """The faults in force. Safe to use from several threads.
 
-    One fault hits a request: first the counted ones in the order they came, then the newest of
-    those that stand until cleared.
+    One fault hits a request or a receipt: first the counted ones in the order they came, then the
+    newest of those that stand until cleared.
     """
 
     def __init__(self) -> None:
@@ -111,10 +139,11 @@ class Faults:
         with self._lock:
             self._faults = []
 
-    def take(self, endpoint: str) -> Fault | None:
-        """Return the fault that hits this request, if any, and count it."""
+    def take(self, target: str) -> Fault | None:
+        """Return the fault that hits this endpoint or receipt, if any, and count it."""
+        names = (target, "all") if target in ENDPOINTS else (target,)
         with self._lock:
-            hits = [fault for fault in self._faults if fault.on in (endpoint, "all")]
+            hits = [fault for fault in self._faults if fault.on in names]
             for fault in hits:
                 if fault.times is not None:
                     fault.times -= 1

@@ -1,6 +1,7 @@
 """One HTTP connection: which page or API path was asked, and how the answer is written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
@@ -119,6 +120,16 @@ class Handler(BaseHTTPRequestHandler):
                 self.headers.get("Content-Type", ""),
                 body,
             )
+        # Before the answer: a fault that the sender sets on hearing it is for the next receipt.
+        receipt = simulator.receipts.prepare(response.sent) if response.sent else None
+        try:
+            self._answer_api(route, response, fault)
+        finally:  # the message is out, whether or not its sender hears of it
+            if receipt is not None:
+                simulator.receipts.send(receipt)
+
+    def _answer_api(self, route: Route | None, response: Response, fault: Fault | None) -> None:
+        simulator = self.server.simulator
         # Neither path nor body: the line must show no code, no number and no control character.
         name = f"{self.command} {route.endpoint}" if route else f"{self.command} unknown path"
         if fault is not None and fault.drop:
@@ -126,9 +137,10 @@ class Handler(BaseHTTPRequestHandler):
             simulator.log(f"{name} dropped (fault)")
             return
         if fault is not None and fault.content_type:
-            response = Response(response.status, response.body, fault.content_type)
+            response = replace(response, content_type=fault.content_type)
         simulator.log(f"{name} {response.status}{_note(fault)}")
         self._write(response)
+        self.wfile.flush()  # now, not after this method: no receipt may overtake its message's id
 
     # --- the simulator's own pages ---
 

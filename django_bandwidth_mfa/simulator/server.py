@@ -16,6 +16,7 @@ from . import defaults
 from .api import API, API_PREFIX, TOKEN_PATH, Credentials
 from .faults import Fault, Faults
 from .handler import Handler
+from .receipts import Receipts
 from .state import State
 
 
@@ -25,6 +26,8 @@ class Simulator:
     ``port``: 0 picks a free one. ``host``: anything but loopback lets other machines read codes.
     ``latency``: seconds that every API answer takes. ``name``: what ``{NAME}`` becomes.
     ``max_wrong``: wrong codes for a number within two minutes before it is answered 429.
+    ``receipt_delay``: seconds from a message's answer to its delivery receipt, if it has a
+    ``callbackUrl``; the waits before further tries grow from it.
     ``clock``: seconds since the epoch; left out, ``time.time`` is looked up at each use, so that
     a frozen clock is seen. ``quiet``: False writes a line per API request to stderr.
     """
@@ -42,6 +45,7 @@ class Simulator:
         latency: float = 0.0,
         name: str = defaults.DEFAULT_NAME,
         max_wrong: int = defaults.DEFAULT_MAX_WRONG,
+        receipt_delay: float = defaults.DEFAULT_RECEIPT_DELAY,
         clock: Callable[[], float] | None = None,
         quiet: bool = True,
     ) -> None:
@@ -54,6 +58,7 @@ class Simulator:
         self._thread: threading.Thread | None = None
         self.stopping = threading.Event()
         self.faults = Faults()
+        self.receipts = Receipts(self, receipt_delay)
         self.state = State(self.now, name=name, max_wrong=max_wrong)
         self.api = API(
             self.state, Credentials(account, username, password, client_id, client_secret)
@@ -86,7 +91,10 @@ class Simulator:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving and close every connection. What was received can still be read."""
+        """Stop serving and close every connection. What was received can still be read.
+
+        Receipts that are still to come never do.
+        """
         if self._server is None or self._thread is None:
             return
         self.stopping.set()
@@ -94,6 +102,7 @@ class Simulator:
         self._thread.join()
         self._server.close_connections()
         self._server.server_close()
+        self.receipts.stop()
         self._server = self._thread = None
 
     @property
@@ -147,8 +156,9 @@ class Simulator:
         drop: bool = False,
         body: str | None = None,
         content_type: str | None = None,
+        error_code: int | None = None,
     ) -> None:
-        """Make requests fail, as ``POST /faults`` does. See Fault for what each word does.
+        """Make requests or receipts fail, as ``POST /faults`` does. Fault says what a word does.
 
         Raises ValueError, saying what is allowed.
         """
@@ -161,6 +171,7 @@ class Simulator:
                 drop=drop,
                 body=body,
                 content_type=content_type,
+                error_code=error_code,
             )
         )
 
@@ -169,7 +180,10 @@ class Simulator:
         self.faults.clear()
 
     def reset(self) -> None:
-        """Forget messages, codes, requests, wrong tries and faults. Access tokens stay good."""
+        """Forget messages, codes, requests, wrong tries and faults. Access tokens stay good.
+
+        Receipts that are still to come never do.
+        """
         self.state.reset()
         self.faults.clear()
 

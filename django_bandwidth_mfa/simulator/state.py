@@ -150,6 +150,11 @@ class State:
         with self._lock:
             self._requests.append({"path": path, "body": body, "at": iso_utc(self._clock())})
 
+    def holds(self, message: Message) -> bool:
+        """Say whether the message is still remembered."""
+        with self._lock:
+            return message in self._messages
+
     @property
     def messages(self) -> list[Message]:
         """What was sent, newest first."""
@@ -163,7 +168,9 @@ class State:
             return list(self._requests)
 
 
-def iso_utc(at: float) -> str:
-    """Return a moment in ISO 8601, UTC, to the millisecond: ``2026-01-31T12:00:00.000Z``."""
-    moment = datetime.fromtimestamp(at, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def iso_utc(at: float, timespec: str = "milliseconds") -> str:
+    """Return a moment in ISO 8601, UTC: ``2026-01-31T12:00:00.000Z``.
+
+    ``timespec`` as for ``datetime.isoformat``.
+    """
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

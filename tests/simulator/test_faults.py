@@ -180,9 +180,12 @@ def test_faults_are_posted_listed_and_cleared(api: Api) -> None:
 @pytest.mark.parametrize(
     ("fault", "allowed"),
     [
-        ({"status": 500}, '"on" is required: one of messaging, voice, verify, token, all.'),
-        ({"on": "fax", "status": 500}, "one of messaging, voice, verify, token, all."),
-        ({"on": ["all"], "status": 500}, "one of messaging, voice, verify, token, all."),
+        (
+            {"status": 500},
+            '"on" is required: one of messaging, voice, verify, token, all, receipt.',
+        ),
+        ({"on": "fax", "status": 500}, "one of messaging, voice, verify, token, all, receipt."),
+        ({"on": ["all"], "status": 500}, "one of messaging, voice, verify, token, all, receipt."),
         ({"on": "all"}, "status, delay, drop, body or content_type"),
         ({"on": "all", "times": 2}, "status, delay, drop, body or content_type"),
         ({"on": "all", "status": 99}, "from 200 to 599"),

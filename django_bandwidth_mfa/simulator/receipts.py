@@ -1,0 +1,156 @@
+"""Delivery receipts: what became of a text message, posted to the ``callbackUrl`` it was sent with.
+
+Simpler than Bandwidth in three things. A message has one receipt, and it says "delivered" unless a
+fault on ``receipt`` says otherwise. A North American receipt that is not answered 2xx is posted
+three times more within seconds (Bandwidth: for 24 hours), always with the same body; others once.
+And an answer counts by its status alone: its body is not read, a redirect is not followed.
+
+The simulator posts wherever the sender of the message says, on this machine or another.
+"""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from .faults import RECEIPT, Fault
+from .state import Message, iso_utc
+
+if TYPE_CHECKING:
+    from .server import Simulator
+
+RETRIES = 3
+RETRY_FACTOR = 4
+"""How much longer each wait is than the one before: 0.2 s, 0.8 s, 3.2 s, 12.8 s."""
+
+TIMEOUT_SECONDS = 5
+"""How long the receiving side may stay silent."""
+
+_HEADERS = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "BandwidthSimulator"}
+_DESCRIPTIONS = {4432: "forbidden to country"}
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is posted for a message. ``waits``: seconds before the first try, and between tries."""
+
+    message: Message
+    url: str
+    content: dict[str, Any]
+    waits: tuple[float, ...]
+
+
+class Receipts:
+    """Posts the receipts of a simulator, each in a thread of its own.
+
+    ``delay``: seconds from the answer to the receipt.
+    """
+
+    def __init__(self, simulator: "Simulator", delay: float) -> None:
+        self._simulator = simulator
+        self._delay = delay
+        self._idle = threading.Condition()
+        self._pending = 0
+        self._open: set[socket.socket] = set()
+
+    def prepare(self, message: Message) -> Receipt | None:
+        """Return the message's receipt; None if nobody asked for it, or a fault drops it."""
+        url = message.request.callback_url
+        if url is None:
+            return None
+        fault = self._simulator.faults.take(RECEIPT)
+        if fault is not None and fault.drop:
+            self._simulator.log("receipt dropped (fault)")
+            return None
+        is_north_american = message.request.to.startswith("+1")
+        wait = self._delay + ((fault and fault.delay) or 0)
+        retries = RETRIES if is_north_american else 0
+        pauses = [self._delay * RETRY_FACTOR**count for count in range(1, retries + 1)]
+        platform = "NorthAmericaSMS" if is_north_american else "GlobalSMS"
+        content = {
+            **_outcome(fault),
+            "time": iso_utc(self._simulator.now() + wait, "seconds"),
+            "platform": platform,
+            "message": {"id": message.id},
+        }
+        return Receipt(message, url, content, (wait, *pauses))
+
+    def send(self, receipt: Receipt) -> None:
+        """Post a receipt when its time has come, unless the simulator stops or is reset first."""
+        with self._idle:
+            self._pending += 1
+        threading.Thread(
+            target=self._run, args=(receipt,), name="bandwidth-receipt", daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        """Hang up on every receiver, and wait for the threads: two seconds at most.
+
+        The simulator's ``stopping`` is set already. Only a connection that is still being made
+        can last longer; nothing is posted on it.
+        """
+        with self._idle:
+            for connection in self._open:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._idle.wait_for(lambda: not self._pending, timeout=2)
+
+    def _run(self, receipt: Receipt) -> None:
+        try:
+            self._deliver(receipt)
+        finally:
+            with self._idle:
+                self._pending -= 1
+                self._idle.notify_all()
+
+    def _deliver(self, receipt: Receipt) -> None:
+        simulator = self._simulator
+        for wait in receipt.waits:
+            if simulator.stopping.wait(wait) or not simulator.state.holds(receipt.message):
+                return
+            outcome: int | str
+            try:
+                outcome = self._post(receipt)
+            except (OSError, HTTPException, ValueError) as problem:
+                outcome = type(problem).__name__
+            # Neither URL nor the error's text, which may quote it: a receiver's secret is in it.
+            simulator.log(f"receipt {receipt.content['type']} {outcome}")
+            if isinstance(outcome, int) and 200 <= outcome < 300:
+                return
+
+    def _post(self, receipt: Receipt) -> int:
+        # http.client, unlike urllib, knows no proxies and follows no redirects.
+        parts = urlsplit(receipt.url)
+        scheme = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = scheme(parts.netloc.rpartition("@")[2], timeout=TIMEOUT_SECONDS)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        with closing(connection):
+            connection.connect()
+            with self._ended_by_stop(connection.sock):
+                connection.request("POST", target, json.dumps(receipt.content), _HEADERS)
+                return connection.getresponse().status
+
+    @contextmanager
+    def _ended_by_stop(self, connection: socket.socket) -> Iterator[None]:
+        with self._idle:
+            if self._simulator.stopping.is_set():
+                raise ConnectionAbortedError("The simulator stops.")
+            self._open.add(connection)
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._open.discard(connection)
+
+
+def _outcome(fault: Fault | None) -> dict[str, Any]:
+    code = fault.error_code if fault is not None else None
+    if code is None:
+        return {"type": "message-delivered", "description": "ok"}
+    description = _DESCRIPTIONS.get(code, "not delivered")
+    return {"type": "message-failed", "description": description, "errorCode": code}

@@ -1,0 +1,245 @@
+"""Delivery receipts: who may post them, what they may change, and what the code page says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.forms.models import model_to_dict
+from django.test import Client
+
+from django_bandwidth_mfa import receipts, service
+from django_bandwidth_mfa.models import Challenge, Counter
+
+from .browsing import give_password, state
+from .conftest import make_user
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "a-long-random-secret.of_ours~"
+URL = f"/mfa/receipts/{SECRET}/"
+
+
+@pytest.fixture(autouse=True)
+def receipts_are_on(bandwidth: Any, configure: Any) -> None:
+    configure(RECEIPT_SECRET=SECRET)
+    bandwidth.fault(on="receipt", drop=True)  # these tests post their own
+
+
+@pytest.fixture
+def challenge(user: Any, bandwidth: Any) -> Challenge:
+    return service.send_code(user)
+
+
+def receipt(challenge: Challenge | None = None, **changes: Any) -> dict[str, Any]:
+    return {
+        "type": "message-failed",
+        "time": "2026-09-14T18:20:16Z",
+        "description": "forbidden to country",
+        "platform": "NorthAmericaSMS",
+        "message": {"id": challenge.provider_id if challenge else "unknown"},
+        "errorCode": 4432,
+        **changes,
+    }
+
+
+def post(body: Any, url: str = URL) -> int:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    client = Client(enforce_csrf_checks=True)
+    return int(client.post(url, raw, content_type="application/json").status_code)
+
+
+def delivery(challenge: Challenge) -> tuple[str, int | None]:
+    challenge.refresh_from_db()
+    return challenge.delivery, challenge.delivery_error
+
+
+@pytest.mark.parametrize("platform", ["NorthAmericaSMS", "GlobalSMS"])
+def test_a_receipt_says_what_became_of_the_message(challenge: Challenge, platform: str) -> None:
+    assert post(receipt(challenge, platform=platform)) == 204
+    assert delivery(challenge) == ("failed", 4432)
+
+
+def test_delivered_is_never_taken_back_and_repeats_change_nothing(challenge: Challenge) -> None:
+    """Fails when the last receipt wins: they come repeated and in any order."""
+    delivered = receipt(challenge, type="message-delivered", description="ok")
+    for body in (receipt(challenge), delivered, delivered, receipt(challenge)):
+        assert post(body) == 204
+    assert delivery(challenge) == ("delivered", None)
+
+
+def test_a_receipt_changes_nothing_but_the_delivery(challenge: Challenge, user: Any) -> None:
+    """Fails when more than two fields are written: a forged receipt must pass or lock nobody."""
+    before = model_to_dict(challenge)
+    counters = list(Counter.objects.order_by("key").values())
+    post(receipt(challenge))
+    challenge.refresh_from_db()
+    after = model_to_dict(challenge)
+    assert {key for key in after if after[key] != before[key]} == {"delivery", "delivery_error"}
+    assert list(Counter.objects.order_by("key").values()) == counters
+
+
+@pytest.mark.parametrize("secret", ["", "a", SECRET[:-1], SECRET + "x", SECRET.upper(), "%00", "é"])
+def test_without_the_secret_there_is_no_such_page(challenge: Challenge, secret: str) -> None:
+    """Fails when the secret is not compared, or only its beginning."""
+    assert post(receipt(challenge), f"/mfa/receipts/{secret}/") == 404
+    assert delivery(challenge) == ("", None)
+
+
+def test_without_a_setting_there_is_no_such_page(challenge: Challenge, configure: Any) -> None:
+    """Fails when an unset secret is compared as a text: "None" would open it."""
+    configure(RECEIPT_SECRET=None)
+    for secret in (SECRET, "None"):
+        assert post(receipt(challenge), f"/mfa/receipts/{secret}/") == 404
+    assert delivery(challenge) == ("", None)
+
+
+def test_the_secret_is_compared_in_constant_time() -> None:
+    """Fails when ``==`` compares it.  A clock could not tell the two apart here."""
+    import inspect
+
+    assert "constant_time_compare(given, expected)" in inspect.getsource(receipts.is_secret)
+
+
+def test_only_a_post_is_taken(client: Client) -> None:
+    assert client.get(URL).status_code == 405
+
+
+JUNK: list[bytes] = [
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b'"text"',
+    b"\xff\xfe",
+    b"[" * 10_000,
+    b"{}",
+    *(
+        json.dumps(receipt(**changes)).encode()
+        for changes in (
+            {"platform": "Elsewhere"},
+            {"platform": ["GlobalSMS"]},
+            {"type": "message-read"},
+            {"type": ["message-failed"]},
+            {"type": None},
+            {"message": None},
+            {"message": "m-1"},
+            {"message": {}},
+            {"message": {"id": ""}},
+            {"message": {"id": 5}},
+            {"message": {"id": {"$ne": ""}}},
+            {"message": {"id": "x" * 201}},
+            {"message": {"id": "nul\x00"}},
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("body", JUNK)
+def test_junk_is_refused(challenge: Challenge, body: bytes) -> None:
+    assert post(body) == 400
+    assert delivery(challenge) == ("", None)
+
+
+def test_an_unanswered_send_has_no_id_for_a_receipt_to_name(user: Any, bandwidth: Any) -> None:
+    bandwidth.fault(on="messaging", drop=True, times=1)
+    with pytest.raises(service.ProviderUnavailable):
+        service.send_code(user)
+    assert post(receipt(message={"id": ""})) == 400
+    assert not Challenge.objects.exclude(delivery="").exists()
+
+
+@pytest.mark.parametrize("code", [True, "4432", -1, 2**31, 1.5, None, [1]])
+def test_an_odd_error_code_is_left_out(challenge: Challenge, code: Any) -> None:
+    assert post(receipt(challenge, errorCode=code)) == 204
+    assert delivery(challenge) == ("failed", None)
+
+
+def test_an_unknown_id_is_asked_for_again_and_changes_nothing(challenge: Challenge) -> None:
+    assert post(receipt()) == 404
+    assert delivery(challenge) == ("", None)
+
+
+def test_a_call_has_no_receipts(user: Any) -> None:
+    challenge = service.send_code(user, channel="voice")
+    assert post(receipt(challenge)) == 404
+
+
+def test_what_is_too_long_is_not_read(challenge: Challenge) -> None:
+    body = json.dumps(receipt(challenge)).encode()
+    assert post(body.ljust(receipts.MAX_BODY)) == 204
+    assert post(body.ljust(receipts.MAX_BODY + 1)) == 413
+
+
+def test_bandwidth_is_told_the_address_only_where_receipts_are_on(
+    user: Any, bandwidth: Any, configure: Any, rf: Any
+) -> None:
+    configure(RESEND_COOLDOWN=[0])
+    service.send_code(user, request=rf.get("/", headers={"host": "testserver"}))
+    service.send_code(user)
+    configure(RECEIPT_SECRET=None)
+    service.send_code(user, request=rf.get("/"))
+    sent = [one["body"] for one in bandwidth.requests if one["path"].endswith("/messaging")]
+    assert [body.get("callbackUrl") for body in sent] == [f"http://testserver{URL}", None, None]
+
+
+def test_a_refused_message_is_logged_once_and_without_the_number(
+    challenge: Challenge, caplog: Any
+) -> None:
+    for _ in range(2):
+        post(receipt(challenge, description="to +12025550142\nforged line"))
+    ours = [record for record in caplog.records if record.name == "django_bandwidth_mfa"]
+    assert [(record.event, record.error_code, record.to) for record in ours] == [
+        ("message_failed", 4432, "••42")
+    ]
+    assert "forged" not in caplog.text
+
+
+# What the person sees ---------------------------------------------------------------------------
+
+
+def test_the_code_page_says_that_the_message_was_refused(client: Client, user: Any) -> None:
+    give_password(client, user)
+    page = client.get("/mfa/verify/").content.decode()
+    assert 'data-follow="/mfa/verify/"' in page
+    assert "bandwidth_mfa/delivery.js" in page
+    assert "refused" not in page
+    post(receipt(Challenge.objects.get()))
+    page = client.get("/mfa/verify/").content.decode()
+    assert "Your phone company refused the message. Have us call you instead." in page
+    assert "data-follow" not in page
+    assert "forbidden to country" not in page
+
+
+def test_without_calls_another_way_is_named(client: Client, user: Any, configure: Any) -> None:
+    configure(VOICE_APPLICATION_ID=None)
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    post(receipt(Challenge.objects.get()))
+    page = client.get("/mfa/verify/").content.decode()
+    assert "Ask for another one, or use another phone." in page
+
+
+def test_where_receipts_are_off_or_a_call_was_made_the_page_asks_nothing(
+    client: Client, user: Any, configure: Any
+) -> None:
+    configure(RECEIPT_SECRET=None)
+    give_password(client, user)
+    assert "delivery.js" not in client.get("/mfa/verify/").content.decode()
+    configure(RECEIPT_SECRET=SECRET)
+    other = make_user("bob", "+12025550188")
+    other_client = Client()
+    give_password(other_client, other)
+    other_client.post("/mfa/send/", {"channel": "voice"})
+    assert "delivery.js" not in other_client.get("/mfa/verify/").content.decode()
+
+
+def test_asking_again_sends_nothing_and_keeps_the_login_parked(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    give_password(client, user)
+    for _ in range(5):
+        client.get("/mfa/verify/")
+    assert len(bandwidth.inbox) == 1
+    assert state(client) == "parked"
