@@ -45,6 +45,17 @@ def patient_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
+def receipts_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that is told what becomes of its messages."""
+    changes = {
+        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
+        "BANDWIDTH_MFA_RECEIPT_SECRET": "a-word-that-only-the-demo-knows",
+    }
+    with Demo(tmp_path_factory.mktemp("receipts_demo"), changes) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """``CHROMIUM``, or the one on the path, or else the one that Playwright has installed."""
     with sync_playwright() as playwright:

@@ -121,6 +121,15 @@ class Demo:
         with _opener.open(f"{self.simulator_url}/inbox.json", timeout=10) as answer:
             return [message for message in json.load(answer) if message["to"] == number]
 
+    def fault(self, **fault: Any) -> None:
+        """Make Bandwidth fail on purpose; without arguments, no more."""
+        request = urllib.request.Request(
+            f"{self.simulator_url}/faults",
+            json.dumps(fault).encode(),
+            {"Content-Type": "application/json"},
+        )
+        _opener.open(request, timeout=10).close()
+
     def age_session(self, key: str, seconds: int) -> None:
         """Let the last code of a session be ``seconds`` older than it is."""
         self._shell(AGE_SESSION.format(key=key, seconds=seconds))

@@ -1,0 +1,112 @@
+"""What people see when the message is refused, the phone is gone, or Bandwidth is down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .conftest import OpenPage
+from .demo import Demo, Member
+from .test_sign_in import (
+    code_field,
+    expect_signed_in,
+    give_password,
+    newest_code,
+    press,
+    sign_in,
+    type_code,
+)
+
+REFUSED = "Your phone company refused the message. Have us call you instead."
+
+
+@pytest.fixture
+def demo_with_faults(receipts_demo: Demo) -> Iterator[Demo]:
+    yield receipts_demo
+    receipts_demo.fault()
+
+
+def test_a_refused_message_is_told_while_the_code_is_being_typed(
+    page: Page, demo_with_faults: Demo
+) -> None:
+    """Without a reload: what was typed so far is still there."""
+    demo, member = demo_with_faults, demo_with_faults.member()
+    demo.fault(on="receipt", error_code=4432, times=1)
+    give_password(page, demo, member)
+    code_field(page).fill("12")
+    expect(page.get_by_text(REFUSED)).to_be_visible()
+    expect(code_field(page)).to_have_value("12")
+    assert len(demo.messages(member.number)) == 1
+
+
+def test_a_delivered_message_is_told(page: Page, demo_with_faults: Demo) -> None:
+    demo, member = demo_with_faults, demo_with_faults.member()
+    give_password(page, demo, member)
+    expect(page.get_by_text("Your phone company has the message.")).to_be_visible()
+    type_code(page, newest_code(demo, member))
+    expect_signed_in(page, demo, member)
+
+
+def test_without_javascript_the_next_page_tells(
+    open_page: OpenPage, demo_with_faults: Demo
+) -> None:
+    demo, member = demo_with_faults, demo_with_faults.member()
+    demo.fault(on="receipt", error_code=4432, times=1)
+    page = open_page(java_script_enabled=False)
+    give_password(page, demo, member)
+    for _ in range(50):
+        page.reload()
+        if page.get_by_text(REFUSED).count():
+            break
+    expect(page.get_by_text(REFUSED)).to_be_visible()
+
+
+def make_recovery_codes(page: Page, demo: Demo, who: Member) -> list[str]:
+    """Sign in, and write the codes down."""
+    sign_in(page, demo, who)
+    page.goto(f"{demo.url}/account/")
+    page.get_by_role("link", name="Recovery codes").click()
+    press(page, "Make new codes")
+    codes = page.get_by_role("listitem").all_inner_texts()
+    assert len(codes) == 10
+    page.context.clear_cookies()
+    return codes
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_recovery_code_lets_in_while_bandwidth_is_down(
+    open_page: OpenPage, demo_with_faults: Demo, javascript: bool
+) -> None:
+    demo, member = demo_with_faults, demo_with_faults.member()
+    page = open_page(java_script_enabled=javascript)
+    codes = make_recovery_codes(page, demo, member)
+    demo.fault(on="all", status=503)
+    give_password(page, demo, member)
+    expect(page.get_by_role("alert")).to_contain_text("The phone service does not answer")
+    page.get_by_role("link", name="Use a recovery code").click()
+    field = page.get_by_label("Recovery code")
+    expect(field).to_be_focused()
+    field.fill("not one of them")
+    press(page, "Continue")
+    expect(page.get_by_role("alert")).to_contain_text("not one of your unused recovery codes")
+    expect(page).to_have_title(re.compile("^Error: "))
+    page.get_by_label("Recovery code").fill(codes[3].lower().replace("-", " "))
+    press(page, "Continue")
+    expect_signed_in(page, demo, member)
+
+
+def test_the_pages_for_bad_days_fit_a_narrow_screen(
+    open_page: OpenPage, demo_with_faults: Demo
+) -> None:
+    demo, member = demo_with_faults, demo_with_faults.member()
+    page = open_page(viewport={"width": 320, "height": 640})
+    make_recovery_codes(page, demo, member)
+    sign_in(page, demo, member)
+    for path in ("/mfa/recovery-codes/", "/mfa/recovery-code/"):
+        page.goto(f"{demo.url}{path}")
+        if page.get_by_role("button", name="Make new codes").count():
+            press(page, "Make new codes")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
