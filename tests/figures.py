@@ -20,6 +20,9 @@ class Figures:
     def add(self, name: str, many: int) -> None:
         _tally[name] += many
 
+    def __getitem__(self, name: str) -> int:
+        return _tally[name]
+
 
 @pytest.fixture
 def figures() -> Figures:
