@@ -279,8 +279,8 @@ def try_the_page(base_url: str, bandwidth: Any, settings: Any, figures: Any) -> 
     figures.add("lies tried", 1)
     began = time.monotonic()
     answered = client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
-    # A bound against hanging, and no measure of speed.
-    assert time.monotonic() - began < 0.6 + 1 + 2
+    # A bound against hanging, and no measure of speed: the servers go on for three seconds.
+    assert time.monotonic() - began < 2.5
     assert answered.status_code == 200
     assert b"does not answer" in answered.content
     assert_shut(client)
