@@ -16,6 +16,7 @@ from django.test import AsyncClient, Client
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from django_bandwidth_mfa import sessions
 from django_bandwidth_mfa.models import Phone
 from django_bandwidth_mfa.sessions import AUTH_KEYS, MARK, PARKED
 
@@ -294,6 +295,65 @@ def test_what_happens_to_the_user_ends_the_parked_login(
     assert client.get("/whoami/").json()["user"] == "AnonymousUser"
     assert state(client) == "anonymous"
     assert PARKED not in client.session
+
+
+@pytest.mark.parametrize("backend_user", ["the parked one", "another"])
+def test_a_user_whom_a_middleware_set_is_nobody_only_while_that_user_is_parked(
+    client: Client, user: Any, bandwidth: Any, backend_user: str
+) -> None:
+    """Fails when ``judge`` compares no user: either would be let in, or both be shut out."""
+    give_password(client, user)
+    session = client.session
+    someone = user if backend_user == "the parked one" else make_user("bob", "+12025550188")
+    judged = sessions.judge(session, someone, None)
+    assert judged.is_anonymous is (someone is user)
+
+
+def test_an_exempt_session_that_is_asked_each_time_is_not_written_each_time(
+    client: Client, newcomer: Any, configure: Any
+) -> None:
+    configure(RECHECK_SECONDS=0)
+    give_password(client, newcomer)
+    before = dict(client.session.items())
+    assert state(client) == "exempt"
+    assert dict(client.session.items()) == before
+    configure(RECHECK_SECONDS=300)
+    with time_machine.travel(before[MARK]["checked"] + 1000, tick=False):
+        assert state(client) == "exempt"
+        assert client.session[MARK]["checked"] > before[MARK]["checked"]
+
+
+def test_a_parked_login_ends_to_the_second(client: Client, user: Any, bandwidth: Any) -> None:
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        give_password(client, user)
+        clock.shift(599)
+        assert state(client) == "parked"
+        clock.shift(1)
+        assert state(client) == "anonymous"
+
+
+def test_a_parked_login_from_the_future_is_none(client: Client, user: Any, bandwidth: Any) -> None:
+    """Fails when only its end is looked at: a clock that was set back would keep it for ever."""
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        give_password(client, user)
+        clock.shift(-1)
+        assert state(client) == "anonymous"
+
+
+@pytest.mark.parametrize("first", ["ada", "bob"])
+def test_whoever_comes_second_gets_nothing_of_the_first(
+    client: Client, user: Any, bandwidth: Any, first: str
+) -> None:
+    """In both orders of their keys."""
+    both = {"ada": user, "bob": make_user("bob", "+12025550188")}
+    second = next(name for name in both if name != first)
+    give_password(client, both[first])
+    session = client.session
+    session["basket"] = first
+    session.save()
+    give_password(client, both[second])
+    assert client.get("/whoami/").json()["pending"] == second
+    assert "basket" not in client.session
 
 
 def test_cancel_forgets_the_parked_login(client: Client, user: Any, bandwidth: Any) -> None:
