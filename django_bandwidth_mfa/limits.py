@@ -28,7 +28,6 @@ from django.db.models import Case, F, Q, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.views.decorators.debug import sensitive_variables
 
 from .conf import Rate, parse_rates, settings
 from .exceptions import Limited, Locked
@@ -166,7 +165,6 @@ def give_back(taken: Iterable[Taken]) -> None:
 # What is limited -----------------------------------------------------------------------------
 
 
-@sensitive_variables("number")
 def take_send(
     user: Any, number: str, *, purpose: str, channel: str, request: HttpRequest | None
 ) -> list[Taken]:
@@ -217,7 +215,6 @@ def take_recovery_failure(user: Any) -> Taken:
     return take_step(_recovery_failures(user), _failure_steps())
 
 
-@sensitive_variables("number")
 def take_enrol_try(number: str) -> Taken:
     """Count one code typed to enrol ``number``, whoever types it.
 
@@ -258,7 +255,6 @@ def clear(user: Any) -> None:
     Counter.objects.filter(key__in=keys).update(count=0, until=timezone.now() - _LONG_OVER)
 
 
-@sensitive_variables("number")
 def hold(number: str, seconds: float) -> None:
     """Bandwidth asked to leave ``number`` alone for so long: every worker does."""
     until = timezone.now() + timedelta(seconds=seconds)
@@ -275,7 +271,6 @@ def count_held() -> int:
     return Counter.objects.filter(key__startswith="held:", until__gt=timezone.now()).count()
 
 
-@sensitive_variables("number")
 def refuse_held(number: str) -> None:
     """:raises Limited: ``number`` is on :func:`hold`."""
     row = held(number).first()

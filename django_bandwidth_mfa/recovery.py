@@ -47,7 +47,7 @@ def issue(user: Any) -> list[str]:
     return ["-".join(re.findall("....", code)) for code in codes]
 
 
-@sensitive_variables("code")
+@sensitive_variables("code", "plain")
 def use(user: Any, code: str, *, request: HttpRequest | None = None) -> Verification:
     """Let ``user`` pass with a recovery code, once; that also opens a locked phone factor.
 
@@ -75,7 +75,6 @@ def use(user: Any, code: str, *, request: HttpRequest | None = None) -> Verifica
     return Verification(user, "recovery_code", verified_at=now)
 
 
-@sensitive_variables("code")
 def digest(code: str) -> str:
     """What is stored of ``code``: the same for every way of typing it."""
     plain = re.sub(r"[\s-]+", "", code).upper().translate(_READ_AS)

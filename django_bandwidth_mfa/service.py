@@ -77,7 +77,8 @@ class Verification:
         return self.verified_at is not None
 
 
-@sensitive_variables("phone")
+# Django masks these names in the frames of all that is called from here, too.
+@sensitive_variables("phone", "number", "subject")
 def send_code(
     user: Any,
     *,
@@ -158,7 +159,7 @@ def send_code(
     return challenge
 
 
-@sensitive_variables("code")
+@sensitive_variables("code", "number", "subject", "spent")
 def verify_code(
     challenge: Challenge, code: str, *, request: HttpRequest | None = None
 ) -> Verification:
@@ -304,7 +305,6 @@ def _application(channel: str) -> str:
     return application or ""
 
 
-@sensitive_variables("phone", "number")
 def _choose(user: Any, purpose: str, phone: Phone | str | None) -> Phone:
     """The phone that was asked for, if it is this user's to ask for."""
     if purpose == Purpose.ENROL:
@@ -341,11 +341,9 @@ def _take_try(challenge: Challenge) -> list[limits.Taken]:
     return taken
 
 
-@sensitive_variables("code")
 def _spend(challenge: Challenge, code: str, now: datetime) -> bool:
     """Use the challenge and the code up; only one of concurrent right answers succeeds."""
 
-    @sensitive_variables()
     def spend() -> None:
         # Counters before the challenge, as in `_take_try`, or the two would wait for each other.
         limits.clear(challenge.user)
@@ -368,7 +366,6 @@ class _Replayed(Exception):
     """This code has passed for this number before."""
 
 
-@sensitive_variables()
 def _spend_code(number: str, code: str, now: datetime) -> None:
     spent = SpentCode(digest=spent_digest(number, code), expires_at=now + LONGEST_CODE_LIFE)
     try:
