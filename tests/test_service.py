@@ -11,6 +11,7 @@ import time_machine
 from django.db import transaction
 
 from django_bandwidth_mfa import service, signals
+from django_bandwidth_mfa.backends import BandwidthMFABackend
 from django_bandwidth_mfa.bandwidth import BandwidthError
 from django_bandwidth_mfa.exceptions import (
     ChallengeExpired,
@@ -705,3 +706,17 @@ def test_no_text_of_a_row_shows_a_full_number(user: Any, bandwidth: Any) -> None
     for row in [*rows, *Counter.objects.all()]:
         assert NUMBER[2:] not in f"{row} {row!r}"
         assert bandwidth.inbox[0]["code"] not in f"{row} {row!r}"
+
+
+@pytest.mark.parametrize("given", ["nothing", "challenge", "token"])
+def test_the_backend_says_nothing_to_other_credentials(
+    user: Any, bandwidth: Any, given: str
+) -> None:
+    """Listed, it is asked for every password as well."""
+    challenge = service.send_code(user)
+    code = bandwidth.inbox[0]["code"]
+    asked = len(bandwidth.requests)
+    credentials = {"challenge": {"challenge": challenge}, "token": {"token": code}}.get(given, {})
+    assert BandwidthMFABackend().authenticate(None, username="ada", **credentials) is None
+    assert len(bandwidth.requests) == asked
+    assert BandwidthMFABackend().authenticate(None, challenge=challenge, token=code) == user

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 import time_machine
 from django.conf import settings as django_settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user_model,
+)
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
+from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from django_bandwidth_mfa import sessions
+from django_bandwidth_mfa import sessions, signals
 from django_bandwidth_mfa.models import Phone
+from django_bandwidth_mfa.service import Verification
 from django_bandwidth_mfa.sessions import AUTH_KEYS, MARK, PARKED
 
 from .browsing import assert_shut, give_password, sign_in, state
@@ -578,3 +588,190 @@ def test_an_answer_that_is_no_redirect_passes_through(user: Any, rf: Any, client
 
 def test_the_user_model_is_the_sites(user: Any) -> None:
     assert isinstance(user, get_user_model())
+
+
+# What a session says, to the second and for nobody else ----------------------------------------
+
+
+def session_of(user: Any, mark: dict[str, Any] | None = None) -> Any:
+    """A logged-in session, unsaved: verified but for what ``mark`` says, or without a mark."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    if mark is not None:
+        now = time.time()
+        session[MARK] = {"user": str(user.pk), "at": now, "checked": now, "state": "verified"}
+        session[MARK] |= {"method": None, "phone": None} | mark
+    return session
+
+
+def request_with(rf: Any, session: Any, user: Any) -> Any:
+    request = rf.get("/")
+    request.session, request.user = session, user
+    request.mfa = sessions.RequestMFA(request)
+    return request
+
+
+@pytest.fixture
+def three(db: None) -> list[Any]:
+    """Users whose keys are in this order as numbers and as texts."""
+    return [make_user(name, f"+1202555016{n}") for n, name in enumerate(("ada", "bob", "eve"))]
+
+
+@pytest.mark.parametrize("whose", [0, 1, 2])
+def test_a_mark_is_its_own_users_only(three: list[Any], whose: int) -> None:
+    session = session_of(three[1], {"user": str(three[whose].pk)})
+    assert (sessions.read_mark(session, three[1]) is not None) is (whose == 1)
+
+
+@pytest.mark.parametrize("whose", [0, 1, 2])
+def test_a_parked_session_makes_nobody_of_its_own_user_only(three: list[Any], whose: int) -> None:
+    session = session_of(three[1])
+    sessions.park(session)
+    judged = sessions.judge(session, three[whose], None)
+    assert judged.is_anonymous is (whose == 1)
+
+
+@pytest.mark.parametrize("whose", [0, 1, 2])
+def test_a_verification_lets_in_its_own_user_only(three: list[Any], rf: Any, whose: int) -> None:
+    """Fails when ``settle_login`` does not look at whose verification it is."""
+    user = three[1]
+    user.mfa_verification = Verification(three[whose], "sms", verified_at=timezone.now())
+    session = session_of(user)
+    request = request_with(rf, session, user)
+    sessions.settle_login(None, request, user)
+    assert (MARK in session) is (whose == 1)
+    assert (PARKED in session) is (whose != 1)
+
+
+@pytest.mark.parametrize("method", ["sms", "voice", "recovery_code", "trusted_browser"])
+def test_max_age_takes_every_method_but_a_trusted_browser(user: Any, rf: Any, method: str) -> None:
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        mfa = request_with(rf, session_of(user, {"method": method}), user).mfa
+        assert mfa.is_verified()
+        assert mfa.is_verified(60) is (method != "trusted_browser")
+        clock.shift(59)
+        assert mfa.is_verified(60) is (method != "trusted_browser")
+        clock.shift(1)
+        assert not mfa.is_verified(60)
+        clock.shift(-61)
+        assert not mfa.is_verified(60)
+        assert mfa.is_verified()
+
+
+@pytest.mark.parametrize("state", ["verified", "exempt"])
+def test_a_mark_is_asked_about_again_when_its_seconds_are_over(user: Any, state: str) -> None:
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        session = session_of(user, {"state": state})
+        assert sessions.is_settled(session, user)
+        clock.shift(299)
+        assert sessions.is_settled(session, user)
+        clock.shift(1)
+        assert not sessions.is_settled(session, user)
+        clock.shift(-301)
+        assert not sessions.is_settled(session, user)
+
+
+def test_asked_each_time_a_verified_session_is_not_written_each_time(
+    user: Any, configure: Any
+) -> None:
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        session = session_of(user, {})
+        before = dict(session[MARK])
+        clock.shift(1000)
+        configure(RECHECK_SECONDS=0)
+        assert sessions.judge(session, user, None) is user
+        assert session[MARK] == before
+        configure(RECHECK_SECONDS=300)
+        assert sessions.judge(session, user, None) is user
+        assert session[MARK] == before | {"checked": time.time()}
+
+
+def test_a_password_given_again_in_a_verified_session_asks_for_no_code(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    sign_in(client, user, bandwidth)
+    give_password(client, user)
+    assert state(client) == "verified"
+    assert len(bandwidth.inbox) == 1
+
+
+def test_a_password_given_again_in_an_exempt_session_asks_anew(
+    client: Client, newcomer: Any, bandwidth: Any
+) -> None:
+    give_password(client, newcomer)
+    assert state(client) == "exempt"
+    Phone.objects.create(user=newcomer, number=NUMBER, confirmed_at=timezone.now())
+    give_password(client, newcomer)
+    assert state(client) == "parked"
+
+
+def test_a_view_that_asks_for_any_code_opens_once_one_passed(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    assert client.get("/verified/").status_code == 302
+    sign_in(client, user, bandwidth)
+    assert client.get("/verified/").content == b"verified"
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_the_password_again_owes_no_second_send_unless_it_is_another_password(
+    client: Client, user: Any, bandwidth: Any, configure: Any, changed: bool
+) -> None:
+    """Fails when a parked login that is parked again begins anew: a login would send each time."""
+    configure(RESEND_COOLDOWN=[0])
+    bandwidth.fault(on="messaging", status=500)
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    asked = len(bandwidth.requests)
+    if changed:
+        user.password = make_password(PASSWORD)
+        user.save()
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    assert len(bandwidth.requests) == asked + changed
+
+
+def test_a_deactivated_user_is_refused_whatever_the_backend_says(
+    client: Client, user: Any, bandwidth: Any, settings: Any
+) -> None:
+    """Fails when only the backend looks at ``is_active``: this one does not."""
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    user.is_active = False
+    user.save()
+    client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert state(client) == "anonymous"
+
+
+def test_a_password_changed_while_bandwidth_answers_lets_nobody_in(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when ``_let_in`` trusts the user as loaded before the request to Bandwidth."""
+
+    def change(challenge: Any, **kwargs: Any) -> None:
+        user.set_password("another")
+        user.save()
+
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    signals.code_verified.connect(change)
+    try:
+        client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    finally:
+        signals.code_verified.disconnect(change)
+    assert state(client) == "anonymous"
+
+
+@pytest.mark.parametrize("record", [{"user": "x"}, {"user": ""}, {"backend": "no.Such"}, {"at": 0}])
+def test_a_parked_record_that_makes_no_sense_is_none(
+    client: Client, user: Any, bandwidth: Any, record: dict[str, Any]
+) -> None:
+    give_password(client, user)
+    session = client.session
+    session[PARKED] |= record
+    session.save()
+    assert client.get("/mfa/verify/").status_code == 302
+    assert state(client) == "anonymous"
