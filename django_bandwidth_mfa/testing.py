@@ -1,0 +1,90 @@
+"""Helpers for the tests of sites that use the app.
+
+::
+
+    def test_a_member_sends_money(client, member):
+        login_verified(client, member)
+        assert client.post("/transfer/", {...}).status_code == 302
+
+    def test_a_member_signs_in(client, member, fake_bandwidth):  # a pytest fixture
+        client.post("/login/", {"username": "ada", "password": "..."})
+        client.get("/mfa/verify/")
+        client.post("/mfa/verify/", {"code": fake_bandwidth.outbox[0]["code"]})
+
+Without pytest, ``with FakeBandwidth() as fake_bandwidth:`` does the same.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
+from django.test import override_settings
+from django.utils import timezone
+
+from . import simulator
+from .service import Verification
+from .simulator import Simulator
+
+# What a site may leave to its production environment.
+MISSING = {
+    "ACCOUNT_ID": simulator.DEFAULT_ACCOUNT,
+    "FROM_NUMBER": "+12025550100",
+    "MESSAGING_APPLICATION_ID": "testing-messaging",
+    "VOICE_APPLICATION_ID": "testing-voice",
+}
+
+
+def login_verified(client: Any, user: Any, *, method: str = "sms") -> None:
+    """Sign ``user`` in to Django's test client, the second factor included; nothing is sent.
+
+    :param method: what ``request.mfa.method`` is to say.
+    """
+    user.mfa_verification = Verification(user, method, verified_at=timezone.now())
+    client.force_login(user)
+
+
+async def alogin_verified(client: Any, user: Any, *, method: str = "sms") -> None:
+    """The same for ``AsyncClient``, in an async test."""
+    await sync_to_async(login_verified)(client, user, method=method)
+
+
+class FakeBandwidth(Simulator):
+    """A Bandwidth in this process: while it runs, ``BANDWIDTH_MFA`` points at it.
+
+    It is the simulator, spoken to over real HTTP on loopback; what it can be asked and told
+    (``fault``, ``requests``) stands there.
+    """
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        configured = {**MISSING, **getattr(django_settings, "BANDWIDTH_MFA", {})}
+        # Nothing of the real account reaches a test's log, or a server that answers in its place.
+        for key in ("USERNAME", "PASSWORD"):
+            configured.pop(key, None)
+        configured |= {
+            "ACCOUNT_ID": self.account,
+            "CLIENT_ID": simulator.DEFAULT_CLIENT_ID,
+            "CLIENT_SECRET": simulator.DEFAULT_CLIENT_SECRET,
+            "BASE_URL": self.base_url,
+            "TOKEN_URL": self.token_url,
+        }
+        self._override = override_settings(BANDWIDTH_MFA=configured)
+        self._override.enable()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._override.disable()
+        super().__exit__(kind, error, traceback)
+
+    @property
+    def outbox(self) -> list[dict[str, str]]:
+        """What was sent, newest first: ``to``, ``from``, ``channel``, ``text``, ``code``."""
+        return self.inbox
