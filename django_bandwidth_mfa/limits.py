@@ -271,6 +271,19 @@ def count_held() -> int:
     return Counter.objects.filter(key__startswith="held:", until__gt=timezone.now()).count()
 
 
+def over() -> models.QuerySet[Counter]:
+    """The rows that limit nobody any more: ended windows and holds, ladders back at their start.
+
+    A ladder on a step is kept however old it is: a hundred wrong codes are not forgiven by time.
+    """
+    on_a_step = Q(count__gt=0) & (
+        Q(key__startswith="cooldown:")
+        | Q(key__startswith="failures:")
+        | Q(key__startswith="recovery-failures:")
+    )
+    return Counter.objects.filter(~on_a_step, until__lte=timezone.now())
+
+
 def refuse_held(number: str) -> None:
     """:raises Limited: ``number`` is on :func:`hold`."""
     row = held(number).first()

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from django_bandwidth_mfa import recovery, service, signals, status
 from django_bandwidth_mfa.exceptions import Locked, MFAError
-from django_bandwidth_mfa.models import Challenge, Phone
+from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode
 
 from .browsing import give_password, state, wrong
 from .conftest import NUMBER, OTHER_NUMBER, make_user
@@ -201,3 +201,44 @@ def test_no_alarm_without_a_reason(
     challenges(user, sent, entered, minutes_ago)
     service.send_code(user)
     assert alarms == []
+
+
+# mfa_purge --------------------------------------------------------------------------------------
+
+
+def test_a_purge_forgets_what_is_over_and_nothing_else(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when a ladder on a step is deleted: a hundred wrong codes would be forgiven by time."""
+    configure(RESEND_COOLDOWN=[0])
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
+        challenge = service.send_code(user)
+        service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+        recovery.use(user, "wrong")
+        clock.shift(86_400 + 1)
+        counters = {"failures", "recovery-failures", "cooldown"}
+        dry = run("mfa_purge", "--dry-run")
+        assert dry == "Would delete 0 challenges, 1 spent codes, 5 counters.\n"
+        assert SpentCode.objects.count() == 1
+        assert run("mfa_purge") == dry.replace("Would delete", "Deleted")
+        left = {key.split(":")[0] for key in Counter.objects.values_list("key", flat=True)}
+        assert left == counters
+        assert Challenge.objects.count() == 2
+        service.send_code(user)
+        run("mfa_purge")
+        clock.shift(30 * 86_400)
+        assert run("mfa_purge").startswith("Deleted 2 challenges, 0 spent codes, 5 counters.")
+        assert Challenge.objects.count() == 1
+
+
+def test_a_purge_goes_through_many_rows_and_keeps_the_new_ones(user: Any) -> None:
+    challenges(user, 2500, 0, minutes_ago=60 * 24 * 31)
+    challenges(user, 3, 0)
+    assert run("mfa_purge").startswith("Deleted 2500 challenges")
+    assert Challenge.objects.count() == 3
+
+
+def test_a_purge_of_today_is_refused(db: None) -> None:
+    with pytest.raises(CommandError, match="1 or more"):
+        run("mfa_purge", "--older-than", "0")

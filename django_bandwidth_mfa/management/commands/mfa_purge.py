@@ -1,0 +1,59 @@
+"""``manage.py mfa_purge [--dry-run] [--older-than DAYS]``"""
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ... import limits
+from ...models import Challenge, SpentCode
+
+# Rows per DELETE: so many that it is quick, so few that no table is locked for long.
+BATCH = 1000
+
+
+class Command(BaseCommand):
+    help = (
+        "Forget what is over: old challenges, codes that Bandwidth would not take any more, and "
+        "counters that limit nobody. Locks, waits and recovery codes stay."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--older-than",
+            type=int,
+            default=30,
+            metavar="DAYS",
+            help="of challenges; %(default)s unless told",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        days, now = options["older_than"], timezone.now()
+        if days < 1:
+            raise CommandError("--older-than must be 1 or more: today's challenges are in use.")
+        found: dict[str, QuerySet[Any]] = {
+            "challenges": Challenge.objects.filter(sent_at__lt=now - timedelta(days=days)),
+            "spent codes": SpentCode.objects.filter(expires_at__lte=now),
+            "counters": limits.over(),
+        }
+        told = []
+        for name, rows in found.items():
+            many = rows.count() if options["dry_run"] else self.delete(name, rows)
+            told.append(f"{many} {name}")
+        return f"{'Would delete' if options['dry_run'] else 'Deleted'} {', '.join(told)}."
+
+    def delete(self, name: str, rows: QuerySet[Any]) -> int:
+        """How many went; run again after an interruption, it goes on where it was."""
+        whole, done = rows.count(), 0
+        while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+            # The condition again: a counter may have begun a new window since.
+            done += rows.filter(pk__in=keys).delete()[0]
+            if whole > BATCH and self.stderr.isatty():
+                self.stderr.write(f"\r{name}: {done} of {whole}", ending="")
+        if whole > BATCH and self.stderr.isatty():
+            self.stderr.write("")
+        return done
