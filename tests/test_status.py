@@ -104,6 +104,20 @@ def test_one_users_figures_mask_the_number(user: Any, bandwidth: Any) -> None:
     }
 
 
+def test_a_user_who_was_sent_nothing_has_nothing_to_wait_for(newcomer: Any) -> None:
+    assert json.loads(run("mfa_status", "newcomer", "--json")) == {
+        "user": "newcomer",
+        "phones": [],
+        "recovery_codes_left": 0,
+        "locked": False,
+        "wrong_codes_in_a_row": 0,
+        "seconds_until_try": 0,
+        "seconds_until_send": 0,
+        "last_code_sent": None,
+        "last_code_entered": None,
+    }
+
+
 def test_people_read_the_same_in_words(user: Any) -> None:
     site, one = run("mfa_status"), run("mfa_status", "ada")
     assert "codes sent              sms 0, voice 0\n" in site
