@@ -354,3 +354,18 @@ def test_no_request_survives_in_what_an_error_refers_to() -> None:
             todo += [
                 other for other in gc.get_referents(thing) if type(other).__name__ != "traceback"
             ]
+
+
+def test_the_time_outs_are_those_that_the_reference_names() -> None:
+    import inspect
+
+    names = ("connect_timeout", "read_timeout", "total_timeout")
+    parameters = inspect.signature(BandwidthClient).parameters
+    assert [parameters[name].default for name in names] == [3.05, 5, 8]
+
+
+@pytest.mark.parametrize("name", ["connect_timeout", "read_timeout", "total_timeout"])
+def test_an_hour_is_the_longest_time_out(name: str) -> None:
+    basic_client("http://127.0.0.1:1", **{name: 3600})
+    with pytest.raises(ValueError, match=name):
+        basic_client("http://127.0.0.1:1", **{name: 3600.1})
