@@ -46,6 +46,7 @@ def test_a_code_goes_to_the_primary_phone_and_is_recorded(user: Any, bandwidth: 
     assert challenge.provider_id == sent["id"]
     challenge.refresh_from_db()
     assert challenge.is_open
+    assert challenge.application_id == "messaging-application"
     assert "sign-in" in sent["text"]
 
 
@@ -293,6 +294,8 @@ def test_what_bandwidth_refuses_is_given_back(user: Any, bandwidth: Any, status:
     for _ in range(8):
         with pytest.raises(ProviderUnavailable):
             service.verify_code(challenge, bandwidth.inbox[0]["code"])
+        challenge.refresh_from_db()
+        assert challenge.tries == 0
     bandwidth.clear_faults()
     assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
 
@@ -355,6 +358,17 @@ def test_the_wait_is_bandwidths_or_two_minutes(
         clock.shift(min(wait, 179))
         if wait < 180:
             assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+@pytest.mark.parametrize("channel", ["sms", "voice"])
+def test_a_429_for_a_send_holds_the_number(user: Any, bandwidth: Any, channel: str) -> None:
+    bandwidth.fault(on="all", status=429, times=1)
+    with pytest.raises(Limited):
+        service.send_code(user, channel=channel)
+    asked = len(bandwidth.requests)
+    with pytest.raises(Limited):
+        service.send_code(user)
+    assert len(bandwidth.requests) == asked
 
 
 def test_a_429_for_the_token_is_no_wait_for_the_number(
