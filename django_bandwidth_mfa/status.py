@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from . import limits
@@ -93,7 +93,7 @@ def of_site(hours: int = 24) -> dict[str, Any]:
         "messages_delivered": counts["delivered"],
         "messages_undelivered": counts["undelivered"],
         "recovery_codes_used": RecoveryCode.objects.filter(used_at__gte=since).count(),
-        "users": get_user_model()._default_manager.filter(is_active=True).count(),
+        "users": _active_users().count(),
         "users_with_a_phone": _enrolled(),
         "users_locked": limits.count_locked(),
         "numbers_held": limits.count_held(),
@@ -104,8 +104,15 @@ def _enrolled() -> int | None:
     """None where the site keeps the numbers itself: asking for each user would take too long."""
     if settings.GET_PHONES is not None:
         return None
-    confirmed = Phone.objects.filter(confirmed_at__isnull=False, user__is_active=True)
+    confirmed = Phone.objects.filter(confirmed_at__isnull=False, user__in=_active_users())
     return confirmed.values("user").distinct().count()
+
+
+def _active_users() -> QuerySet[Any]:
+    """A user model need not keep ``is_active`` in a column: all of its users are active then."""
+    users = get_user_model()._default_manager.all()
+    kept = {field.name for field in users.model._meta.get_fields()}
+    return users.filter(is_active=True) if "is_active" in kept else users
 
 
 def of_user(user: Any) -> dict[str, Any]:

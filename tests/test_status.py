@@ -53,6 +53,7 @@ def test_the_sites_figures_are_counted(user: Any, bandwidth: Any, configure: Any
     configure(RESEND_COOLDOWN=[0], FAILURES_BEFORE_LOCK=2)
     other = make_user("bob", OTHER_NUMBER)
     make_user("newcomer")
+    make_user("gone", "+12025550190", is_active=False)
     assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
     challenge = service.send_code(other, channel="voice")
     for _ in range(2):
