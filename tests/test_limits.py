@@ -66,6 +66,13 @@ def test_a_ladder_locks(clock: Any) -> None:
         limits.take_step("k", [0], lock_at=3)
 
 
+def test_a_lock_that_is_lowered_locks_whoever_is_beyond_it(clock: Any) -> None:
+    for _ in range(5):
+        limits.take_step("k", [0], lock_at=10)
+    with pytest.raises(Locked):
+        limits.take_step("k", [0], lock_at=3)
+
+
 def test_what_is_given_back_can_be_taken_again(clock: Any) -> None:
     taken = [limits.take_window("w", Rate(1, HOUR)), limits.take_step("s", [30])]
     limits.give_back(taken)
