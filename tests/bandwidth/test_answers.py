@@ -179,6 +179,7 @@ def test_retry_after_is_read_from_the_header(header: str, seconds: float | None)
     [
         ("This number has exceeded verification attempts, please wait 2 minutes", 120.0),
         ("Please wait 1 minute", 60.0),
+        ("please wait 1 hour", 3600.0),
         ("please WAIT 30 seconds", 30.0),
         ("please wait 2 hours", 3600.0),
         ("please wait", None),
@@ -188,6 +189,7 @@ def test_a_429_tells_how_long_to_wait_in_its_text(text: str, seconds: float | No
     body = f'{{"error": "{text}"}}'.encode()
     assert error_of(say(body, status=429)).retry_after == seconds
     assert error_of(say(body, status=500)).retry_after is None
+    assert error_of(say(body, status=400)).retry_after is None
     assert error_of(say(body, status=429, retry_after="9")).retry_after == 9.0
 
 

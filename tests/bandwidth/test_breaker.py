@@ -158,7 +158,8 @@ def test_a_forked_child_begins_anew(breaker: Breaker) -> None:
 def test_opening_and_closing_are_logged(breaker: Breaker, clock: Clock, caplog: Any) -> None:
     for _ in range(4):
         call(breaker, Unreachable("gone"))
-    clock.now += 30
-    call(breaker)
+    for outcome in (Unreachable("still gone"), None):
+        clock.now += 30
+        call(breaker, outcome)
     told = [record.event for record in caplog.records]
     assert told == ["breaker_open", "breaker_closed"]

@@ -184,6 +184,20 @@ def test_an_answer_over_the_cap_is_invalid(flood: bytes) -> None:
     assert "too long" in str(error)
 
 
+def test_a_flood_in_odd_pieces_is_too_long_as_well() -> None:
+    """Fails if the cap is noticed only where a read ends exactly on it."""
+
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        time.sleep(0.05)  # so that the head is read by itself
+        connection.sendall(b"x" * 100_000)
+
+    with RawServer(flood) as server:
+        error = error_of(basic_client(server.url, total_timeout=3))
+    assert type(error) is InvalidResponse
+    assert "too long" in str(error)
+
+
 @pytest.mark.parametrize(
     "garbage", [b"SSH-2.0-OpenSSH_9.9\r\n", b"\r\n\r\n", b"HTTP/9 yes\r\n\r\n"]
 )
