@@ -94,7 +94,7 @@ def test_a_token_is_used_until_a_minute_before_it_ends(
     now = clock()
     monkeypatch.setattr(time, "monotonic", lambda: now)
     client = oauth_client()
-    for seconds, fetched in ((0, 1), (3539, 1), (3540, 2), (3600, 2), (7080, 3)):
+    for seconds, fetched in ((0, 1), (3539, 1), (3540, 2), (3600, 2), (7080, 3), (20_000, 4)):
         monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: now + seconds)
         assert client.verify(**VERIFY) is True
         assert len(sent(bandwidth, TOKEN)) == fetched, seconds

@@ -194,6 +194,8 @@ def test_a_flood_in_odd_pieces_is_too_long_as_well() -> None:
 
     with RawServer(flood) as server:
         error = error_of(basic_client(server.url, total_timeout=3))
+        # Sent is sent: a second request would be a second message.
+        assert len(server.requests) == 1
     assert type(error) is InvalidResponse
     assert "too long" in str(error)
 
