@@ -1,4 +1,5 @@
-"""What is stored: the users' phones, the codes that were sent, recovery codes, and the counters.
+"""What is stored: the users' phones, the codes that were sent, recovery codes, trusted browsers,
+since when a user's sessions count, and the counters.
 
 No table holds a code that could be typed.  Numbers stand in full in :class:`Phone` and
 :class:`Challenge` only, where they are needed to send and to verify; every text form of a row masks
@@ -8,6 +9,7 @@ them.
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -75,6 +77,14 @@ class Phone(models.Model):
     .. attribute:: confirmed_at
 
         When the number was proven; None before.
+
+    .. attribute:: name
+
+        What its owner calls it, if anything.
+
+    .. attribute:: replaces
+
+        While it is unconfirmed: the phone whose place it takes once it is.
     """
 
     user = models.ForeignKey(
@@ -86,6 +96,15 @@ class Phone(models.Model):
     number = models.CharField(_("number"), max_length=16)
     is_primary = models.BooleanField(_("primary"), default=False)
     confirmed_at = models.DateTimeField(_("confirmed at"), null=True, blank=True)
+    name = models.CharField(_("name"), max_length=40, blank=True)
+    replaces = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        related_name="+",
+        null=True,
+        blank=True,
+        verbose_name=_("replaces"),
+    )
     created_at = models.DateTimeField(_("added at"), default=timezone.now, editable=False)
     # "One primary phone a user" as a constraint that every database can hold: MariaDB has no
     # conditional indexes, but all ignore NULL in a unique one.
@@ -305,6 +324,98 @@ class RecoveryCode(models.Model):
         return self.digest[:8]
 
 
+class TrustedBrowserQuerySet(models.QuerySet["TrustedBrowser"]):
+    def valid(self, user: Any) -> TrustedBrowserQuerySet:
+        """Those that ``user`` may sign in with, without a code: neither older than ``TRUST_DAYS``
+        nor from before a change of password."""
+        return self.filter(
+            user=user,
+            created_at__gt=timezone.now() - timedelta(days=conf.settings.TRUST_DAYS),
+            auth_hash__in=auth_hashes(user),
+        )
+
+
+class TrustedBrowser(models.Model):
+    """A browser that its user asked us to remember; :mod:`django_bandwidth_mfa.trust` writes it.
+
+    .. attribute:: digest
+
+        Of the random token in its cookie: whoever reads this table has no cookie.
+
+    .. attribute:: auth_hash
+
+        The user's ``get_session_auth_hash()`` when it was trusted: another password voids it.
+
+    .. attribute:: name
+
+        What it calls itself, such as ``Firefox on Android``.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="bandwidth_mfa_trusted_browsers",
+        verbose_name=_("user"),
+    )
+    digest = models.CharField(max_length=64, unique=True)
+    auth_hash = models.CharField(max_length=128, blank=True)
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    created_at = models.DateTimeField(_("trusted at"), default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), default=timezone.now, editable=False)
+
+    objects = TrustedBrowserQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("trusted browser")
+        verbose_name_plural = _("trusted browsers")
+        ordering = ("-last_used_at",)
+
+    def __str__(self) -> str:
+        return self.name or str(_("Unknown browser"))
+
+
+class SecondFactor(models.Model):
+    """What else is known of a user's second factor; a row is made when there is something to say.
+
+    .. attribute:: verified_since
+
+        A session verified before this moment owes a code again: a phone went, or staff stepped in.
+
+    .. attribute:: signed_in_since
+
+        A session that is older than this is signed out.
+
+    .. attribute:: language
+
+        What its owner reads, as of the last time they changed something; for mail that somebody
+        else causes.
+
+    .. attribute:: nudged_at
+
+        When they last said "not now" to adding a phone.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="bandwidth_mfa_second_factor",
+        verbose_name=_("user"),
+    )
+    verified_since = models.DateTimeField(_("sessions verified since"), null=True, blank=True)
+    signed_in_since = models.DateTimeField(_("sessions begun since"), null=True, blank=True)
+    language = models.CharField(_("language"), max_length=20, blank=True)
+    nudged_at = models.DateTimeField(_("nudged at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("second factor")
+        verbose_name_plural = _("second factors")
+        permissions = (("reset_second_factor", "Can reset the second factor of users"),)
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
 class Counter(models.Model):
     """One limit's count for one key; :mod:`django_bandwidth_mfa.limits` alone writes it.
 
@@ -336,6 +447,14 @@ def _choice(pk: Any, number: str) -> str:
     return salted_hmac("bandwidth_mfa.phone", number, algorithm="sha256").hexdigest()[:16]
 
 
+def auth_hashes(user: Any) -> list[str]:
+    """What Django binds a session of ``user`` to, the password: one hash for each ``SECRET_KEY``
+    that still counts, the one in force first."""
+    if not hasattr(user, "get_session_auth_hash"):
+        return [""]
+    return [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+
+
 def spent_digest(number: str, code: str) -> str:
     """The key of ``code`` for ``number`` in :class:`SpentCode`."""
     return salted_hmac(
@@ -351,6 +470,9 @@ __all__ = [
     "Phone",
     "Purpose",
     "RecoveryCode",
+    "SecondFactor",
     "SpentCode",
+    "TrustedBrowser",
+    "auth_hashes",
     "spent_digest",
 ]

@@ -41,6 +41,7 @@ from django.utils.crypto import constant_time_compare
 
 from . import policy, signals
 from .conf import settings
+from .models import auth_hashes
 from .service import Verification
 
 PARKED = "_bandwidth_mfa_parked"
@@ -192,10 +193,7 @@ def _still_proves(record: Parked, user: Any) -> bool:
     """Whether the first factor of ``record`` is still ``user``'s: the same password, active."""
     if not user.is_active or str(user.pk) != record.user:
         return False
-    if not hasattr(user, "get_session_auth_hash"):
-        return True
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    return any(constant_time_compare(record.hash, known) for known in hashes)
+    return any(constant_time_compare(record.hash, known) for known in auth_hashes(user))
 
 
 def is_pending(session: SessionBase, user: Any) -> bool:
