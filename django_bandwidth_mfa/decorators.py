@@ -8,11 +8,11 @@ from typing import Any, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from .models import Phone
+from .redirects import login_url, with_next
 from .sessions import mfa_of
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -57,14 +57,15 @@ def mfa_required(view: Any = None, *, max_age: float | None = None) -> Any:
     return wrapped
 
 
-def lead_to_code(request: HttpRequest) -> HttpResponse:
-    """The redirect on which ``request``'s visitor becomes verified, and comes back here."""
-    here = request.get_full_path()
+def lead_to_code(request: HttpRequest, here: str | None = None) -> HttpResponse:
+    """The redirect on which ``request``'s visitor becomes verified.
+
+    :param here: where they come back to; None: where they are.
+    """
+    here = here or request.get_full_path()
     state = mfa_of(request).state
     if state == "anonymous":
-        return redirect_to_login(here)
+        return redirect_to_login(here, login_url())
     user = mfa_of(request).pending_user if state == "parked" else request.user
     page = "verify" if Phone.objects.has_confirmed(user) else "phone_add"
-    query = QueryDict(mutable=True)
-    query["next"] = here
-    return redirect(f"{reverse(f'bandwidth_mfa:{page}')}?{query.urlencode(safe='/')}")
+    return redirect(with_next(page, here))

@@ -11,12 +11,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.dispatch import Signal
 from django.http import HttpRequest
 
 from . import signals
 from .bandwidth import BandwidthError, Forbidden, Unauthorized
 from .exceptions import MFAError
-from .models import Challenge, Phone, Purpose
+from .models import Challenge, Phone, Purpose, TrustedBrowser
 from .status import Conversion
 
 logger = logging.getLogger("django_bandwidth_mfa")
@@ -45,10 +46,8 @@ def send_refused(challenge: Challenge, error: MFAError) -> None:
 def code_verified(challenge: Challenge, request: HttpRequest | None) -> None:
     _log(logging.INFO, "code_verified", challenge)
     signals.code_verified.send_robust(Challenge, challenge=challenge, request=request)
-    if challenge.purpose == Purpose.ENROL:
-        signals.phone_confirmed.send_robust(
-            Phone, phone=challenge.phone, user=challenge.user, request=request
-        )
+    if challenge.purpose == Purpose.ENROL and challenge.phone is not None:
+        _tell_of_phone("phone_confirmed", challenge.phone, request)
 
 
 def code_rejected(challenge: Challenge, request: HttpRequest | None) -> None:
@@ -71,6 +70,52 @@ def locked_out(user: Any, request: HttpRequest | None) -> None:
     signals.locked_out.send_robust(type(user), user=user, request=request)
 
 
+def wrong_codes(user: Any, request: HttpRequest | None) -> None:
+    """So many in a row that they look like guesses, by someone who knows the password."""
+    _log(logging.WARNING, "wrong_codes", user=user.pk)
+    signals.wrong_codes.send_robust(type(user), user=user, request=request)
+
+
+def phone_removed(phone: Phone, request: HttpRequest | None) -> None:
+    _tell_of_phone("phone_removed", phone, request)
+
+
+def primary_phone_changed(phone: Phone, request: HttpRequest | None) -> None:
+    _tell_of_phone("primary_phone_changed", phone, request)
+
+
+def _tell_of_phone(event: str, phone: Phone, request: HttpRequest | None) -> None:
+    _log(logging.WARNING, event, user=phone.user_id, phone=phone.masked)
+    signal: Signal = getattr(signals, event)
+    signal.send_robust(Phone, phone=phone, user=phone.user, request=request)
+
+
+def recovery_codes_made(user: Any, request: HttpRequest | None) -> None:
+    _log(logging.WARNING, "recovery_codes_made", user=user.pk)
+    signals.recovery_codes_made.send_robust(type(user), user=user, request=request)
+
+
+def browser_trusted(browser: TrustedBrowser, request: HttpRequest) -> None:
+    _log(logging.WARNING, "browser_trusted", user=browser.user_id, browser=browser.pk)
+    signals.browser_trusted.send_robust(
+        TrustedBrowser, browser=browser, user=browser.user, request=request
+    )
+
+
+def browser_recognised(user: Any) -> None:
+    _log(logging.INFO, "browser_recognised", user=user.pk)
+
+
+def browsers_forgotten(user: Any, many: int, request: HttpRequest | None) -> None:
+    _log(logging.WARNING, "browsers_forgotten", user=user.pk, many=many)
+    signals.browsers_forgotten.send_robust(TrustedBrowser, many=many, user=user, request=request)
+
+
+def signed_out_others(user: Any, request: HttpRequest | None) -> None:
+    _log(logging.WARNING, "signed_out_others", user=user.pk)
+    signals.signed_out_others.send_robust(type(user), user=user, request=request)
+
+
 def recovery_code_used(user: Any, left: int, request: HttpRequest | None) -> None:
     _log(logging.WARNING, "recovery_code_used", user=user.pk, left=left)
     signals.recovery_code_used.send_robust(type(user), user=user, request=request)
@@ -89,8 +134,19 @@ def conversion_fell(conversion: Conversion) -> None:
     signals.conversion_fell.send_robust(type(conversion), conversion=conversion)
 
 
-def second_factor_reset(user: Any) -> None:
-    _log(logging.WARNING, "second_factor_reset", user=user.pk)
+def second_factor_reset(
+    user: Any, by: Any | None, request: HttpRequest | None, *, forget_phones: bool
+) -> None:
+    _log(
+        logging.WARNING,
+        "second_factor_reset",
+        user=user.pk,
+        by=getattr(by, "pk", None),
+        forget_phones=forget_phones,
+    )
+    signals.second_factor_reset.send_robust(
+        type(user), user=user, by=by, forget_phones=forget_phones, request=request
+    )
 
 
 def _raise_alarm(error: BandwidthError, request: HttpRequest | None) -> None:

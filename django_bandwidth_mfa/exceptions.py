@@ -75,6 +75,15 @@ class NoPhone(MFAError):
     message = _("There is no such phone on this account.")
 
 
+class LastPhone(MFAError):
+    """The only phone of a user whom the site's policy obliges to have one."""
+
+    message = _(
+        "This is your only phone, and you need one to sign in here. "
+        "Add another one first, or change this one."
+    )
+
+
 class ProviderUnavailable(MFAError):
     """Bandwidth could not be reached, or did not answer as it should.
 

@@ -14,22 +14,26 @@ from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from . import limits, recovery, service, sessions
 from .backends import BandwidthMFABackend
-from .exceptions import ChallengeExpired, NoPhone
+from .conf import settings
+from .exceptions import ChallengeExpired, NoPhone, NumberRefused
 from .models import Challenge, Phone, Purpose, RecoveryCode
-from .redirects import is_local
+from .redirects import is_local, with_next
 
 
 class Flow:
     """One visitor's way through a code page.
 
-    ``user``: whose second factor it is; ``next``: where they go afterwards.
+    ``user``: whose second factor it is; ``next``: where they go afterwards; ``has_passed``: a code
+    was right.
     """
 
     purpose: str
+    has_passed = False
 
     def __init__(self, request: HttpRequest, user: Any) -> None:
         self.request = request
@@ -126,6 +130,7 @@ class Flow:
             raise ChallengeExpired
         destination = self.destination()
         sessions.complete(self.request, user, verification)
+        self.has_passed = True
         return destination
 
     def destination(self) -> str:
@@ -170,10 +175,28 @@ class EnrolFlow(Flow):
         phone = None if self.newest is None else self.newest.phone
         return phone if phone is not None and phone.confirmed_at is None else None
 
-    def add(self, number: str, channel: str | None) -> Challenge:
-        """Begin to enrol ``number`` (E.164): send it a code."""
-        phone, _ = Phone.objects.get_or_create(user=self.user, number=number)
+    def add(self, number: str, channel: str | None, replaces: Phone | None = None) -> Challenge:
+        """Begin to enrol ``number`` (E.164), instead of ``replaces`` where one is given: send it a
+        code.
+
+        :raises NumberRefused: the user has it already.
+        """
+        phone, _made = Phone.objects.get_or_create(user=self.user, number=number)
+        if phone.confirmed_at is not None:
+            raise NumberRefused(_("This phone is on your account already."))
+        phone.replaces = replaces
+        phone.save(update_fields=["replaces"])
         return self.send(phone, channel)
+
+    @sensitive_variables("code")
+    def verify(self, code: str) -> str | None:
+        """As for every flow; the first phone leads past a set of recovery codes."""
+        is_first = not self.phones
+        destination = super().verify(code)
+        if destination is None or not is_first or not settings.RECOVERY_CODES:
+            return destination
+        sessions.owe_recovery_codes(self.request.session, self.user)
+        return with_next("recovery_codes", destination)
 
     def resend(self, channel: str | None) -> Challenge:
         """Send the phone that is being enrolled another code."""

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from . import phones
 from .conf import channels
 from .exceptions import NumberRefused
-from .models import Channel
+from .models import Channel, Phone
 from .service import normalise
 
 
@@ -78,6 +78,25 @@ class RecoveryCodeForm(forms.Form):
         ),
         error_messages={"required": _("Type one of your recovery codes.")},
     )
+
+
+class PhoneNameForm(forms.Form):
+    """What its owner calls a phone; "" for nothing."""
+
+    name = forms.CharField(
+        max_length=40, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, phone: Phone, data: Any = None) -> None:
+        # One page holds several of them, and ids must not repeat.
+        super().__init__(data, initial={"name": phone.name}, auto_id=f"id_{phone.choice}_%s")
+
+    def clean_name(self) -> str:
+        # A name shows in mails and in the admin: no full number is to come in by this door.
+        name: str = self.cleaned_data["name"]
+        if sum(c.isdigit() for c in name) > 6:
+            raise forms.ValidationError(_("Please do not put the number into the name."))
+        return name
 
 
 class PhoneForm(forms.Form):

@@ -243,10 +243,29 @@ def _locked() -> models.QuerySet[Counter]:
     )
 
 
+def locked_users() -> list[str]:
+    """The primary keys of users who are, as text."""
+    return [key.partition(":")[2] for key in _locked().values_list("key", flat=True)]
+
+
 def failures(user: Any) -> int:
     """How many wrong codes in a row ``user`` has typed."""
-    row = Counter.objects.filter(key=_failures(user)).first()
+    return _count(_failures(user))
+
+
+def recovery_failures(user: Any) -> int:
+    """How many wrong recovery codes in a row."""
+    return _count(_recovery_failures(user))
+
+
+def _count(key: str) -> int:
+    row = Counter.objects.filter(key=key).first()
     return row.count if row else 0
+
+
+def look_like_guesses(user: Any, failures: int) -> bool:
+    """Whether so many ``failures`` in a row are worth a warning to ``user``: one a day."""
+    return failures >= settings.FAILURES_BEFORE_WAIT and is_due(f"warning:{user.pk}", 86_400)
 
 
 def clear(user: Any) -> None:

@@ -65,6 +65,12 @@ def check(number: str) -> None:
         )
 
 
+def default_region() -> str:
+    """``"US (+1)"``: how a number without a country code is read; "" where it cannot be."""
+    region = settings.DEFAULT_REGION
+    return f"{region} (+{phonenumbers.country_code_for_region(region)})" if region else ""
+
+
 def mask(number: str) -> str:
     """``"••42"``: the last two digits, and nothing of how many there are."""
     return f"••{number[-2:]}"

@@ -15,13 +15,21 @@ def owes_code(request: HttpRequest | None, user: Any) -> bool:
 
     A function of the site's that raises lets nobody in: its error is not caught here.
     """
-    required = conf.settings.REQUIRED
-    if required == "never":
-        return False
-    if required == "all" or (required == "staff" and user.is_staff):
+    if obliges(request, user):
         return True
-    if required in ("enrolled", "staff"):
-        return Phone.objects.has_confirmed(user)
+    by_phone = conf.settings.REQUIRED in ("enrolled", "staff")
+    return by_phone and Phone.objects.has_confirmed(user)
+
+
+def obliges(request: HttpRequest | None, user: Any) -> bool:
+    """Whether ``user`` would owe a code without any phone, and so has to enrol one."""
+    required = conf.settings.REQUIRED
+    if required == "all":
+        return True
+    if required == "staff":
+        return bool(user.is_staff)
+    if required in ("enrolled", "never"):
+        return False
     return bool(conf.load(required)(request, user))
 
 

@@ -26,11 +26,15 @@ from .service import Verification
 # Crockford's base 32: no letter that is taken for a digit.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 24
+
+# So many left, or fewer, are worth a warning.
+FEW = 3
+
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 
 @sensitive_variables()
-def issue(user: Any) -> list[str]:
+def issue(user: Any, *, request: HttpRequest | None = None) -> list[str]:
     """Make ``user`` a new set of ``RECOVERY_CODES`` codes, and void the old one.
 
     :returns: the codes, as ``"7KQ2-M9XD-4TBN-W3FH-P8VA-YC6E"``.  They cannot be had again.
@@ -44,7 +48,13 @@ def issue(user: Any) -> list[str]:
         RecoveryCode.objects.bulk_create(
             RecoveryCode(user=user, digest=digest(code)) for code in codes
         )
+    events.recovery_codes_made(user, request)
     return ["-".join(re.findall("....", code)) for code in codes]
+
+
+def are_few(user: Any) -> bool:
+    """Whether it is time for ``user`` to make new ones."""
+    return settings.RECOVERY_CODES > 0 and RecoveryCode.objects.left(user) <= FEW
 
 
 @sensitive_variables("code", "plain")
@@ -70,6 +80,8 @@ def use(user: Any, code: str, *, request: HttpRequest | None = None) -> Verifica
 
     if not limits.counting(spend):
         events.recovery_code_rejected(user)
+        if limits.look_like_guesses(user, limits.recovery_failures(user)):
+            events.wrong_codes(user, request)
         return Verification(user, "recovery_code")
     events.recovery_code_used(user, RecoveryCode.objects.left(user), request)
     return Verification(user, "recovery_code", verified_at=now)

@@ -1,6 +1,11 @@
 """Where a browser may be sent."""
 
-from django.http import HttpRequest
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.http import HttpRequest, QueryDict
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 
@@ -9,3 +14,29 @@ def is_local(request: HttpRequest, url: str) -> bool:
     return url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
+
+
+def with_next(name: str, next_: str) -> str:
+    """The address of our page ``name``, which leads on to ``next_``."""
+    url = reverse(f"bandwidth_mfa:{name}")
+    if not next_:
+        return url
+    query = QueryDict(mutable=True)
+    query["next"] = next_
+    return f"{url}?{query.urlencode(safe='/')}"
+
+
+def login_url() -> str:
+    """``LOGIN_URL``; or the admin's login page, on a site that has no other and whose ``LOGIN_URL``
+    was left at a default that leads nowhere."""
+    url = resolve_url(django_settings.LOGIN_URL)
+    split = urlsplit(url)
+    if not split.netloc:
+        try:
+            resolve("/" + split.path.removeprefix(get_script_prefix()))
+        except Resolver404:
+            try:
+                return reverse("admin:login")
+            except NoReverseMatch:
+                return url
+    return url

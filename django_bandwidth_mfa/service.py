@@ -29,7 +29,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import conf, events, limits, phones, receipts, status
+from . import conf, events, lifecycle, limits, phones, receipts, status
 from .bandwidth import BandwidthClient, BandwidthError, Breaker, TooManyRequests
 from .conf import settings
 from .exceptions import (
@@ -203,13 +203,16 @@ def verify_code(
 
     passed_at = timezone.now()
     # Nothing but the literal True: a lying or broken answer must never log anybody in.
-    if valid is True and _spend(challenge, code, passed_at):
+    if valid is True and _spend(challenge, code, passed_at, request):
         events.code_verified(challenge, request)
         return replace(wrong, verified_at=passed_at)
 
     events.code_rejected(challenge, request)
-    if limits.is_locked(challenge.user):
+    failures = limits.failures(challenge.user)
+    if failures >= settings.FAILURES_BEFORE_LOCK:
         events.locked_out(challenge.user, request)
+    if limits.look_like_guesses(challenge.user, failures):
+        events.wrong_codes(challenge.user, request)
     return wrong
 
 
@@ -341,8 +344,10 @@ def _take_try(challenge: Challenge) -> list[limits.Taken]:
     return taken
 
 
-def _spend(challenge: Challenge, code: str, now: datetime) -> bool:
+def _spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest | None) -> bool:
     """Use the challenge and the code up; only one of concurrent right answers succeeds."""
+
+    replaced: list[Phone] = []
 
     def spend() -> None:
         # Counters before the challenge, as in `_take_try`, or the two would wait for each other.
@@ -351,7 +356,7 @@ def _spend(challenge: Challenge, code: str, now: datetime) -> bool:
             raise ChallengeUsed
         _spend_code(challenge.number, code, now)
         if challenge.purpose == Purpose.ENROL:
-            _confirm_phone(challenge, now)
+            replaced[:] = _confirm_phone(challenge, now)
 
     try:
         limits.counting(spend)
@@ -359,6 +364,8 @@ def _spend(challenge: Challenge, code: str, now: datetime) -> bool:
         events.code_replayed(challenge)
         return False
     challenge.passed_at = now
+    for phone in replaced:
+        events.phone_removed(phone, request)
     return True
 
 
@@ -377,18 +384,23 @@ def _spend_code(number: str, code: str, now: datetime) -> None:
             raise _Replayed from None
 
 
-def _confirm_phone(challenge: Challenge, now: datetime) -> None:
+def _confirm_phone(challenge: Challenge, now: datetime) -> list[Phone]:
     """The phone is proven.  Whatever else was being enrolled for this user ends here: someone who
-    knows only the password may have begun it while there was no phone yet."""
+    knows only the password may have begun it while there was no phone yet.
+
+    :returns: the phone whose place it has taken, if it has.
+    """
     phone = challenge.phone
     of_user = Phone.objects.filter(user=challenge.user)
     pending = of_user.filter(confirmed_at=None)
     if phone is None or not pending.filter(pk=phone.pk).update(confirmed_at=now):
         raise ChallengeUsed
     pending.delete()
+    old = lifecycle.replace_phone(phone)
     if not of_user.filter(is_primary=True).exists():
         of_user.filter(pk=phone.pk).update(is_primary=True)
     phone.refresh_from_db()
+    return [old] if old else []
 
 
 def _give_back(taken: list[limits.Taken], *, try_of: Challenge | None = None) -> None:

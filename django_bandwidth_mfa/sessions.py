@@ -37,11 +37,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from . import policy, signals
+from . import policy, signals, trust
 from .conf import settings
-from .models import auth_hashes
+from .models import SecondFactor, auth_hashes
 from .service import Verification
 
 PARKED = "_bandwidth_mfa_parked"
@@ -78,9 +79,10 @@ class Parked:
 class Mark:
     """What a logged-in session has shown.
 
-    ``at``: when it was verified, or found exempt; ``checked``: when the database last confirmed it,
-    both in seconds since the epoch; ``phone``: the phone that the code went to
-    (:attr:`.models.Phone.choice`), if it went to one.
+    ``at``: when it was verified, or found exempt; ``checked``: when the database last confirmed it;
+    ``kept``: when this session itself ended the user's others, all in seconds since the epoch;
+    ``phone``: the phone that the code went to (:attr:`.models.Phone.choice`), if it went to one;
+    ``owes_recovery_codes``: a first phone was confirmed here, and no codes have been shown yet.
     """
 
     user: str
@@ -89,6 +91,11 @@ class Mark:
     checked: float
     method: str | None = None
     phone: str | None = None
+    kept: float = 0
+    owes_recovery_codes: bool = False
+
+    def is_older_than(self, moment: datetime | None) -> bool:
+        return moment is not None and max(self.at, self.kept) < moment.timestamp()
 
 
 # The first factor: what becomes of a login ---------------------------------------------------
@@ -121,13 +128,18 @@ def settle_login(sender: object, request: Any, user: Any, **kwargs: object) -> N
     if mark is not None and mark.state == "verified":
         # The password was given again inside a session that has shown both factors already.
         _announce(request, user, mark.method)
-    elif policy.owes_code(request, user):
-        park(session)
-        request.META[JUST_PARKED] = True
-    else:
+    elif not policy.owes_code(request, user):
         session.pop(PARKED, None)
         mark_exempt(session, user)
         _announce(request, user, None)
+    elif trust.recognise(request, user):
+        session.pop(PARKED, None)
+        by_browser = Verification(user, "trusted_browser", verified_at=timezone.now())
+        mark_verified(session, user, by_browser)
+        _announce(request, user, by_browser.method)
+    else:
+        park(session)
+        request.META[JUST_PARKED] = True
 
 
 def _announce(request: Any, user: Any, method: str | None) -> None:
@@ -232,6 +244,29 @@ def mark_exempt(session: SessionBase, user: Any) -> None:
     session[MARK] = asdict(Mark(str(user.pk), "exempt", now, now))
 
 
+def outlive(session: SessionBase, user: Any) -> None:
+    """This session has just ended ``user``'s others (:mod:`.lifecycle`), and stays itself."""
+    mark = read_mark(session, user)
+    if mark is not None:
+        session[MARK] = asdict(mark) | {"kept": time.time()}
+
+
+def owe_recovery_codes(session: SessionBase, user: Any) -> None:
+    """The next page that shows recovery codes is to make a set."""
+    mark = read_mark(session, user)
+    if mark is not None:
+        session[MARK] = asdict(mark) | {"owes_recovery_codes": True}
+
+
+def pay_recovery_codes(session: SessionBase, user: Any) -> bool:
+    """Whether a set is owed (:func:`owe_recovery_codes`); it is not any more."""
+    mark = read_mark(session, user)
+    if mark is None or not mark.owes_recovery_codes:
+        return False
+    session[MARK] = asdict(mark) | {"owes_recovery_codes": False}
+    return True
+
+
 def read_mark(session: SessionBase, user: Any) -> Mark | None:
     """The session's mark, if it is ``user``'s."""
     mark = _read(session, MARK, Mark)
@@ -256,7 +291,7 @@ def judge(session: SessionBase, user: Any, request: HttpRequest | None) -> Any:
 
     A session without a mark is from before the app was installed, or its receiver was not there; it
     is judged now.  A mark older than ``RECHECK_SECONDS`` is asked about again: the user may have
-    enrolled elsewhere, or the phone that verified this session may be gone.
+    enrolled elsewhere, or have lost the phone that verified this session, or have ended it.
     """
     if is_settled(session, user):
         return user
@@ -264,21 +299,26 @@ def judge(session: SessionBase, user: Any, request: HttpRequest | None) -> Any:
         # A middleware put a user here whose login it made, and we parked, on the way in.
         record = parked(session)
         return AnonymousUser() if record and record.user == str(user.pk) else user
-    mark = read_mark(session, user)
-    if mark is not None and mark.state == "verified" and _holds(mark, user):
+    # A session that cannot say when it began is older than any moment.
+    mark = read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
+    since = SecondFactor.objects.filter(user=user).first() or SecondFactor()
+    if mark.is_older_than(since.signed_in_since):
+        session.flush()
+        return AnonymousUser()
+    if (
+        mark.state == "verified"
+        and not mark.is_older_than(since.verified_since)
+        and (mark.phone is None or policy.owns_phone(user, mark.phone))
+    ):
         if settings.RECHECK_SECONDS:
             session[MARK] = asdict(mark) | {"checked": time.time()}
         return user
     if policy.owes_code(request, user):
         park(session)
         return AnonymousUser()
-    if mark is None or mark.state != "exempt" or settings.RECHECK_SECONDS:
+    if not mark.at or mark.state != "exempt" or settings.RECHECK_SECONDS:
         mark_exempt(session, user)
     return user
-
-
-def _holds(mark: Mark, user: Any) -> bool:
-    return mark.phone is None or policy.owns_phone(user, mark.phone)
 
 
 class RequestMFA:

@@ -16,9 +16,17 @@ None carries a code or a full number.  ``request`` is None where there was none.
                           refuses the site itself, so nobody is sent a code.  Wake somebody up.
 ``conversion_fell``       ``conversion`` (a :class:`~.status.Conversion`): of the last hour's codes
                           so few were typed that somebody may be pumping messages.
+``wrong_codes``           ``user``, ``request``: the password was right, and so many codes in a row
+                          wrong (``FAILURES_BEFORE_WAIT``); once a day at most.
 ``phone_confirmed``       ``phone``, ``user``, ``request``
-``phone_removed``         ``phone``, ``user``, ``request``
+``phone_removed``         ``phone``, ``user``, ``request``; also when another took its place.
+``primary_phone_changed`` ``phone`` (the primary one now), ``user``, ``request``
 ``recovery_code_used``    ``user``, ``request``
+``recovery_codes_made``   ``user``, ``request``: a new set, which voids the old one.
+``browser_trusted``       ``browser``, ``user``, ``request``
+``browsers_forgotten``    ``many``, ``user``, ``request``
+``signed_out_others``     ``user``, ``request``
+``second_factor_reset``   ``user``, ``by`` (staff, or None), ``forget_phones``, ``request``
 ========================  ==========================================================================
 """
 
@@ -32,6 +40,13 @@ locked_out = Signal()
 access_refused = Signal()
 conversion_fell = Signal()
 login_completed = Signal()
+wrong_codes = Signal()
 phone_confirmed = Signal()
 phone_removed = Signal()
+primary_phone_changed = Signal()
 recovery_code_used = Signal()
+recovery_codes_made = Signal()
+browser_trusted = Signal()
+browsers_forgotten = Signal()
+signed_out_others = Signal()
+second_factor_reset = Signal()

@@ -10,7 +10,12 @@ urlpatterns = [
     path("cancel/", views.CancelView.as_view(), name="cancel"),
     path("recovery-code/", views.RecoveryCodeView.as_view(), name="recovery_code"),
     path("recovery-codes/", views.RecoveryCodesView.as_view(), name="recovery_codes"),
+    path("phones/", views.PhonesView.as_view(), name="phones"),
     path("phones/add/", views.PhoneAddView.as_view(), name="phone_add"),
     path("phones/confirm/", views.PhoneConfirmView.as_view(), name="phone_confirm"),
+    path("phones/remove/", views.PhoneRemoveView.as_view(), name="phone_remove"),
+    path("phones/primary/", views.PhonePrimaryView.as_view(), name="phone_primary"),
+    path("browsers/", views.BrowsersView.as_view(), name="browsers"),
+    path("sign-out-others/", views.SignOutOthersView.as_view(), name="sign_out_others"),
     path("receipts/<str:secret>/", views.ReceiptsView.as_view(), name="receipts"),
 ]

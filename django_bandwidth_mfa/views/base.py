@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError, transaction
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -24,13 +23,18 @@ from django.views.generic import View
 
 from .. import conf
 from ..conf import settings
+from ..decorators import lead_to_code
 from ..exceptions import Limited, MFAError
 from ..flows import Flow
 from ..forms import CodeForm
+from ..redirects import login_url
 from ..reporting import NoVariables
 from ..sessions import mfa_of
 
 logger = logging.getLogger("django_bandwidth_mfa")
+
+# Seconds.  Whatever opens later logins, a new phone or new recovery codes, takes a code this fresh.
+STEP_UP_SECONDS = 300
 
 # Seconds after which a page that the database failed may be asked for again.
 DATABASE_RETRY = 10
@@ -78,8 +82,8 @@ class MFAView(View):
             )
         wanted = request.POST.get("next") or request.GET.get("next")
         if wanted:
-            return redirect_to_login(wanted)
-        return redirect(resolve_url(django_settings.LOGIN_URL))
+            return redirect_to_login(wanted, login_url())
+        return redirect(login_url())
 
     @property
     def user(self) -> Any:
@@ -115,6 +119,30 @@ class MFAView(View):
             "recovery_codes_left": flow.recovery_codes_left,
             "follow_delivery": challenge is not None and challenge.is_followed,
         }
+
+
+class SignedInView(MFAView):
+    """A page for someone who is signed in: a parked login is sent to its code first."""
+
+    def turn_away(self, request: HttpRequest) -> HttpResponse | None:
+        answer = super().turn_away(request)
+        if answer is None and mfa_of(request).state == "parked":
+            return lead_to_code(request, self.here())
+        return answer
+
+    def here(self) -> str:
+        """Where to come back to; a page that a POST alone has may name another."""
+        return self.request.get_full_path()
+
+
+class FreshView(SignedInView):
+    """A page that takes a code of the last ``STEP_UP_SECONDS``: it changes later logins."""
+
+    def turn_away(self, request: HttpRequest) -> HttpResponse | None:
+        answer = super().turn_away(request)
+        if answer is None and not mfa_of(request).is_verified(STEP_UP_SECONDS):
+            return lead_to_code(request, self.here())
+        return answer
 
 
 def code_form(flow: Flow, data: Any = None) -> CodeForm:

@@ -1,21 +1,75 @@
-"""The two pages that enrol a phone: its number, then the code that proves it."""
+"""A user's phones: the list, the two pages that enrol one, and those that change one."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings as django_settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
-from .. import conf, phones
+from .. import conf, lifecycle, phones, policy, recovery, sessions
 from ..conf import settings
 from ..decorators import lead_to_code
-from ..exceptions import MFAError
+from ..exceptions import LastPhone, MFAError
 from ..flows import EnrolFlow, Flow
-from ..forms import PhoneForm
+from ..forms import PhoneForm, PhoneNameForm
+from ..models import Phone, RecoveryCode, TrustedBrowser
 from ..sessions import mfa_of
-from .base import MFAView, code_form
-from .verify import STEP_UP_SECONDS, to_page, try_code
+from .base import STEP_UP_SECONDS, FreshView, MFAView, SignedInView, code_form
+from .verify import to_page, try_code
+
+
+def phones_url(*, changed: bool = False) -> str:
+    url = reverse("bandwidth_mfa:phones")
+    return f"{url}?changed" if changed else url
+
+
+def chosen_phone(request: HttpRequest, user: Any) -> Phone | None:
+    """The one of ``user``'s own confirmed phones that ``request`` names, if it names one."""
+    choice = request.POST.get("phone") or request.GET.get("phone")
+    return next((one for one in Phone.objects.confirmed(user) if one.choice == choice), None)
+
+
+class PhonesView(SignedInView):
+    """GET lists the phones; POST ``phone`` and ``name`` names one."""
+
+    template_name = "bandwidth_mfa/phones.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.show(request, {})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        phone = chosen_phone(request, self.user)
+        if phone is None or phone.pk is None:
+            return redirect(phones_url())
+        form = PhoneNameForm(phone, request.POST)
+        if form.is_valid():
+            lifecycle.rename(phone, form.cleaned_data["name"])
+            return redirect(phones_url())
+        return self.show(request, {phone.pk: form})
+
+    def show(self, request: HttpRequest, forms: dict[int, PhoneNameForm]) -> HttpResponse:
+        found = Phone.objects.confirmed(self.user)
+        rows = [(phone, forms.get(phone.pk) or PhoneNameForm(phone)) for phone in found]
+        context = {
+            "rows": rows,
+            "errors": bool(forms),
+            "changed": "changed" in request.GET,
+            "kept_by_site": settings.GET_PHONES is not None,
+            "must_stay": len(found) == 1 and policy.obliges(request, self.user),
+            "recovery_codes_left": RecoveryCode.objects.left(self.user),
+            "few_recovery_codes": recovery.are_few(self.user),
+            "set_size": settings.RECOVERY_CODES,
+            "trust_days": settings.TRUST_DAYS,
+            "browsers": settings.TRUST_DAYS and TrustedBrowser.objects.valid(self.user).count(),
+            "done_url": resolve_url(django_settings.LOGIN_REDIRECT_URL),
+        }
+        return render(request, self.template_name, context)
 
 
 class EnrolView(MFAView):
@@ -23,13 +77,7 @@ class EnrolView(MFAView):
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         if settings.GET_PHONES is not None:
-            # The site keeps the numbers itself, so only the site can add one.
-            return render(
-                request,
-                "bandwidth_mfa/no_phone.html",
-                {"parked": mfa_of(request).state == "parked"},
-                status=403,
-            )
+            return kept_by_site(request)
         answer = super().turn_away(request)
         if answer is None and self.flow().phones:
             if self.flow().is_parked:
@@ -43,8 +91,17 @@ class EnrolView(MFAView):
         return EnrolFlow(self.request, self.user)
 
 
+def kept_by_site(request: HttpRequest) -> HttpResponse:
+    """The site keeps the numbers itself (``GET_PHONES``), so only the site can change them."""
+    context = {"parked": mfa_of(request).state == "parked"}
+    return render(request, "bandwidth_mfa/no_phone.html", context, status=403)
+
+
 class PhoneAddView(EnrolView):
-    """GET shows the form; POST ``number`` sends the first code, POST ``resend`` another."""
+    """GET shows the form; POST ``number`` sends the first code, POST ``resend`` another.
+
+    With ``phone`` in the address, the new one takes that one's place.
+    """
 
     template_name = "bandwidth_mfa/phone_add.html"
 
@@ -52,7 +109,9 @@ class PhoneAddView(EnrolView):
         return {
             **super().context(flow),
             "first": not flow.phones,
+            "replaces": chosen_phone(self.request, self.user),
             "example": phones.example(),
+            "default_region": phones.default_region(),
         }
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -64,8 +123,9 @@ class PhoneAddView(EnrolView):
             return PhoneConfirmView.resend(request, flow)
         form = PhoneForm(request.POST)
         if form.is_valid():
+            number, channel = form.cleaned_data["number"], form.cleaned_data.get("channel") or None
             try:
-                flow.add(form.cleaned_data["number"], form.cleaned_data.get("channel") or None)
+                flow.add(number, channel, replaces=chosen_phone(request, self.user))
             except MFAError as error:
                 return self.refused(form, "number", error, flow)
             return to_page("phone_confirm", flow)
@@ -106,3 +166,63 @@ class PhoneConfirmView(EnrolView):
             view.setup(request)
             return view.refused(code_form(flow, {}), "code", error, flow)
         return to_page("phone_confirm", flow)
+
+
+class ChangeView(FreshView):
+    """GET asks whether ``phone`` is really to be changed; POST does it.
+
+    The GET is where a visitor comes back to from the code that it takes, so nothing is lost.
+    """
+
+    def turn_away(self, request: HttpRequest) -> HttpResponse | None:
+        if settings.GET_PHONES is not None:
+            return kept_by_site(request)
+        return super().turn_away(request)
+
+    def here(self) -> str:
+        choice = self.request.POST.get("phone") or self.request.GET.get("phone")
+        return f"{self.request.path}?{urlencode({'phone': choice})}" if choice else phones_url()
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        phone = chosen_phone(request, self.user)
+        if phone is None:
+            return redirect(phones_url())
+        return self.ask(request, phone)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        phone = chosen_phone(request, self.user)
+        if phone is None:  # removed in another tab, perhaps
+            return redirect(phones_url())
+        return self.change(request, phone)
+
+    def ask(self, request: HttpRequest, phone: Phone, error: str = "") -> HttpResponse:
+        context = {"phone": phone, "error": error, "phones_url": phones_url()}
+        return render(request, self.template_name, context)
+
+    def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
+        raise NotImplementedError
+
+
+class PhoneRemoveView(ChangeView):
+    template_name = "bandwidth_mfa/phone_remove.html"
+
+    def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
+        keep_last = policy.obliges(request, self.user)
+        try:
+            lifecycle.remove_phone(phone, keep_last=keep_last, request=request)
+        except LastPhone as error:
+            return self.ask(request, phone, str(error))
+        sessions.outlive(request.session, self.user)
+        said = _("The phone %(number)s is removed.") % {"number": phone.masked}
+        messages.success(request, said, fail_silently=True)
+        return redirect(phones_url(changed=True))
+
+
+class PhonePrimaryView(ChangeView):
+    template_name = "bandwidth_mfa/phone_primary.html"
+
+    def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
+        lifecycle.make_primary(phone, request=request)
+        said = _("Codes now go to the phone %(number)s first.") % {"number": phone.masked}
+        messages.success(request, said, fail_silently=True)
+        return redirect(phones_url())

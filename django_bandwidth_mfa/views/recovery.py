@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from .. import recovery
+from .. import recovery, sessions
 from ..conf import settings
-from ..decorators import lead_to_code
 from ..exceptions import MFAError
 from ..forms import RecoveryCodeForm
 from ..models import RecoveryCode
-from ..sessions import mfa_of
-from .base import MFAView
-from .verify import STEP_UP_SECONDS, CodeView
+from ..redirects import is_local
+from .base import FreshView
+from .verify import CodeView
 
 
 class RecoveryCodeView(CodeView):
@@ -39,6 +40,7 @@ class RecoveryCodeView(CodeView):
             except MFAError as error:
                 return self.refused(form, "recovery_code", error, flow)
             if destination is not None:
+                self.say_what_is_left()
                 return redirect(destination)
             form.add_error(
                 "recovery_code",
@@ -46,32 +48,46 @@ class RecoveryCodeView(CodeView):
             )
         return self.page(form, **self.context(flow))
 
+    def say_what_is_left(self) -> None:
+        """Once is enough for a lost phone to be replaced, and for the paper to be."""
+        left = RecoveryCode.objects.left(self.request.user)
+        said = ngettext(
+            "You have %(left)d recovery code left. If your phone is gone, change it now.",
+            "You have %(left)d recovery codes left. If your phone is gone, change it now.",
+            left,
+        )
+        messages.warning(self.request, said % {"left": left}, fail_silently=True)
 
-class RecoveryCodesView(MFAView):
-    """GET says how many codes are left, POST makes a new set and shows it: this once."""
+
+class RecoveryCodesView(FreshView):
+    """GET says how many codes are left, POST makes a new set and shows it: this once.
+
+    The first GET after a first phone was confirmed makes the set that this owes, and no other does.
+    """
 
     template_name = "bandwidth_mfa/recovery_codes.html"
 
-    def turn_away(self, request: HttpRequest) -> HttpResponse | None:
-        answer = super().turn_away(request)
-        if answer is None and not mfa_of(request).is_verified(STEP_UP_SECONDS):
-            return lead_to_code(request)
-        return answer
-
+    @sensitive_variables()
     def get(self, request: HttpRequest) -> HttpResponse:
+        # HEAD comes here too, from things that look ahead.
+        if request.method == "GET" and sessions.pay_recovery_codes(request.session, self.user):
+            return self.show(recovery.issue(self.user, request=request))
         return self.show(())
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponse:
-        return self.show(recovery.issue(self.user))
+        return self.show(recovery.issue(self.user, request=request))
 
     @sensitive_variables()
     def show(self, codes: Any) -> HttpResponse:
-        left = RecoveryCode.objects.left(self.user)
+        wanted = self.request.POST.get("next") or self.request.GET.get("next") or ""
+        next_ = wanted if is_local(self.request, wanted) else ""
         context = {
             "codes": codes,
-            "left": left,
+            "left": RecoveryCode.objects.left(self.user),
+            "few": recovery.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
-            "done_url": resolve_url(django_settings.LOGIN_REDIRECT_URL),
+            "next": next_,
+            "done_url": next_ or resolve_url(django_settings.LOGIN_REDIRECT_URL),
         }
         return render(self.request, self.template_name, context)

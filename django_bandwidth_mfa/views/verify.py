@@ -5,29 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from .. import conf
+from .. import conf, trust
+from ..conf import settings
 from ..exceptions import MFAError, NoPhone
 from ..flows import Flow, LoginFlow, StepUpFlow
+from ..redirects import login_url, with_next
 from ..sessions import mfa_of
 from .base import MFAView, code_form
-
-# Seconds.  Whatever opens later logins, a new phone or new recovery codes, takes a code this fresh.
-STEP_UP_SECONDS = 300
 
 
 def to_page(name: str, flow: Flow) -> HttpResponse:
     """A redirect to another of our pages that keeps ``next``."""
-    url = reverse(f"bandwidth_mfa:{name}")
-    if flow.next:
-        query = QueryDict(mutable=True)
-        query["next"] = flow.next
-        url = f"{url}?{query.urlencode(safe='/')}"
-    return redirect(url)
+    return redirect(with_next(name, flow.next))
 
 
 class CodeView(MFAView):
@@ -47,6 +40,7 @@ class CodeView(MFAView):
         return {
             **super().context(flow),
             "phones": flow.phones,
+            "trust_days": settings.TRUST_DAYS if isinstance(flow, LoginFlow) else 0,
             "phone": phone,
             "number": challenge.masked if challenge else phone.masked if phone else "",
         }
@@ -76,7 +70,12 @@ class VerifyView(CodeView):
         flow = self.flow()
         if flow.newest is None and not flow.phones:
             return to_page("phone_add", flow)
-        return try_code(self, flow)
+        # Before the code: afterwards it is no login any more.
+        asked = isinstance(flow, LoginFlow) and "trust" in request.POST
+        answer = try_code(self, flow)
+        if asked and flow.has_passed:
+            trust.remember(request, answer, flow.user)
+        return answer
 
 
 def try_code(view: MFAView, flow: Flow) -> HttpResponse:
@@ -126,5 +125,5 @@ class CancelView(MFAView):
     def post(self, request: HttpRequest) -> HttpResponse:
         if mfa_of(request).state == "parked":
             request.session.flush()
-            return redirect(resolve_url(django_settings.LOGIN_URL))
+            return redirect(login_url())
         return redirect(resolve_url(django_settings.LOGIN_REDIRECT_URL))

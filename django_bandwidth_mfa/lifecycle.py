@@ -1,0 +1,130 @@
+"""What becomes of a second factor after it was set up: changed, lost, reset.
+
+NIST SP 800-63B-4, section 4, calls these authenticator events.  Whatever takes a way in away also
+takes what was let in by it: within ``RECHECK_SECONDS`` the user's sessions owe a code again, and no
+browser is trusted any more.  Each tells of itself (:mod:`.events`), and so its user gets a mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import models, router, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from . import events, limits
+from .exceptions import LastPhone
+from .models import Challenge, Phone, RecoveryCode, SecondFactor, TrustedBrowser
+
+
+def rename(phone: Phone, name: str) -> None:
+    """Call ``phone`` what its owner calls it; 40 characters at most."""
+    Phone.objects.filter(pk=phone.pk).update(name=name)
+
+
+def make_primary(phone: Phone, *, request: HttpRequest | None = None) -> None:
+    """Send codes to ``phone``, a confirmed one, from now on."""
+    with _phones_of(phone.user) as phones:
+        phones.filter(is_primary=True).exclude(pk=phone.pk).update(is_primary=False)
+        phones.filter(pk=phone.pk, confirmed_at__isnull=False).update(is_primary=True)
+    phone.is_primary = True
+    events.primary_phone_changed(phone, request)
+
+
+def remove_phone(
+    phone: Phone, *, keep_last: bool = False, request: HttpRequest | None = None
+) -> None:
+    """Take ``phone`` off its user's account; the next one becomes primary if it was that.
+
+    With the last one go the recovery codes: there is nothing left that they would stand in for.
+
+    :param keep_last: refuse if it is the last confirmed one: the site's policy obliges its user.
+    :raises LastPhone: refused.
+    """
+    user = phone.user
+    with _phones_of(user) as phones:
+        others = phones.filter(confirmed_at__isnull=False).exclude(pk=phone.pk)
+        if keep_last and not others.exists():
+            raise LastPhone
+        phones.filter(pk=phone.pk).delete()
+        if not others.exists():
+            RecoveryCode.objects.filter(user=user).delete()
+        elif not others.filter(is_primary=True).exists():
+            heir = others.order_by("confirmed_at", "pk").values_list("pk", flat=True)[:1]
+            phones.filter(pk__in=list(heir)).update(is_primary=True)
+        end_verified_sessions(user)
+    events.phone_removed(phone, request)
+
+
+def replace_phone(new: Phone) -> Phone | None:
+    """Let ``new``, just confirmed, take the place of the phone that it replaces.
+
+    Inside the caller's transaction, so :func:`.events.phone_removed` is the caller's to tell.
+
+    :returns: the phone that went, if it was still there.
+    """
+    if new.replaces_id is None:
+        return None
+    phones = Phone.objects.filter(user=new.user)
+    old = phones.filter(pk=new.replaces_id, confirmed_at__isnull=False).first()
+    if old is None:
+        return None
+    phones.filter(pk=old.pk).delete()
+    phones.filter(pk=new.pk).update(is_primary=old.is_primary, name=old.name, replaces=None)
+    end_verified_sessions(new.user)
+    return old
+
+
+def end_verified_sessions(user: Any) -> None:
+    """Have ``user``'s sessions owe a code again, and trust none of their browsers."""
+    SecondFactor.objects.update_or_create(user=user, defaults={"verified_since": timezone.now()})
+    TrustedBrowser.objects.filter(user=user).delete()
+
+
+def sign_out_others(user: Any, *, request: HttpRequest | None = None) -> None:
+    """End every session of ``user``'s within ``RECHECK_SECONDS``, and trust none of their browsers.
+
+    The session that asks for it has to outlive it (:func:`.sessions.outlive`).
+    """
+    SecondFactor.objects.update_or_create(user=user, defaults={"signed_in_since": timezone.now()})
+    TrustedBrowser.objects.filter(user=user).delete()
+    events.signed_out_others(user, request)
+
+
+def reset(
+    user: Any,
+    *,
+    forget_phones: bool = False,
+    by: Any | None = None,
+    request: HttpRequest | None = None,
+) -> None:
+    """What staff do for a user who cannot get in: unlock, end every wait and every session's
+    verified state.
+
+    :param forget_phones: and remove the phones and the recovery codes, so that the user enrols anew
+        (at the next login, where the policy obliges them).  Be sure whom you are talking to: this
+        is what a thief of the password will call and ask for.
+    :param by: the member of staff, for the log.
+    """
+    with transaction.atomic(using=router.db_for_write(Phone)):
+        limits.clear(user)
+        if forget_phones:
+            # Where GET_PHONES keeps the numbers, a challenge belongs to no row of ours.
+            Challenge.objects.filter(user=user, passed_at=None).delete()
+            Phone.objects.filter(user=user).delete()
+            RecoveryCode.objects.filter(user=user).delete()
+        end_verified_sessions(user)
+    events.second_factor_reset(user, by, request, forget_phones=forget_phones)
+
+
+@contextmanager
+def _phones_of(user: Any) -> Iterator[models.QuerySet[Phone]]:
+    """A transaction that holds ``user``'s phones, so that two changes of them come one by one: two
+    tabs that remove a phone each must not leave none, nor make two of them the primary one."""
+    with transaction.atomic(using=router.db_for_write(Phone)):
+        phones = Phone.objects.filter(user=user)
+        list(phones.select_for_update().order_by("pk").values_list("pk"))
+        yield phones

@@ -1,0 +1,47 @@
+/*
+ * Recovery codes: copy them, save them to a file, print them. Without this script they are there to
+ * be written down.
+ */
+(function () {
+  "use strict";
+
+  var codes = document.getElementById("bandwidth-mfa-codes");
+  var row = document.getElementById("bandwidth-mfa-copies");
+  if (!codes || !row) return;
+
+  function text() {
+    return Array.prototype.map
+      .call(codes.children, function (item) {
+        return item.textContent;
+      })
+      .join("\n") + "\n";
+  }
+
+  var ways = {
+    copy: function () {
+      navigator.clipboard.writeText(text()).then(function () {
+        row.querySelector("[role=status]").textContent = row.getAttribute("data-copied");
+      });
+    },
+    download: function () {
+      var link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([text()], { type: "text/plain" }));
+      link.download = row.getAttribute("data-file");
+      document.body.appendChild(link);
+      link.click();
+      document.body.removeChild(link);
+    },
+    print: function () {
+      window.print();
+    },
+  };
+
+  // The clipboard is there over HTTPS only.
+  var canCopy = navigator.clipboard && navigator.clipboard.writeText;
+  Array.prototype.forEach.call(row.querySelectorAll("[data-do]"), function (button) {
+    var what = button.getAttribute("data-do");
+    if (what === "copy" && !canCopy) button.hidden = true;
+    button.addEventListener("click", ways[what]);
+  });
+  row.hidden = false;
+})();

@@ -1,0 +1,124 @@
+"""Trusted browsers: a cookie that stands in for the code at a login, for ``TRUST_DAYS``.
+
+The cookie holds 256 random bits; the database, their SHA-256.  It counts for the user who asked for
+it, for as long as the password stays the same, and not after a phone went or staff stepped in
+(:mod:`.lifecycle`).  It is a convenience, no proof of the moment: ``max_age`` never accepts it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from . import events
+from .conf import settings
+from .models import TrustedBrowser, auth_hashes
+
+# The prefix has browsers refuse a cookie that another subdomain, or plain HTTP, tries to plant.
+COOKIE = "__Host-bandwidth-mfa-trust"
+
+BROWSERS = (
+    ("Edge", r"Edg(e|A|iOS)?/"),
+    ("Opera", r"OPR/|Opera"),
+    ("Samsung Internet", r"SamsungBrowser/"),
+    ("Firefox", r"Firefox/|FxiOS/"),
+    ("Chrome", r"Chrome/|CriOS/"),
+    ("Safari", r"Safari/"),
+)
+SYSTEMS = (
+    ("Android", r"Android"),
+    ("iPhone", r"iPhone"),
+    ("iPad", r"iPad"),
+    ("Windows", r"Windows"),
+    ("Mac", r"Macintosh"),
+    ("ChromeOS", r"CrOS"),
+    ("Linux", r"Linux"),
+)
+
+
+def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
+    """Trust the browser of ``request``, by a cookie on ``response``; nothing where it is off."""
+    if not settings.TRUST_DAYS:
+        return
+    token = secrets.token_urlsafe(32)
+    TrustedBrowser.objects.filter(user=user, digest=_digest(request, user)).delete()
+    browser = TrustedBrowser.objects.create(
+        user=user,
+        digest=digest(token),
+        auth_hash=auth_hashes(user)[0],
+        name=describe(request.headers.get("User-Agent", "")),
+    )
+    response.set_cookie(
+        cookie_name(user),
+        token,
+        max_age=timedelta(days=settings.TRUST_DAYS),
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="Lax",
+    )
+    events.browser_trusted(browser, request)
+
+
+def recognise(request: HttpRequest, user: Any) -> bool:
+    """Whether ``user`` trusts the browser of ``request``, whose password was right just now."""
+    if not settings.TRUST_DAYS or cookie_name(user) not in request.COOKIES:
+        return False
+    # One UPDATE, so that a browser forgotten at the same moment is not let in.
+    known = TrustedBrowser.objects.valid(user).filter(digest=_digest(request, user))
+    if not known.update(last_used_at=timezone.now()):
+        return False
+    events.browser_recognised(user)
+    return True
+
+
+def forget(user: Any, pk: str | None = None, *, request: HttpRequest | None = None) -> int:
+    """Void one of ``user``'s trusted browsers, or all of them; how many there were."""
+    browsers = TrustedBrowser.objects.filter(user=user)
+    if pk is not None:
+        if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
+            return 0
+        browsers = browsers.filter(pk=pk)
+    many, _rows = browsers.delete()
+    if many:
+        events.browsers_forgotten(user, many, request)
+    return many
+
+
+def is_this(browser: TrustedBrowser, request: HttpRequest) -> bool:
+    """Whether ``request`` comes from ``browser``."""
+    return browser.digest == _digest(request, browser.user)
+
+
+def cookie_name(user: Any) -> str:
+    """One for each user, so that two people at one browser do not undo each other's choice."""
+    return f"{COOKIE}-{digest(str(user.pk))[:12]}"
+
+
+def describe(user_agent: str) -> str:
+    """``"Firefox on Android"``: enough for its owner to tell it from another.
+
+    Whatever sends the header may lie in it: it is shown, and nothing is decided by it.
+    """
+    names = [
+        next((name for name, sign in table if re.search(sign, user_agent)), "")
+        for table in (BROWSERS, SYSTEMS)
+    ]
+    if all(names):
+        return _("%(browser)s on %(system)s") % {"browser": names[0], "system": names[1]}
+    return names[0] or names[1]
+
+
+def digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _digest(request: HttpRequest, user: Any) -> str:
+    return digest(request.COOKIES.get(cookie_name(user), ""))

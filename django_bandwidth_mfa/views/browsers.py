@@ -1,0 +1,64 @@
+"""Where a user is signed in: the browsers that they trust, and signing out of all the others."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import ngettext
+
+from .. import lifecycle, sessions, trust
+from ..conf import settings
+from ..models import TrustedBrowser
+from .base import SignedInView
+
+
+class BrowsersView(SignedInView):
+    """GET lists the trusted browsers; POST ``browser`` forgets one, POST ``all`` each of them.
+
+    Neither takes a code: to trust less is always allowed.
+    """
+
+    template_name = "bandwidth_mfa/browsers.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        browsers = list(TrustedBrowser.objects.valid(self.user).select_related("user"))
+        rows = [(browser, trust.is_this(browser, request)) for browser in browsers]
+        context = {"rows": rows, "days": settings.TRUST_DAYS}
+        return render(request, self.template_name, context)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        which = None if "all" in request.POST else request.POST.get("browser", "")
+        many = trust.forget(self.user, which, request=request)
+        if many:
+            said = ngettext(
+                "%(many)d browser is no longer trusted.",
+                "%(many)d browsers are no longer trusted.",
+                many,
+            )
+            messages.success(request, said % {"many": many}, fail_silently=True)
+        return redirect(reverse("bandwidth_mfa:browsers"))
+
+
+class SignOutOthersView(SignedInView):
+    """POST: this session stays, every other one of the user's ends."""
+
+    def here(self) -> str:
+        return reverse("bandwidth_mfa:phones")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Someone came back to the address of the button."""
+        return redirect(self.here())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        lifecycle.sign_out_others(self.user, request=request)
+        sessions.outlive(request.session, self.user)
+        minutes = -(-settings.RECHECK_SECONDS // 60)
+        said = ngettext(
+            "All your other browsers are signed out, within %(minutes)d minute.",
+            "All your other browsers are signed out, within %(minutes)d minutes.",
+            minutes,
+        )
+        messages.success(request, said % {"minutes": minutes}, fail_silently=True)
+        return redirect(self.here())
