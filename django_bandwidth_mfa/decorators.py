@@ -1,4 +1,4 @@
-"""Ask for a code in front of a view."""
+"""Ask for a code, or offer to, in front of a view."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from . import policy, sessions
 from .models import Phone
 from .redirects import login_url, with_next
 from .sessions import mfa_of
@@ -36,23 +37,66 @@ def mfa_required(view: Any = None, *, max_age: float | None = None) -> Any:
     """
     if view is None:
         return lambda view: mfa_required(view, max_age=max_age)
+    return _guarded(view, lambda request: mfa_of(request).is_verified(max_age), lead_to_code)
 
+
+def mfa_suggested(view: View) -> View:
+    """Offer a phone, now and then, to signed-in users whom nothing obliges to have one.
+
+    ::
+
+        @login_required
+        @mfa_suggested
+        def account(request): ...
+
+    The offer is a page of its own, with "not now": once a session, and not again within
+    ``SUGGEST_DAYS`` of that answer.  Only a GET is interrupted.  Sync and async views alike.
+    """
+    guarded: View = _guarded(view, _needs_no_offer, _offer)
+    return guarded
+
+
+def _needs_no_offer(request: HttpRequest) -> bool:
+    return (
+        request.method != "GET"
+        or mfa_of(request).state != "exempt"
+        or not sessions.may_suggest(request.session)
+    )
+
+
+def _offer(request: HttpRequest) -> HttpResponse | None:
+    sessions.has_suggested(request.session)
+    if not policy.may_suggest(request.user):
+        return None
+    return redirect(with_next("suggestion", request.get_full_path()))
+
+
+def _guarded(
+    view: Any,
+    passes: Callable[[HttpRequest], bool],
+    answer: Callable[[HttpRequest], HttpResponse | None],
+) -> Any:
+    """``view``, behind ``answer`` for whoever does not pass; an answer of None lets them, too.
+
+    ``passes`` asks the session at most, so that in an async view it needs no thread.
+    """
     if iscoroutinefunction(view):
 
         @wraps(view)
         async def awrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             await request.auser()
-            if not mfa_of(request).is_verified(max_age):
-                return await sync_to_async(lead_to_code)(request)
+            if not passes(request):
+                answered = await sync_to_async(answer)(request)
+                if answered is not None:
+                    return answered
             return await view(request, *args, **kwargs)
 
         return awrapped
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if not mfa_of(request).is_verified(max_age):
-            return lead_to_code(request)
-        return view(request, *args, **kwargs)
+        answered = None if passes(request) else answer(request)
+        return view(request, *args, **kwargs) if answered is None else answered
 
     return wrapped
 

@@ -85,18 +85,18 @@ def primary_phone_changed(phone: Phone, request: HttpRequest | None) -> None:
 
 
 def _tell_of_phone(event: str, phone: Phone, request: HttpRequest | None) -> None:
-    _log(logging.WARNING, event, user=phone.user_id, phone=phone.masked)
+    _log(logging.INFO, event, user=phone.user_id, phone=phone.masked)
     signal: Signal = getattr(signals, event)
     signal.send_robust(Phone, phone=phone, user=phone.user, request=request)
 
 
 def recovery_codes_made(user: Any, request: HttpRequest | None) -> None:
-    _log(logging.WARNING, "recovery_codes_made", user=user.pk)
+    _log(logging.INFO, "recovery_codes_made", user=user.pk)
     signals.recovery_codes_made.send_robust(type(user), user=user, request=request)
 
 
 def browser_trusted(browser: TrustedBrowser, request: HttpRequest) -> None:
-    _log(logging.WARNING, "browser_trusted", user=browser.user_id, browser=browser.pk)
+    _log(logging.INFO, "browser_trusted", user=browser.user_id, browser=browser.pk)
     signals.browser_trusted.send_robust(
         TrustedBrowser, browser=browser, user=browser.user, request=request
     )
@@ -107,12 +107,12 @@ def browser_recognised(user: Any) -> None:
 
 
 def browsers_forgotten(user: Any, many: int, request: HttpRequest | None) -> None:
-    _log(logging.WARNING, "browsers_forgotten", user=user.pk, many=many)
+    _log(logging.INFO, "browsers_forgotten", user=user.pk, many=many)
     signals.browsers_forgotten.send_robust(TrustedBrowser, many=many, user=user, request=request)
 
 
 def signed_out_others(user: Any, request: HttpRequest | None) -> None:
-    _log(logging.WARNING, "signed_out_others", user=user.pk)
+    _log(logging.INFO, "signed_out_others", user=user.pk)
     signals.signed_out_others.send_robust(type(user), user=user, request=request)
 
 

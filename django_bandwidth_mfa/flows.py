@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
-from django.shortcuts import resolve_url
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -22,7 +20,7 @@ from .backends import BandwidthMFABackend
 from .conf import settings
 from .exceptions import ChallengeExpired, NoPhone, NumberRefused
 from .models import Challenge, Phone, Purpose, RecoveryCode
-from .redirects import is_local, with_next
+from .redirects import destination, next_of, with_next
 
 
 class Flow:
@@ -65,9 +63,7 @@ class Flow:
 
     @property
     def next(self) -> str:
-        """What the browser says of where to go; "" unless it stays on this site."""
-        wanted = self.request.POST.get("next") or self.request.GET.get("next") or ""
-        return wanted if is_local(self.request, wanted) else ""
+        return next_of(self.request)
 
     @property
     def seconds_until_send(self) -> int:
@@ -136,8 +132,7 @@ class Flow:
     def destination(self) -> str:
         """Where a right code leads."""
         record = sessions.parked(self.request.session)
-        wanted = (record.next if record else "") or self.next
-        return wanted or resolve_url(django_settings.LOGIN_REDIRECT_URL)
+        return (record.next if record else "") or destination(self.request)
 
 
 class LoginFlow(Flow):

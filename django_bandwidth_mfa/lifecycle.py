@@ -25,6 +25,11 @@ def rename(phone: Phone, name: str) -> None:
     Phone.objects.filter(pk=phone.pk).update(name=name)
 
 
+def decline_suggestion(user: Any) -> None:
+    """``user`` does not want a phone now, and is not asked again for a while."""
+    SecondFactor.objects.update_or_create(user=user, defaults={"declined_at": timezone.now()})
+
+
 def make_primary(phone: Phone, *, request: HttpRequest | None = None) -> None:
     """Send codes to ``phone``, a confirmed one, from now on."""
     with _phones_of(phone.user) as phones:

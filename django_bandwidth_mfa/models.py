@@ -390,9 +390,9 @@ class SecondFactor(models.Model):
         What its owner reads, as of the last time they changed something; for mail that somebody
         else causes.
 
-    .. attribute:: nudged_at
+    .. attribute:: declined_at
 
-        When they last said "not now" to adding a phone.
+        When they last said "not now" to a suggested phone.
     """
 
     user = models.OneToOneField(
@@ -405,7 +405,7 @@ class SecondFactor(models.Model):
     verified_since = models.DateTimeField(_("sessions verified since"), null=True, blank=True)
     signed_in_since = models.DateTimeField(_("sessions begun since"), null=True, blank=True)
     language = models.CharField(_("language"), max_length=20, blank=True)
-    nudged_at = models.DateTimeField(_("nudged at"), null=True, blank=True)
+    declined_at = models.DateTimeField(_("phone declined at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("second factor")

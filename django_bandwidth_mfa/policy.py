@@ -1,13 +1,18 @@
-"""Who owes a code."""
+"""Who owes a code, and who might like to."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from . import conf
-from .models import Phone
+from .models import Phone, SecondFactor
+
+# How long "not now" is an answer, when a phone is suggested.
+SUGGEST_DAYS = 30
 
 
 def owes_code(request: HttpRequest | None, user: Any) -> bool:
@@ -31,6 +36,14 @@ def obliges(request: HttpRequest | None, user: Any) -> bool:
     if required in ("enrolled", "never"):
         return False
     return bool(conf.load(required)(request, user))
+
+
+def may_suggest(user: Any) -> bool:
+    """Whether ``user`` has no phone, could add one, and has not said "not now" lately."""
+    if conf.settings.GET_PHONES is not None or Phone.objects.has_confirmed(user):
+        return False
+    long_ago = timezone.now() - timedelta(days=SUGGEST_DAYS)
+    return not SecondFactor.objects.filter(user=user, declined_at__gt=long_ago).exists()
 
 
 def owns_phone(user: Any, choice: str) -> bool:

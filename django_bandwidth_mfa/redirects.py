@@ -16,6 +16,17 @@ def is_local(request: HttpRequest, url: str) -> bool:
     )
 
 
+def next_of(request: HttpRequest) -> str:
+    """What the browser says of where to go afterwards; "" unless it stays on this site."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    return wanted if is_local(request, wanted) else ""
+
+
+def destination(request: HttpRequest) -> str:
+    """Where a page leads that is done with: ``next``, or ``LOGIN_REDIRECT_URL``."""
+    return next_of(request) or resolve_url(django_settings.LOGIN_REDIRECT_URL)
+
+
 def with_next(name: str, next_: str) -> str:
     """The address of our page ``name``, which leads on to ``next_``."""
     url = reverse(f"bandwidth_mfa:{name}")

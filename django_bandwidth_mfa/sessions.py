@@ -47,6 +47,7 @@ from .service import Verification
 
 PARKED = "_bandwidth_mfa_parked"
 MARK = "_bandwidth_mfa_mark"
+SUGGESTED = "_bandwidth_mfa_suggested"
 
 AUTH_KEYS = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 
@@ -265,6 +266,15 @@ def pay_recovery_codes(session: SessionBase, user: Any) -> bool:
         return False
     session[MARK] = asdict(mark) | {"owes_recovery_codes": False}
     return True
+
+
+def may_suggest(session: SessionBase) -> bool:
+    """Whether this session has not been offered a phone yet."""
+    return SUGGESTED not in session
+
+
+def has_suggested(session: SessionBase) -> None:
+    session[SUGGESTED] = True
 
 
 def read_mark(session: SessionBase, user: Any) -> Mark | None:

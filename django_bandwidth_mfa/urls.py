@@ -17,5 +17,6 @@ urlpatterns = [
     path("phones/primary/", views.PhonePrimaryView.as_view(), name="phone_primary"),
     path("browsers/", views.BrowsersView.as_view(), name="browsers"),
     path("sign-out-others/", views.SignOutOthersView.as_view(), name="sign_out_others"),
+    path("suggestion/", views.SuggestionView.as_view(), name="suggestion"),
     path("receipts/<str:secret>/", views.ReceiptsView.as_view(), name="receipts"),
 ]

@@ -167,6 +167,7 @@ def test_use_is_told_without_the_code(user: Any, caplog: Any) -> None:
         heard.append(kwargs["user"])
 
     code = recovery.issue(user)[0]
+    caplog.clear()
     signals.recovery_code_used.connect(hear)
     try:
         with caplog.at_level("INFO"):

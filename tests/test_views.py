@@ -340,7 +340,8 @@ def test_a_user_whom_the_policy_obliges_enrols_a_first_phone_and_is_in(
     assert client.get("/mfa/verify/")["Location"] == "/mfa/phones/add/"
     assert "Add your phone" in text(client.get("/mfa/phones/add/"))
     key = client.session.session_key
-    assert enrol(client, bandwidth)["Location"] == "/account/"
+    # Past the recovery codes, which come with the first phone.
+    assert enrol(client, bandwidth)["Location"] == "/mfa/recovery-codes/?next=/account/"
     assert client.session.session_key != key
     assert state(client) == "verified"
     assert Phone.objects.get().is_primary
@@ -350,7 +351,8 @@ def test_a_user_without_a_phone_enrols_one_on_the_way_to_a_guarded_view(
     client: Client, newcomer: Any, bandwidth: Any
 ) -> None:
     give_password(client, newcomer)
-    assert enrol(client, bandwidth, next_="/transfer/")["Location"] == "/transfer/"
+    answer = enrol(client, bandwidth, next_="/transfer/")
+    assert answer["Location"] == "/mfa/recovery-codes/?next=/transfer/"
     assert client.get("/transfer/").status_code == 200
 
 

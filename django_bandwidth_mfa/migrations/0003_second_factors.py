@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('verified_since', models.DateTimeField(blank=True, null=True, verbose_name='sessions verified since')),
                 ('signed_in_since', models.DateTimeField(blank=True, null=True, verbose_name='sessions begun since')),
                 ('language', models.CharField(blank=True, max_length=20, verbose_name='language')),
-                ('nudged_at', models.DateTimeField(blank=True, null=True, verbose_name='nudged at')),
+                ('declined_at', models.DateTimeField(blank=True, null=True, verbose_name='phone declined at')),
             ],
             options={
                 'verbose_name': 'second factor',

@@ -1,7 +1,14 @@
 """The pages that people see; each is thin, the process is in :mod:`~django_bandwidth_mfa.flows`."""
 
 from .browsers import BrowsersView, SignOutOthersView
-from .phones import PhoneAddView, PhoneConfirmView, PhonePrimaryView, PhoneRemoveView, PhonesView
+from .phones import (
+    PhoneAddView,
+    PhoneConfirmView,
+    PhonePrimaryView,
+    PhoneRemoveView,
+    PhonesView,
+    SuggestionView,
+)
 from .receipts import ReceiptsView
 from .recovery import RecoveryCodesView, RecoveryCodeView
 from .verify import CancelView, SendView, VerifyView
@@ -19,5 +26,6 @@ __all__ = [
     "RecoveryCodesView",
     "SendView",
     "SignOutOthersView",
+    "SuggestionView",
     "VerifyView",
 ]

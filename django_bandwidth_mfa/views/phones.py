@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -19,6 +18,7 @@ from ..exceptions import LastPhone, MFAError
 from ..flows import EnrolFlow, Flow
 from ..forms import PhoneForm, PhoneNameForm
 from ..models import Phone, RecoveryCode, TrustedBrowser
+from ..redirects import destination, next_of
 from ..sessions import mfa_of
 from .base import STEP_UP_SECONDS, FreshView, MFAView, SignedInView, code_form
 from .verify import to_page, try_code
@@ -67,7 +67,7 @@ class PhonesView(SignedInView):
             "set_size": settings.RECOVERY_CODES,
             "trust_days": settings.TRUST_DAYS,
             "browsers": settings.TRUST_DAYS and TrustedBrowser.objects.valid(self.user).count(),
-            "done_url": resolve_url(django_settings.LOGIN_REDIRECT_URL),
+            "done_url": destination(request),
         }
         return render(request, self.template_name, context)
 
@@ -226,3 +226,17 @@ class PhonePrimaryView(ChangeView):
         said = _("Codes now go to the phone %(number)s first.") % {"number": phone.masked}
         messages.success(request, said, fail_silently=True)
         return redirect(phones_url())
+
+
+class SuggestionView(SignedInView):
+    """GET suggests a phone to someone who need not have one; POST is "not now"."""
+
+    template_name = "bandwidth_mfa/suggestion.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        context = {"next": next_of(request), "done_url": destination(request)}
+        return render(request, self.template_name, context)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        lifecycle.decline_suggestion(self.user)
+        return redirect(destination(request))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
@@ -17,7 +16,7 @@ from ..conf import settings
 from ..exceptions import MFAError
 from ..forms import RecoveryCodeForm
 from ..models import RecoveryCode
-from ..redirects import is_local
+from ..redirects import destination, next_of
 from .base import FreshView
 from .verify import CodeView
 
@@ -80,14 +79,12 @@ class RecoveryCodesView(FreshView):
 
     @sensitive_variables()
     def show(self, codes: Any) -> HttpResponse:
-        wanted = self.request.POST.get("next") or self.request.GET.get("next") or ""
-        next_ = wanted if is_local(self.request, wanted) else ""
         context = {
             "codes": codes,
             "left": RecoveryCode.objects.left(self.user),
             "few": recovery.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
-            "next": next_,
-            "done_url": next_ or resolve_url(django_settings.LOGIN_REDIRECT_URL),
+            "next": next_of(self.request),
+            "done_url": destination(self.request),
         }
         return render(self.request, self.template_name, context)
