@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from . import events, limits
-from .exceptions import LastPhone
+from .exceptions import LastPhone, NoPhone
 from .models import Challenge, Phone, RecoveryCode, SecondFactor, TrustedBrowser
 
 
@@ -31,10 +31,15 @@ def decline_suggestion(user: Any) -> None:
 
 
 def make_primary(phone: Phone, *, request: HttpRequest | None = None) -> None:
-    """Send codes to ``phone``, a confirmed one, from now on."""
+    """Send codes to ``phone`` from now on.
+
+    :raises NoPhone: it is not confirmed, or not there any more.
+    """
     with _phones_of(phone.user) as phones:
+        if not phones.filter(pk=phone.pk, confirmed_at__isnull=False).exists():
+            raise NoPhone
         phones.filter(is_primary=True).exclude(pk=phone.pk).update(is_primary=False)
-        phones.filter(pk=phone.pk, confirmed_at__isnull=False).update(is_primary=True)
+        phones.filter(pk=phone.pk).update(is_primary=True)
     phone.is_primary = True
     events.primary_phone_changed(phone, request)
 

@@ -11,8 +11,8 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from django_bandwidth_mfa import recovery, service
-from django_bandwidth_mfa.exceptions import MFAError
+from django_bandwidth_mfa import lifecycle, recovery, service
+from django_bandwidth_mfa.exceptions import LastPhone, MFAError
 from django_bandwidth_mfa.models import Challenge, Counter, Phone, RecoveryCode
 
 from .browsing import give_password, state, wrong
@@ -171,3 +171,19 @@ def test_two_enrolments_at_once_leave_one_phone(bandwidth: Any, configure: Any) 
     passed = at_once(2, lambda n: bool(service.verify_code(*tries[n])))
     assert passed.count(True) == 1
     assert Phone.objects.filter(confirmed_at__isnull=False, is_primary=True).count() == 1
+
+
+def test_phones_removed_at_the_same_moment_leave_one(configure: Any) -> None:
+    """Fails without ``select_for_update`` (on PostgreSQL and MariaDB; SQLite has one writer at a
+    time): each thread sees that another phone is left."""
+    phones = 8
+    user = make_user("ada", *(f"+1202555{n:04}" for n in range(100, 100 + phones)))
+    found = list(Phone.objects.filter(user=user))
+
+    def remove(n: int) -> bool:
+        lifecycle.remove_phone(found[n], keep_last=True)
+        return True
+
+    removed = at_once(phones, remove)
+    assert sorted(map(str, removed)) == sorted(["True"] * (phones - 1) + [str(LastPhone)])
+    assert Phone.objects.get(user=user).is_primary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from .. import conf, lifecycle, phones, policy, recovery, sessions
 from ..conf import settings
 from ..decorators import lead_to_code
-from ..exceptions import LastPhone, MFAError
+from ..exceptions import LastPhone, MFAError, NoPhone
 from ..flows import EnrolFlow, Flow
 from ..forms import PhoneForm, PhoneNameForm
 from ..models import Phone, RecoveryCode, TrustedBrowser
@@ -222,7 +223,8 @@ class PhonePrimaryView(ChangeView):
     template_name = "bandwidth_mfa/phone_primary.html"
 
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
-        lifecycle.make_primary(phone, request=request)
+        with suppress(NoPhone):  # removed in another tab, this very moment
+            lifecycle.make_primary(phone, request=request)
         said = _("Codes now go to the phone %(number)s first.") % {"number": phone.masked}
         messages.success(request, said, fail_silently=True)
         return redirect(phones_url())

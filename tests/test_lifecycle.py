@@ -1,0 +1,237 @@
+"""What becomes of phones, sessions and trusted browsers when something changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from django_bandwidth_mfa import lifecycle, limits, recovery, service, signals
+from django_bandwidth_mfa.exceptions import LastPhone, NoPhone
+from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, SecondFactor, TrustedBrowser
+from django_bandwidth_mfa.testing import login_verified
+
+from .browsing import assert_shut, give_password, state, wrong
+from .conftest import NUMBER, OTHER_NUMBER, make_user
+
+pytestmark = pytest.mark.django_db
+
+THIRD_NUMBER = "+12025550188"
+
+
+@pytest.fixture
+def two(db: None) -> Any:
+    """A user with two phones."""
+    return make_user("ada", NUMBER, OTHER_NUMBER)
+
+
+def phones(user: Any) -> list[tuple[str, bool]]:
+    return [(phone.number, phone.is_primary) for phone in Phone.objects.confirmed(user)]
+
+
+# Phones ----------------------------------------------------------------------------------------
+
+
+def test_another_phone_becomes_primary(two: Any) -> None:
+    lifecycle.make_primary(Phone.objects.get(number=OTHER_NUMBER))
+    assert phones(two) == [(OTHER_NUMBER, True), (NUMBER, False)]
+
+
+def test_an_unconfirmed_phone_does_not(two: Any) -> None:
+    """Fails when ``confirmed_at`` is not asked for: nobody has proven that number."""
+    with pytest.raises(NoPhone):
+        lifecycle.make_primary(Phone.objects.create(user=two, number=THIRD_NUMBER))
+    assert phones(two) == [(NUMBER, True), (OTHER_NUMBER, False)]
+
+
+def test_removing_the_primary_phone_makes_the_next_one_primary(two: Any) -> None:
+    lifecycle.remove_phone(Phone.objects.get(number=NUMBER))
+    assert phones(two) == [(OTHER_NUMBER, True)]
+
+
+def test_removing_a_phone_takes_the_codes_that_went_to_it(two: Any, bandwidth: Any) -> None:
+    challenge = service.send_code(two)
+    lifecycle.remove_phone(Phone.objects.get(number=NUMBER))
+    assert not Challenge.objects.filter(pk=challenge.pk).exists()
+
+
+def test_the_last_phone_stays_where_it_has_to(user: Any) -> None:
+    with pytest.raises(LastPhone):
+        lifecycle.remove_phone(Phone.objects.get(), keep_last=True)
+    assert phones(user) == [(NUMBER, True)]
+    assert not SecondFactor.objects.exists()
+
+
+def test_an_unconfirmed_phone_keeps_nobody_company(user: Any) -> None:
+    """Fails when ``others`` counts those: the last that codes can go to would be gone."""
+    Phone.objects.create(user=user, number=OTHER_NUMBER)
+    with pytest.raises(LastPhone):
+        lifecycle.remove_phone(Phone.objects.get(number=NUMBER), keep_last=True)
+
+
+def test_with_the_last_phone_go_the_recovery_codes(two: Any) -> None:
+    recovery.issue(two)
+    lifecycle.remove_phone(Phone.objects.get(number=NUMBER))
+    assert RecoveryCode.objects.left(two) == 10
+    lifecycle.remove_phone(Phone.objects.get(number=OTHER_NUMBER))
+    assert not RecoveryCode.objects.filter(user=two).exists()
+
+
+def test_a_change_is_told(two: Any) -> None:
+    heard: list[Any] = []
+
+    def hear(phone: Phone, user: Any, **kwargs: Any) -> None:
+        heard.append((phone.number, user))
+
+    for signal in (signals.phone_removed, signals.primary_phone_changed):
+        signal.connect(hear)
+    try:
+        other = Phone.objects.get(number=OTHER_NUMBER)
+        lifecycle.make_primary(other)
+        lifecycle.remove_phone(other)
+    finally:
+        for signal in (signals.phone_removed, signals.primary_phone_changed):
+            signal.disconnect(hear)
+    assert heard == [(OTHER_NUMBER, two)] * 2
+
+
+# A phone that takes another's place ------------------------------------------------------------
+
+
+def enrol(user: Any, bandwidth: Any, number: str, replaces: Phone | None) -> None:
+    phone = Phone.objects.create(user=user, number=number, replaces=replaces)
+    challenge = service.send_code(user, purpose="enrol", phone=phone)
+    assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+def test_a_new_phone_takes_the_place_of_the_old_one(two: Any, bandwidth: Any) -> None:
+    old = Phone.objects.get(number=NUMBER)
+    lifecycle.rename(old, "mine")
+    enrol(two, bandwidth, THIRD_NUMBER, old)
+    assert phones(two) == [(THIRD_NUMBER, True), (OTHER_NUMBER, False)]
+    assert Phone.objects.get(number=THIRD_NUMBER).name == "mine"
+    assert SecondFactor.objects.get(user=two).verified_since is not None
+
+
+def test_another_users_phone_is_never_replaced(two: Any, bandwidth: Any) -> None:
+    """Fails when the old phone is looked for among all users'."""
+    other = make_user("bob", THIRD_NUMBER)
+    enrol(two, bandwidth, "+12025550199", Phone.objects.get(user=other))
+    assert phones(other) == [(THIRD_NUMBER, True)]
+
+
+def test_until_it_is_confirmed_the_old_phone_stays(two: Any, bandwidth: Any) -> None:
+    old = Phone.objects.get(number=NUMBER)
+    phone = Phone.objects.create(user=two, number=THIRD_NUMBER, replaces=old)
+    challenge = service.send_code(two, purpose="enrol", phone=phone)
+    assert not service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+    assert phones(two) == [(NUMBER, True), (OTHER_NUMBER, False)]
+
+
+# Sessions --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(two: Any) -> Client:
+    """Another browser, which passed with a recovery code: no phone's going alone ends that."""
+    client = Client()
+    login_verified(client, two, method="recovery_code")
+    return client
+
+
+def test_a_change_ends_the_verified_state_within_the_recheck_time(
+    two: Any, elsewhere: Client
+) -> None:
+    """Fails when ``judge`` does not look at ``verified_since``."""
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        login_verified(elsewhere, two, method="recovery_code")
+        clock.shift(10)
+        lifecycle.remove_phone(Phone.objects.get(number=OTHER_NUMBER))
+        clock.shift(289)
+        assert state(elsewhere) == "verified"
+        clock.shift(1)
+        assert state(elsewhere) == "parked"
+        login_verified(elsewhere, two)
+        clock.shift(301)
+        assert state(elsewhere) == "verified"
+
+
+def test_a_reset_ends_it_too(two: Any, elsewhere: Client, configure: Any) -> None:
+    configure(RECHECK_SECONDS=0)
+    assert state(elsewhere) == "verified"
+    lifecycle.reset(two)
+    assert state(elsewhere) == "parked"
+
+
+def test_making_another_phone_primary_ends_nothing(
+    two: Any, elsewhere: Client, configure: Any
+) -> None:
+    configure(RECHECK_SECONDS=0)
+    lifecycle.make_primary(Phone.objects.get(number=OTHER_NUMBER))
+    assert state(elsewhere) == "verified"
+
+
+def test_signing_out_elsewhere_signs_out_those_who_owe_no_code_too(
+    user: Any, configure: Any
+) -> None:
+    """Fails when ``judge`` does not look at ``signed_in_since``."""
+    configure(RECHECK_SECONDS=0, REQUIRED="never")
+    client = Client()
+    client.force_login(user)
+    assert state(client) == "exempt"
+    lifecycle.sign_out_others(user)
+    assert state(client) == "anonymous"
+    assert not client.session.keys()
+    client.force_login(user)
+    assert state(client) == "exempt"
+
+
+def test_another_users_sessions_go_on(two: Any, elsewhere: Client, configure: Any) -> None:
+    """Fails when the row is not the user's own."""
+    configure(RECHECK_SECONDS=0)
+    other = make_user("bob", THIRD_NUMBER)
+    lifecycle.sign_out_others(other)
+    lifecycle.reset(other)
+    assert state(elsewhere) == "verified"
+
+
+# Reset -----------------------------------------------------------------------------------------
+
+
+def test_a_reset_unlocks_and_keeps_what_the_user_has(two: Any, configure: Any) -> None:
+    configure(FAILURES_BEFORE_LOCK=1)
+    recovery.issue(two)
+    TrustedBrowser.objects.create(user=two, digest="x")
+    limits.counting(lambda: limits.take_failure(two))
+    assert limits.is_locked(two)
+    lifecycle.reset(two)
+    assert not limits.is_locked(two)
+    assert len(phones(two)) == 2
+    assert RecoveryCode.objects.left(two) == 10
+    assert not TrustedBrowser.objects.exists()
+
+
+def test_a_reset_can_forget_the_phones_and_the_codes(two: Any, bandwidth: Any) -> None:
+    other = make_user("bob", THIRD_NUMBER)
+    recovery.issue(other)
+    recovery.issue(two)
+    service.send_code(two)
+    lifecycle.reset(two, forget_phones=True)
+    assert phones(two) == []
+    assert RecoveryCode.objects.left(two) == 0
+    assert not Challenge.objects.filter(user=two).exists()
+    assert phones(other) == [(THIRD_NUMBER, True)]
+    assert RecoveryCode.objects.left(other) == 10
+
+
+def test_a_reset_while_a_login_is_parked_voids_its_code(
+    client: Client, two: Any, bandwidth: Any
+) -> None:
+    """Fails when challenges outlive their phone."""
+    give_password(client, two)
+    client.get("/mfa/verify/")
+    lifecycle.reset(two, forget_phones=True)
+    client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert_shut(client)

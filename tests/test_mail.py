@@ -1,0 +1,164 @@
+"""The mail that tells users of what happens to their second factor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import translation
+
+from django_bandwidth_mfa import lifecycle, mail, recovery, service, signals
+from django_bandwidth_mfa.exceptions import MFAError
+from django_bandwidth_mfa.models import Phone, SecondFactor
+from django_bandwidth_mfa.testing import login_verified
+
+from .browsing import wrong
+from .conftest import NUMBER, OTHER_NUMBER, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_mail_for_each_change_of_a_phone(
+    client: Client, user: Any, bandwidth: Any, mailoutbox: Any
+) -> None:
+    login_verified(client, user)
+    client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+    client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
+    other = Phone.objects.get(number=OTHER_NUMBER)
+    client.post("/mfa/phones/primary/", {"phone": other.choice})
+    client.post("/mfa/phones/remove/", {"phone": other.choice})
+    assert [one.subject for one in mailoutbox] == [
+        "[testserver] A phone was added to your account",
+        "[testserver] Your codes go to another phone",
+        "[testserver] A phone was removed from your account",
+    ]
+    for one in mailoutbox:
+        assert one.to == ["ada@example.com"]
+        assert "••77" in one.body
+
+
+@pytest.mark.parametrize("event", mail.MAILED)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_no_mail_holds_a_full_number_or_a_link_and_each_has_html(
+    user: Any, mailoutbox: Any, event: str, language: str
+) -> None:
+    """Fails when a template shows ``phone.number``, or says where to click."""
+    told: dict[str, Any] = {"phone": Phone.objects.get(), "many": 2, "forget_phones": True}
+    with translation.override(language):
+        SecondFactor.objects.create(user=user, language=language)
+        mail.notify(user, event, None, **told)
+    (one,) = mailoutbox
+    html, kind = one.alternatives[0]
+    assert kind == "text/html"
+    assert f'lang="{language}"' in html
+    for text in (one.body, html, one.subject):
+        assert NUMBER not in text
+        assert NUMBER[-4:] not in text
+        assert "http" not in text
+    assert "ada" in one.body
+    assert one.subject
+    assert one.subject in html
+    if language == "es":
+        assert "Hola" in one.body
+
+
+def test_every_event_that_is_mailed_is_a_signal() -> None:
+    assert all(hasattr(signals, event) for event in mail.MAILED)
+
+
+def test_recovery_codes_are_never_in_it(user: Any, mailoutbox: Any) -> None:
+    code = recovery.issue(user)[0]
+    recovery.use(user, code)
+    assert [one.subject for one in mailoutbox] == [
+        "New recovery codes were made",
+        "A recovery code was used",
+    ]
+    assert "You have 9 left" in mailoutbox[1].body
+    for one in mailoutbox:
+        assert code not in str(one.message())
+
+
+def test_a_streak_of_wrong_codes_is_told_once(
+    user: Any, bandwidth: Any, configure: Any, mailoutbox: Any
+) -> None:
+    """Fails when nobody tells the owner that their password is known."""
+    configure(FAILURES_BEFORE_WAIT=2, FAILURE_WAIT_MIN=1)
+    challenge = service.send_code(user)
+    bad = wrong(bandwidth.inbox[0]["code"])
+    service.verify_code(challenge, bad)
+    assert mailoutbox == []
+    service.verify_code(challenge, bad)
+    with pytest.raises(MFAError):
+        service.verify_code(challenge, bad)
+    assert [one.subject for one in mailoutbox] == ["Somebody may know your password"]
+    for _ in range(2):
+        recovery.use(user, "wrong")
+    assert len(mailoutbox) == 1
+
+
+def test_so_are_guesses_at_recovery_codes(user: Any, configure: Any, mailoutbox: Any) -> None:
+    configure(FAILURES_BEFORE_WAIT=2)
+    recovery.use(user, "wrong")
+    recovery.use(user, "wrong")
+    assert [one.subject for one in mailoutbox] == ["Somebody may know your password"]
+
+
+def test_turned_off_nothing_is_mailed(user: Any, configure: Any, mailoutbox: Any) -> None:
+    configure(NOTIFY=False)
+    recovery.issue(user)
+    lifecycle.reset(user)
+    assert mailoutbox == []
+
+
+def test_a_user_without_an_address_gets_none(user: Any, mailoutbox: Any) -> None:
+    user.email = ""
+    recovery.issue(user)
+    assert mailoutbox == []
+
+
+def test_a_mail_server_that_fails_stops_nothing_and_is_logged(
+    client: Client, user: Any, settings: Any, caplog: Any
+) -> None:
+    """Fails when the error is let through: a page would answer 500, or Django would log it with
+    variables."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    login_verified(client, user)
+    assert client.post("/mfa/recovery-codes/").status_code == 200
+    assert [one.event for one in caplog.records if one.levelname == "ERROR"] == ["mail_failed"]
+
+
+def test_it_is_in_the_language_of_the_page(client: Client, user: Any, mailoutbox: Any) -> None:
+    login_verified(client, user)
+    with translation.override("es"):
+        client.post("/mfa/recovery-codes/")
+    assert "Hola" in mailoutbox[0].body
+
+
+def test_what_staff_do_is_told_in_the_users_language(user: Any, mailoutbox: Any) -> None:
+    """Not in the one that the member of staff reads."""
+    SecondFactor.objects.create(user=user, language="es")
+    lifecycle.reset(user, by=make_user("staff"))
+    assert "Hola" in mailoutbox[0].body
+
+
+def test_a_change_keeps_the_language_for_later(client: Client, user: Any, mailoutbox: Any) -> None:
+    login_verified(client, user)
+    with translation.override("es"):
+        client.post("/mfa/recovery-codes/")
+    with translation.override("en"):
+        lifecycle.reset(user)
+    assert "Hola" in mailoutbox[1].body
+
+
+def test_names_and_browsers_are_text_in_it(client: Client, bandwidth: Any, mailoutbox: Any) -> None:
+    """Fails when the HTML is not escaped: the header is the visitor's to choose."""
+    user = make_user("ada", NUMBER)
+    user.username = "<b>ada</b>"
+    user.save()
+    recovery.issue(user)
+    html, _ = mailoutbox[0].alternatives[0]
+    assert "<b>ada" not in html
+    assert "&lt;b&gt;ada" in html
+    assert "Hello <b>ada</b>," in mailoutbox[0].body
