@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 from django.views import View
 
-from django_bandwidth_mfa.decorators import mfa_required
+from django_bandwidth_mfa.decorators import mfa_required, mfa_suggested
 from django_bandwidth_mfa.mixins import MFARequiredMixin
 
 
@@ -59,6 +59,16 @@ async def atransfer(request: HttpRequest) -> HttpResponse:
     return HttpResponse("async transfer")
 
 
+@mfa_suggested
+def suggesting(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("suggesting")
+
+
+@mfa_suggested
+async def asuggesting(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("async suggesting")
+
+
 class TransferView(MFARequiredMixin, View):
     mfa_max_age = 60
 
@@ -87,6 +97,8 @@ urlpatterns = [
     path("verified/", verified),
     path("transfer/", transfer),
     path("atransfer/", atransfer),
+    path("suggesting/", suggesting),
+    path("asuggesting/", asuggesting),
     path("class-transfer/", TransferView.as_view()),
     path("async-class-transfer/", AsyncTransferView.as_view()),
     path("accounts/login/", auth_views.LoginView.as_view(), name="login"),

@@ -1,0 +1,475 @@
+"""The pages on which people manage their phones, recovery codes and sessions."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+import time_machine
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient, Client
+from django.utils import timezone
+
+from django_bandwidth_mfa import recovery
+from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, SecondFactor
+from django_bandwidth_mfa.testing import login_verified
+
+from .browsing import assert_shut, give_password, sign_in, state
+from .conftest import NUMBER, OTHER_NUMBER, make_user
+
+pytestmark = pytest.mark.django_db
+
+START = 1_800_000_000
+PAGES = ("phones", "phones/remove", "phones/primary", "browsers", "recovery-codes", "suggestion")
+
+
+@pytest.fixture
+def two(db: None) -> Any:
+    return make_user("ada", NUMBER, OTHER_NUMBER)
+
+
+@pytest.fixture
+def verified(client: Client, two: Any) -> Client:
+    login_verified(client, two)
+    return client
+
+
+def text(answer: Any) -> str:
+    return unescape(answer.content.decode())
+
+
+def phone(number: str = OTHER_NUMBER) -> Phone:
+    return Phone.objects.get(number=number)
+
+
+# Who may --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_parked_login_sees_none_of_them(client: Client, two: Any, page: str, method: str) -> None:
+    """Fails when ``SignedInView`` lets it: a password alone would be enough to read them."""
+    give_password(client, two)
+    path = f"/mfa/{page}/?phone={phone().choice}"
+    assert getattr(client, method)(path)["Location"].startswith("/mfa/verify/?next=/mfa/")
+    assert_shut(client)
+    assert Phone.objects.filter(user=two).count() == 2
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_anonymous_visitor_is_sent_to_the_login_page(client: Client, page: str) -> None:
+    assert client.get(f"/mfa/{page}/")["Location"].startswith("/accounts/login/")
+
+
+@pytest.mark.parametrize("page", ["remove", "primary"])
+def test_a_change_takes_a_code_of_the_last_minutes_and_then_goes_on(
+    client: Client, two: Any, bandwidth: Any, page: str
+) -> None:
+    """Fails when ``FreshView`` asks for no code, or forgets which phone it was about."""
+    path = f"/mfa/phones/{page}/"
+    with time_machine.travel(START, tick=False) as clock:
+        login_verified(client, two)
+        clock.shift(300)
+        answer = client.post(path, {"phone": phone().choice})
+        here = f"{path}?phone={phone().choice}"
+        assert unescape(answer["Location"]) == f"/mfa/verify/?next={path}%3Fphone%3D{phone().pk}"
+        assert Phone.objects.get(is_primary=True).number == NUMBER
+        client.post("/mfa/send/", {"next": here})
+        code = bandwidth.inbox[0]["code"]
+        answer = client.post("/mfa/verify/", {"code": code, "next": here})
+        assert answer["Location"] == here
+        assert client.get(here).status_code == 200
+        assert client.post(here)["Location"].startswith("/mfa/phones/")
+    changed = not Phone.objects.filter(number=OTHER_NUMBER, is_primary=False).exists()
+    assert changed
+
+
+def test_adding_a_phone_takes_one_too(client: Client, two: Any, bandwidth: Any) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        login_verified(client, two)
+        clock.shift(300)
+        answer = client.post("/mfa/phones/add/", {"number": "+12025550188"})
+    assert answer["Location"] == "/mfa/verify/?next=/mfa/phones/add/"
+    assert bandwidth.inbox == []
+
+
+@pytest.mark.parametrize("page", ["remove", "primary"])
+def test_another_users_phone_cannot_be_touched(verified: Client, page: str) -> None:
+    """Fails when the phone is looked for among all users'."""
+    bob = make_user("bob", "+12025550188", "+12025550189")
+    theirs = Phone.objects.get(number="+12025550189")
+    for method in (verified.get, verified.post):
+        assert method(f"/mfa/phones/{page}/?phone={theirs.choice}")["Location"] == "/mfa/phones/"
+    verified.post("/mfa/phones/", {"phone": theirs.choice, "name": "mine now"})
+    found = [(one.number, one.is_primary, one.name) for one in Phone.objects.confirmed(bob)]
+    assert found == [("+12025550188", True, ""), ("+12025550189", False, "")]
+
+
+@pytest.mark.parametrize("junk", ["", "0", "x", "²", "-1", "9" * 30, "\x00", NUMBER])
+def test_nonsense_names_no_phone(verified: Client, junk: str) -> None:
+    for page in ("remove", "primary", "add"):
+        verified.get(f"/mfa/phones/{page}/", {"phone": junk})
+        verified.post(f"/mfa/phones/{page}/", {"phone": junk})
+    verified.post("/mfa/phones/", {"phone": junk, "name": "x"})
+    assert Phone.objects.count() == 2
+
+
+def test_a_get_changes_nothing(verified: Client) -> None:
+    for page in ("remove", "primary"):
+        assert verified.get(f"/mfa/phones/{page}/?phone={phone().choice}").status_code == 200
+    verified.get("/mfa/sign-out-others/")
+    verified.get("/mfa/recovery-codes/")
+    assert Phone.objects.get(is_primary=True).number == NUMBER
+    assert Phone.objects.count() == 2
+    assert not SecondFactor.objects.exists()
+    assert not RecoveryCode.objects.exists()
+
+
+# The list --------------------------------------------------------------------------------------
+
+
+def test_the_list_shows_what_can_be_done_and_no_full_number(verified: Client) -> None:
+    page = text(verified.get("/mfa/phones/"))
+    assert "••42" in page
+    assert "••77" in page
+    assert "used first" in page
+    assert "You have none." in page
+    for number in (NUMBER, OTHER_NUMBER):
+        assert number[1:] not in page
+    assert page.count("phones/remove/") == 2
+    assert page.count("phones/primary/") == 1
+
+
+def test_an_unconfirmed_phone_is_not_listed(verified: Client, two: Any) -> None:
+    Phone.objects.create(user=two, number="+12025550188")
+    assert "••88" not in text(verified.get("/mfa/phones/"))
+
+
+def test_a_phone_is_named(verified: Client) -> None:
+    verified.post("/mfa/phones/", {"phone": phone().choice, "name": "  the <b>red</b> one "})
+    assert phone().name == "the <b>red</b> one"
+    assert b"<b>red" not in verified.get("/mfa/phones/").content
+    verified.post("/mfa/phones/", {"phone": phone().choice, "name": ""})
+    assert phone().name == ""
+
+
+@pytest.mark.parametrize("name", ["x" * 41, "my +12025550177"])
+def test_a_name_that_will_not_do_is_told_and_not_lost(verified: Client, name: str) -> None:
+    page = text(verified.post("/mfa/phones/", {"phone": phone().choice, "name": name}))
+    assert 'role="alert"' in page
+    assert name in page
+    assert "<title>Error: Your phones" in page
+    assert phone().name == ""
+
+
+def test_ids_on_the_page_are_unique(verified: Client) -> None:
+    ids = re.findall(r' id="([^"]+)"', text(verified.get("/mfa/phones/")))
+    assert len(ids) == len(set(ids))
+    labels = set(re.findall(r' for="([^"]+)"', text(verified.get("/mfa/phones/"))))
+    assert labels <= set(ids)
+
+
+def test_a_user_without_a_phone_is_invited_to_add_one(client: Client, newcomer: Any) -> None:
+    client.force_login(newcomer)
+    page = text(client.get("/mfa/phones/"))
+    assert "You have no phone here yet" in page
+    assert "Add a phone" in page
+
+
+# Removing, making primary ----------------------------------------------------------------------
+
+
+def test_a_phone_is_removed_and_this_session_stays(verified: Client, configure: Any) -> None:
+    configure(RECHECK_SECONDS=0)
+    answer = verified.post("/mfa/phones/remove/", {"phone": phone().choice}, follow=True)
+    assert "The phone ••77 is removed." in text(answer)
+    assert "sign out everywhere else now" in text(answer)
+    assert not Phone.objects.filter(number=OTHER_NUMBER).exists()
+    assert state(verified) == "verified"
+
+
+@pytest.mark.parametrize("required", ["all", "staff", "tests.test_phone_pages.everybody"])
+def test_the_last_phone_stays_while_the_policy_obliges(
+    client: Client, configure: Any, required: str
+) -> None:
+    """Fails when ``PhoneRemoveView`` does not ask the policy."""
+    configure(REQUIRED=required)
+    login_verified(client, make_user("ada", NUMBER, is_staff=True))
+    only = Phone.objects.get()
+    assert "phones/remove/" not in text(client.get("/mfa/phones/"))
+    answer = client.post("/mfa/phones/remove/", {"phone": only.choice})
+    assert "This is your only phone" in text(answer)
+    assert Phone.objects.count() == 1
+
+
+def everybody(request: Any, user: Any) -> bool:
+    return True
+
+
+def test_the_last_phone_may_go_where_nothing_obliges(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(RECHECK_SECONDS=0)
+    sign_in(client, user, bandwidth)
+    client.post("/mfa/phones/remove/", {"phone": Phone.objects.get().choice})
+    assert not Phone.objects.exists()
+    assert state(client) == "exempt"
+    client.post("/accounts/logout/")
+    assert give_password(client, user)["Location"] == "/account/"
+
+
+def test_another_phone_is_used_first(verified: Client, two: Any, bandwidth: Any) -> None:
+    verified.post("/mfa/phones/primary/", {"phone": phone().choice})
+    verified.post("/accounts/logout/")
+    give_password(verified, two)
+    verified.get("/mfa/verify/")
+    assert bandwidth.inbox[0]["to"] == OTHER_NUMBER
+
+
+# Changing, adding ------------------------------------------------------------------------------
+
+
+def test_a_number_is_changed(client: Client, user: Any, bandwidth: Any, configure: Any) -> None:
+    """Fails when the new phone only comes beside the old one."""
+    configure(RECHECK_SECONDS=0, REQUIRED="all")
+    login_verified(client, user)
+    old = Phone.objects.get()
+    page = text(client.get(f"/mfa/phones/add/?phone={old.choice}"))
+    assert "takes the place of" in page
+    assert "••42" in page
+    client.post("/mfa/phones/add/", {"number": OTHER_NUMBER, "phone": old.choice})
+    assert [one.number for one in Phone.objects.confirmed(user)] == [NUMBER]
+    answer = client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
+    assert answer["Location"] == "/account/"
+    assert [(one.number, one.is_primary) for one in Phone.objects.all()] == [(OTHER_NUMBER, True)]
+    assert state(client) == "verified"
+
+
+def test_a_number_that_is_there_already_is_told(verified: Client, bandwidth: Any) -> None:
+    answer = verified.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+    assert "This phone is on your account already." in text(answer)
+    assert bandwidth.inbox == []
+
+
+def test_a_number_without_a_country_code_is_told_how_it_is_read(
+    client: Client, newcomer: Any, configure: Any, bandwidth: Any
+) -> None:
+    configure(DEFAULT_REGION="GB")
+    client.force_login(newcomer)
+    page = text(client.get("/mfa/phones/add/"))
+    assert "GB (+44)" in page
+    assert "+44 7400 123456" in page
+    client.post("/mfa/phones/add/", {"number": "07400 123456"})
+    assert bandwidth.inbox[0]["to"] == "+447400123456"
+
+
+# Recovery codes --------------------------------------------------------------------------------
+
+
+def enrol(client: Client, bandwidth: Any) -> Any:
+    client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+    return client.post(
+        "/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"], "next": "/transfer/"}
+    )
+
+
+def test_the_first_phone_brings_recovery_codes_shown_once(
+    client: Client, newcomer: Any, bandwidth: Any
+) -> None:
+    client.force_login(newcomer)
+    page = enrol(client, bandwidth)["Location"]
+    shown = re.findall(r"(?:[0-9A-Z]{4}-){5}[0-9A-Z]{4}", text(client.get(page)))
+    assert len(shown) == 10
+    assert RecoveryCode.objects.left(newcomer) == 10
+    again = text(client.get(page))
+    assert not re.search(r"(?:[0-9A-Z]{4}-){5}", again)
+    assert RecoveryCode.objects.left(newcomer) == 10
+    client.post("/accounts/logout/")
+    give_password(client, newcomer)
+    client.post("/mfa/recovery-code/", {"recovery_code": shown[0]})
+    assert state(client) == "verified"
+
+
+def test_looking_ahead_makes_none(client: Client, newcomer: Any, bandwidth: Any) -> None:
+    """Fails when HEAD makes the set: it would be shown to nobody."""
+    client.force_login(newcomer)
+    page = enrol(client, bandwidth)["Location"]
+    client.head(page)
+    assert RecoveryCode.objects.left(newcomer) == 0
+
+
+def test_the_page_leads_on_to_where_the_visitor_was_going(
+    client: Client, newcomer: Any, bandwidth: Any
+) -> None:
+    client.force_login(newcomer)
+    assert 'href="/transfer/"' in text(client.get(enrol(client, bandwidth)["Location"]))
+    page = text(client.get("/mfa/recovery-codes/?next=//evil.example/"))
+    assert "evil" not in page
+
+
+def test_a_second_phone_brings_none(verified: Client, bandwidth: Any) -> None:
+    verified.post("/mfa/phones/add/", {"number": "+12025550188"})
+    answer = verified.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
+    assert answer["Location"] == "/account/"
+    assert not RecoveryCode.objects.exists()
+
+
+def test_where_a_set_holds_none_the_first_phone_brings_none(
+    client: Client, newcomer: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(RECOVERY_CODES=0)
+    client.force_login(newcomer)
+    assert enrol(client, bandwidth)["Location"] == "/transfer/"
+    assert "Recovery codes" not in text(client.get("/mfa/phones/"))
+
+
+def test_few_codes_left_are_warned_of(verified: Client, two: Any) -> None:
+    verified.post("/mfa/recovery-codes/")
+    assert 'class="mfa-error"' not in text(verified.get("/mfa/phones/"))
+    used = RecoveryCode.objects.filter(user=two).values_list("pk", flat=True)[:7]
+    RecoveryCode.objects.filter(pk__in=list(used)).update(used_at=timezone.now())
+    for page in ("/mfa/phones/", "/mfa/recovery-codes/"):
+        shown = text(verified.get(page))
+        assert 'class="mfa-error"' in shown
+        assert "You have 3 left." in shown
+
+
+def test_a_login_with_a_recovery_code_says_how_many_are_left(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    code = recovery.issue(user)[0]
+    give_password(client, user, "/mfa/phones/")
+    answer = client.post("/mfa/recovery-code/", {"recovery_code": code}, follow=True)
+    assert "You have 9 recovery codes left. If your phone is gone, change it now." in text(answer)
+
+
+# Signing out everywhere else -------------------------------------------------------------------
+
+
+def test_everywhere_else_is_signed_out_and_here_is_not(verified: Client, two: Any) -> None:
+    """Fails when ``judge`` does not look at ``signed_in_since``, or ``outlive`` is not called."""
+    with time_machine.travel(START, tick=False) as clock:
+        login_verified(verified, two)
+        elsewhere = Client()
+        login_verified(elsewhere, two)
+        clock.shift(1)
+        answer = verified.post("/mfa/sign-out-others/", follow=True)
+        assert "All your other browsers are signed out, within 5 minutes." in text(answer)
+        clock.shift(300)
+        assert state(elsewhere) == "anonymous"
+        assert state(verified) == "verified"
+        clock.shift(300)
+        assert state(verified) == "verified"
+
+
+# A suggestion ----------------------------------------------------------------------------------
+
+
+def test_a_phone_is_suggested_once_a_session_and_not_after_not_now(
+    client: Client, newcomer: Any
+) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        client.force_login(newcomer)
+        here = "/mfa/suggestion/?next=/suggesting/%3Fpage%3D2"
+        assert client.get("/suggesting/?page=2")["Location"] == here
+        assert "Not now" in text(client.get(here))
+        assert client.get("/suggesting/").status_code == 200
+        assert client.post(here)["Location"] == "/suggesting/?page=2"
+        client.force_login(make_user("other"))
+        assert client.get("/suggesting/").status_code == 302
+        client.force_login(newcomer)
+        assert client.get("/suggesting/").status_code == 200
+        clock.shift(31 * 86_400)
+        client.logout()
+        client.force_login(newcomer)
+        assert client.get("/suggesting/").status_code == 302
+
+
+def test_nothing_is_suggested_to_those_who_have_one_or_cannot(
+    verified: Client, newcomer: Any, configure: Any
+) -> None:
+    assert verified.get("/suggesting/").status_code == 200
+    assert Client().get("/suggesting/").status_code == 200
+    client = Client()
+    client.force_login(newcomer)
+    assert client.post("/suggesting/").status_code == 200
+    configure(GET_PHONES="tests.test_phone_pages.no_numbers")
+    assert client.get("/suggesting/").status_code == 200
+
+
+def no_numbers(user: Any) -> list[str]:
+    return []
+
+
+def test_async_views_suggest_too(newcomer: Any) -> None:
+    client = AsyncClient()
+    client.force_login(newcomer)
+    get = async_to_sync(client.get)
+    assert get("/asuggesting/")["Location"] == "/mfa/suggestion/?next=/asuggesting/"
+    assert get("/asuggesting/").status_code == 200
+
+
+# A site that keeps the numbers itself ----------------------------------------------------------
+
+
+def numbers(user: Any) -> list[str]:
+    return [NUMBER, OTHER_NUMBER]
+
+
+@pytest.fixture
+def kept_elsewhere(configure: Any, bandwidth: Any, newcomer: Any) -> Any:
+    configure(GET_PHONES="tests.test_phone_pages.numbers", TRUST_DAYS=30, RECHECK_SECONDS=0)
+    return newcomer
+
+
+def test_everything_but_adding_and_removing_works(
+    client: Client, kept_elsewhere: Any, bandwidth: Any, mailoutbox: Any
+) -> None:
+    user = kept_elsewhere
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    assert bandwidth.inbox[0]["to"] == NUMBER
+    client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"], "trust": "on"})
+    assert state(client) == "verified"
+    page = text(client.get("/mfa/phones/"))
+    assert "••42" in page
+    assert "phones/add" not in page
+    assert "phones/remove" not in page
+    for path in ("add", "confirm", "remove", "primary"):
+        assert client.get(f"/mfa/phones/{path}/").status_code == 403
+        assert client.post(f"/mfa/phones/{path}/").status_code == 403
+    assert client.post("/mfa/phones/", {"phone": "x", "name": "x"}).status_code == 302
+    codes = text(client.post("/mfa/recovery-codes/"))
+    code = re.search(r"(?:[0-9A-Z]{4}-){5}[0-9A-Z]{4}", codes)
+    assert code
+    assert "Unknown browser" in text(client.get("/mfa/browsers/"))
+    client.post("/mfa/sign-out-others/")
+    assert state(client) == "verified"
+    client.post("/accounts/logout/")
+    give_password(client, user)
+    client.post("/mfa/recovery-code/", {"recovery_code": code[0]})
+    assert state(client) == "verified"
+    assert len(mailoutbox) == 4
+    assert not Phone.objects.exists()
+    assert Challenge.objects.get().phone is None
+
+
+# Names and addresses ---------------------------------------------------------------------------
+
+
+def test_no_page_is_kept_in_a_cache_or_framed(verified: Client) -> None:
+    for page in PAGES:
+        answer = verified.get(f"/mfa/{page}/", {"phone": phone().choice})
+        assert answer.status_code == 200, page
+        assert "no-store" in answer["Cache-Control"]
+        assert answer["X-Frame-Options"] == "DENY"
+
+
+def test_a_sign_in_still_takes_no_more_queries(
+    client: Client, user: Any, bandwidth: Any, django_assert_num_queries: Any
+) -> None:
+    sign_in(client, user, bandwidth)
+    with django_assert_num_queries(2):  # Django's own: the session and the user
+        client.get("/account/")
