@@ -23,6 +23,7 @@
 ``bandwidth_mfa.W012``       (``--deploy``) ``TRUSTED_PROXIES`` is not set, not even to 0.
 ``bandwidth_mfa.W013``       (``--deploy``) Receipts are on, and any ``Host`` header is believed.
 ``bandwidth_mfa.W014``       (``--deploy``) ``RECEIPT_SECRET`` is short.
+``bandwidth_mfa.W015``       (``--deploy``) Mail goes out over SMTP without an ``EMAIL_TIMEOUT``.
 ===========================  =======================================================================
 """
 
@@ -274,6 +275,16 @@ def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 "with them the secret of their address.",
                 hint="Name the site's hosts in ALLOWED_HOSTS.",
                 id="bandwidth_mfa.W013",
+            )
+        )
+    by_smtp = django_settings.EMAIL_BACKEND == "django.core.mail.backends.smtp.EmailBackend"
+    if settings.NOTIFY and by_smtp and django_settings.EMAIL_TIMEOUT is None:
+        found.append(
+            Warning(
+                "EMAIL_TIMEOUT is not set: a mail server that hangs would hold the pages that mail "
+                "users of changes to their second factor.",
+                hint="Set EMAIL_TIMEOUT = 10 (seconds), or an EMAIL_BACKEND that queues.",
+                id="bandwidth_mfa.W015",
             )
         )
     secret = settings.RECEIPT_SECRET

@@ -9,7 +9,7 @@ them.
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -325,14 +325,22 @@ class RecoveryCode(models.Model):
 
 
 class TrustedBrowserQuerySet(models.QuerySet["TrustedBrowser"]):
+    def over(self) -> TrustedBrowserQuerySet:
+        """Those older than ``TRUST_DAYS``."""
+        return self.filter(created_at__lte=_trusted_since())
+
     def valid(self, user: Any) -> TrustedBrowserQuerySet:
         """Those that ``user`` may sign in with, without a code: neither older than ``TRUST_DAYS``
         nor from before a change of password."""
         return self.filter(
             user=user,
-            created_at__gt=timezone.now() - timedelta(days=conf.settings.TRUST_DAYS),
+            created_at__gt=_trusted_since(),
             auth_hash__in=auth_hashes(user),
         )
+
+
+def _trusted_since() -> datetime:
+    return timezone.now() - timedelta(days=conf.settings.TRUST_DAYS)
 
 
 class TrustedBrowser(models.Model):

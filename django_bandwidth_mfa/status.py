@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from . import limits
 from .conf import settings
-from .models import Challenge, Delivery, Phone, RecoveryCode
+from .models import Challenge, Delivery, Phone, RecoveryCode, TrustedBrowser
 
 # Pumped messages reach machines that type no codes.  People type most of theirs, so fewer than
 # half of the last hour's is a sign; under 20 codes it is chance.
@@ -127,6 +127,7 @@ def of_user(user: Any) -> dict[str, Any]:
             for phone in Phone.objects.confirmed(user)
         ],
         "recovery_codes_left": RecoveryCode.objects.left(user),
+        "trusted_browsers": TrustedBrowser.objects.valid(user).count(),
         "locked": limits.is_locked(user),
         "wrong_codes_in_a_row": limits.failures(user),
         "seconds_until_try": limits.seconds_until_try(user),

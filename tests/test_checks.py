@@ -193,6 +193,18 @@ def test_deployment(settings: Any) -> None:
     assert ids(check_deployment(None)) == ["W010", "W011", "W012", "W013", "W014"]
 
 
+def test_a_mail_server_that_may_hang_is_warned_of(settings: Any) -> None:
+    settings.SESSION_COOKIE_SECURE = True
+    settings.BANDWIDTH_MFA = {**GOOD, "TRUSTED_PROXIES": 0}
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    assert ids(check_deployment(None)) == ["W015"]
+    settings.EMAIL_TIMEOUT = 10
+    assert check_deployment(None) == []
+    settings.EMAIL_TIMEOUT = None
+    settings.BANDWIDTH_MFA = {**settings.BANDWIDTH_MFA, "NOTIFY": False}
+    assert check_deployment(None) == []
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from django_bandwidth_mfa import recovery, service, signals, status
 from django_bandwidth_mfa.exceptions import Locked, MFAError
-from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode
+from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode, TrustedBrowser
 
 from .browsing import give_password, state, wrong
 from .conftest import NUMBER, OTHER_NUMBER, make_user
@@ -98,6 +98,7 @@ def test_one_users_figures_mask_the_number(user: Any, bandwidth: Any) -> None:
         "user": "ada",
         "phones": [{"number": "••42", "primary": True}, {"number": "••77", "primary": False}],
         "recovery_codes_left": 0,
+        "trusted_browsers": 0,
         "locked": False,
         "wrong_codes_in_a_row": 1,
         "seconds_until_try": 0,
@@ -110,6 +111,7 @@ def test_a_user_who_was_sent_nothing_has_nothing_to_wait_for(newcomer: Any) -> N
         "user": "newcomer",
         "phones": [],
         "recovery_codes_left": 0,
+        "trusted_browsers": 0,
         "locked": False,
         "wrong_codes_in_a_row": 0,
         "seconds_until_try": 0,
@@ -234,7 +236,7 @@ def test_a_purge_forgets_what_is_over_and_nothing_else(
         clock.shift(86_400 + 1)
         counters = {"failures", "recovery-failures", "cooldown"}
         dry = run("mfa_purge", "--dry-run")
-        assert dry == "Would delete 0 challenges, 1 spent codes, 5 counters.\n"
+        assert dry == "Would delete 0 challenges, 1 spent codes, 5 counters, 0 trusted browsers.\n"
         assert SpentCode.objects.count() == 1
         assert run("mfa_purge") == dry.replace("Would delete", "Deleted")
         left = {key.split(":")[0] for key in Counter.objects.values_list("key", flat=True)}
@@ -243,7 +245,7 @@ def test_a_purge_forgets_what_is_over_and_nothing_else(
         service.send_code(user)
         run("mfa_purge")
         clock.shift(30 * 86_400)
-        assert run("mfa_purge").startswith("Deleted 2 challenges, 0 spent codes, 5 counters.")
+        assert run("mfa_purge").startswith("Deleted 2 challenges, 0 spent codes, 5 counters")
         assert Challenge.objects.count() == 1
 
 
@@ -252,6 +254,16 @@ def test_a_purge_goes_through_many_rows_and_keeps_the_new_ones(user: Any) -> Non
     challenges(user, 3, 0)
     assert run("mfa_purge").startswith("Deleted 2500 challenges")
     assert Challenge.objects.count() == 3
+
+
+def test_a_purge_forgets_browsers_that_are_trusted_no_more(user: Any, configure: Any) -> None:
+    configure(TRUST_DAYS=30)
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        TrustedBrowser.objects.create(user=user, digest="old")
+        clock.shift(30 * 86_400)
+        TrustedBrowser.objects.create(user=user, digest="new")
+        assert run("mfa_purge").endswith(" 1 trusted browsers.\n")
+    assert TrustedBrowser.objects.get().digest == "new"
 
 
 def test_a_purge_of_today_is_refused(db: None) -> None:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ... import limits
-from ...models import Challenge, SpentCode
+from ...models import Challenge, SpentCode, TrustedBrowser
 
 # Rows per DELETE: so many that it is quick, so few that no table is locked for long.
 BATCH = 1000
@@ -17,8 +17,9 @@ BATCH = 1000
 
 class Command(BaseCommand):
     help = (
-        "Forget what is over: old challenges, codes that Bandwidth would not take any more, and "
-        "counters that limit nobody. Locks, waits and recovery codes stay."
+        "Forget what is over: old challenges, codes that Bandwidth would not take any more, "
+        "counters that limit nobody, and browsers trusted longer ago than TRUST_DAYS. Locks, waits "
+        "and recovery codes stay."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -39,6 +40,7 @@ class Command(BaseCommand):
             "challenges": Challenge.objects.filter(sent_at__lt=now - timedelta(days=days)),
             "spent codes": SpentCode.objects.filter(expires_at__lte=now),
             "counters": limits.over(),
+            "trusted browsers": TrustedBrowser.objects.over(),
         }
         told = []
         for name, rows in found.items():
