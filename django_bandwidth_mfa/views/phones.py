@@ -18,7 +18,7 @@ from ..decorators import lead_to_code
 from ..exceptions import LastPhone, MFAError, NoPhone
 from ..flows import EnrolFlow, Flow
 from ..forms import PhoneForm, PhoneNameForm
-from ..models import Phone, RecoveryCode, TrustedBrowser
+from ..models import Phone, RecoveryCode
 from ..redirects import destination, next_of
 from ..sessions import mfa_of
 from .base import STEP_UP_SECONDS, FreshView, MFAView, SignedInView, code_form
@@ -67,7 +67,6 @@ class PhonesView(SignedInView):
             "few_recovery_codes": recovery.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
             "trust_days": settings.TRUST_DAYS,
-            "browsers": settings.TRUST_DAYS and TrustedBrowser.objects.valid(self.user).count(),
             "done_url": destination(request),
         }
         return render(request, self.template_name, context)

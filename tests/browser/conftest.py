@@ -45,6 +45,18 @@ def patient_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
+def trusting_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The same, and browsers may be trusted."""
+    changes = {
+        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
+        "BANDWIDTH_MFA_RESEND_COOLDOWN": "[0]",
+        "BANDWIDTH_MFA_TRUST_DAYS": "30",
+    }
+    with Demo(tmp_path_factory.mktemp("trusting_demo"), changes) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def receipts_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo that is told what becomes of its messages."""
     changes = {

@@ -68,7 +68,8 @@ def make_recovery_codes(page: Page, demo: Demo, who: Member) -> list[str]:
     """Sign in, and write the codes down."""
     sign_in(page, demo, who)
     page.goto(f"{demo.url}/account/")
-    page.get_by_role("link", name="Recovery codes").click()
+    page.get_by_role("link", name="Phones and recovery codes").click()
+    page.get_by_role("link", name="Make new codes").click()
     press(page, "Make new codes")
     codes = page.get_by_role("listitem").all_inner_texts()
     assert len(codes) == 10

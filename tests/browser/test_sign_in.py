@@ -241,7 +241,9 @@ def test_a_newcomer_adds_a_phone_and_is_signed_in(page: Page, demo: Demo) -> Non
     expect_shut_out(page, demo)
     page.goto(f"{demo.url}/mfa/phones/confirm/")
     type_code(page, code)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
     # The page that was asked for last is where the code leads.
+    page.get_by_role("link", name="I have kept them").click()
     expect_path(page, demo, "/account/")
     expect_signed_in(page, demo, newcomer)
 
@@ -283,7 +285,8 @@ def visit_every_page(page: Page, demo: Demo) -> Iterator[str]:
     expect(page.get_by_role("alert")).to_be_visible()
     yield "verify, with an error"
     type_code(page, code)
-    for path in ("/account/", "/account/transfer/"):
+    pages = ("phones/", "phones/add/", "browsers/", "recovery-codes/", "suggestion/")
+    for path in ("/account/", "/account/transfer/", *(f"/mfa/{one}" for one in pages)):
         page.goto(f"{demo.url}{path}")
         expect_path(page, demo, path)
         yield path
