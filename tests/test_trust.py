@@ -143,7 +143,7 @@ def test_it_ends_with_its_days(user: Any, bandwidth: Any) -> None:
 
 
 def test_turned_off_it_lets_nobody_in(trusted: Client, user: Any, configure: Any) -> None:
-    """Fails when ``recognise`` does not look at ``TRUST_DAYS``."""
+    """Fails when neither ``recognise`` nor ``valid`` looks at ``TRUST_DAYS``."""
     configure(TRUST_DAYS=0)
     assert_not_trusted(trusted, user)
 
@@ -185,8 +185,11 @@ def test_changes_of_the_second_factor_void_it(
 
 
 def test_another_users_cookie_is_worth_nothing(trusted: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when the digest is looked for among all users' browsers."""
+    """Fails when the digest is looked for among all users' browsers.  (The same password hash, for
+    another one would keep them out too.)"""
     other = make_user("bob", OTHER_NUMBER)
+    other.password = user.password
+    other.save()
     value = trusted.cookies[trust.cookie_name(user)].value
     trusted.cookies[trust.cookie_name(other)] = value
     assert_not_trusted(trusted, other)
