@@ -1,0 +1,297 @@
+"""The admin: ledgers to look at, and a user's second factor on the user's own page.
+
+Numbers are masked everywhere, and nothing can be added or edited: a phone that staff typed in would
+be one that nobody has proven.  A site with a user admin of its own adds the second factor to it::
+
+    class MyUserAdmin(SecondFactorAdminMixin, UserAdmin): ...
+
+Django's stock user admin is given it without being asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.contrib.auth import get_user_model
+from django.contrib.auth.admin import UserAdmin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from . import lifecycle, limits, status, trust
+from .conf import settings
+from .models import Challenge, Counter, Phone, RecoveryCode, TrustedBrowser
+
+# Generic to the type checker, not to the running program.
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Phone, Any]
+else:
+    ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
+
+USER = f"user__{get_user_model().USERNAME_FIELD}"
+
+
+# The ledgers ---------------------------------------------------------------------------------
+
+
+class Ledger(ModelAdmin):
+    """Rows to look at; ``mfa_purge`` takes the old ones away."""
+
+    may_delete = False
+    search_fields: ClassVar[Any] = (USER,)
+    list_select_related: ClassVar[Any] = ("user",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Django asks for each row that goes along with another: whoever may delete a user may.
+        match = request.resolver_match
+        ours = f"{self.opts.app_label}_{self.opts.model_name}_"
+        if obj is not None and match is not None and not str(match.url_name).startswith(ours):
+            return True
+        return self.may_delete and super().has_delete_permission(request, obj)
+
+
+@admin.register(Phone)
+class PhoneAdmin(Ledger):
+    """Deleting one is what its owner's "remove" is."""
+
+    may_delete = True
+    fields = ("user", "masked", "name", "is_primary", "confirmed_at", "created_at")
+    readonly_fields = fields
+    list_display = ("masked", "user", "name", "is_primary", "confirmed_at")
+    list_filter = ("is_primary", ("confirmed_at", admin.EmptyFieldListFilter))
+
+    def delete_model(self, request: HttpRequest, obj: Phone) -> None:
+        lifecycle.remove_phone(obj, request=request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Phone]) -> None:
+        for phone in queryset.select_related("user"):
+            lifecycle.remove_phone(phone, request=request)
+
+
+@admin.register(Challenge)
+class ChallengeAdmin(Ledger):
+    fields = (
+        *("id", "user", "purpose", "channel", "masked", "sent_at", "expires_at", "tries"),
+        *("passed_at", "failure", "delivery", "delivery_error", "provider_id"),
+    )
+    readonly_fields = fields
+    list_display = ("sent_at", "user", "purpose", "channel", "masked", "tries", "passed_at")
+    # No date_hierarchy: on MariaDB that needs time zone tables which few have loaded.
+    list_filter = ("sent_at", "purpose", "channel", "delivery", "failure")
+
+
+@admin.register(RecoveryCode)
+class RecoveryCodeAdmin(Ledger):
+    fields = ("user", "created_at", "used_at")
+    readonly_fields = fields
+    list_display = ("user", "created_at", "used_at")
+    list_filter = (("used_at", admin.EmptyFieldListFilter),)
+
+
+@admin.register(TrustedBrowser)
+class TrustedBrowserAdmin(Ledger):
+    may_delete = True
+    fields = ("user", "name", "created_at", "last_used_at")
+    readonly_fields = fields
+    list_display = ("__str__", "user", "created_at", "last_used_at")
+
+    def delete_model(self, request: HttpRequest, obj: TrustedBrowser) -> None:
+        trust.forget(obj.user, str(obj.pk), request=request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[TrustedBrowser]) -> None:
+        for browser in queryset.select_related("user"):
+            self.delete_model(request, browser)
+
+
+@admin.register(Counter)
+class CounterAdmin(Ledger):
+    """Keys name users by primary key, and numbers and addresses by a digest."""
+
+    fields = ("key", "count", "until")
+    readonly_fields = fields
+    list_display = ("key", "count", "until")
+    search_fields = ("key",)
+    list_select_related = False
+
+
+# On the user's page ---------------------------------------------------------------------------
+
+
+class SecondFactorFilter(admin.SimpleListFilter):
+    """Users with a phone, without one, and those who are locked out."""
+
+    title = gettext_lazy("second factor")
+    parameter_name = "second_factor"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        by_phone = [("with", _("With a phone")), ("without", _("Without a second factor"))]
+        # Where GET_PHONES keeps the numbers, no query can tell.
+        known = by_phone if settings.GET_PHONES is None else []
+        return [*known, ("locked", _("Locked out"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        phones = Phone.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)
+        if self.value() == "with":
+            return queryset.filter(Exists(phones))
+        if self.value() == "without":
+            return queryset.filter(~Exists(phones))
+        if self.value() == "locked":
+            return queryset.filter(pk__in=limits.locked_users())
+        return queryset
+
+
+class SecondFactorInline(TabularInline):
+    """How the user's second factor stands.  It has no rows, so it takes no part in saving."""
+
+    model = Phone
+    verbose_name_plural = gettext_lazy("Two-factor login")
+    template = "admin/bandwidth_mfa/second_factor.html"
+    extra = max_num = 0
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Phone]:
+        return super().get_queryset(request).none()
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.second_factor = {  # type: ignore[attr-defined]
+            **status.of_user(obj),
+            "reset_url": reverse(
+                f"admin:{obj._meta.app_label}_{obj._meta.model_name}_reset_second_factor",
+                args=[obj.pk],
+                current_app=self.admin_site.name,
+            )
+            if may_reset(request)
+            else "",
+        }
+        return formset
+
+
+def may_reset(request: HttpRequest) -> bool:
+    return request.user.has_perm("bandwidth_mfa.reset_second_factor")
+
+
+class SecondFactorAdminMixin:
+    """Left of a user admin: the status on the user's page, a filter, and the reset."""
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        inlines: list[Any] = list(super().get_inlines(request, obj))  # type: ignore[misc]
+        return inlines if obj is None else [*inlines, SecondFactorInline]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [*super().get_list_filter(request), SecondFactorFilter]  # type: ignore[misc]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]
+        if may_reset(request):
+            label = _("Reset the second factor of the chosen users")
+            actions["reset_second_factor"] = (reset_selected, "reset_second_factor", label)
+        return actions
+
+    def get_urls(self) -> list[Any]:
+        site: admin.AdminSite = self.admin_site  # type: ignore[attr-defined]
+        opts = self.opts  # type: ignore[attr-defined]
+        return [
+            path(
+                "<path:object_id>/reset-second-factor/",
+                site.admin_view(self.reset_second_factor_view),
+                name=f"{opts.app_label}_{opts.model_name}_reset_second_factor",
+            ),
+            *super().get_urls(),  # type: ignore[misc]
+        ]
+
+    def reset_second_factor_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if user is None:
+            opts = self.opts  # type: ignore[attr-defined]
+            return self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined, no-any-return]
+                request, opts, object_id
+            )
+        back = reverse(
+            f"admin:{user._meta.app_label}_{user._meta.model_name}_change",
+            args=[user.pk],
+            current_app=self.admin_site.name,  # type: ignore[attr-defined]
+        )
+        answer = ask_or_reset(self, request, [user])
+        return answer or HttpResponseRedirect(back)
+
+
+def reset_selected(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]
+) -> HttpResponse | None:
+    return ask_or_reset(model_admin, request, list(queryset))
+
+
+def ask_or_reset(model_admin: Any, request: HttpRequest, users: list[Any]) -> HttpResponse | None:
+    """The page that asks once more; None when that was answered, and is done."""
+    allowed = [user for user in users if model_admin.has_change_permission(request, user)]
+    if not may_reset(request) or len(allowed) < len(users):
+        raise PermissionDenied
+    # Whoever could reset a superuser's second factor would be a password away from being one.
+    above = [user for user in users if getattr(user, "is_superuser", False)]
+    if above and not getattr(request.user, "is_superuser", False):
+        names = ", ".join(user.get_username() for user in above)
+        said = _("Only a superuser can reset the second factor of a superuser: %(names)s.")
+        model_admin.message_user(request, said % {"names": names}, messages.ERROR)
+        return None
+    if request.method != "POST" or "what" not in request.POST:
+        context = {
+            **model_admin.admin_site.each_context(request),
+            "title": _("Reset the second factor?"),
+            "opts": model_admin.opts,
+            "users": users,
+            "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/bandwidth_mfa/reset_second_factor.html", context)
+    forget_phones = request.POST["what"] == "forget"
+    for user in users:
+        lifecycle.reset(user, forget_phones=forget_phones, by=request.user, request=request)
+        did = (
+            _("Reset the second factor: phones and recovery codes removed.")
+            if forget_phones
+            else _("Reset the second factor: unlocked, phones kept.")
+        )
+        model_admin.log_change(request, user, did)
+    many = len(users)
+    said = ngettext(
+        "The second factor of %(many)d user is reset.",
+        "The second factor of %(many)d users is reset.",
+        many,
+    )
+    model_admin.message_user(request, said % {"many": many}, messages.SUCCESS)
+    return None
+
+
+class SecondFactorUserAdmin(SecondFactorAdminMixin, UserAdmin):  # type: ignore[type-arg]
+    """Django's own user admin, and the second factor."""
+
+
+def extend_stock_user_admin() -> None:
+    """Give the second factor to the user admin that Django registers; one of the site's own stays
+    as the site wrote it."""
+    model = get_user_model()
+    if admin.site.is_registered(model) and type(admin.site.get_model_admin(model)) is UserAdmin:
+        admin.site.unregister(model)
+        admin.site.register(model, SecondFactorUserAdmin)
+
+
+extend_stock_user_admin()

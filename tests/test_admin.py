@@ -1,0 +1,447 @@
+"""The admin: its ledgers, a user's second factor, the reset, and its own login."""
+
+from __future__ import annotations
+
+from html import unescape
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from django_bandwidth_mfa import limits, recovery, service
+from django_bandwidth_mfa.models import (
+    Challenge,
+    Counter,
+    Phone,
+    RecoveryCode,
+    SecondFactor,
+    TrustedBrowser,
+)
+from django_bandwidth_mfa.testing import login_verified
+
+from .browsing import assert_shut, state
+from .conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
+
+pytestmark = pytest.mark.django_db
+
+LEDGERS = (Phone, Challenge, RecoveryCode, TrustedBrowser, Counter)
+STAFF_NUMBER = "+12025550188"
+
+
+def user_page(page: str = "") -> str:
+    opts = get_user_model()._meta
+    return f"/admin/{opts.app_label}/{opts.model_name}/{page}"
+
+
+def page_of(model: Any, page: str = "") -> str:
+    return f"/admin/bandwidth_mfa/{model._meta.model_name}/{page}"
+
+
+def text(answer: Any) -> str:
+    return unescape(answer.content.decode())
+
+
+@pytest.fixture
+def superuser(db: None) -> Any:
+    return make_user("root", STAFF_NUMBER, is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def root(client: Client, superuser: Any) -> Client:
+    login_verified(client, superuser)
+    return client
+
+
+def staff(*permissions: str) -> Client:
+    """A member of staff with these permissions, and a phone."""
+    user = make_user("clerk", "+12025550189", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    assert user.user_permissions.count() == len(permissions)
+    client = Client()
+    login_verified(client, user)
+    return client
+
+
+@pytest.fixture
+def rows(user: Any, bandwidth: Any) -> Any:
+    """One of each: a phone, a challenge, recovery codes, a trusted browser, counters."""
+    service.send_code(user)
+    recovery.issue(user)
+    TrustedBrowser.objects.create(
+        user=user, digest="d" * 64, auth_hash=user.get_session_auth_hash(), name="Firefox"
+    )
+    return user
+
+
+# The ledgers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", LEDGERS)
+def test_a_ledger_is_read_and_shows_no_secret(root: Client, rows: Any, model: Any) -> None:
+    """Fails when ``number``, ``digest`` or ``auth_hash`` is among a page's fields."""
+    row = model.objects.first()
+    for path in ("", f"{row.pk}/change/", "?q=ada"):
+        answer = root.get(page_of(model, path), follow=True)
+        assert answer.status_code == 200, path
+        page = text(answer)
+        for secret in (NUMBER, NUMBER[1:], "d" * 64, rows.get_session_auth_hash()):
+            assert secret not in page
+        for code in RecoveryCode.objects.all():
+            assert code.digest not in page
+
+
+@pytest.mark.parametrize("model", LEDGERS)
+def test_nothing_is_added_or_changed(root: Client, rows: Any, model: Any) -> None:
+    """Fails without ``has_add_permission`` or ``has_change_permission``: staff would confirm
+    phones."""
+    row = model.objects.first()
+    before = list(model.objects.values())
+    assert root.get(page_of(model, "add/")).status_code == 403
+    assert root.post(page_of(model, "add/"), {"number": OTHER_NUMBER}).status_code == 403
+    data = {"number": OTHER_NUMBER, "name": "x", "count": 0, "used_at": ""}
+    assert root.post(page_of(model, f"{row.pk}/change/"), data).status_code == 403
+    assert list(model.objects.values()) == before
+
+
+@pytest.mark.parametrize("model", [Challenge, RecoveryCode, Counter])
+def test_what_is_a_record_is_not_deleted(root: Client, rows: Any, model: Any) -> None:
+    """Fails when ``may_delete`` is not asked: staff would unlock a user without a trace."""
+    row = model.objects.first()
+    many = model.objects.count()
+    assert root.post(page_of(model, f"{row.pk}/delete/"), {"post": "yes"}).status_code == 403
+    chosen = {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}
+    root.post(page_of(model), chosen)
+    assert model.objects.count() == many
+
+
+def test_deleting_a_phone_is_what_removing_it_is(root: Client, user: Any) -> None:
+    """Fails when the row is just deleted: sessions and trusted browsers would outlive it."""
+    second = Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at=user.date_joined)
+    for number, pages in ((NUMBER, "delete"), (OTHER_NUMBER, "action")):
+        SecondFactor.objects.all().delete()
+        phone = Phone.objects.get(number=number)
+        if pages == "delete":
+            root.post(page_of(Phone, f"{phone.pk}/delete/"), {"post": "yes"})
+            second.refresh_from_db()
+            assert second.is_primary
+        else:
+            chosen = {"action": "delete_selected", "_selected_action": phone.pk, "post": "yes"}
+            root.post(page_of(Phone), chosen)
+        assert not Phone.objects.filter(number=number).exists()
+        assert SecondFactor.objects.get(user=user).verified_since
+
+
+def test_a_trusted_browser_is_forgotten(root: Client, rows: Any) -> None:
+    browser = TrustedBrowser.objects.get()
+    root.post(page_of(TrustedBrowser, f"{browser.pk}/delete/"), {"post": "yes"})
+    assert not TrustedBrowser.objects.exists()
+
+
+def test_whoever_may_delete_users_can_delete_one_with_all_that_is_theirs(rows: Any) -> None:
+    """Fails when the ledgers refuse to go along: no user with a phone could be deleted."""
+    model = get_user_model()._meta.model_name
+    clerk = staff(f"delete_{model}", f"view_{model}")
+    answer = clerk.post(user_page(f"{rows.pk}/delete/"), {"post": "yes"}, follow=True)
+    assert answer.status_code == 200
+    assert not get_user_model().objects.filter(pk=rows.pk).exists()
+    assert not Challenge.objects.exists()
+
+
+def test_staff_see_only_what_they_may(rows: Any) -> None:
+    clerk = staff("view_phone")
+    assert clerk.get(page_of(Phone)).status_code == 200
+    for model in LEDGERS[1:]:
+        assert clerk.get(page_of(model)).status_code == 403
+        assert model._meta.verbose_name_plural.lower() not in text(clerk.get("/admin/")).lower()
+    phone = Phone.objects.first()
+    assert phone
+    assert clerk.post(page_of(Phone, f"{phone.pk}/delete/"), {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("model", LEDGERS)
+def test_a_list_takes_as_many_queries_for_many_rows(
+    root: Client, rows: Any, model: Any, django_assert_max_num_queries: Any
+) -> None:
+    sent = Challenge.objects.get()
+    for n in range(10):
+        user = make_user(f"user{n}", f"+1206555{n:04}")
+        RecoveryCode.objects.create(user=user, digest=str(n))
+        TrustedBrowser.objects.create(user=user, digest=str(n))
+        Challenge.objects.create(user=user, digits=6, expires_at=sent.expires_at)
+    with django_assert_max_num_queries(9):
+        assert root.get(page_of(model)).status_code == 200
+
+
+# A user's page --------------------------------------------------------------------------------
+
+
+def test_the_users_page_shows_how_the_second_factor_stands(
+    root: Client, rows: Any, configure: Any
+) -> None:
+    configure(TRUST_DAYS=30, FAILURES_BEFORE_LOCK=1)
+    limits.counting(lambda: limits.take_failure(rows))
+    page = text(root.get(user_page(f"{rows.pk}/change/")))
+    assert "••42" in page
+    assert "10 recovery codes left" in page
+    assert "1 trusted browser" in page
+    assert "Locked out" in page
+    assert "Reset the second factor" in page
+    assert NUMBER not in page
+
+
+def test_the_users_page_is_saved_as_ever(root: Client, user: Any) -> None:
+    """Fails when the inline's management form is not on the page."""
+    page = user_page(f"{user.pk}/change/")
+    form = root.get(page).context["adminform"].form
+    data = {name: form[name].value() or "" for name in form.fields}
+    data |= {"date_joined_0": "2026-01-01", "date_joined_1": "12:00:00", "first_name": "Ada"}
+    data |= {"last_login_0": "", "last_login_1": ""}
+    shown = root.get(page).context["inline_admin_formsets"][0].formset.management_form
+    data |= {f"{shown.prefix}-{name}": shown[name].value() for name in shown.fields}
+    for name in ("is_superuser", "groups", "user_permissions", "password"):
+        data.pop(name)
+    answer = root.post(page, data)
+    assert answer.status_code == 302, answer.context["errors"]
+    user.refresh_from_db()
+    assert user.first_name == "Ada"
+    assert Phone.objects.get(user=user).number == NUMBER
+
+
+def test_the_page_that_adds_a_user_has_none_of_it(root: Client) -> None:
+    assert "recovery codes left" not in text(root.get(user_page("add/")))
+
+
+def test_staff_who_may_not_see_phones_see_no_status(user: Any) -> None:
+    """Fails when the inline does not ask for ``view_phone``."""
+    model = get_user_model()._meta.model_name
+    page = text(staff(f"view_{model}").get(user_page(f"{user.pk}/change/")))
+    assert "••42" not in page
+    assert "recovery codes left" not in page
+
+
+def test_staff_who_may_not_reset_see_no_way_to(user: Any) -> None:
+    model = get_user_model()._meta.model_name
+    clerk = staff(f"change_{model}", "view_phone")
+    page = text(clerk.get(user_page(f"{user.pk}/change/")))
+    assert "••42" in page
+    assert "Reset the second factor" not in page
+    assert "reset_second_factor" not in text(clerk.get(user_page()))
+
+
+def numbers(user: Any) -> list[str]:
+    return [OTHER_NUMBER]
+
+
+def test_where_the_site_keeps_the_numbers_the_page_shows_them(
+    root: Client, user: Any, configure: Any
+) -> None:
+    configure(GET_PHONES="tests.test_admin.numbers")
+    assert "••77" in text(root.get(user_page(f"{user.pk}/change/")))
+    assert "Without a second factor" not in text(root.get(user_page()))
+
+
+@pytest.mark.parametrize(
+    ("choice", "found"), [("with", {"ada", "root"}), ("without", {"newcomer"}), ("locked", {"ada"})]
+)
+def test_users_are_filtered_by_their_second_factor(
+    root: Client, user: Any, newcomer: Any, configure: Any, choice: str, found: set[str]
+) -> None:
+    configure(FAILURES_BEFORE_LOCK=1)
+    limits.counting(lambda: limits.take_failure(user))
+    Phone.objects.create(user=newcomer, number="+12025550190")  # unconfirmed
+    answer = root.get(user_page(f"?second_factor={choice}"))
+    assert {one.username for one in answer.context["cl"].result_list} == found
+
+
+def test_a_user_admin_of_the_sites_own_stays_as_it_is() -> None:
+    from django_bandwidth_mfa.admin import extend_stock_user_admin
+
+    model = get_user_model()
+    before = admin.site.get_model_admin(model)
+    extend_stock_user_admin()
+    assert admin.site.get_model_admin(model) is before
+
+
+# The reset ------------------------------------------------------------------------------------
+
+
+def reset_page(user: Any) -> str:
+    return user_page(f"{user.pk}/reset-second-factor/")
+
+
+def test_a_reset_is_asked_about_and_nothing_happens_before(root: Client, rows: Any) -> None:
+    page = text(root.get(reset_page(rows)))
+    assert "ada" in page
+    assert "Be sure whom you are talking to" in page
+    assert not SecondFactor.objects.exists()
+    assert root.post(reset_page(rows)).status_code == 200
+    assert not SecondFactor.objects.exists()
+
+
+@pytest.mark.parametrize(("what", "phones", "codes"), [("unlock", 1, 10), ("forget", 0, 0)])
+def test_a_reset_is_done_logged_and_mailed(
+    root: Client, rows: Any, mailoutbox: Any, what: str, phones: int, codes: int
+) -> None:
+    answer = root.post(reset_page(rows), {"what": what}, follow=True)
+    assert "The second factor of 1 user is reset." in text(answer)
+    assert Phone.objects.filter(user=rows).count() == phones
+    assert RecoveryCode.objects.left(rows) == codes
+    assert SecondFactor.objects.get(user=rows).verified_since
+    entry = LogEntry.objects.get()
+    assert entry.object_id == str(rows.pk)
+    assert "Reset the second factor" in entry.get_change_message()
+    assert mailoutbox[-1].to == [rows.email]
+
+
+def test_several_users_are_reset_from_the_list(root: Client, user: Any) -> None:
+    bob = make_user("bob", OTHER_NUMBER)
+    chosen = {"action": "reset_second_factor", "_selected_action": [user.pk, bob.pk]}
+    page = text(root.post(user_page(), chosen))
+    assert "ada" in page
+    assert "bob" in page
+    assert not SecondFactor.objects.exists()
+    answer = root.post(user_page(), {**chosen, "what": "forget"}, follow=True)
+    assert "The second factor of 2 users is reset." in text(answer)
+    assert not Phone.objects.filter(user__in=[user, bob]).exists()
+    assert LogEntry.objects.count() == 2
+
+
+@pytest.mark.parametrize("lacking", ["reset_second_factor", "change"])
+def test_a_reset_takes_both_permissions(user: Any, lacking: str) -> None:
+    """Fails when one of them is not asked for."""
+    model = get_user_model()._meta.model_name
+    both = {"reset_second_factor": "reset_second_factor", "change": f"change_{model}"}
+    having = [name for key, name in both.items() if key != lacking]
+    clerk = staff(*having, f"view_{model}")
+    for method in (clerk.get, clerk.post):
+        assert method(reset_page(user), {"what": "forget"}).status_code == 403
+    chosen = {"action": "reset_second_factor", "_selected_action": user.pk, "what": "forget"}
+    clerk.post(user_page(), chosen)
+    assert Phone.objects.filter(user=user).exists()
+
+
+def test_staff_cannot_reset_a_superuser(superuser: Any) -> None:
+    """Fails when nobody asks: with a superuser's password, a clerk would be one."""
+    model = get_user_model()._meta.model_name
+    clerk = staff("reset_second_factor", f"change_{model}", f"view_{model}")
+    answer = clerk.post(reset_page(superuser), {"what": "forget"}, follow=True)
+    assert "Only a superuser can reset the second factor of a superuser: root." in text(answer)
+    assert Phone.objects.filter(user=superuser).exists()
+
+
+def test_an_unknown_user_is_told(root: Client) -> None:
+    for pk in ("0", "x", "00000000-0000-0000-0000-000000000000"):
+        answer = root.get(user_page(f"{pk}/reset-second-factor/"))
+        assert answer.status_code == 302, pk
+
+
+# The admin's own login ------------------------------------------------------------------------
+
+ADMIN_PAGES = ("/admin/", page_of(Phone), "/admin/password_change/", "/admin/jsi18n/")
+
+
+def admin_login(client: Client, username: str, next_: str = "/admin/") -> Any:
+    return client.post(
+        f"/admin/login/?next={next_}", {"username": username, "password": PASSWORD, "next": next_}
+    )
+
+
+def test_no_staff_page_opens_without_a_code(
+    client: Client, superuser: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the receiver is not connected."""
+    configure(REQUIRED="staff")
+    wanted = page_of(Phone)
+    assert admin_login(client, "root", wanted)["Location"] == "/mfa/verify/"
+    assert_shut(client)
+    for page in (*ADMIN_PAGES, user_page(f"{superuser.pk}/change/")):
+        answer = client.get(page)
+        assert answer.status_code == 302 or page == "/admin/jsi18n/", page
+    client.get("/mfa/verify/")
+    code = bandwidth.inbox[0]["code"]
+    assert client.post("/mfa/verify/", {"code": code})["Location"].startswith("/admin/")
+    for page in ADMIN_PAGES:
+        assert client.get(page).status_code == 200, page
+
+
+def test_staff_without_a_phone_enrol_one_first(
+    client: Client, bandwidth: Any, configure: Any
+) -> None:
+    configure(REQUIRED="staff")
+    make_user("fresh", is_staff=True, is_superuser=True)
+    admin_login(client, "fresh")
+    assert client.get("/mfa/verify/")["Location"] == "/mfa/phones/add/"
+    assert_shut(client)
+    client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+    answer = client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
+    assert answer["Location"] == "/mfa/recovery-codes/?next=/admin/"
+    assert client.get("/admin/").status_code == 200
+
+
+def test_a_session_exempt_before_it_became_staff_owes_a_code_soon(
+    client: Client, newcomer: Any, configure: Any
+) -> None:
+    configure(REQUIRED="staff", RECHECK_SECONDS=0)
+    client.force_login(newcomer)
+    assert state(client) == "exempt"
+    newcomer.is_staff = True
+    newcomer.save()
+    assert state(client) == "parked"
+    assert client.get("/admin/").status_code == 302
+
+
+def walk(client: Client, answer: Any) -> Any:
+    """Follow redirects: ten at most, and never to the same page twice without an answer between."""
+    seen: list[str] = []
+    here = answer.request["PATH_INFO"]
+    while answer.status_code == 302:
+        here = urljoin(here, answer["Location"])
+        assert here not in seen, [*seen, here]
+        assert len(seen) < 10, seen
+        seen.append(here)
+        answer = client.get(here)
+    return answer
+
+
+@pytest.mark.parametrize("required", ["enrolled", "staff", "all", "never"])
+@pytest.mark.parametrize("login_url", ["/accounts/login/", "/admin/login/", "/nowhere/"])
+@pytest.mark.parametrize("after", ["/account/", "/admin/"])
+@pytest.mark.parametrize("is_staff", [True, False], ids=["staff", "member"])
+@pytest.mark.parametrize("phone", [True, False], ids=["with a phone", "without"])
+def test_no_mix_of_settings_makes_a_loop_or_a_dead_end(
+    settings: Any,
+    configure: Any,
+    bandwidth: Any,
+    required: str,
+    login_url: str,
+    after: str,
+    is_staff: bool,
+    phone: bool,
+) -> None:
+    settings.LOGIN_URL, settings.LOGIN_REDIRECT_URL = login_url, after
+    configure(REQUIRED=required)
+    make_user("ada", *([NUMBER] if phone else []), is_staff=is_staff, is_superuser=is_staff)
+    door = "/admin/login/" if is_staff else "/accounts/login/"
+    for start in ("/admin/", "/mfa/verify/", "/mfa/phones/", "/mfa/recovery-code/"):
+        assert walk(Client(), Client().get(start)).status_code == 200, start
+    client = Client()
+    answer = walk(client, client.post(door, {"username": "ada", "password": PASSWORD}))
+    assert answer.status_code == 200
+    if state(client) == "parked":
+        if not phone:
+            client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+        page = "/mfa/verify/" if phone else "/mfa/phones/confirm/"
+        answer = walk(client, client.post(page, {"code": bandwidth.inbox[0]["code"]}))
+        assert answer.status_code == 200
+        assert state(client) == "verified"
+    for path in ("/admin/", "/mfa/phones/", "/mfa/verify/", "/mfa/recovery-codes/", "/verified/"):
+        assert walk(client, client.get(path)).status_code == 200, path
+    client = Client()
+    client.post(door, {"username": "ada", "password": PASSWORD})
+    if state(client) == "parked":
+        assert walk(client, client.post("/mfa/cancel/")).status_code == 200
