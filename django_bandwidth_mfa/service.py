@@ -122,7 +122,7 @@ def send_code(
         channel=channel,
         number=chosen.number,
         from_number=settings.FROM_NUMBER,
-        application_id=_application(channel),
+        application_id=application(channel),
         scope=scope,
         digits=settings.DIGITS,
         sent_at=now,
@@ -301,11 +301,10 @@ def _scope_and_message(purpose: str) -> tuple[str, str]:
     return bound, message.replace("{SCOPE}", scope)
 
 
-def _application(channel: str) -> str:
-    application = (
-        settings.MESSAGING_APPLICATION_ID if channel == "sms" else settings.VOICE_APPLICATION_ID
-    )
-    return application or ""
+def application(channel: str) -> str:
+    """The id of the application that codes of ``channel`` go through."""
+    found = settings.MESSAGING_APPLICATION_ID if channel == "sms" else settings.VOICE_APPLICATION_ID
+    return found or ""
 
 
 def _choose(user: Any, purpose: str, phone: Phone | str | None) -> Phone:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError
+from django.core.management.base import OutputWrapper
 
 
 def find_user(username: str) -> Any:
@@ -16,3 +17,31 @@ def find_user(username: str) -> Any:
         return model._default_manager.get_by_natural_key(username)
     except model.DoesNotExist:
         raise CommandError(f"There is no user {username!r}.") from None
+
+
+class Progress:
+    """A bar on the terminal that says how far a long run is; nothing where nobody looks.
+
+    :param whole: how many there are to do; None where that is not known.
+    """
+
+    WIDTH = 30
+
+    def __init__(self, stream: OutputWrapper, name: str, whole: int | None = None) -> None:
+        self.stream, self.name, self.whole = stream, name, whole
+        self.is_watched = stream.isatty()
+
+    def show(self, done: int) -> None:
+        if not self.is_watched:
+            return
+        if self.whole:
+            bar = "#" * min(self.WIDTH, self.WIDTH * done // self.whole)
+            told = f"[{bar:<{self.WIDTH}}] {done} of {self.whole}"
+        else:
+            told = str(done)
+        self.stream.write(f"\r{self.name}: {told}", ending="")
+        self.stream.flush()
+
+    def end(self) -> None:
+        if self.is_watched:
+            self.stream.write("")

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ... import limits
 from ...models import Challenge, SpentCode, TrustedBrowser
+from .. import Progress
 
 # Rows per DELETE: so many that it is quick, so few that no table is locked for long.
 BATCH = 1000
@@ -50,12 +51,10 @@ class Command(BaseCommand):
 
     def delete(self, name: str, rows: QuerySet[Any]) -> int:
         """How many went; run again after an interruption, it goes on where it was."""
-        whole, done = rows.count(), 0
+        done, progress = 0, Progress(self.stderr, name, rows.count())
         while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
             # The condition again: a counter may have begun a new window since.
             done += rows.filter(pk__in=keys).delete()[0]
-            if whole > BATCH and self.stderr.isatty():
-                self.stderr.write(f"\r{name}: {done} of {whole}", ending="")
-        if whole > BATCH and self.stderr.isatty():
-            self.stderr.write("")
+            progress.show(done)
+        progress.end()
         return done
