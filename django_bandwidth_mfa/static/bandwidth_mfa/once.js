@@ -1,0 +1,29 @@
+/*
+ * A second tap on a button sends nothing: with a code, the second answer would be that it has been
+ * used, and that is the one that the browser shows. Without this script the forms work all the same.
+ */
+(function () {
+  "use strict";
+
+  var SECONDS = 5; // then a tap counts again: the first may have been stopped, or lost on its way
+
+  document.addEventListener("submit", function (event) {
+    var form = event.target;
+    if (!form.closest || !form.closest(".bandwidth-mfa")) return;
+    if (form.hasAttribute("data-sent")) {
+      event.preventDefault();
+      return;
+    }
+    form.setAttribute("data-sent", "");
+    window.setTimeout(release, SECONDS * 1000, form);
+  });
+
+  function release(form) {
+    form.removeAttribute("data-sent");
+  }
+
+  // The back button may bring the page as it was left.
+  window.addEventListener("pageshow", function () {
+    Array.prototype.forEach.call(document.querySelectorAll("form[data-sent]"), release);
+  });
+})();
