@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django_bandwidth_mfa.sessions import AUTH_KEYS, PARKED
@@ -36,6 +37,11 @@ def assert_shut(client: Any) -> None:
     assert client.get("/whoami/").json()["user"] == "AnonymousUser"
     for page in ("/account/", "/secret/", "/verified/", "/admin/"):
         assert client.get(page).status_code == 302, page
+
+
+def shows(report: str, code: str) -> bool:
+    """Whether ``report`` shows ``code``, and not just a memory address with the same six digits."""
+    return re.search(rf"(?<!\w){code}(?!\w)", report) is not None
 
 
 def wrong(code: str) -> str:
