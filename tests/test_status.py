@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 from django.test import Client
 from django.utils import timezone
 
 from django_bandwidth_mfa import recovery, service, signals, status
 from django_bandwidth_mfa.exceptions import Locked, MFAError
+from django_bandwidth_mfa.management import Progress
 from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode, TrustedBrowser
 
 from .browsing import give_password, state, wrong
@@ -269,3 +271,17 @@ def test_a_purge_forgets_browsers_that_are_trusted_no_more(user: Any, configure:
 def test_a_purge_of_today_is_refused(db: None) -> None:
     with pytest.raises(CommandError, match="1 or more"):
         run("mfa_purge", "--older-than", "0")
+
+
+@pytest.mark.parametrize(
+    ("whole", "shown"), [(4, "[#######                       ] 1 of 4"), (None, "rows: 1")]
+)
+def test_a_long_run_shows_its_progress_to_whoever_looks(whole: int | None, shown: str) -> None:
+    terminal, file = StringIO(), StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    for stream in (terminal, file):
+        progress = Progress(OutputWrapper(stream), "rows", whole)
+        progress.show(1)
+        progress.end()
+    assert shown in terminal.getvalue()
+    assert file.getvalue() == ""

@@ -225,3 +225,31 @@ def test_the_pages_fit_a_narrow_screen_and_name_each_link(open_page: OpenPage, d
         assert box["height"] >= 44, link
     code = code_field(page)
     expect(code).to_have_count(0)
+
+
+# Staff ------------------------------------------------------------------------------------------
+
+
+def test_staff_reset_a_user_in_the_admin(page: Page, demo: Demo) -> None:
+    """The demo's own administrator, whose password its login page tells."""
+    member = demo.member()
+    page.goto(f"{demo.url}/admin/login/?next=/admin/auth/user/%3Fq={member.username}")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill("demo-password")
+    press(page, "Log in")
+    type_code(page, demo.messages("+12025550187")[0]["code"])
+    expect_path(page, demo, "/admin/auth/user/")
+    expect(page.get_by_role("link", name="Without a second factor")).to_have_count(1)
+    go(page, member.username)
+    expect(page.get_by_text(f"••{member.number[-2:]}")).to_be_visible()
+    go(page, "Reset the second factor")
+    expect(page.get_by_text("Be sure whom you are talking to")).to_be_visible()
+    page.get_by_label("Start again").check()
+    press(page, "Reset")
+    expect(page.get_by_text("The second factor of 1 user is reset.")).to_be_visible()
+    expect(page.get_by_text("No phone.")).to_be_visible()
+    go(page, "History")
+    expect(page.get_by_text("phones and recovery codes removed")).to_be_visible()
+    page.context.clear_cookies()
+    give_password(page, demo, member)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Add your phone")
