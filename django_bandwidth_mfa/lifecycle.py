@@ -7,7 +7,7 @@ browser is trusted any more.  Each tells of itself (:mod:`.events`), and so its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,22 +45,26 @@ def make_primary(phone: Phone, *, request: HttpRequest | None = None) -> None:
 
 
 def remove_phone(
-    phone: Phone, *, keep_last: bool = False, request: HttpRequest | None = None
+    phone: Phone,
+    *,
+    must_stay: Callable[[], bool] | None = None,
+    request: HttpRequest | None = None,
 ) -> None:
     """Take ``phone`` off its user's account; the next one becomes primary if it was that.
 
     With the last one go the recovery codes: there is nothing left that they would stand in for.
 
-    :param keep_last: refuse if it is the last confirmed one: the site's policy obliges its user.
-    :raises LastPhone: refused.
+    :param must_stay: asked when the last confirmed one is gone, inside the transaction, so that any
+        policy can be asked as things would be; if it is true, nothing is removed.
+    :raises LastPhone: it was.
     """
     user = phone.user
     with _phones_of(user) as phones:
         others = phones.filter(confirmed_at__isnull=False).exclude(pk=phone.pk)
-        if keep_last and not others.exists():
-            raise LastPhone
         phones.filter(pk=phone.pk).delete()
         if not others.exists():
+            if must_stay is not None and must_stay():
+                raise LastPhone
             RecoveryCode.objects.filter(user=user).delete()
         elif not others.filter(is_primary=True).exists():
             heir = others.order_by("confirmed_at", "pk").values_list("pk", flat=True)[:1]

@@ -20,22 +20,21 @@ def owes_code(request: HttpRequest | None, user: Any) -> bool:
 
     A function of the site's that raises lets nobody in: its error is not caught here.
     """
-    if obliges(request, user):
-        return True
-    by_phone = conf.settings.REQUIRED in ("enrolled", "staff")
-    return by_phone and Phone.objects.has_confirmed(user)
-
-
-def obliges(request: HttpRequest | None, user: Any) -> bool:
-    """Whether ``user`` would owe a code without any phone, and so has to enrol one."""
     required = conf.settings.REQUIRED
-    if required == "all":
-        return True
-    if required == "staff":
-        return bool(user.is_staff)
-    if required in ("enrolled", "never"):
+    if required == "never":
         return False
+    if obliges(user):
+        return True
+    if required in ("enrolled", "staff"):
+        return Phone.objects.has_confirmed(user)
     return bool(conf.load(required)(request, user))
+
+
+def obliges(user: Any) -> bool:
+    """Whether ``user`` owes a code with a phone or without, as far as ``REQUIRED`` says so itself:
+    what a function of the site's thinks of it, only the function knows."""
+    required = conf.settings.REQUIRED
+    return bool(required == "all" or (required == "staff" and user.is_staff))
 
 
 def may_suggest(user: Any) -> bool:

@@ -58,17 +58,19 @@ def test_removing_a_phone_takes_the_codes_that_went_to_it(two: Any, bandwidth: A
 
 
 def test_the_last_phone_stays_where_it_has_to(user: Any) -> None:
+    recovery.issue(user)
     with pytest.raises(LastPhone):
-        lifecycle.remove_phone(Phone.objects.get(), keep_last=True)
+        lifecycle.remove_phone(Phone.objects.get(), must_stay=lambda: True)
     assert phones(user) == [(NUMBER, True)]
-    assert not SecondFactor.objects.exists()
+    assert RecoveryCode.objects.left(user) == 10
+    assert SecondFactor.objects.filter(verified_since__isnull=False).count() == 0
 
 
 def test_an_unconfirmed_phone_keeps_nobody_company(user: Any) -> None:
     """Fails when ``others`` counts those: the last that codes can go to would be gone."""
     Phone.objects.create(user=user, number=OTHER_NUMBER)
     with pytest.raises(LastPhone):
-        lifecycle.remove_phone(Phone.objects.get(number=NUMBER), keep_last=True)
+        lifecycle.remove_phone(Phone.objects.get(number=NUMBER), must_stay=lambda: True)
 
 
 def test_with_the_last_phone_go_the_recovery_codes(two: Any) -> None:

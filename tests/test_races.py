@@ -181,7 +181,7 @@ def test_phones_removed_at_the_same_moment_leave_one(configure: Any) -> None:
     found = list(Phone.objects.filter(user=user))
 
     def remove(n: int) -> bool:
-        lifecycle.remove_phone(found[n], keep_last=True)
+        lifecycle.remove_phone(found[n], must_stay=lambda: True)
         return True
 
     removed = at_once(phones, remove)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -62,7 +63,7 @@ class PhonesView(SignedInView):
             "errors": bool(forms),
             "changed": "changed" in request.GET,
             "kept_by_site": settings.GET_PHONES is not None,
-            "must_stay": len(found) == 1 and policy.obliges(request, self.user),
+            "must_stay": len(found) == 1 and policy.obliges(self.user),
             "recovery_codes_left": RecoveryCode.objects.left(self.user),
             "few_recovery_codes": recovery.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
@@ -207,9 +208,9 @@ class PhoneRemoveView(ChangeView):
     template_name = "bandwidth_mfa/phone_remove.html"
 
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
-        keep_last = policy.obliges(request, self.user)
+        owes_code = partial(policy.owes_code, request, self.user)
         try:
-            lifecycle.remove_phone(phone, keep_last=keep_last, request=request)
+            lifecycle.remove_phone(phone, must_stay=owes_code, request=request)
         except LastPhone as error:
             return self.ask(request, phone, str(error))
         sessions.outlive(request.session, self.user)
