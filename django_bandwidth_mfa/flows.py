@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.signals import user_login_failed
+from django.db import IntegrityError
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from . import limits, recovery, service, sessions
 from .backends import BandwidthMFABackend
 from .conf import settings
-from .exceptions import ChallengeExpired, NoPhone, NumberRefused
+from .exceptions import ChallengeExpired, Limited, NoPhone, NumberRefused
 from .models import Challenge, Phone, Purpose, RecoveryCode
 from .redirects import destination, next_of, with_next
 
@@ -36,6 +37,7 @@ class Flow:
     def __init__(self, request: HttpRequest, user: Any) -> None:
         self.request = request
         self.user = user
+        self.began_parked = self.is_parked
 
     @cached_property
     def newest(self) -> Challenge | None:
@@ -120,9 +122,10 @@ class Flow:
     def _let_in(self, user: Any, verification: service.Verification) -> str:
         # Whoever the answer names, only the session's own user is let in by it; and the password
         # that was given to park this login must still be the user's.
-        if user.pk != self.user.pk or (
-            self.is_parked and not sessions.is_pending(self.request.session, user)
-        ):
+        # It may have ended while Bandwidth was asked: then there is no login to mark.
+        session = self.request.session
+        is_good = sessions.is_pending if self.began_parked else sessions.is_signed_in
+        if user.pk != self.user.pk or not is_good(session, user):
             raise ChallengeExpired
         destination = self.destination()
         sessions.complete(self.request, user, verification)
@@ -176,12 +179,20 @@ class EnrolFlow(Flow):
 
         :raises NumberRefused: the user has it already.
         """
-        phone, _made = Phone.objects.get_or_create(user=self.user, number=number)
+        phone, made = Phone.objects.get_or_create(user=self.user, number=number)
         if phone.confirmed_at is not None:
             raise NumberRefused(_("This phone is on your account already."))
-        phone.replaces = replaces
-        phone.save(update_fields=["replaces"])
-        return self.send(phone, channel)
+        try:
+            Phone.objects.filter(pk=phone.pk).update(replaces=replaces)
+        except IntegrityError as error:  # that one has gone this moment
+            raise NoPhone from error
+        try:
+            return self.send(phone, channel)
+        except (Limited, NumberRefused):
+            # Nothing was sent: whoever is refused leaves no row behind.
+            if made:
+                phone.delete()
+            raise
 
     @sensitive_variables("code")
     def verify(self, code: str) -> str | None:

@@ -49,13 +49,14 @@ def remove_phone(
     *,
     must_stay: Callable[[], bool] | None = None,
     request: HttpRequest | None = None,
-) -> None:
+) -> SecondFactor:
     """Take ``phone`` off its user's account; the next one becomes primary if it was that.
 
     With the last one go the recovery codes: there is nothing left that they would stand in for.
 
     :param must_stay: asked when the last confirmed one is gone, inside the transaction, so that any
         policy can be asked as things would be; if it is true, nothing is removed.
+    :returns: as :func:`end_verified_sessions`.
     :raises LastPhone: it was.
     """
     user = phone.user
@@ -69,8 +70,9 @@ def remove_phone(
         elif not others.filter(is_primary=True).exists():
             heir = others.order_by("confirmed_at", "pk").values_list("pk", flat=True)[:1]
             phones.filter(pk__in=list(heir)).update(is_primary=True)
-        end_verified_sessions(user)
+        before = end_verified_sessions(user)
     events.phone_removed(phone, request)
+    return before
 
 
 def replace_phone(new: Phone) -> Phone | None:
@@ -92,20 +94,34 @@ def replace_phone(new: Phone) -> Phone | None:
     return old
 
 
-def end_verified_sessions(user: Any) -> None:
-    """Have ``user``'s sessions owe a code again, and trust none of their browsers."""
-    SecondFactor.objects.update_or_create(user=user, defaults={"verified_since": timezone.now()})
-    TrustedBrowser.objects.filter(user=user).delete()
+def end_verified_sessions(user: Any) -> SecondFactor:
+    """Have ``user``'s sessions owe a code again, and trust none of their browsers.
+
+    :returns: since when they counted before, for the session that asks for it: if it counted, it
+        may outlive this (:func:`.sessions.outlive`).
+    """
+    return _end_sessions(user, "verified_since")
 
 
-def sign_out_others(user: Any, *, request: HttpRequest | None = None) -> None:
+def sign_out_others(user: Any, *, request: HttpRequest | None = None) -> SecondFactor:
     """End every session of ``user``'s within ``RECHECK_SECONDS``, and trust none of their browsers.
 
-    The session that asks for it has to outlive it (:func:`.sessions.outlive`).
+    :returns: as :func:`end_verified_sessions`.
     """
-    SecondFactor.objects.update_or_create(user=user, defaults={"signed_in_since": timezone.now()})
-    TrustedBrowser.objects.filter(user=user).delete()
+    before = _end_sessions(user, "signed_in_since")
     events.signed_out_others(user, request)
+    return before
+
+
+def _end_sessions(user: Any, since: str) -> SecondFactor:
+    """Move a moment of the user's row; the row as it was before, read under a lock, so that of two
+    who end each other's sessions only the first stays."""
+    with transaction.atomic(using=router.db_for_write(SecondFactor)):
+        SecondFactor.objects.get_or_create(user=user)
+        before = SecondFactor.objects.select_for_update().get(user=user)
+        SecondFactor.objects.filter(user=user).update(**{since: timezone.now()})
+        TrustedBrowser.objects.filter(user=user).delete()
+    return before
 
 
 def reset(

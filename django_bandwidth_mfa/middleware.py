@@ -53,18 +53,15 @@ class BandwidthMFAMiddleware:
         user, auser = request.user, request.auser
 
         def judged() -> Any:
-            # The site's own policy may look at request.user, and must not come back here.
-            request.user = user
-            request.user = sessions.judge(request.session, user, request)
-            return request.user
+            return judge(request, user)
 
         async def ajudged() -> Any:
             found = await auser()
             if not sessions.is_settled(request.session, found):
+                found = await sync_to_async(judge)(request, found)
+            else:
                 request.user = found
-                found = await sync_to_async(sessions.judge)(request.session, found, request)
             # request.mfa may be asked from a coroutine after this: whatever it would query is here.
-            request.user = found
             if sessions.PARKED in request.session:
                 await sync_to_async(getattr)(sessions.mfa_of(request), "pending_user")
             return found
@@ -106,6 +103,23 @@ class BandwidthMFAMiddleware:
             response.status_code = 302
             response["Location"] = reverse("bandwidth_mfa:verify")
         return response
+
+
+def judge(request: HttpRequest, user: Any, *, anew: bool = False) -> Any:
+    """Make ``request.user`` what :func:`.sessions.judge` says that ``user`` is, and return it."""
+    # The site's own policy may look at request.user, and must not come back here.
+    request.user = user
+    try:
+        found = sessions.judge(request.session, user, request, anew=anew)
+    except BaseException:
+        # Somebody may swallow the error, a template for one; nobody is let in by it.
+        make_anonymous(request)
+        raise
+    if found.is_authenticated:
+        request.user = found
+    else:
+        make_anonymous(request)
+    return found
 
 
 def make_anonymous(request: HttpRequest) -> None:

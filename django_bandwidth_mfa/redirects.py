@@ -10,10 +10,22 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def is_local(request: HttpRequest, url: str) -> bool:
-    """Whether ``url`` stays on this site: an open redirect would lend our name to a phisher."""
+    """Whether ``url`` is an address of this site: an open redirect would lend our name to a
+    phisher, and what is no address at all might be taken for the name of one."""
+    if not url.startswith(("/", "http://", "https://")) or not is_text(url):
+        return False
     return url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
+
+
+def is_text(url: str) -> bool:
+    """Whether ``url`` can be sent at all: an odd charset makes half characters of what it holds."""
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def next_of(request: HttpRequest) -> str:

@@ -141,18 +141,24 @@ def send_code(
     except Limited as refusal:
         events.send_refused(challenge, refusal)
         raise
+    except IntegrityError as error:  # the phone, or the user, has gone this moment
+        raise NoPhone from error
+    # The row may go, with its phone, while Bandwidth is being asked.
+    sent = Challenge.objects.filter(pk=challenge.pk)
     try:
         with breaker().guard():
             challenge.provider_id = _send(challenge, message, request)
     except BandwidthError as error:
         if not error.may_have_arrived:
             challenge.failure = type(error).__name__
-            challenge.save(update_fields=["failure"])
+            sent.update(failure=challenge.failure)
             _give_back(taken)
         events.code_send_failed(challenge, error, request)
         raise _as_mfa_error(error, challenge) from error
-    challenge.save(update_fields=["provider_id"])
+    is_there = sent.update(provider_id=challenge.provider_id)
     events.code_sent(challenge, request)
+    if not is_there:
+        raise NoPhone
     low = status.low_conversion()
     if low is not None:
         events.conversion_fell(low)
@@ -183,6 +189,11 @@ def verify_code(
     if not re.fullmatch(r"[0-9]+", code) or len(code) != challenge.digits:
         return wrong
 
+    # A phone of ours takes its challenges along when it goes; a number that the site keeps cannot.
+    if challenge.phone_id is None and not any(
+        phone.number == challenge.number for phone in Phone.objects.confirmed(challenge.user)
+    ):
+        raise ChallengeExpired
     taken = limits.counting(lambda: _take_try(challenge))
     try:
         with breaker().guard():

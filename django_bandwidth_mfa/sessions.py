@@ -110,6 +110,13 @@ def settle_login(sender: object, request: Any, user: Any, **kwargs: object) -> N
     session = getattr(request, "session", None)
     if session is None or SESSION_KEY not in session:
         return
+    earlier = _read(session, PARKED, Parked)
+    if earlier is not None and earlier.user != session[SESSION_KEY]:
+        # Django empties a session that changes hands only when its own key is in it.  What the
+        # other user's session held must not reach this one.
+        kept = {key: session[key] for key in AUTH_KEYS if key in session}
+        session.flush()
+        session.update(kept)
     # Taken off the user: it stands for this one login, not for any later one of the same object.
     verification = user.__dict__.pop("mfa_verification", None)
     if verification and verification.user.pk == user.pk:
@@ -118,22 +125,24 @@ def settle_login(sender: object, request: Any, user: Any, **kwargs: object) -> N
         _announce(request, user, verification.method)
         return
 
-    earlier = _read(session, PARKED, Parked)
-    if earlier is not None and earlier.user != session[SESSION_KEY]:
-        # Django empties a session that changes hands only when its own key is in it.  What the
-        # other user's session held must not reach this one.
-        kept = {key: session[key] for key in AUTH_KEYS if key in session}
-        session.flush()
-        session.update(kept)
     mark = read_mark(session, user)
     if mark is not None and mark.state == "verified":
         # The password was given again inside a session that has shown both factors already.
         _announce(request, user, mark.method)
-    elif not policy.owes_code(request, user):
+        return
+    try:
+        owes_code = policy.owes_code(request, user)
+        is_trusted = owes_code and trust.recognise(request, user)
+    except BaseException:
+        # Whatever answers the error, a 404 among them, may save the session: nobody is in it.
+        for key in AUTH_KEYS:
+            session.pop(key, None)
+        raise
+    if not owes_code:
         session.pop(PARKED, None)
         mark_exempt(session, user)
         _announce(request, user, None)
-    elif trust.recognise(request, user):
+    elif is_trusted:
         session.pop(PARKED, None)
         by_browser = Verification(user, "trusted_browser", verified_at=timezone.now())
         mark_verified(session, user, by_browser)
@@ -209,6 +218,11 @@ def _still_proves(record: Parked, user: Any) -> bool:
     return any(constant_time_compare(record.hash, known) for known in auth_hashes(user))
 
 
+def is_signed_in(session: SessionBase, user: Any) -> bool:
+    """Whether ``session`` is a login of ``user``'s."""
+    return bool(session.get(SESSION_KEY) == str(user.pk))
+
+
 def is_pending(session: SessionBase, user: Any) -> bool:
     """Whether it is ``user``, as just loaded, whose login is parked here and still good."""
     record = parked(session)
@@ -245,10 +259,15 @@ def mark_exempt(session: SessionBase, user: Any) -> None:
     session[MARK] = asdict(Mark(str(user.pk), "exempt", now, now))
 
 
-def outlive(session: SessionBase, user: Any) -> None:
-    """This session has just ended ``user``'s others (:mod:`.lifecycle`), and stays itself."""
+def outlive(session: SessionBase, user: Any, before: SecondFactor) -> None:
+    """This session has just ended ``user``'s others (:mod:`.lifecycle`), and stays itself.
+
+    :param before: what held until then: a session that it had ended already does not save itself.
+    """
     mark = read_mark(session, user)
-    if mark is not None:
+    if mark is not None and not any(
+        mark.is_older_than(moment) for moment in (before.verified_since, before.signed_in_since)
+    ):
         session[MARK] = asdict(mark) | {"kept": time.time()}
 
 
@@ -296,14 +315,19 @@ def is_settled(session: SessionBase, user: Any) -> bool:
     return mark is not None and 0 <= time.time() - mark.checked < settings.RECHECK_SECONDS
 
 
-def judge(session: SessionBase, user: Any, request: HttpRequest | None) -> Any:
+def judge(
+    session: SessionBase, user: Any, request: HttpRequest | None, *, anew: bool = False
+) -> Any:
     """Who ``request.user`` is, given that the session says ``user``.
 
     A session without a mark is from before the app was installed, or its receiver was not there; it
     is judged now.  A mark older than ``RECHECK_SECONDS`` is asked about again: the user may have
     enrolled elsewhere, or have lost the phone that verified this session, or have ended it.
+
+    :param anew: ask about a younger one as well.
     """
-    if is_settled(session, user):
+    is_login = user.is_authenticated and SESSION_KEY in session
+    if is_settled(session, user) and not (anew and is_login):
         return user
     if SESSION_KEY not in session:
         # A middleware put a user here whose login it made, and we parked, on the way in.

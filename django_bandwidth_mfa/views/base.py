@@ -21,13 +21,13 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
-from .. import conf
+from .. import conf, middleware
 from ..conf import settings
 from ..decorators import lead_to_code
 from ..exceptions import Limited, MFAError
 from ..flows import Flow
 from ..forms import CodeForm
-from ..redirects import login_url
+from ..redirects import login_url, next_of
 from ..reporting import NoVariables
 from ..sessions import mfa_of
 
@@ -80,7 +80,7 @@ class MFAView(View):
                 _("Your sign-in took too long. Please begin again."),
                 fail_silently=True,
             )
-        wanted = request.POST.get("next") or request.GET.get("next")
+        wanted = next_of(request)
         if wanted:
             return redirect_to_login(wanted, login_url())
         return redirect(login_url())
@@ -121,10 +121,17 @@ class MFAView(View):
         }
 
 
+def judge_anew(request: HttpRequest) -> None:
+    """Ask about the session without waiting for ``RECHECK_SECONDS``: one that its user has ended
+    must not use what is left of them to stay for good."""
+    middleware.judge(request, request.user, anew=True)
+
+
 class SignedInView(MFAView):
     """A page for someone who is signed in: a parked login is sent to its code first."""
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
+        judge_anew(request)
         answer = super().turn_away(request)
         if answer is None and mfa_of(request).state == "parked":
             return lead_to_code(request, self.here())

@@ -52,8 +52,8 @@ class SignOutOthersView(SignedInView):
         return redirect(self.here())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        lifecycle.sign_out_others(self.user, request=request)
-        sessions.outlive(request.session, self.user)
+        before = lifecycle.sign_out_others(self.user, request=request)
+        sessions.outlive(request.session, self.user, before)
         minutes = -(-settings.RECHECK_SECONDS // 60)
         said = ngettext(
             "All your other browsers are signed out, within %(minutes)d minute.",

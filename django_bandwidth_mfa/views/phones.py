@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -22,7 +22,7 @@ from ..forms import PhoneForm, PhoneNameForm
 from ..models import Phone, RecoveryCode
 from ..redirects import destination, next_of
 from ..sessions import mfa_of
-from .base import STEP_UP_SECONDS, FreshView, MFAView, SignedInView, code_form
+from .base import STEP_UP_SECONDS, FreshView, MFAView, SignedInView, code_form, judge_anew
 from .verify import to_page, try_code
 
 
@@ -79,6 +79,7 @@ class EnrolView(MFAView):
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         if settings.GET_PHONES is not None:
             return kept_by_site(request)
+        judge_anew(request)
         answer = super().turn_away(request)
         if answer is None and self.flow().phones:
             if self.flow().is_parked:
@@ -210,10 +211,10 @@ class PhoneRemoveView(ChangeView):
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
         owes_code = partial(policy.owes_code, request, self.user)
         try:
-            lifecycle.remove_phone(phone, must_stay=owes_code, request=request)
+            before = lifecycle.remove_phone(phone, must_stay=owes_code, request=request)
         except LastPhone as error:
             return self.ask(request, phone, str(error))
-        sessions.outlive(request.session, self.user)
+        sessions.outlive(request.session, self.user, before)
         said = _("The phone %(number)s is removed.") % {"number": phone.masked}
         messages.success(request, said, fail_silently=True)
         return redirect(phones_url(changed=True))
@@ -241,4 +242,4 @@ class SuggestionView(SignedInView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         lifecycle.decline_suggestion(self.user)
-        return redirect(destination(request))
+        return HttpResponseRedirect(destination(request))

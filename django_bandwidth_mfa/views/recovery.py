@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
@@ -40,7 +40,7 @@ class RecoveryCodeView(CodeView):
                 return self.refused(form, "recovery_code", error, flow)
             if destination is not None:
                 self.say_what_is_left()
-                return redirect(destination)
+                return HttpResponseRedirect(destination)
             form.add_error(
                 "recovery_code",
                 _("That is not one of your unused recovery codes. Please check it."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, resolve_url
 from django.utils.translation import gettext as _
 
@@ -57,7 +57,7 @@ class VerifyView(CodeView):
         if not flow.phones:
             return to_page("phone_add", flow)
         if mfa_of(request).state == "verified" and not flow.next:
-            return redirect(flow.destination())
+            return HttpResponseRedirect(flow.destination())
         # HEAD comes here too, from things that look ahead; it sends nothing.
         if isinstance(flow, LoginFlow) and request.method == "GET":
             try:
@@ -87,7 +87,7 @@ def try_code(view: MFAView, flow: Flow) -> HttpResponse:
         except MFAError as error:
             return view.refused(form, "code", error, flow)
         if destination is not None:
-            return redirect(destination)
+            return HttpResponseRedirect(destination)
         form.add_error("code", _("That code is not right. Please check it and try again."))
     return view.page(form, **view.context(flow))
 

@@ -1,0 +1,333 @@
+"""Attacks that got through while the app was made: one test each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import responses
+import time_machine
+from asgiref.sync import async_to_sync
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import OperationalError, connection
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template import engines
+from django.test import AsyncClient, Client
+from django.urls import path
+
+from django_bandwidth_mfa import lifecycle, recovery
+from django_bandwidth_mfa.conf import settings as mfa_settings
+from django_bandwidth_mfa.decorators import mfa_suggested
+from django_bandwidth_mfa.models import Phone, RecoveryCode
+from django_bandwidth_mfa.testing import login_verified
+
+from . import urls
+from .browsing import assert_shut, give_password, sign_in, state
+from .conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
+
+pytestmark = pytest.mark.django_db
+
+HERE = "tests.test_attacks"
+THIRD_NUMBER = "+12025550199"
+START = 1_800_000_000
+
+
+# What the site under attack has --------------------------------------------------------------
+
+
+def raises_404(request: Any, user: Any) -> bool:
+    raise Http404
+
+
+def finds_no_profile(request: Any, user: Any) -> bool:
+    raise ObjectDoesNotExist
+
+
+class Careless:
+    """Looks at the user, as what logs requests does, and takes no error from it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with suppress(Exception):
+            str(request.user.pk)
+        return self.get_response(request)
+
+
+def greeting(request: HttpRequest) -> HttpResponse:
+    """A template swallows ObjectDoesNotExist."""
+    template = "[{{ request.user.username }}]{% if request.user.is_authenticated %}in{% endif %}"
+    return HttpResponse(engines["django"].from_string(template).render({}, request))
+
+
+@mfa_suggested
+@login_required
+async def twice(request: Any) -> HttpResponse:
+    return HttpResponse(f"page of {await request.auser()}")
+
+
+urlpatterns = [path("greeting/", greeting), path("twice/", twice), *urls.urlpatterns]
+
+
+# Errors while a session is judged ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", ["the policy's", "the database's"])
+def test_an_error_that_a_middleware_swallows_lets_nobody_in(
+    client: Client, newcomer: Any, configure: Any, settings: Any, error: str
+) -> None:
+    """Fails when ``request.user`` stays what it was before it was judged."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{HERE}.Careless"]
+    client.force_login(newcomer)
+    configure(RECHECK_SECONDS=0)
+    client.raise_request_exception = False
+
+    def fail(execute: Any, sql: str, *args: Any) -> Any:
+        if "bandwidth_mfa_secondfactor" in sql:
+            raise OperationalError("gone")
+        return execute(sql, *args)
+
+    def pass_(execute: Any, *args: Any) -> Any:
+        return execute(*args)
+
+    if error == "the policy's":
+        configure(REQUIRED=f"{HERE}.finds_no_profile")
+    with connection.execute_wrapper(fail if error == "the database's" else pass_):
+        answer = client.get("/account/")
+    assert b"account of" not in answer.content
+
+
+@pytest.mark.urls(HERE)
+def test_an_error_that_a_template_swallows_lets_nobody_in(
+    client: Client, newcomer: Any, configure: Any
+) -> None:
+    """Fails in the same way."""
+    client.force_login(newcomer)
+    configure(RECHECK_SECONDS=0, REQUIRED=f"{HERE}.finds_no_profile")
+    client.raise_request_exception = False
+    assert b"in" not in client.get("/greeting/").content
+
+
+def test_a_policy_that_answers_404_leaves_nobody_logged_in(
+    client: Client, user: Any, configure: Any
+) -> None:
+    """Fails when ``settle_login`` leaves Django's keys: a session is saved with a 404."""
+    configure(REQUIRED=f"{HERE}.raises_404")
+    assert give_password(client, user).status_code == 404
+    assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.urls(HERE)
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_was_ended_is_nobodys_when_it_is_asked_twice() -> None:
+    """Fails when ``request.auser`` keeps the user whose session was just emptied."""
+    user = make_user("ada", NUMBER)
+    client = AsyncClient()
+    with time_machine.travel(START, tick=False) as clock:
+        login_verified(client, user)
+        clock.shift(1)
+        lifecycle.sign_out_others(user)
+        clock.shift(300)
+        assert b"ada" not in async_to_sync(client.get)("/twice/").content
+
+
+# Sessions that were ended, and have RECHECK_SECONDS left -------------------------------------
+
+
+@pytest.mark.parametrize("ended_by", ["reset", "sign_out_others"])
+def test_a_session_that_was_ended_cannot_save_itself(
+    user: Any, bandwidth: Any, ended_by: str
+) -> None:
+    """Fails when ``SignedInView`` does not judge anew, and ``outlive`` asks nothing."""
+    thief = Client()
+    with time_machine.travel(START, tick=False) as clock:
+        sign_in(thief, user, bandwidth)
+        clock.shift(1)
+        getattr(lifecycle, ended_by)(user)
+        clock.shift(1)
+        thief.post("/mfa/sign-out-others/")
+        clock.shift(300)
+        assert state(thief) != "verified"
+
+
+def test_of_two_that_end_each_other_the_first_stays(user: Any, bandwidth: Any) -> None:
+    mine, theirs = Client(), Client()
+    with time_machine.travel(START, tick=False) as clock:
+        sign_in(theirs, user, bandwidth)
+        login_verified(mine, user)
+        clock.shift(1)
+        mine.post("/mfa/sign-out-others/")
+        clock.shift(1)
+        theirs.post("/mfa/sign-out-others/")
+        clock.shift(300)
+        assert state(theirs) == "anonymous"
+        assert state(mine) == "verified"
+
+
+def test_a_session_whose_phone_is_gone_adds_none(bandwidth: Any) -> None:
+    """Fails when ``EnrolView`` does not judge anew: what was left of it would last for ever."""
+    user = make_user("ada", NUMBER, OTHER_NUMBER)
+    thief = Client()
+    sign_in(thief, user, bandwidth)
+    lifecycle.remove_phone(Phone.objects.get(number=NUMBER))
+    answer = thief.post("/mfa/phones/add/", {"number": THIRD_NUMBER})
+    assert answer["Location"].startswith("/mfa/verify/")
+    assert not Phone.objects.filter(number=THIRD_NUMBER).exists()
+
+
+# Where a right code leads --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("next_", ["x", "account", "login", "javascript", "a b"])
+def test_a_next_that_is_no_address_does_no_harm(
+    client: Client, user: Any, bandwidth: Any, next_: str
+) -> None:
+    """Fails with ``redirect()``: a word is the name of a view to it, and the code would be spent on
+    an error page."""
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    client.get("/accounts/login/", {"next": next_})
+    data = {"code": bandwidth.inbox[0]["code"]}
+    assert client.post("/mfa/verify/", data)["Location"] == "/account/"
+    assert state(client) == "verified"
+    code = recovery.issue(user)[0]
+    for page, form in (("recovery-code", {"recovery_code": code}), ("suggestion", {})):
+        assert client.post(f"/mfa/{page}/?next={next_}", form)["Location"] == "/account/"
+    assert state(client) == "verified"
+    assert RecoveryCode.objects.left(user) == 9
+
+
+def test_an_odd_charset_makes_no_error_page(client: Client) -> None:
+    """Fails when half a character from ``next`` is put into an address."""
+    headers = {"content-type": "text/plain; charset=utf-7"}
+    answer = client.get("/mfa/verify/?next=/%2B2AA-", headers=headers)
+    assert answer.status_code == 302
+
+
+# While Bandwidth is being asked --------------------------------------------------------------
+
+
+@pytest.fixture
+def meanwhile(configure: Any) -> Any:
+    """``meanwhile(work)``: a Bandwidth that takes all codes, and during whose calls ``work`` is
+    done."""
+    configure(USERNAME="user", PASSWORD="secret", CLIENT_ID=None, CLIENT_SECRET=None)
+    base = f"{mfa_settings.BASE_URL}/accounts/{mfa_settings.ACCOUNT_ID}/code"
+
+    def meanwhile(work: Callable[[], Any], status: int = 200) -> None:
+        def answer(body: dict[str, Any]) -> Callable[[Any], tuple[int, dict[str, str], str]]:
+            def callback(request: Any) -> tuple[int, dict[str, str], str]:
+                work()
+                return status, {"Content-Type": "application/json"}, json.dumps(body)
+
+            return callback
+
+        responses.add_callback("POST", f"{base}/messaging", answer({"messageId": "m-1"}))
+        responses.add_callback("POST", f"{base}/verify", answer({"valid": True}))
+
+    return meanwhile
+
+
+@responses.activate
+def test_a_login_that_ends_while_bandwidth_is_asked_leaves_no_mark(
+    client: Client, user: Any, meanwhile: Any
+) -> None:
+    """Fails when ``complete`` marks a session that nobody is signed in to: the next password there
+    would need no code."""
+    with time_machine.travel(START, tick=False) as clock:
+        meanwhile(lambda: None)
+        give_password(client, user)
+        client.get("/mfa/verify/")
+        responses.reset()
+        clock.shift(100)
+        meanwhile(lambda: clock.shift(mfa_settings.LOGIN_SECONDS))
+        client.post("/mfa/verify/", {"code": "123456"})
+        assert state(client) == "anonymous"
+        client.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
+        assert_shut(client)
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_phone_that_goes_while_a_code_is_sent_makes_no_error_page(
+    client: Client, user: Any, meanwhile: Any, status: int
+) -> None:
+    """Fails when the challenge is saved as if its row must be there."""
+    meanwhile(lambda: Phone.objects.filter(user=user).delete(), status)
+    give_password(client, user)
+    assert client.get("/mfa/verify/").status_code == 200
+    assert_shut(client)
+
+
+@responses.activate
+@pytest.mark.django_db(transaction=True)
+def test_a_replaced_phone_that_goes_meanwhile_makes_no_error_page(
+    client: Client, meanwhile: Any
+) -> None:
+    """Fails when the database's objection is let through."""
+    meanwhile(lambda: None)
+    user = make_user("ada", NUMBER, OTHER_NUMBER)
+    login_verified(client, user)
+    old = Phone.objects.get(number=OTHER_NUMBER)
+
+    def remove(execute: Any, sql: str, *args: Any) -> Any:
+        if sql.startswith("UPDATE") and "replaces_id" in sql and args[0][0] == old.pk:
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM bandwidth_mfa_phone WHERE id = %s", [old.pk])
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(remove):
+        answer = client.post("/mfa/phones/add/", {"number": THIRD_NUMBER, "phone": old.choice})
+    assert answer.status_code == 200
+    assert "There is no such phone on this account" in answer.content.decode()
+
+
+# Numbers that the site keeps -----------------------------------------------------------------
+
+KEPT: list[str] = []
+
+
+def kept(user: Any) -> list[str]:
+    return list(KEPT)
+
+
+def test_a_number_that_the_site_took_away_passes_no_more(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when nobody asks whether it is still the user's."""
+    KEPT[:] = [NUMBER]
+    configure(GET_PHONES=f"{HERE}.kept", TRUST_DAYS=30)
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    KEPT[:] = [OTHER_NUMBER]
+    client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"], "trust": "on"})
+    assert_shut(client)
+
+
+# Odds and ends -------------------------------------------------------------------------------
+
+
+def test_what_one_user_left_parked_reaches_no_other(
+    client: Client, user: Any, newcomer: Any
+) -> None:
+    """Fails when a login that comes with a verification skips the emptying."""
+    give_password(client, user)
+    session = client.session
+    session["cart"] = "ada's"
+    session.save()
+    login_verified(client, newcomer)
+    assert "cart" not in client.session
+
+
+def test_refused_numbers_leave_no_rows(client: Client, newcomer: Any, bandwidth: Any) -> None:
+    """Fails when the row is made although nothing may be sent."""
+    client.force_login(newcomer)
+    for n in range(20):
+        client.post("/mfa/phones/add/", {"number": f"+120255501{n:02}"})
+    assert len(bandwidth.inbox) == 1
+    assert Phone.objects.count() == 1
