@@ -143,7 +143,8 @@ def test_a_session_that_was_ended_is_nobodys_when_it_is_asked_twice() -> None:
 def test_a_session_that_was_ended_cannot_save_itself(
     user: Any, bandwidth: Any, ended_by: str
 ) -> None:
-    """Fails when ``SignedInView`` does not judge anew, and ``outlive`` asks nothing."""
+    """Fails when ``SignedInView`` does not judge anew.  (``outlive`` asks as well, for a reset that
+    comes between the two: ``test_a_session_that_was_ended_does_not_outlive_another_end``.)"""
     thief = Client()
     with time_machine.travel(START, tick=False) as clock:
         sign_in(thief, user, bandwidth)
@@ -187,8 +188,8 @@ def test_a_session_whose_phone_is_gone_adds_none(bandwidth: Any) -> None:
 def test_a_next_that_is_no_address_does_no_harm(
     client: Client, user: Any, bandwidth: Any, next_: str
 ) -> None:
-    """Fails with ``redirect()``: a word is the name of a view to it, and the code would be spent on
-    an error page."""
+    """Fails when ``is_local`` takes any word: to ``redirect()`` it is the name of a view, and the
+    code would be spent on an error page.  (The views do not use that for it; either is enough.)"""
     give_password(client, user)
     client.get("/mfa/verify/")
     client.get("/accounts/login/", {"next": next_})

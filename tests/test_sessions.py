@@ -26,7 +26,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from django_bandwidth_mfa import sessions, signals
-from django_bandwidth_mfa.models import Phone
+from django_bandwidth_mfa.models import Phone, SecondFactor
 from django_bandwidth_mfa.service import Verification
 from django_bandwidth_mfa.sessions import AUTH_KEYS, MARK, PARKED
 
@@ -775,3 +775,17 @@ def test_a_parked_record_that_makes_no_sense_is_none(
     session.save()
     assert client.get("/mfa/verify/").status_code == 302
     assert state(client) == "anonymous"
+
+
+@pytest.mark.parametrize("moment", ["verified_since", "signed_in_since"])
+def test_a_session_that_was_ended_does_not_outlive_another_end(user: Any, moment: str) -> None:
+    """Fails when ``outlive`` does not look at what held before: two sessions that end each other at
+    the same moment would both stay."""
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        session = session_of(user, {})
+        clock.shift(1)
+        before = dict(session[MARK])
+        sessions.outlive(session, user, SecondFactor(**{moment: timezone.now()}))
+        assert session[MARK] == before
+        sessions.outlive(session, user, SecondFactor())
+        assert session[MARK]["kept"] == time.time()
