@@ -18,7 +18,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
@@ -31,9 +31,10 @@ from .models import Challenge, Counter, Phone, RecoveryCode, TrustedBrowser
 # Generic to the type checker, not to the running program.
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
+    MixinBase = admin.ModelAdmin[Any]
     TabularInline = admin.TabularInline[Phone, Any]
 else:
-    ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
+    ModelAdmin, MixinBase, TabularInline = admin.ModelAdmin, object, admin.TabularInline
 
 USER = f"user__{get_user_model().USERNAME_FIELD}"
 
@@ -190,46 +191,42 @@ def may_reset(request: HttpRequest) -> bool:
     return request.user.has_perm("bandwidth_mfa.reset_second_factor")
 
 
-class SecondFactorAdminMixin:
+class SecondFactorAdminMixin(MixinBase):
     """Left of a user admin: the status on the user's page, a filter, and the reset."""
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        inlines: list[Any] = list(super().get_inlines(request, obj))  # type: ignore[misc]
+        inlines: list[Any] = list(super().get_inlines(request, obj))
         return inlines if obj is None else [*inlines, SecondFactorInline]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        return [*super().get_list_filter(request), SecondFactorFilter]  # type: ignore[misc]
+        return [*super().get_list_filter(request), SecondFactorFilter]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]
+        actions: dict[str, Any] = super().get_actions(request)
         if may_reset(request):
             label = _("Reset the second factor of the chosen users")
             actions["reset_second_factor"] = (reset_selected, "reset_second_factor", label)
         return actions
 
     def get_urls(self) -> list[Any]:
-        site: admin.AdminSite = self.admin_site  # type: ignore[attr-defined]
-        opts = self.opts  # type: ignore[attr-defined]
+        opts = self.opts
         return [
             path(
                 "<path:object_id>/reset-second-factor/",
-                site.admin_view(self.reset_second_factor_view),
+                self.admin_site.admin_view(self.reset_second_factor_view),
                 name=f"{opts.app_label}_{opts.model_name}_reset_second_factor",
             ),
-            *super().get_urls(),  # type: ignore[misc]
+            *super().get_urls(),
         ]
 
     def reset_second_factor_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        user = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        user = self.get_object(request, object_id)
         if user is None:
-            opts = self.opts  # type: ignore[attr-defined]
-            return self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined, no-any-return]
-                request, opts, object_id
-            )
+            raise Http404
         back = reverse(
             f"admin:{user._meta.app_label}_{user._meta.model_name}_change",
             args=[user.pk],
-            current_app=self.admin_site.name,  # type: ignore[attr-defined]
+            current_app=self.admin_site.name,
         )
         answer = ask_or_reset(self, request, [user])
         return answer or HttpResponseRedirect(back)
