@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_bandwidth_mfa.models import Phone
 from django_bandwidth_mfa.simulator import Simulator
 
-pytest_plugins = ["tests.figures"]
+pytest_plugins = ["tests.attack_option", "tests.figures"]
 
 PASSWORD = "correct horse"
 NUMBER = "+12025550142"

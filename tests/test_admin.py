@@ -82,6 +82,7 @@ def rows(user: Any, bandwidth: Any) -> Any:
 # The ledgers ----------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("T11")
 @pytest.mark.parametrize("model", LEDGERS)
 def test_a_ledger_is_read_and_shows_no_secret(root: Client, rows: Any, model: Any) -> None:
     """Fails when ``number``, ``digest`` or ``auth_hash`` is among a page's fields."""
@@ -96,6 +97,7 @@ def test_a_ledger_is_read_and_shows_no_secret(root: Client, rows: Any, model: An
             assert code.digest not in page
 
 
+@pytest.mark.attack("P24")
 @pytest.mark.parametrize("model", LEDGERS)
 def test_nothing_is_added_or_changed(root: Client, rows: Any, model: Any) -> None:
     """Fails without ``has_add_permission`` or ``has_change_permission``: staff would confirm
@@ -109,6 +111,7 @@ def test_nothing_is_added_or_changed(root: Client, rows: Any, model: Any) -> Non
     assert list(model.objects.values()) == before
 
 
+@pytest.mark.attack("P24")
 @pytest.mark.parametrize("model", [Challenge, RecoveryCode, Counter])
 def test_what_is_a_record_is_not_deleted(root: Client, rows: Any, model: Any) -> None:
     """Fails when ``may_delete`` is not asked: staff would unlock a user without a trace."""
@@ -283,6 +286,7 @@ def test_a_reset_is_asked_about_and_nothing_happens_before(root: Client, rows: A
     assert not SecondFactor.objects.exists()
 
 
+@pytest.mark.attack("P23")
 @pytest.mark.parametrize(("what", "phones", "codes"), [("unlock", 1, 10), ("forget", 0, 0)])
 def test_a_reset_is_done_logged_and_mailed(
     root: Client, rows: Any, mailoutbox: Any, what: str, phones: int, codes: int
@@ -311,6 +315,7 @@ def test_several_users_are_reset_from_the_list(root: Client, user: Any) -> None:
     assert LogEntry.objects.count() == 2
 
 
+@pytest.mark.attack("P23")
 @pytest.mark.parametrize("lacking", ["reset_second_factor", "change"])
 def test_a_reset_takes_both_permissions(user: Any, lacking: str) -> None:
     """Fails when one of them is not asked for."""
@@ -325,6 +330,7 @@ def test_a_reset_takes_both_permissions(user: Any, lacking: str) -> None:
     assert Phone.objects.filter(user=user).exists()
 
 
+@pytest.mark.attack("P23")
 def test_staff_cannot_reset_a_superuser(superuser: Any) -> None:
     """Fails when nobody asks: with a superuser's password, a clerk would be one."""
     model = get_user_model()._meta.model_name

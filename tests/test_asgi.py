@@ -26,6 +26,7 @@ def seen(session: Any, user: Any) -> str:
     return found[0]
 
 
+@pytest.mark.attack("P6")
 @pytest.mark.parametrize("is_marked", [True, False])
 def test_a_consumer_sees_a_verified_user_and_nobody_who_owes_a_code(
     client: Client, user: Any, bandwidth: Any, is_marked: bool

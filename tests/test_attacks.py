@@ -77,6 +77,7 @@ urlpatterns = [path("greeting/", greeting), path("twice/", twice), *urls.urlpatt
 # Errors while a session is judged ------------------------------------------------------------
 
 
+@pytest.mark.attack("P20")
 @pytest.mark.parametrize("error", ["the policy's", "the database's"])
 def test_an_error_that_a_middleware_swallows_lets_nobody_in(
     client: Client, newcomer: Any, configure: Any, settings: Any, error: str
@@ -113,6 +114,7 @@ def test_an_error_that_a_template_swallows_lets_nobody_in(
     assert b"in" not in client.get("/greeting/").content
 
 
+@pytest.mark.attack("P20")
 def test_a_policy_that_answers_404_leaves_nobody_logged_in(
     client: Client, user: Any, configure: Any
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_session_that_was_ended_is_nobodys_when_it_is_asked_twice() -> None:
 # Sessions that were ended, and have RECHECK_SECONDS left -------------------------------------
 
 
+@pytest.mark.attack("P19")
 @pytest.mark.parametrize("ended_by", ["reset", "sign_out_others"])
 def test_a_session_that_was_ended_cannot_save_itself(
     user: Any, bandwidth: Any, ended_by: str
@@ -156,6 +159,7 @@ def test_a_session_that_was_ended_cannot_save_itself(
         assert state(thief) != "verified"
 
 
+@pytest.mark.attack("P19")
 def test_of_two_that_end_each_other_the_first_stays(user: Any, bandwidth: Any) -> None:
     mine, theirs = Client(), Client()
     with time_machine.travel(START, tick=False) as clock:
@@ -170,6 +174,7 @@ def test_of_two_that_end_each_other_the_first_stays(user: Any, bandwidth: Any) -
         assert state(mine) == "verified"
 
 
+@pytest.mark.attack("P19")
 def test_a_session_whose_phone_is_gone_adds_none(bandwidth: Any) -> None:
     """Fails when ``EnrolView`` does not judge anew: what was left of it would last for ever."""
     user = make_user("ada", NUMBER, OTHER_NUMBER)
@@ -234,6 +239,7 @@ def meanwhile(configure: Any) -> Any:
     return meanwhile
 
 
+@pytest.mark.attack("P21")
 @responses.activate
 def test_a_login_that_ends_while_bandwidth_is_asked_leaves_no_mark(
     client: Client, user: Any, meanwhile: Any
@@ -297,6 +303,7 @@ def kept(user: Any) -> list[str]:
     return list(KEPT)
 
 
+@pytest.mark.attack("P22")
 def test_a_number_that_the_site_took_away_passes_no_more(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:

@@ -110,6 +110,7 @@ def test_a_good_value_is_none(key: str, value: Any) -> None:
     assert found(**{key: value}) == []
 
 
+@pytest.mark.attack("T10")
 def test_a_secret_is_never_shown() -> None:
     for key in ("CLIENT_SECRET", "PASSWORD", "RECEIPT_SECRET"):
         [message] = found(**{key: ["hunter2"]})
@@ -168,6 +169,7 @@ def test_urls_not_included(settings: Any) -> None:
     assert ids(check_site(None)) == ["E012"]
 
 
+@pytest.mark.attack("P10")
 def test_signed_cookie_sessions_are_an_error(settings: Any) -> None:
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     [message] = check_site(None)
@@ -175,6 +177,7 @@ def test_signed_cookie_sessions_are_an_error(settings: Any) -> None:
     assert message.is_serious()
 
 
+@pytest.mark.attack("P9")
 def test_apps_that_issue_tokens_are_a_warning(monkeypatch: Any) -> None:
     from django.apps import apps
 
@@ -182,6 +185,7 @@ def test_apps_that_issue_tokens_are_a_warning(monkeypatch: Any) -> None:
     assert ids(check_site(None)) == ["W004"]
 
 
+@pytest.mark.attack("S10", "N14")
 def test_deployment(settings: Any) -> None:
     settings.SESSION_COOKIE_SECURE = True
     settings.BANDWIDTH_MFA = {**GOOD, "TRUSTED_PROXIES": 0, "RECEIPT_SECRET": "s" * 20}
@@ -205,6 +209,7 @@ def test_a_mail_server_that_may_hang_is_warned_of(settings: Any) -> None:
     assert check_deployment(None) == []
 
 
+@pytest.mark.attack("S10")
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

@@ -143,6 +143,7 @@ def elsewhere(two: Any) -> Client:
     return client
 
 
+@pytest.mark.attack("P18")
 def test_a_change_ends_the_verified_state_within_the_recheck_time(
     two: Any, elsewhere: Client
 ) -> None:

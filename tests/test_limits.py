@@ -137,10 +137,12 @@ def test_a_user_is_sent_five_codes_an_hour_and_not_more(
     assert send_until_limited(clock, user) == 5
 
 
+@pytest.mark.attack("S6")
 def test_a_call_weighs_two(clock: Any, user: Any, bandwidth: Any) -> None:
     assert send_until_limited(clock, user, channel="voice") == 2
 
 
+@pytest.mark.attack("S3")
 def test_a_number_is_sent_ten_codes_a_day_whoever_asks(clock: Any, bandwidth: Any) -> None:
     sent = 0
     for hour in range(6):
@@ -149,6 +151,7 @@ def test_a_number_is_sent_ten_codes_a_day_whoever_asks(clock: Any, bandwidth: An
     assert sent == 10
 
 
+@pytest.mark.attack("S12")
 def test_enrolling_a_number_takes_nothing_from_signing_in_with_it(
     clock: Any, user: Any, bandwidth: Any
 ) -> None:
@@ -161,6 +164,7 @@ def test_enrolling_a_number_takes_nothing_from_signing_in_with_it(
     assert Counter.objects.filter(key__startswith="send:number:").exists()
 
 
+@pytest.mark.attack("S1")
 def test_the_cooldown_grows_and_a_right_code_ends_it(clock: Any, user: Any, bandwidth: Any) -> None:
     for step in (30, 60, 120):
         service.send_code(user)
@@ -174,6 +178,7 @@ def test_the_cooldown_grows_and_a_right_code_ends_it(clock: Any, user: Any, band
     service.send_code(user)
 
 
+@pytest.mark.attack("G12")
 def test_a_right_code_gives_back_no_sends(clock: Any, user: Any, bandwidth: Any) -> None:
     """Fails when ``clear`` takes more than failures and cooldown."""
     for _ in range(5):
@@ -199,6 +204,7 @@ def test_an_outage_spends_nobodys_hour(clock: Any, user: Any, bandwidth: Any) ->
     assert send_until_limited(clock, user) == 5
 
 
+@pytest.mark.attack("S7")
 def test_an_address_and_the_site_have_limits_of_their_own(
     clock: Any, bandwidth: Any, configure: Any, rf: Any
 ) -> None:
@@ -223,6 +229,7 @@ def enrol(number: str) -> None:
     service.send_code(stranger, purpose="enrol", phone=phone)
 
 
+@pytest.mark.attack("S4")
 def test_a_range_that_is_walked_through_gets_thirty_codes_an_hour(
     clock: Any, bandwidth: Any
 ) -> None:
@@ -237,6 +244,7 @@ def test_a_range_that_is_walked_through_gets_thirty_codes_an_hour(
     enrol("+12025550998")
 
 
+@pytest.mark.attack("S12")
 def test_strangers_who_enrol_my_number_cannot_have_bandwidth_refuse_it(
     clock: Any, user: Any, bandwidth: Any
 ) -> None:
@@ -280,6 +288,7 @@ def test_numbers_that_the_site_keeps_itself_are_not_taken_for_proven(
         service.send_code(users[2])
 
 
+@pytest.mark.attack("T14")
 def test_no_counter_shows_a_number_or_an_address(user: Any, bandwidth: Any, rf: Any) -> None:
     service.send_code(user, request=rf.get("/", REMOTE_ADDR="198.51.100.7"))
     keys = " ".join(Counter.objects.values_list("key", flat=True))
@@ -287,6 +296,7 @@ def test_no_counter_shows_a_number_or_an_address(user: Any, bandwidth: Any, rf: 
     assert "198.51" not in keys
 
 
+@pytest.mark.attack("S9")
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "expected"),
     [

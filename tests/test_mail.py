@@ -38,6 +38,7 @@ def test_a_mail_for_each_change_of_a_phone(
         assert "••77" in one.body
 
 
+@pytest.mark.attack("T12")
 @pytest.mark.parametrize("event", mail.MAILED)
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_no_mail_holds_a_full_number_or_a_link_and_each_has_html(
@@ -67,6 +68,7 @@ def test_every_event_that_is_mailed_is_a_signal() -> None:
     assert all(hasattr(signals, event) for event in mail.MAILED)
 
 
+@pytest.mark.attack("T12")
 def test_recovery_codes_are_never_in_it(user: Any, mailoutbox: Any) -> None:
     code = recovery.issue(user)[0]
     recovery.use(user, code)
@@ -79,6 +81,7 @@ def test_recovery_codes_are_never_in_it(user: Any, mailoutbox: Any) -> None:
         assert code not in str(one.message())
 
 
+@pytest.mark.attack("P25")
 def test_a_streak_of_wrong_codes_is_told_once(
     user: Any, bandwidth: Any, configure: Any, mailoutbox: Any
 ) -> None:

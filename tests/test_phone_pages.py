@@ -47,6 +47,7 @@ def phone(number: str = OTHER_NUMBER) -> Phone:
 # Who may --------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("P14")
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_parked_login_sees_none_of_them(client: Client, two: Any, page: str, method: str) -> None:
@@ -63,6 +64,7 @@ def test_an_anonymous_visitor_is_sent_to_the_login_page(client: Client, page: st
     assert client.get(f"/mfa/{page}/")["Location"].startswith("/accounts/login/")
 
 
+@pytest.mark.attack("P12")
 @pytest.mark.parametrize("page", ["remove", "primary"])
 def test_a_change_takes_a_code_of_the_last_minutes_and_then_goes_on(
     client: Client, two: Any, bandwidth: Any, page: str
@@ -95,6 +97,7 @@ def test_adding_a_phone_takes_one_too(client: Client, two: Any, bandwidth: Any) 
     assert bandwidth.inbox == []
 
 
+@pytest.mark.attack("P13")
 @pytest.mark.parametrize("page", ["remove", "primary"])
 def test_another_users_phone_cannot_be_touched(verified: Client, page: str) -> None:
     """Fails when the phone is looked for among all users'."""
@@ -190,6 +193,7 @@ def test_a_phone_is_removed_and_this_session_stays(verified: Client, configure: 
     assert state(verified) == "verified"
 
 
+@pytest.mark.attack("P15")
 @pytest.mark.parametrize("required", ["all", "staff", "tests.test_phone_pages.everybody"])
 def test_the_last_phone_stays_while_the_policy_obliges(
     client: Client, configure: Any, required: str
@@ -364,6 +368,7 @@ def test_a_login_with_a_recovery_code_says_how_many_are_left(
 # Signing out everywhere else -------------------------------------------------------------------
 
 
+@pytest.mark.attack("P18")
 def test_everywhere_else_is_signed_out_and_here_is_not(verified: Client, two: Any) -> None:
     """Fails when ``judge`` does not look at ``signed_in_since``, or ``outlive`` is not called."""
     with time_machine.travel(START, tick=False) as clock:

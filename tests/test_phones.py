@@ -36,6 +36,7 @@ def test_what_is_no_number_is_refused(typed: str) -> None:
         phones.parse(typed)
 
 
+@pytest.mark.attack("S5")
 @pytest.mark.parametrize("number", ["+18005550199", "+19002345678", "+449012345678"])
 def test_numbers_that_cost_somebody_money_are_refused(number: str) -> None:
     """Fails when ``check`` looks at no type: premium-rate owners earn on each call."""
@@ -43,6 +44,7 @@ def test_numbers_that_cost_somebody_money_are_refused(number: str) -> None:
         phones.check(number)
 
 
+@pytest.mark.attack("S5")
 def test_a_region_is_more_than_its_country_code(configure: Any) -> None:
     """Fails when ``+1`` is taken for one country."""
     configure(ALLOWED_REGIONS=["US"])

@@ -60,6 +60,7 @@ def one_winner(figures: Any) -> Callable[[Callable[[int], Any]], None]:
     return race
 
 
+@pytest.mark.attack("G4")
 def test_one_code_makes_one_login(bandwidth: Any, one_winner: Any) -> None:
     """Fails when neither ``passed_at`` is asked to be None nor the code's use is unique."""
     user = make_user("ada", NUMBER)
@@ -80,6 +81,7 @@ def test_one_code_makes_one_login(bandwidth: Any, one_winner: Any) -> None:
     assert [state(client) for client in clients].count("verified") == 1
 
 
+@pytest.mark.attack("G4")
 def test_one_challenge_passes_once(bandwidth: Any, configure: Any, one_winner: Any) -> None:
     """Fails when neither ``passed_at`` is asked to be None nor the code's use is unique."""
     configure(TRIES_PER_CHALLENGE=100, FAILURES_BEFORE_WAIT=100)
@@ -88,6 +90,7 @@ def test_one_challenge_passes_once(bandwidth: Any, configure: Any, one_winner: A
     one_winner(lambda n: bool(service.verify_code(challenge, code)))
 
 
+@pytest.mark.attack("G4")
 def test_one_code_in_fifty_challenges_passes_once(
     bandwidth: Any, configure: Any, one_winner: Any
 ) -> None:
@@ -114,6 +117,7 @@ def test_one_code_typed_in_fifty_ways_passes_once(
     one_winner(lambda n: bool(service.verify_code(challenge, ways[n])))
 
 
+@pytest.mark.attack("G5")
 def test_one_recovery_code_lets_in_once(one_winner: Any) -> None:
     """Fails when ``used_at`` is read before the transaction in which it is written."""
     user = make_user("ada", NUMBER)
@@ -133,6 +137,7 @@ def test_one_enrolment_confirms_once(bandwidth: Any, configure: Any, one_winner:
     assert [one.number for one in Phone.objects.confirmed(user)] == [NUMBER]
 
 
+@pytest.mark.attack("G7")
 def test_of_forty_guesses_at_once_at_most_five_reach_bandwidth(bandwidth: Any) -> None:
     """Fails when the try is counted after the request, or read and then written."""
     challenge = service.send_code(make_user("ada", NUMBER))
@@ -144,6 +149,7 @@ def test_of_forty_guesses_at_once_at_most_five_reach_bandwidth(bandwidth: Any) -
     assert challenge.tries == 5
 
 
+@pytest.mark.attack("S1")
 def test_twenty_sends_at_once_send_one(bandwidth: Any) -> None:
     """Fails when the cooldown is read and then written: 21 SMS for one password."""
     user = make_user("ada", NUMBER)
@@ -152,6 +158,7 @@ def test_twenty_sends_at_once_send_one(bandwidth: Any) -> None:
     assert Challenge.objects.count() == 1
 
 
+@pytest.mark.attack("S3")
 def test_a_number_asked_for_by_many_users_at_once_gets_its_five(bandwidth: Any) -> None:
     users = [make_user(f"user{n}", NUMBER) for n in range(12)]
     at_once(12, lambda n: service.send_code(users[n]))
@@ -173,6 +180,7 @@ def test_two_enrolments_at_once_leave_one_phone(bandwidth: Any, configure: Any) 
     assert Phone.objects.filter(confirmed_at__isnull=False, is_primary=True).count() == 1
 
 
+@pytest.mark.attack("P15")
 def test_phones_removed_at_the_same_moment_leave_one(configure: Any) -> None:
     """Fails without ``select_for_update`` (on PostgreSQL and MariaDB; SQLite has one writer at a
     time): each thread sees that another phone is left."""

@@ -69,6 +69,7 @@ def test_delivered_is_never_taken_back_and_repeats_change_nothing(challenge: Cha
     assert delivery(challenge) == ("delivered", None)
 
 
+@pytest.mark.attack("N13")
 def test_a_receipt_changes_nothing_but_the_delivery(challenge: Challenge, user: Any) -> None:
     """Fails when more than two fields are written: a forged receipt must pass or lock nobody."""
     before = model_to_dict(challenge)
@@ -80,6 +81,7 @@ def test_a_receipt_changes_nothing_but_the_delivery(challenge: Challenge, user: 
     assert list(Counter.objects.order_by("key").values()) == counters
 
 
+@pytest.mark.attack("N13")
 @pytest.mark.parametrize("secret", ["", "a", SECRET[:-1], SECRET + "x", SECRET.upper(), "%00", "é"])
 def test_without_the_secret_there_is_no_such_page(challenge: Challenge, secret: str) -> None:
     """Fails when the secret is not compared, or only its beginning."""
@@ -95,6 +97,7 @@ def test_without_a_setting_there_is_no_such_page(challenge: Challenge, configure
     assert delivery(challenge) == ("", None)
 
 
+@pytest.mark.attack("N13")
 def test_the_secret_is_compared_in_constant_time() -> None:
     """Fails when ``==`` compares it.  A clock could not tell the two apart here."""
     import inspect
@@ -166,6 +169,7 @@ def test_a_call_has_no_receipts(user: Any) -> None:
     assert post(receipt(challenge)) == 404
 
 
+@pytest.mark.attack("N13")
 def test_what_is_too_long_is_not_read(challenge: Challenge) -> None:
     body = json.dumps(receipt(challenge)).encode()
     assert post(body.ljust(receipts.MAX_BODY)) == 204

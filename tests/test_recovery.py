@@ -38,6 +38,7 @@ def test_a_code_has_as_many_random_bits_as_a_plain_digest_needs(user: Any) -> No
         assert set(letters) <= set(recovery.ALPHABET)
 
 
+@pytest.mark.attack("G5")
 def test_a_code_works_once(user: Any) -> None:
     """Fails when ``used_at=None`` is not asked for in the UPDATE."""
     code = recovery.issue(user)[0]
@@ -48,6 +49,7 @@ def test_a_code_works_once(user: Any) -> None:
     assert RecoveryCode.objects.left(user) == 9
 
 
+@pytest.mark.attack("P38")
 def test_another_users_code_is_wrong_and_is_not_used_up(user: Any) -> None:
     """Fails when the digest is looked for among all users."""
     other = make_user("bob", OTHER_NUMBER)
@@ -119,6 +121,7 @@ def test_junk_is_wrong(user: Any, junk: str) -> None:
     assert not recovery.use(user, junk)
 
 
+@pytest.mark.attack("T14")
 def test_codes_survive_a_new_secret_key_and_are_not_stored(user: Any, settings: Any) -> None:
     """Fails when the digest is keyed with SECRET_KEY, or the code itself is kept."""
     codes = recovery.issue(user)
@@ -128,6 +131,7 @@ def test_codes_survive_a_new_secret_key_and_are_not_stored(user: Any, settings: 
     assert recovery.use(user, codes[0])
 
 
+@pytest.mark.attack("G12")
 def test_a_code_opens_a_locked_phone_factor_and_clears_nobody_elses(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -197,6 +201,7 @@ def test_the_code_page_offers_a_recovery_code_to_someone_who_has_one(
     assert b"Use a recovery code" in client.get("/mfa/verify/").content
 
 
+@pytest.mark.attack("N9")
 def test_a_recovery_code_signs_in_while_bandwidth_is_down(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -214,6 +219,7 @@ def test_a_recovery_code_signs_in_while_bandwidth_is_down(
     assert client.get("/secret/").content == b"secret"
 
 
+@pytest.mark.attack("S13")
 def test_a_locked_user_gets_in_with_one(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -259,6 +265,7 @@ def test_an_empty_recovery_code_is_told(client: Client, user: Any, bandwidth: An
     assert b'name="recovery_code"' in client.get("/mfa/recovery-code/").content
 
 
+@pytest.mark.attack("P38")
 def test_nobody_uses_one_without_the_password(client: Client, user: Any) -> None:
     code = recovery.issue(user)[0]
     answer = client.post("/mfa/recovery-code/", {"recovery_code": code})
@@ -266,6 +273,7 @@ def test_nobody_uses_one_without_the_password(client: Client, user: Any) -> None
     assert recovery.use(user, code)
 
 
+@pytest.mark.attack("P31")
 def test_a_password_changed_while_parked_makes_the_code_useless(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -290,6 +298,7 @@ def test_a_recovery_code_steps_up(client: Client, user: Any, bandwidth: Any) -> 
         assert client.get("/transfer/").content == b"transfer"
 
 
+@pytest.mark.attack("P12")
 def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
     client: Client, user: Any, bandwidth: Any
 ) -> None:

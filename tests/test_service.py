@@ -57,6 +57,7 @@ def test_voice_calls_with_the_voice_application(user: Any, bandwidth: Any) -> No
     assert service.verify_code(challenge, bandwidth.inbox[0]["code"]).method == "voice"
 
 
+@pytest.mark.attack("P27")
 def test_only_a_confirmed_phone_of_the_users_own_can_be_chosen(user: Any, bandwidth: Any) -> None:
     """Fails when ``_choose`` returns the phone it is given."""
     other = make_user("bob", OTHER_NUMBER).bandwidth_mfa_phones.get()
@@ -85,6 +86,7 @@ def test_an_unknown_purpose_or_channel_is_a_value_error(user: Any, configure: An
         service.send_code(user, channel="voice")
 
 
+@pytest.mark.attack("S5")
 def test_a_refused_number_is_sent_nothing(user: Any, bandwidth: Any, configure: Any) -> None:
     configure(ALLOWED_REGIONS=["DE"])
     with pytest.raises(NumberRefused):
@@ -93,6 +95,7 @@ def test_a_refused_number_is_sent_nothing(user: Any, bandwidth: Any, configure: 
     assert not Challenge.objects.exists()
 
 
+@pytest.mark.attack("G11")
 @pytest.mark.django_db(transaction=True)
 def test_inside_a_transaction_nothing_is_sent_and_nothing_tried(bandwidth: Any) -> None:
     """Fails when ``counting`` is not durable: a rollback would give unlimited tries."""
@@ -110,6 +113,7 @@ def test_inside_a_transaction_nothing_is_sent_and_nothing_tried(bandwidth: Any) 
 # Verifying ------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("G1")
 def test_a_right_code_passes_once(user: Any, bandwidth: Any) -> None:
     """Fails when ``_take_try`` does not ask for ``passed_at=None``."""
     challenge = service.send_code(user)
@@ -121,6 +125,7 @@ def test_a_right_code_passes_once(user: Any, bandwidth: Any) -> None:
     assert len(bandwidth.requests) == asked
 
 
+@pytest.mark.attack("G2")
 def test_a_code_that_passed_passes_no_other_challenge(user: Any, bandwidth: Any) -> None:
     """Fails without SpentCode: Bandwidth takes any code of the last minutes, again and again."""
     first = service.send_code(user)
@@ -147,12 +152,14 @@ def test_a_spent_code_is_forgotten_once_bandwidth_has_forgotten_it(
     assert service.verify_code(challenge, code)
 
 
+@pytest.mark.attack("G13")
 def test_after_a_resend_the_earlier_code_still_works(user: Any, bandwidth: Any) -> None:
     service.send_code(user)
     newest = service.send_code(user)
     assert service.verify_code(newest, bandwidth.inbox[1]["code"])
 
 
+@pytest.mark.attack("P33")
 def test_a_code_of_one_purpose_passes_no_other(user: Any, bandwidth: Any) -> None:
     """Fails when all purposes have one scope."""
     service.send_code(user, purpose="step-up")
@@ -160,6 +167,7 @@ def test_a_code_of_one_purpose_passes_no_other(user: Any, bandwidth: Any) -> Non
     assert not service.verify_code(service.send_code(user, purpose="login"), code)
 
 
+@pytest.mark.attack("G9")
 @pytest.mark.parametrize("typed", ["{} {}", "{}-{}", " {}{} ", "{}\u00a0{}"])
 def test_spaces_and_hyphens_do_not_matter(user: Any, bandwidth: Any, typed: str) -> None:
     challenge = service.send_code(user)
@@ -167,6 +175,7 @@ def test_spaces_and_hyphens_do_not_matter(user: Any, bandwidth: Any, typed: str)
     assert service.verify_code(challenge, typed.format(code[:3], code[3:]))
 
 
+@pytest.mark.attack("G9")
 @pytest.mark.parametrize("junk", ["", "12345", "1234567", "abcdef", "12345\u0666", "１２３４５６"])
 def test_what_cannot_be_a_code_is_neither_counted_nor_asked(
     user: Any, bandwidth: Any, junk: str
@@ -179,6 +188,7 @@ def test_what_cannot_be_a_code_is_neither_counted_nor_asked(
     assert challenge.tries == 0
 
 
+@pytest.mark.attack("G6")
 def test_a_challenge_can_be_tried_five_times(user: Any, bandwidth: Any) -> None:
     """Fails when ``_take_try`` does not look at ``tries``: 40 guesses, then the right one."""
     challenge = service.send_code(user)
@@ -208,6 +218,7 @@ def test_removing_the_phone_ends_its_challenges(user: Any, bandwidth: Any) -> No
         service.verify_code(challenge, bandwidth.inbox[0]["code"])
 
 
+@pytest.mark.attack("P26")
 def test_enrolling_confirms_the_phone_and_ends_other_enrolments(bandwidth: Any) -> None:
     """Fails when ``_confirm_phone`` leaves the others pending: whoever began one with the password
     alone could finish it afterwards."""
@@ -227,6 +238,7 @@ def test_enrolling_confirms_the_phone_and_ends_other_enrolments(bandwidth: Any) 
 # Waits and locks ------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("G6")
 def test_wrong_codes_in_a_row_bring_waits_that_double_and_a_right_one_clears_them(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -247,6 +259,7 @@ def test_wrong_codes_in_a_row_bring_waits_that_double_and_a_right_one_clears_the
         assert not service.verify_code(service.send_code(user), "000000")
 
 
+@pytest.mark.attack("G8")
 def test_a_new_challenge_or_another_phone_resets_no_failures(user: Any, bandwidth: Any) -> None:
     for _ in range(5):
         challenge = service.send_code(user)
@@ -257,6 +270,7 @@ def test_a_new_challenge_or_another_phone_resets_no_failures(user: Any, bandwidt
         service.verify_code(challenge, bandwidth.inbox[0]["code"])
 
 
+@pytest.mark.attack("G6")
 def test_too_many_failures_lock_and_say_so(user: Any, bandwidth: Any, configure: Any) -> None:
     configure(FAILURES_BEFORE_LOCK=2)
     heard: list[Any] = []
@@ -281,6 +295,7 @@ def test_too_many_failures_lock_and_say_so(user: Any, bandwidth: Any, configure:
 # Bandwidth's bad days ---------------------------------------------------------------------------
 
 
+@pytest.mark.attack("G10")
 @pytest.mark.parametrize("status", [400, 401, 403, 500, 503])
 def test_what_bandwidth_refuses_is_given_back(user: Any, bandwidth: Any, status: int) -> None:
     bandwidth.fault(on="messaging", status=status)
@@ -310,6 +325,7 @@ def test_what_may_have_arrived_stays_counted_and_can_be_typed(user: Any, bandwid
     assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
 
 
+@pytest.mark.attack("G10")
 def test_a_try_of_unknown_outcome_stays_counted(user: Any, bandwidth: Any) -> None:
     """Fails when every error is given back: dropping answers would give unlimited tries."""
     challenge = service.send_code(user)
@@ -466,6 +482,7 @@ LIES = [
 ]
 
 
+@pytest.mark.attack("N1")
 @pytest.mark.parametrize("lie", LIES)
 def test_no_lie_passes(user: Any, bandwidth: Any, lie: str) -> None:
     """Fails when the client takes the answer's truth for ``valid is True``."""
@@ -477,6 +494,7 @@ def test_no_lie_passes(user: Any, bandwidth: Any, lie: str) -> None:
     assert challenge.passed_at is None
 
 
+@pytest.mark.attack("N2")
 @pytest.mark.parametrize("status", [201, 202, 204, 301, 302, 307])
 def test_no_other_status_passes(user: Any, bandwidth: Any, status: int) -> None:
     challenge = service.send_code(user)
@@ -510,6 +528,7 @@ def test_the_seven_fields_go_to_the_documented_address(user: Any, configure: Any
 # What is told ---------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("T7")
 def test_logs_and_signals_hold_no_code_no_number_and_no_credential(
     user: Any, bandwidth: Any, caplog: Any
 ) -> None:
@@ -581,6 +600,7 @@ def test_a_send_that_a_limit_stops_is_logged(
     assert events(caplog) == ["send_refused"]
 
 
+@pytest.mark.attack("N10")
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("on", ["messaging", "verify"])
 def test_bandwidth_refusing_the_site_raises_an_alarm(
@@ -612,6 +632,7 @@ def test_bandwidth_refusing_the_site_raises_an_alarm(
 # The breaker ----------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("N8")
 def test_an_open_breaker_denies_without_a_call_and_gives_everything_back(
     user: Any, bandwidth: Any, configure: Any, caplog: Any
 ) -> None:
@@ -670,6 +691,7 @@ def test_changed_settings_begin_with_a_closed_breaker(
 # Bound codes ----------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("G13")
 def test_a_bound_code_passes_its_own_challenge_only(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -701,6 +723,7 @@ def test_the_scope_of_a_bound_code_is_its_own_and_people_do_not_read_it(
     assert sent["scope"] not in bandwidth.inbox[0]["text"]
 
 
+@pytest.mark.attack("G14")
 def test_two_users_of_one_number_share_its_codes_unless_they_are_bound(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -714,6 +737,7 @@ def test_two_users_of_one_number_share_its_codes_unless_they_are_bound(
         assert bool(service.verify_code(challenge, users_code)) is not is_bound
 
 
+@pytest.mark.attack("T8", "T11")
 def test_no_text_of_a_row_shows_a_full_number(user: Any, bandwidth: Any) -> None:
     challenge = service.send_code(user)
     service.verify_code(challenge, bandwidth.inbox[0]["code"])

@@ -48,6 +48,7 @@ REMOTE_BACKEND = ["django.contrib.auth.backends.RemoteUserBackend"]
 # The doors -----------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("P1")
 def test_the_stock_login_page_leads_to_the_code_and_then_to_next(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -61,6 +62,7 @@ def test_the_stock_login_page_leads_to_the_code_and_then_to_next(
     assert client.get("/whoami/").json()["method"] == "sms"
 
 
+@pytest.mark.attack("P2")
 def test_the_admins_login_is_shut_until_the_code(client: Client, bandwidth: Any, db: None) -> None:
     make_user("root", NUMBER, is_staff=True, is_superuser=True)
     answer = client.post(
@@ -76,6 +78,7 @@ def test_the_admins_login_is_shut_until_the_code(client: Client, bandwidth: Any,
     assert client.get("/admin/").status_code == 200
 
 
+@pytest.mark.attack("P3")
 def test_a_password_reset_that_logs_in_is_shut_until_the_code(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -91,6 +94,7 @@ def test_a_password_reset_that_logs_in_is_shut_until_the_code(
     assert state(client) == "verified"
 
 
+@pytest.mark.attack("P4")
 def test_allauths_login_is_shut_until_the_code(client: Client, user: Any, bandwidth: Any) -> None:
     answer = client.post("/allauth/login/", {"login": "ada", "password": PASSWORD})
     assert answer["Location"] == "/mfa/verify/"
@@ -100,6 +104,7 @@ def test_allauths_login_is_shut_until_the_code(client: Client, user: Any, bandwi
     assert client.get("/account/").status_code == 200
 
 
+@pytest.mark.attack("P5")
 @pytest.mark.parametrize("middleware", [REMOTE_USER, REMOTE_USER_LATE], ids=["before", "after"])
 def test_remote_user_is_shut_on_every_request_until_the_code(
     user: Any, bandwidth: Any, settings: Any, middleware: list[str]
@@ -178,6 +183,7 @@ async def _login_async(user: Any) -> AsyncClient:
     return client
 
 
+@pytest.mark.attack("P6")
 def test_an_async_login_is_parked_and_async_views_see_nobody(user: Any) -> None:
     from asgiref.sync import async_to_sync
 
@@ -193,6 +199,7 @@ def test_an_async_login_is_parked_and_async_views_see_nobody(user: Any) -> None:
 # What a parked session holds -----------------------------------------------------------------
 
 
+@pytest.mark.attack("T13")
 def test_a_parked_session_holds_no_password_no_code_and_no_number(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -204,6 +211,7 @@ def test_a_parked_session_holds_no_password_no_code_and_no_number(
         assert secret not in held
 
 
+@pytest.mark.attack("P34", "P35")
 def test_the_session_key_changes_at_the_password_and_at_the_code(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -223,6 +231,7 @@ def test_the_session_key_changes_at_the_password_and_at_the_code(
     assert state(old) == "anonymous"
 
 
+@pytest.mark.attack("P29")
 def test_a_second_user_over_the_firsts_parked_login_starts_empty(
     client: Client, user: Any, newcomer: Any, bandwidth: Any
 ) -> None:
@@ -238,6 +247,7 @@ def test_a_second_user_over_the_firsts_parked_login_starts_empty(
     assert PARKED not in client.session
 
 
+@pytest.mark.attack("P29")
 def test_a_second_parked_user_takes_nothing_over(client: Client, user: Any, bandwidth: Any) -> None:
     bob = make_user("bob", "+12025550188")
     give_password(client, user, "/account/?of=ada")
@@ -247,6 +257,7 @@ def test_a_second_parked_user_takes_nothing_over(client: Client, user: Any, band
     assert [message["to"] for message in bandwidth.inbox] == ["+12025550188"]
 
 
+@pytest.mark.attack("S2")
 def test_another_right_password_sends_nothing_again(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -274,6 +285,7 @@ def test_a_login_in_another_browser_adopts_the_code_that_just_came(
 # The end of a parked login --------------------------------------------------------------------
 
 
+@pytest.mark.attack("P30")
 def test_a_parked_login_ends_after_login_seconds(client: Client, user: Any, bandwidth: Any) -> None:
     """Fails when ``parked`` does not look at ``at``."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
@@ -285,6 +297,7 @@ def test_a_parked_login_ends_after_login_seconds(client: Client, user: Any, band
         assert state(client) == "anonymous"
 
 
+@pytest.mark.attack("P31")
 @pytest.mark.parametrize("change", ["password", "inactive", "removed"])
 def test_what_happens_to_the_user_ends_the_parked_login(
     client: Client, user: Any, bandwidth: Any, change: str
@@ -377,6 +390,7 @@ def test_cancel_forgets_the_parked_login(client: Client, user: Any, bandwidth: A
 # The mark -------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("P29")
 def test_the_mark_is_void_for_another_user(client: Client, user: Any, bandwidth: Any) -> None:
     """Fails when ``read_mark`` does not compare the user."""
     sign_in(client, user, bandwidth)
@@ -405,6 +419,7 @@ def test_the_mark_survives_the_users_own_password_change(
     assert state(client) == "verified"
 
 
+@pytest.mark.attack("P7")
 def test_a_session_from_before_the_app_is_judged_when_the_user_is_looked_at(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -435,6 +450,7 @@ def test_an_exempt_session_is_asked_again_after_recheck_seconds(
         assert state(client) == "parked"
 
 
+@pytest.mark.attack("P32")
 def test_removing_the_phone_ends_the_verified_state_within_recheck_seconds(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -568,6 +584,7 @@ def test_a_login_that_wrote_no_session_is_left_alone(user: Any, rf: Any) -> None
     assert not hasattr(request, "session")
 
 
+@pytest.mark.attack("P8")
 def test_an_answer_that_is_no_redirect_passes_through(user: Any, rf: Any, client: Client) -> None:
     from django.contrib.auth import login
 

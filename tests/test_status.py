@@ -149,6 +149,7 @@ def test_a_site_that_keeps_the_numbers_itself_is_not_asked_for_every_user(
 # mfa_reset --------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("S13")
 def test_a_locked_user_gets_in_after_a_reset_and_nobody_else_does(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -189,6 +190,7 @@ def alarms() -> Any:
     signals.conversion_fell.disconnect(hear)
 
 
+@pytest.mark.attack("S7")
 def test_codes_that_nobody_types_raise_an_alarm_once_in_ten_minutes(
     user: Any, bandwidth: Any, configure: Any, alarms: Any, caplog: Any
 ) -> None:

@@ -58,6 +58,7 @@ def test_the_session_key_changes_at_such_a_login(trusted: Client, user: Any) -> 
     assert trusted.session.session_key != before
 
 
+@pytest.mark.attack("P17")
 def test_no_max_age_accepts_it(trusted: Client, user: Any) -> None:
     """Fails when ``is_verified`` does not look at the method."""
     give_password(trusted, user)
@@ -71,6 +72,7 @@ def test_the_password_is_asked_for_all_the_same(trusted: Client, user: Any) -> N
     assert state(trusted) == "anonymous"
 
 
+@pytest.mark.attack("P16")
 def test_the_cookie_is_as_safe_as_cookies_get(client: Client, user: Any, bandwidth: Any) -> None:
     """Fails when it is readable by scripts, sent over HTTP or to subdomains, or plain in the
     database."""
@@ -127,6 +129,7 @@ def assert_not_trusted(client: Client, user: Any, password: str = PASSWORD) -> N
     assert_shut(client)
 
 
+@pytest.mark.attack("P16")
 def test_it_ends_with_its_days(user: Any, bandwidth: Any) -> None:
     """Fails when only the cookie's own age ends it: a copy of it would last for ever."""
     client = Client()
@@ -148,6 +151,7 @@ def test_turned_off_it_lets_nobody_in(trusted: Client, user: Any, configure: Any
     assert_not_trusted(trusted, user)
 
 
+@pytest.mark.attack("P16")
 def test_a_new_password_voids_it(trusted: Client, user: Any) -> None:
     """Fails when it is not bound to the password's hash."""
     user.set_password("another one")
@@ -164,6 +168,7 @@ def test_a_new_secret_key_does_not_while_the_old_one_counts(
     assert state(trusted) == "verified"
 
 
+@pytest.mark.attack("P18")
 @pytest.mark.parametrize("change", ["remove", "replace", "reset", "sign out", "forget"])
 def test_changes_of_the_second_factor_void_it(
     trusted: Client, user: Any, bandwidth: Any, change: str
@@ -184,6 +189,7 @@ def test_changes_of_the_second_factor_void_it(
     assert_not_trusted(trusted, user)
 
 
+@pytest.mark.attack("P16")
 def test_another_users_cookie_is_worth_nothing(trusted: Client, user: Any, bandwidth: Any) -> None:
     """Fails when the digest is looked for among all users' browsers.  (The same password hash, for
     another one would keep them out too.)"""
@@ -269,6 +275,7 @@ def test_nonsense_forgets_nothing(trusted: Client, user: Any, junk: str) -> None
     assert TrustedBrowser.objects.count() == 1
 
 
+@pytest.mark.attack("P13")
 def test_nobody_forgets_anothers(trusted: Client, user: Any, client: Client) -> None:
     """Fails when ``forget`` does not ask for the user."""
     other = make_user("bob")

@@ -32,6 +32,7 @@ def text(answer: Any) -> str:
 # The code page --------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("T4")
 def test_the_code_page_shows_what_a_person_needs_and_no_full_number(parked: Client) -> None:
     page = text(parked.get("/mfa/verify/"))
     assert "••42" in page
@@ -52,10 +53,12 @@ def test_without_voice_nobody_is_offered_a_call(parked: Client, configure: Any) 
     assert "Call me" not in text(parked.get("/mfa/verify/"))
 
 
+@pytest.mark.attack("T16")
 def test_the_page_is_cached_nowhere(parked: Client) -> None:
     assert "no-store" in parked.get("/mfa/verify/")["Cache-Control"]
 
 
+@pytest.mark.attack("P36")
 def test_a_post_without_a_csrf_token_is_refused(user: Any, bandwidth: Any) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
@@ -63,6 +66,7 @@ def test_a_post_without_a_csrf_token_is_refused(user: Any, bandwidth: Any) -> No
         assert client.post(f"/mfa/{page}/", {"code": "123456"}).status_code == 403
 
 
+@pytest.mark.attack("S2")
 def test_only_the_first_get_after_the_password_sends_a_code(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -84,6 +88,7 @@ def test_a_wrong_code_says_so_stays_out_and_sends_nothing(parked: Client, bandwi
     assert_shut(parked)
 
 
+@pytest.mark.attack("G3")
 def test_the_same_code_in_a_second_login_stays_out(
     parked: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -139,6 +144,7 @@ def test_each_way_to_fail_has_its_own_message(
     assert state(parked) in ("parked", "anonymous")
 
 
+@pytest.mark.attack("N9")
 def test_a_provider_that_is_down_at_login_is_told_and_offers_another_try(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -168,6 +174,7 @@ def test_a_code_whose_sending_was_never_answered_can_be_typed(
 # Another code ---------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("S1")
 def test_another_code_waits_for_the_cooldown_and_says_how_long(
     parked: Client, bandwidth: Any
 ) -> None:
@@ -200,6 +207,7 @@ def test_another_code_a_call_and_another_phone(
     assert state(parked) == "verified"
 
 
+@pytest.mark.attack("P27")
 @pytest.mark.parametrize("choice", ["{other}", "+12025550188", "999999", "'", "../1"])
 def test_no_other_number_can_be_chosen(parked: Client, bandwidth: Any, choice: str) -> None:
     """Fails when the phone is looked up among all phones, or taken from the form."""
@@ -210,6 +218,7 @@ def test_no_other_number_can_be_chosen(parked: Client, bandwidth: Any, choice: s
     assert len(bandwidth.inbox) == 1
 
 
+@pytest.mark.attack("S11")
 def test_nobody_is_sent_anything_before_the_password(
     client: Client, bandwidth: Any, user: Any
 ) -> None:
@@ -223,6 +232,7 @@ def test_nobody_is_sent_anything_before_the_password(
 # Where it leads -------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("T17")
 @pytest.mark.parametrize(
     "evil",
     ["//evil.example", "https://evil.example", "https:evil.example", "/\\evil.example",
@@ -236,6 +246,7 @@ def test_next_never_leaves_the_site(client: Client, user: Any, bandwidth: Any, e
     assert client.post("/mfa/verify/", data)["Location"] == "/account/"
 
 
+@pytest.mark.attack("T17")
 def test_a_login_pages_evil_next_is_dropped(client: Client, user: Any, bandwidth: Any) -> None:
     give_password(client, user, "//evil.example")
     client.get("/accounts/login/?next=//evil.example")
@@ -256,6 +267,7 @@ def test_a_verified_visitor_of_the_code_page_is_sent_on(
 STEP_UPS = ["/transfer/", "/class-transfer/"]
 
 
+@pytest.mark.attack("P35")
 @pytest.mark.parametrize("page", STEP_UPS)
 def test_step_up_asks_again_after_max_age_and_sends_only_when_asked(
     client: Client, user: Any, bandwidth: Any, page: str
@@ -295,6 +307,7 @@ def test_step_up_guards_async_views_too(user: Any, bandwidth: Any, page: str) ->
     assert async_to_sync(visit)() == (302, 200)
 
 
+@pytest.mark.attack("P33")
 def test_a_login_code_passes_no_step_up(client: Client, user: Any, bandwidth: Any) -> None:
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         give_password(client, user)
@@ -356,6 +369,7 @@ def test_a_user_without_a_phone_enrols_one_on_the_way_to_a_guarded_view(
     assert client.get("/transfer/").status_code == 200
 
 
+@pytest.mark.attack("P11")
 def test_a_parked_user_with_a_phone_cannot_enrol_another(parked: Client, bandwidth: Any) -> None:
     """Fails when ``EnrolView`` does not look for confirmed phones: the password would be enough."""
     for page in ("add", "confirm"):
@@ -366,6 +380,7 @@ def test_a_parked_user_with_a_phone_cannot_enrol_another(parked: Client, bandwid
     assert len(bandwidth.inbox) == 1
 
 
+@pytest.mark.attack("P12")
 def test_adding_a_second_phone_takes_a_fresh_code(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -377,6 +392,7 @@ def test_adding_a_second_phone_takes_a_fresh_code(
         assert Phone.objects.count() == 1
 
 
+@pytest.mark.attack("P26")
 def test_a_stranger_cannot_finish_an_enrolment_that_the_owner_overtook(
     newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -437,6 +453,7 @@ def test_the_confirm_page_sends_another_code_and_keeps_to_the_limits(
 # With transactions around every view -------------------------------------------------------------
 
 
+@pytest.mark.attack("G11")
 @pytest.mark.django_db(transaction=True)
 def test_atomic_requests_rolls_no_count_back(bandwidth: Any, settings: Any) -> None:
     """Fails when the views are not non_atomic_requests: counting raises instead of counting."""
@@ -480,12 +497,14 @@ def test_a_wrong_code_is_told_to_lockout_apps_without_the_code(
 # What a page never tells --------------------------------------------------------------------------
 
 
+@pytest.mark.attack("P37", "T15")
 def test_no_page_can_be_framed_and_none_tells_other_sites_where_it_was(parked: Client) -> None:
     answer = parked.get("/mfa/verify/")
     assert answer["X-Frame-Options"] == "DENY"
     assert answer["Referrer-Policy"] == "same-origin"
 
 
+@pytest.mark.attack("T9")
 @pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize("page", ["verify", "recovery-code", "phones/add"])
 def test_an_error_report_shows_no_code_no_number_and_no_credential(
@@ -545,6 +564,7 @@ def fail_at_query(number: int, work: Any) -> str | None:
     return "\n".join(seen) or None
 
 
+@pytest.mark.attack("T3")
 def test_enrolling_a_number_that_somebody_else_has_answers_as_any_other(
     newcomer: Any, user: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -560,6 +580,7 @@ def test_enrolling_a_number_that_somebody_else_has_answers_as_any_other(
     assert answers[0] == answers[1]
 
 
+@pytest.mark.attack("T1")
 def test_the_login_page_answers_a_wrong_password_alike_whoever_has_a_phone(
     user: Any, newcomer: Any, bandwidth: Any
 ) -> None:
@@ -573,6 +594,7 @@ def test_the_login_page_answers_a_wrong_password_alike_whoever_has_a_phone(
     assert bandwidth.requests == []
 
 
+@pytest.mark.attack("T2")
 def test_the_password_is_answered_before_bandwidth_is_asked(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -582,6 +604,7 @@ def test_the_password_is_answered_before_bandwidth_is_asked(
     assert bandwidth.requests == []
 
 
+@pytest.mark.attack("S11")
 def test_someone_without_the_password_moves_no_counter(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -598,6 +621,7 @@ def test_someone_without_the_password_moves_no_counter(
     assert bandwidth.requests == []
 
 
+@pytest.mark.attack("P28")
 def test_another_users_code_lets_nobody_in(parked: Client, bandwidth: Any) -> None:
     """Fails when the browser can say whose challenge it answers."""
     other = make_user("bob", OTHER_NUMBER)
@@ -613,6 +637,7 @@ def test_another_users_code_lets_nobody_in(parked: Client, bandwidth: Any) -> No
     assert state(theirs) == "verified"
 
 
+@pytest.mark.attack("T5")
 def test_no_answer_holds_a_code(parked: Client, bandwidth: Any) -> None:
     """Fails when the field shows again what was typed."""
     right, typed = bandwidth.inbox[0]["code"], wrong(bandwidth.inbox[0]["code"])
@@ -625,6 +650,7 @@ def test_no_answer_holds_a_code(parked: Client, bandwidth: Any) -> None:
         assert typed not in held
 
 
+@pytest.mark.attack("S8")
 def test_a_site_whose_ceiling_is_reached_still_takes_recovery_codes(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:

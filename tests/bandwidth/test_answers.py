@@ -83,6 +83,7 @@ NO_VERDICT = [
 ]
 
 
+@pytest.mark.attack("N1")
 @pytest.mark.parametrize("body", NO_VERDICT, ids=lambda body: repr(body[:36]))
 def test_nothing_else_is_a_verdict(body: bytes) -> None:
     """Fails if the verdict is read with `bool()` or `==`, or the hooks of `parse_object` go."""
@@ -132,6 +133,7 @@ def test_an_error_status_counts_whatever_its_body(body: bytes) -> None:
     assert error.request_id is None
 
 
+@pytest.mark.attack("T6")
 @pytest.mark.parametrize(
     "request_id", ["", "a b", "a\\nlevel=INFO forged", "\\u001b[2J", "x" * 101, "+19195551234", "é"]
 )
@@ -141,6 +143,7 @@ def test_a_request_id_that_could_forge_a_log_line_is_dropped(request_id: str) ->
     assert error.request_id is None
 
 
+@pytest.mark.attack("T6")
 def test_what_the_server_wrote_is_not_repeated() -> None:
     error = error_of(say(b'{"error": "number +19195551234 code 735190"}', status=400))
     assert "9195551234" not in str(error) + repr(error) + repr(error.args)

@@ -118,6 +118,7 @@ def test_a_refused_call_is_no_network_failure(breaker: Breaker) -> None:
     assert not breaker.is_open
 
 
+@pytest.mark.attack("N8")
 def test_threads_together_never_pass_the_limit() -> None:
     breaker = Breaker(failures=100, seconds=30, concurrent=4)
     inside, most, lock = 0, 0, threading.Lock()

@@ -206,6 +206,7 @@ def test_a_bad_option_is_named_and_its_value_is_not_repeated(name: str, value: A
     assert caught.value.__context__ is None
 
 
+@pytest.mark.attack("N2")
 def test_redirects_are_not_followed() -> None:
     """Fails if redirects are followed: credentials and code would go where a header says."""
     with RawServer(sends(answer(b'{"valid": true}'))) as elsewhere:
@@ -216,6 +217,7 @@ def test_redirects_are_not_followed() -> None:
         assert elsewhere.requests == []
 
 
+@pytest.mark.attack("N6")
 def test_cookies_are_not_sent_back() -> None:
     """Fails if a `requests.Session` with its cookie jar makes the calls."""
     reply = answer(b'{"valid": true}', "200 OK", "Set-Cookie: session=1; Path=/")
@@ -227,6 +229,7 @@ def test_cookies_are_not_sent_back() -> None:
     assert b"cookie" not in server.requests[1].lower()
 
 
+@pytest.mark.attack("N6")
 def test_netrc_never_replaces_our_credentials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +245,7 @@ def test_netrc_never_replaces_our_credentials(
     assert b"Authorization: Basic YXBpLXVzZXI6" in server.requests[1]
 
 
+@pytest.mark.attack("N5")
 def test_a_compressed_answer_is_not_unpacked() -> None:
     body = gzip.compress(b'{"valid": true}')
     with (
@@ -270,6 +274,7 @@ def test_a_stubbed_requests_maps_to_the_same_errors(
         basic_client(BASE).verify(**VERIFY)
 
 
+@pytest.mark.attack("T8")
 def test_the_client_shows_no_secret() -> None:
     client = basic_client(BASE)
     assert repr(client) == f"<BandwidthClient for account 9900000 at {BASE}>"
@@ -306,6 +311,7 @@ FAILURES: dict[str, Callable[[], RawServer]] = {
 }
 
 
+@pytest.mark.attack("T8")
 @pytest.mark.parametrize("failure", [*FAILURES, "refused", "bad number", "bad code"])
 def test_no_error_carries_a_secret_anywhere(failure: str) -> None:
     """Fails if an error is raised inside an `except`, a payload becomes a dict, an `Answer` shows

@@ -40,6 +40,7 @@ DRIPS = {
 }
 
 
+@pytest.mark.attack("N7")
 @pytest.mark.parametrize("name", DRIPS)
 def test_a_dripping_server_is_left_when_the_total_time_is_over(name: str) -> None:
     """Fails if `_BoundedReader` no longer asks how much time is left around each read."""
@@ -163,6 +164,7 @@ def test_many_dead_addresses_of_one_name_share_the_total_time(
         sock.close()
 
 
+@pytest.mark.attack("N5")
 @pytest.mark.parametrize(
     "flood",
     [

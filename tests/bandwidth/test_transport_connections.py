@@ -54,6 +54,7 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
         return
 
 
+@pytest.mark.attack("N3")
 def test_a_certificate_that_nobody_signed_is_refused_and_nothing_is_sent(
     certificate: Path,
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_connection_that_the_server_closed_while_idle_is_not_used_again() -> N
             assert server.connections == expected
 
 
+@pytest.mark.attack("N4")
 def test_a_late_answer_is_never_read_as_the_next_ones() -> None:
     """Fails if a connection whose answer was not read whole goes back to the pool."""
 
@@ -200,6 +202,7 @@ def test_a_forked_child_opens_its_own_connections() -> None:
         assert server.connections == 2
 
 
+@pytest.mark.attack("T7")
 def test_debug_logs_and_http_clients_debugging_show_no_secret(
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],

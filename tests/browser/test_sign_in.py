@@ -79,6 +79,7 @@ def test_password_and_code_lead_to_where_the_visitor_was_going(page: Page, demo:
     expect_signed_in(page, demo, member)
 
 
+@pytest.mark.attack("P1")
 def test_password_alone_opens_nothing(page: Page, demo: Demo) -> None:
     give_password(page, demo, demo.member())
     expect_path(page, demo, "/mfa/verify/")

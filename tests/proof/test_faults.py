@@ -120,6 +120,7 @@ def test_a_flapping_bandwidth_loses_no_login_and_sends_no_more_than_the_limits(
         assert state(client) == "verified"
 
 
+@pytest.mark.attack("N9")
 @pytest.mark.django_db
 def test_an_hour_without_bandwidth_costs_nobody_anything(
     bandwidth: Any, configure: Any, figures: Any
@@ -191,6 +192,7 @@ def end_connection() -> None:
         other.close()
 
 
+@pytest.mark.attack("N12")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("action", ["code", "recovery code", "page", "send"])
 def test_a_database_that_goes_away_at_any_query_is_told_and_leaves_no_half_made_login(

@@ -30,6 +30,7 @@ def database_url() -> str:
     return f"{scheme}://{login}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
 
 
+@pytest.mark.attack("N11")
 @pytest.mark.django_db(transaction=True)
 def test_a_process_killed_at_any_point_loses_no_count_and_lets_no_code_pass_twice(
     bandwidth: Any, figures: Any
