@@ -118,7 +118,7 @@ def test_an_error_that_a_template_swallows_lets_nobody_in(
 def test_a_policy_that_answers_404_leaves_nobody_logged_in(
     client: Client, user: Any, configure: Any
 ) -> None:
-    """Fails when ``settle_login`` leaves Django's keys: a session is saved with a 404."""
+    """Fails when Django's keys are left in the session: it is saved with a 404."""
     configure(REQUIRED=f"{HERE}.raises_404")
     assert give_password(client, user).status_code == 404
     assert "_auth_user_id" not in client.session
@@ -146,8 +146,9 @@ def test_a_session_that_was_ended_is_nobodys_when_it_is_asked_twice() -> None:
 def test_a_session_that_was_ended_cannot_save_itself(
     user: Any, bandwidth: Any, ended_by: str
 ) -> None:
-    """Fails when ``SignedInView`` does not judge anew.  (``outlive`` asks as well, for a reset that
-    comes between the two: ``test_a_session_that_was_ended_does_not_outlive_another_end``.)"""
+    """Fails when the pages for signed-in users wait for ``RECHECK_SECONDS`` before they ask about
+    the session. (A session that ends the others is asked about once more, for a reset that comes
+    in between; a test of the sessions shows that.)"""
     thief = Client()
     with time_machine.travel(START, tick=False) as clock:
         sign_in(thief, user, bandwidth)
@@ -176,7 +177,8 @@ def test_of_two_that_end_each_other_the_first_stays(user: Any, bandwidth: Any) -
 
 @pytest.mark.attack("P19")
 def test_a_session_whose_phone_is_gone_adds_none(bandwidth: Any) -> None:
-    """Fails when ``EnrolView`` does not judge anew: what was left of it would last for ever."""
+    """Fails when the page that adds a phone does not ask about the session at once: what was left
+    of it would last for ever."""
     user = make_user("ada", NUMBER, OTHER_NUMBER)
     thief = Client()
     sign_in(thief, user, bandwidth)
@@ -193,8 +195,9 @@ def test_a_session_whose_phone_is_gone_adds_none(bandwidth: Any) -> None:
 def test_a_next_that_is_no_address_does_no_harm(
     client: Client, user: Any, bandwidth: Any, next_: str
 ) -> None:
-    """Fails when ``is_local`` takes any word: to ``redirect()`` it is the name of a view, and the
-    code would be spent on an error page.  (The views do not use that for it; either is enough.)"""
+    """Fails when any word counts as an address of this site: to ``redirect()`` it is the name of a
+    view, and the code would be spent on an error page. (The views do not call ``redirect()`` for
+    it; either is enough.)"""
     give_password(client, user)
     client.get("/mfa/verify/")
     client.get("/accounts/login/", {"next": next_})
@@ -244,8 +247,8 @@ def meanwhile(configure: Any) -> Any:
 def test_a_login_that_ends_while_bandwidth_is_asked_leaves_no_mark(
     client: Client, user: Any, meanwhile: Any
 ) -> None:
-    """Fails when ``complete`` marks a session that nobody is signed in to: the next password there
-    would need no code."""
+    """Fails when a session that nobody is signed in to is marked: the next password there would
+    need no code."""
     with time_machine.travel(START, tick=False) as clock:
         meanwhile(lambda: None)
         give_password(client, user)

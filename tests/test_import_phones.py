@@ -139,7 +139,7 @@ def test_a_device_of_nobody_is_told(tables: None, db: None) -> None:
 def test_numbers_are_refused_as_everywhere_and_the_rest_goes_on(
     newcomer: Any, tables: None, configure: Any
 ) -> None:
-    """Fails when ``phones.parse`` is passed by."""
+    """Fails when an imported number is not checked as a typed one is."""
     configure(ALLOWED_REGIONS=["US"])
     for number in ("+447400123456", "12", "+18005550199", "tel:+1-202-555-0142"):
         device(TWO_FACTOR, newcomer.pk, number, name="backup")

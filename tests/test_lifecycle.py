@@ -147,7 +147,7 @@ def elsewhere(two: Any) -> Client:
 def test_a_change_ends_the_verified_state_within_the_recheck_time(
     two: Any, elsewhere: Client
 ) -> None:
-    """Fails when ``judge`` does not look at ``verified_since``."""
+    """Fails when the recheck does not look at ``verified_since``."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         login_verified(elsewhere, two, method="recovery_code")
         clock.shift(10)
@@ -179,7 +179,7 @@ def test_making_another_phone_primary_ends_nothing(
 def test_signing_out_elsewhere_signs_out_those_who_owe_no_code_too(
     user: Any, configure: Any
 ) -> None:
-    """Fails when ``judge`` does not look at ``signed_in_since``."""
+    """Fails when the recheck does not look at ``signed_in_since``."""
     configure(RECHECK_SECONDS=0, REQUIRED="never")
     client = Client()
     client.force_login(user)

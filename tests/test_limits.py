@@ -81,7 +81,7 @@ def test_what_is_given_back_can_be_taken_again(clock: Any) -> None:
 
 
 def test_nothing_is_given_back_to_a_later_window(clock: Any) -> None:
-    """Fails when ``give_back`` does not compare ``until``."""
+    """Fails when giving back does not compare ``until``."""
     early = limits.take_window("w", Rate(1, HOUR))
     clock.shift(HOUR)
     limits.take_window("w", Rate(1, HOUR))
@@ -180,7 +180,7 @@ def test_the_cooldown_grows_and_a_right_code_ends_it(clock: Any, user: Any, band
 
 @pytest.mark.attack("G12")
 def test_a_right_code_gives_back_no_sends(clock: Any, user: Any, bandwidth: Any) -> None:
-    """Fails when ``clear`` takes more than failures and cooldown."""
+    """Fails when a right code clears more than failures and cooldown."""
     for _ in range(5):
         assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
     with pytest.raises(Limited):
@@ -248,8 +248,8 @@ def test_a_range_that_is_walked_through_gets_thirty_codes_an_hour(
 def test_strangers_who_enrol_my_number_cannot_have_bandwidth_refuse_it(
     clock: Any, user: Any, bandwidth: Any
 ) -> None:
-    """Fails without ``take_enrol_try``: each stranger has tries of their own, and Bandwidth's 429
-    for the number would keep its owner out."""
+    """Fails when tries to enrol are not counted for the number: each stranger has tries of their
+    own, and Bandwidth's 429 for the number would keep its owner out."""
     waits = []
     for n in range(4):
         stranger = make_user(f"stranger{n}")

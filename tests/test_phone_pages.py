@@ -51,7 +51,7 @@ def phone(number: str = OTHER_NUMBER) -> Phone:
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_parked_login_sees_none_of_them(client: Client, two: Any, page: str, method: str) -> None:
-    """Fails when ``SignedInView`` lets it: a password alone would be enough to read them."""
+    """Fails when the page lets a parked login in: a password alone would be enough to read them."""
     give_password(client, two)
     path = f"/mfa/{page}/?phone={phone().choice}"
     assert getattr(client, method)(path)["Location"].startswith("/mfa/verify/?next=/mfa/")
@@ -69,7 +69,7 @@ def test_an_anonymous_visitor_is_sent_to_the_login_page(client: Client, page: st
 def test_a_change_takes_a_code_of_the_last_minutes_and_then_goes_on(
     client: Client, two: Any, bandwidth: Any, page: str
 ) -> None:
-    """Fails when ``FreshView`` asks for no code, or forgets which phone it was about."""
+    """Fails when the page asks for no code, or forgets which phone it was about."""
     path = f"/mfa/phones/{page}/"
     with time_machine.travel(START, tick=False) as clock:
         login_verified(client, two)
@@ -198,7 +198,7 @@ def test_a_phone_is_removed_and_this_session_stays(verified: Client, configure: 
 def test_the_last_phone_stays_while_the_policy_obliges(
     client: Client, configure: Any, required: str
 ) -> None:
-    """Fails when ``PhoneRemoveView`` does not ask the policy."""
+    """Fails when the page that removes a phone does not ask the policy."""
     configure(REQUIRED=required)
     login_verified(client, make_user("ada", NUMBER, is_staff=True))
     only = Phone.objects.get()
@@ -370,7 +370,8 @@ def test_a_login_with_a_recovery_code_says_how_many_are_left(
 
 @pytest.mark.attack("P18")
 def test_everywhere_else_is_signed_out_and_here_is_not(verified: Client, two: Any) -> None:
-    """Fails when ``judge`` does not look at ``signed_in_since``, or ``outlive`` is not called."""
+    """Fails when the recheck does not look at ``signed_in_since``, or when the session that ends
+    the others is not kept."""
     with time_machine.travel(START, tick=False) as clock:
         login_verified(verified, two)
         elsewhere = Client()

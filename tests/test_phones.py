@@ -39,7 +39,7 @@ def test_what_is_no_number_is_refused(typed: str) -> None:
 @pytest.mark.attack("S5")
 @pytest.mark.parametrize("number", ["+18005550199", "+19002345678", "+449012345678"])
 def test_numbers_that_cost_somebody_money_are_refused(number: str) -> None:
-    """Fails when ``check`` looks at no type: premium-rate owners earn on each call."""
+    """Fails when no type of number is refused: premium-rate owners earn on each call."""
     with pytest.raises(NumberRefused, match="kind of number"):
         phones.check(number)
 

@@ -59,7 +59,8 @@ def test_another_users_code_is_wrong_and_is_not_used_up(user: Any) -> None:
 
 
 def test_a_new_set_voids_the_old_one(user: Any, configure: Any) -> None:
-    """Fails when ``issue`` does not delete: a lost paper would go on opening the account."""
+    """Fails when a new set does not delete the old one: a lost paper would go on opening the
+    account."""
     configure(FAILURES_BEFORE_WAIT=100)
     old = recovery.issue(user)
     recovery.issue(user)
@@ -135,7 +136,8 @@ def test_codes_survive_a_new_secret_key_and_are_not_stored(user: Any, settings: 
 def test_a_code_opens_a_locked_phone_factor_and_clears_nobody_elses(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when ``use`` asks ``is_locked`` first, or clears more than this user's."""
+    """Fails when a lock refuses recovery codes too, or when more than this user's counts is
+    cleared."""
     configure(FAILURES_BEFORE_LOCK=1, RESEND_COOLDOWN=[0])
     other = make_user("bob", OTHER_NUMBER)
     for someone in (user, other):
@@ -237,7 +239,7 @@ def test_a_locked_user_gets_in_with_one(
 def test_a_wrong_recovery_code_stays_out_and_is_told_to_lockout_apps(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when ``recover`` lets in whatever ``use`` returns."""
+    """Fails when the answer to a recovery code is not looked at, and a wrong one lets in."""
     codes = recovery.issue(user)
     recovery.use(user, codes[0])
     heard: list[Any] = []
@@ -302,7 +304,7 @@ def test_a_recovery_code_steps_up(client: Client, user: Any, bandwidth: Any) -> 
 def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails without ``turn_away``: a stolen session could give itself a way back in."""
+    """Fails when the page takes no fresh code: a stolen session could give itself a way back in."""
     with time_machine.travel(2_000_000_000, tick=False) as clock:
         give_password(client, user)
         assert client.post("/mfa/recovery-codes/").status_code == 302

@@ -59,7 +59,7 @@ def test_voice_calls_with_the_voice_application(user: Any, bandwidth: Any) -> No
 
 @pytest.mark.attack("P27")
 def test_only_a_confirmed_phone_of_the_users_own_can_be_chosen(user: Any, bandwidth: Any) -> None:
-    """Fails when ``_choose`` returns the phone it is given."""
+    """Fails when the phone that was asked for is taken without a look at whose it is."""
     other = make_user("bob", OTHER_NUMBER).bandwidth_mfa_phones.get()
     unconfirmed = Phone.objects.create(user=user, number="+12025550199")
     for phone in (other, unconfirmed, OTHER_NUMBER, "+12025550199"):
@@ -98,7 +98,8 @@ def test_a_refused_number_is_sent_nothing(user: Any, bandwidth: Any, configure: 
 @pytest.mark.attack("G11")
 @pytest.mark.django_db(transaction=True)
 def test_inside_a_transaction_nothing_is_sent_and_nothing_tried(bandwidth: Any) -> None:
-    """Fails when ``counting`` is not durable: a rollback would give unlimited tries."""
+    """Fails when counts are not made in a durable transaction: a rollback would give unlimited
+    tries."""
     user = make_user("ada", NUMBER)
     with transaction.atomic(), pytest.raises(RuntimeError):
         service.send_code(user)
@@ -115,7 +116,7 @@ def test_inside_a_transaction_nothing_is_sent_and_nothing_tried(bandwidth: Any) 
 
 @pytest.mark.attack("G1")
 def test_a_right_code_passes_once(user: Any, bandwidth: Any) -> None:
-    """Fails when ``_take_try`` does not ask for ``passed_at=None``."""
+    """Fails when a try does not ask for a challenge that has not passed (``passed_at=None``)."""
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     assert service.verify_code(challenge, code)
@@ -190,7 +191,7 @@ def test_what_cannot_be_a_code_is_neither_counted_nor_asked(
 
 @pytest.mark.attack("G6")
 def test_a_challenge_can_be_tried_five_times(user: Any, bandwidth: Any) -> None:
-    """Fails when ``_take_try`` does not look at ``tries``: 40 guesses, then the right one."""
+    """Fails when a try is counted without a look at ``tries``: 40 guesses, then the right one."""
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     for _ in range(4):
@@ -220,8 +221,8 @@ def test_removing_the_phone_ends_its_challenges(user: Any, bandwidth: Any) -> No
 
 @pytest.mark.attack("P26")
 def test_enrolling_confirms_the_phone_and_ends_other_enrolments(bandwidth: Any) -> None:
-    """Fails when ``_confirm_phone`` leaves the others pending: whoever began one with the password
-    alone could finish it afterwards."""
+    """Fails when the other enrolments stay pending: somebody who began one with the password alone
+    could finish it afterwards."""
     user = make_user("nova")
     strangers = Phone.objects.create(user=user, number=OTHER_NUMBER)
     stranger = service.send_code(user, purpose="enrol", phone=strangers)

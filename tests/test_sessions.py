@@ -215,7 +215,7 @@ def test_a_parked_session_holds_no_password_no_code_and_no_number(
 def test_the_session_key_changes_at_the_password_and_at_the_code(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when ``complete`` marks the session without ``login`` or ``cycle_key``."""
+    """Fails when the session is marked as verified without ``login`` or ``cycle_key``."""
     session = client.session
     session["basket"] = "planted"
     session.save()
@@ -235,7 +235,7 @@ def test_the_session_key_changes_at_the_password_and_at_the_code(
 def test_a_second_user_over_the_firsts_parked_login_starts_empty(
     client: Client, user: Any, newcomer: Any, bandwidth: Any
 ) -> None:
-    """Fails when ``settle_login`` does not flush: the basket of the first reaches the second."""
+    """Fails when the session is not flushed: the basket of the first reaches the second."""
     session = client.session
     give_password(client, user, "/account/?of=ada")
     session = client.session
@@ -287,7 +287,7 @@ def test_a_login_in_another_browser_adopts_the_code_that_just_came(
 
 @pytest.mark.attack("P30")
 def test_a_parked_login_ends_after_login_seconds(client: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when ``parked`` does not look at ``at``."""
+    """Fails when the age of a parked login (``at``) is not looked at."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         give_password(client, user)
         client.get("/mfa/verify/")
@@ -302,7 +302,7 @@ def test_a_parked_login_ends_after_login_seconds(client: Client, user: Any, band
 def test_what_happens_to_the_user_ends_the_parked_login(
     client: Client, user: Any, bandwidth: Any, change: str
 ) -> None:
-    """Fails when ``_still_proves`` compares no hash."""
+    """Fails when no session hash is compared, so that the old password still counts."""
     give_password(client, user)
     client.get("/mfa/verify/")
     code = bandwidth.inbox[0]["code"]
@@ -324,7 +324,7 @@ def test_what_happens_to_the_user_ends_the_parked_login(
 def test_a_user_whom_a_middleware_set_is_nobody_only_while_that_user_is_parked(
     client: Client, user: Any, bandwidth: Any, backend_user: str
 ) -> None:
-    """Fails when ``judge`` compares no user: either would be let in, or both be shut out."""
+    """Fails when the two users are not compared: either would be let in, or both be shut out."""
     give_password(client, user)
     session = client.session
     someone = user if backend_user == "the parked one" else make_user("bob", "+12025550188")
@@ -392,7 +392,7 @@ def test_cancel_forgets_the_parked_login(client: Client, user: Any, bandwidth: A
 
 @pytest.mark.attack("P29")
 def test_the_mark_is_void_for_another_user(client: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when ``read_mark`` does not compare the user."""
+    """Fails when the user of the mark is not compared."""
     sign_in(client, user, bandwidth)
     bob = make_user("bob", "+12025550188")
     session = client.session
@@ -652,7 +652,7 @@ def test_a_parked_session_makes_nobody_of_its_own_user_only(three: list[Any], wh
 
 @pytest.mark.parametrize("whose", [0, 1, 2])
 def test_a_verification_lets_in_its_own_user_only(three: list[Any], rf: Any, whose: int) -> None:
-    """Fails when ``settle_login`` does not look at whose verification it is."""
+    """Fails when a login does not look at whose verification it is."""
     user = three[1]
     user.mfa_verification = Verification(three[whose], "sms", verified_at=timezone.now())
     session = session_of(user)
@@ -766,7 +766,7 @@ def test_a_deactivated_user_is_refused_whatever_the_backend_says(
 def test_a_password_changed_while_bandwidth_answers_lets_nobody_in(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when ``_let_in`` trusts the user as loaded before the request to Bandwidth."""
+    """Fails when the user as loaded before the request to Bandwidth is trusted after it."""
 
     def change(challenge: Any, **kwargs: Any) -> None:
         user.set_password("another")
@@ -796,8 +796,8 @@ def test_a_parked_record_that_makes_no_sense_is_none(
 
 @pytest.mark.parametrize("moment", ["verified_since", "signed_in_since"])
 def test_a_session_that_was_ended_does_not_outlive_another_end(user: Any, moment: str) -> None:
-    """Fails when ``outlive`` does not look at what held before: two sessions that end each other at
-    the same moment would both stay."""
+    """Fails when a session is kept without a look at what held before: two sessions that end each
+    other at the same moment would both stay."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         session = session_of(user, {})
         clock.shift(1)

@@ -60,7 +60,7 @@ def test_the_session_key_changes_at_such_a_login(trusted: Client, user: Any) -> 
 
 @pytest.mark.attack("P17")
 def test_no_max_age_accepts_it(trusted: Client, user: Any) -> None:
-    """Fails when ``is_verified`` does not look at the method."""
+    """Fails when ``max_age`` does not look at the method."""
     give_password(trusted, user)
     assert trusted.get("/verified/").status_code == 200
     assert trusted.get("/transfer/")["Location"] == "/mfa/verify/?next=/transfer/"
@@ -146,7 +146,7 @@ def test_it_ends_with_its_days(user: Any, bandwidth: Any) -> None:
 
 
 def test_turned_off_it_lets_nobody_in(trusted: Client, user: Any, configure: Any) -> None:
-    """Fails when neither ``recognise`` nor ``valid`` looks at ``TRUST_DAYS``."""
+    """Fails when nothing looks at ``TRUST_DAYS`` while a browser is recognised."""
     configure(TRUST_DAYS=0)
     assert_not_trusted(trusted, user)
 
@@ -173,7 +173,7 @@ def test_a_new_secret_key_does_not_while_the_old_one_counts(
 def test_changes_of_the_second_factor_void_it(
     trusted: Client, user: Any, bandwidth: Any, change: str
 ) -> None:
-    """Fails when ``end_verified_sessions`` or ``sign_out_others`` leaves the rows."""
+    """Fails when a change that ends sessions leaves the rows of trusted browsers."""
     phone = Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at=user.date_joined)
     if change == "remove":
         lifecycle.remove_phone(phone)
@@ -277,7 +277,7 @@ def test_nonsense_forgets_nothing(trusted: Client, user: Any, junk: str) -> None
 
 @pytest.mark.attack("P13")
 def test_nobody_forgets_anothers(trusted: Client, user: Any, client: Client) -> None:
-    """Fails when ``forget`` does not ask for the user."""
+    """Fails when a browser is forgotten without a look at whose it is."""
     other = make_user("bob")
     client.force_login(other)
     client.post("/mfa/browsers/", {"browser": TrustedBrowser.objects.get().pk})

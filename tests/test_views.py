@@ -239,7 +239,7 @@ def test_nobody_is_sent_anything_before_the_password(
      "javascript:alert(1)", "http:///evil.example", "/\t/evil.example"],
 )  # fmt: skip
 def test_next_never_leaves_the_site(client: Client, user: Any, bandwidth: Any, evil: str) -> None:
-    """Fails when ``Flow.next`` is not checked."""
+    """Fails when ``next`` is not checked where it is used."""
     sign_in(client, user, bandwidth)
     client.post("/mfa/send/", {"channel": "sms", "next": evil})
     data = {"code": bandwidth.inbox[0]["code"], "next": evil}
@@ -371,7 +371,8 @@ def test_a_user_without_a_phone_enrols_one_on_the_way_to_a_guarded_view(
 
 @pytest.mark.attack("P11")
 def test_a_parked_user_with_a_phone_cannot_enrol_another(parked: Client, bandwidth: Any) -> None:
-    """Fails when ``EnrolView`` does not look for confirmed phones: the password would be enough."""
+    """Fails when the page that adds a phone does not look for confirmed ones: the password would
+    be enough."""
     for page in ("add", "confirm"):
         for method in (parked.get, parked.post):
             answer = method(f"/mfa/phones/{page}/", {"number": OTHER_NUMBER, "code": "123456"})
@@ -510,7 +511,7 @@ def test_no_page_can_be_framed_and_none_tells_other_sites_where_it_was(parked: C
 def test_an_error_report_shows_no_code_no_number_and_no_credential(
     db: None, bandwidth: Any, settings: Any, debug: bool, page: str
 ) -> None:
-    """Fails without ``reporting.NoVariables``: with DEBUG on Django masks nothing, and its own
+    """Fails when error reports show variables: with DEBUG on Django masks nothing, and its own
     frames hold the parameters of each query."""
     settings.DEBUG = debug
     user = make_user("ada", *([NUMBER] if page != "phones/add" else []))
