@@ -28,8 +28,9 @@ class BandwidthMFABackend(ModelBackend):
         token: str | None = None,
         **kwargs: Any,
     ) -> Any | None:
-        """The user, with the :class:`~.service.Verification` as ``user.mfa_verification``; or None.
+        """Return the user of ``challenge`` when ``token`` is right, else None.
 
+        The user carries the :class:`~.verification.Verification` as ``user.mfa_verification``.
         The keyword is ``token`` because Django masks that name when it tells of a failed login.
 
         :raises MFAError: as :func:`.service.verify_code` does: the code could not be tried.

@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from . import policy, sessions
 from .models import Phone
 from .redirects import login_url, with_next
-from .sessions import mfa_of
+from .request import mfa_of
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -1,7 +1,7 @@
 """Why a code was not sent, or could not be tried.
 
 Each says to a person what happened and what to do next: ``str(error)`` may be shown as it is.  A
-wrong code is none of these, it is a falsy :class:`~django_bandwidth_mfa.service.Verification`.
+wrong code is none of these, it is a falsy :class:`~django_bandwidth_mfa.verification.Verification`.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from .conf import settings
 from .exceptions import ChallengeExpired, Limited, NoPhone, NumberRefused
 from .models import Challenge, Phone, Purpose, RecoveryCode
 from .redirects import destination, next_of, with_next
+from .verification import Verification
 
 
 class Flow:
@@ -119,7 +120,7 @@ class Flow:
             request=self.request,
         )
 
-    def _let_in(self, user: Any, verification: service.Verification) -> str:
+    def _let_in(self, user: Any, verification: Verification) -> str:
         # Whoever the answer names, only the session's own user is let in by it; and the password
         # that was given to park this login must still be the user's.
         # It may have ended while Bandwidth was asked: then there is no login to mark.

@@ -18,6 +18,7 @@ from django.utils.functional import SimpleLazyObject
 
 from . import sessions
 from .redirects import is_local
+from .request import RequestMFA, mfa_of
 
 
 class BandwidthMFAMiddleware:
@@ -49,7 +50,7 @@ class BandwidthMFAMiddleware:
         return self._lead_to_code(request, response)
 
     def _judge_lazily(self, request: HttpRequest) -> None:
-        request.mfa = sessions.RequestMFA(request)  # type: ignore[attr-defined]
+        request.mfa = RequestMFA(request)  # type: ignore[attr-defined]
         user, auser = request.user, request.auser
 
         def judged() -> Any:
@@ -63,7 +64,7 @@ class BandwidthMFAMiddleware:
                 request.user = found
             # request.mfa may be asked from a coroutine after this: whatever it would query is here.
             if sessions.PARKED in request.session:
-                await sync_to_async(getattr)(sessions.mfa_of(request), "pending_user")
+                await sync_to_async(getattr)(mfa_of(request), "pending_user")
             return found
 
         request.user = SimpleLazyObject(judged)  # type: ignore[assignment]

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from . import events, limits
 from .conf import settings
 from .models import RecoveryCode
-from .service import Verification
+from .verification import Verification
 
 # Crockford's base 32: no letter that is taken for a digit.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

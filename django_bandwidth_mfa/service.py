@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -41,6 +41,7 @@ from .exceptions import (
     ProviderUnavailable,
 )
 from .models import Challenge, Phone, Purpose, SpentCode, spent_digest
+from .verification import Verification
 
 # Bandwidth takes a code for this long at most (`expirationTimeInMinutes`): what passed is
 # remembered for as long, whatever EXPIRATION_MINUTES becomes meanwhile.
@@ -53,28 +54,6 @@ THROTTLE_SECONDS = 120
 LONGEST_SCOPE = 25
 BOUND_LETTERS = "abcdefghjkmnpqrstvwxyz0123456789"
 BOUND_LENGTH = 8
-
-
-@dataclass(frozen=True)
-class Verification:
-    """The answer to a typed code: true when it is right, and for the first time.
-
-    ``method``: ``"sms"`` or ``"voice"``, as the code had travelled, or ``"recovery_code"``.
-    ``verified_at``: when it passed, or None.  ``challenge``: the code that was sent, if one was.
-    """
-
-    user: Any
-    method: str
-    challenge: Challenge | None = None
-    verified_at: datetime | None = None
-
-    @property
-    def phone(self) -> str | None:
-        """The :attr:`.models.Phone.choice` of the phone that the code went to."""
-        return None if self.challenge is None else self.challenge.phone_choice
-
-    def __bool__(self) -> bool:
-        return self.verified_at is not None
 
 
 # Django masks these names in the frames of all that is called from here, too.

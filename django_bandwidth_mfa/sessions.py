@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from django.conf import settings as django_settings
@@ -35,7 +35,7 @@ from django.contrib.auth import (
 )
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -43,7 +43,7 @@ from django.utils.crypto import constant_time_compare
 from . import policy, signals, trust
 from .conf import settings
 from .models import SecondFactor, auth_hashes
-from .service import Verification
+from .verification import Verification
 
 PARKED = "_bandwidth_mfa_parked"
 MARK = "_bandwidth_mfa_mark"
@@ -53,8 +53,6 @@ AUTH_KEYS = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 
 # Set in request.META by the receiver: the login view of this very request parked its session.
 JUST_PARKED = "bandwidth_mfa.just_parked"
-
-State = Literal["anonymous", "parked", "exempt", "verified"]
 
 Record = TypeVar("Record")
 
@@ -353,74 +351,6 @@ def judge(
     if not mark.at or mark.state != "exempt" or settings.RECHECK_SECONDS:
         mark_exempt(session, user)
     return user
-
-
-class RequestMFA:
-    """``request.mfa``: what a view may ask about the second factor of its visitor."""
-
-    def __init__(self, request: HttpRequest) -> None:
-        self._request = request
-
-    @property
-    def state(self) -> State:
-        """``"anonymous"``, ``"parked"``, ``"exempt"`` or ``"verified"``."""
-        # In this order: looking at the user may be what parks the session.
-        user = self._request.user
-        if PARKED in self._request.session:
-            return "parked" if self.pending_user is not None else "anonymous"
-        if not user.is_authenticated:
-            return "anonymous"
-        mark = read_mark(self._request.session, user)
-        return "exempt" if mark is None else mark.state
-
-    @property
-    def pending_user(self) -> Any | None:
-        """The user who has given the password and owes a code, or None."""
-        if "_pending_user" not in self.__dict__:
-            self._pending_user = pending_user(self._request.session)
-        # The login may have been completed, or left, since it was loaded.
-        return self._pending_user if PARKED in self._request.session else None
-
-    @property
-    def _verified(self) -> Mark | None:
-        if self.state != "verified":
-            return None
-        return read_mark(self._request.session, self._request.user)
-
-    @property
-    def verified_at(self) -> datetime | None:
-        """When this session's last code passed (aware, UTC), or None."""
-        mark = self._verified
-        return None if mark is None else datetime.fromtimestamp(mark.at, UTC)
-
-    @property
-    def method(self) -> str | None:
-        """How: ``"sms"``, ``"voice"``, ``"recovery_code"``, ``"trusted_browser"``; or None."""
-        mark = self._verified
-        return None if mark is None else mark.method
-
-    def is_verified(self, max_age: float | None = None) -> bool:
-        """Whether a code passed in this session, within the last ``max_age`` seconds.
-
-        A trusted browser stands in for a code at login, but proves nothing about this moment.
-        """
-        mark = self._verified
-        if mark is None:
-            return False
-        if max_age is None:
-            return True
-        return mark.method != "trusted_browser" and 0 <= time.time() - mark.at < max_age
-
-
-def mfa_of(request: HttpRequest) -> RequestMFA:
-    """``request.mfa``, typed.
-
-    :raises django.core.exceptions.ImproperlyConfigured: the middleware did not see the request.
-    """
-    mfa: RequestMFA | None = getattr(request, "mfa", None)
-    if mfa is None:
-        raise ImproperlyConfigured("BandwidthMFAMiddleware must be in MIDDLEWARE.")
-    return mfa
 
 
 def _read(session: SessionBase, key: str, kind: type[Record]) -> Record | None:

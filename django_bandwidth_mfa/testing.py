@@ -25,8 +25,8 @@ from django.test import override_settings
 from django.utils import timezone
 
 from . import simulator
-from .service import Verification
 from .simulator import Simulator
+from .verification import Verification
 
 # What a site may leave to its production environment.
 MISSING = {

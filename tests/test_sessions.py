@@ -27,8 +27,9 @@ from django.utils.http import urlsafe_base64_encode
 
 from django_bandwidth_mfa import sessions, signals
 from django_bandwidth_mfa.models import Phone, SecondFactor
-from django_bandwidth_mfa.service import Verification
+from django_bandwidth_mfa.request import RequestMFA
 from django_bandwidth_mfa.sessions import AUTH_KEYS, MARK, PARKED
+from django_bandwidth_mfa.verification import Verification
 
 from .browsing import assert_shut, give_password, sign_in, state
 from .conftest import NUMBER, PASSWORD, make_user
@@ -626,7 +627,7 @@ def session_of(user: Any, mark: dict[str, Any] | None = None) -> Any:
 def request_with(rf: Any, session: Any, user: Any) -> Any:
     request = rf.get("/")
     request.session, request.user = session, user
-    request.mfa = sessions.RequestMFA(request)
+    request.mfa = RequestMFA(request)
     return request
 
 

@@ -29,7 +29,7 @@ from ..flows import Flow
 from ..forms import CodeForm
 from ..redirects import login_url, next_of
 from ..reporting import NoVariables
-from ..sessions import mfa_of
+from ..request import mfa_of
 
 logger = logging.getLogger("django_bandwidth_mfa")
 

@@ -21,7 +21,7 @@ from ..flows import EnrolFlow, Flow
 from ..forms import PhoneForm, PhoneNameForm
 from ..models import Phone, RecoveryCode
 from ..redirects import destination, next_of
-from ..sessions import mfa_of
+from ..request import mfa_of
 from .base import STEP_UP_SECONDS, FreshView, MFAView, SignedInView, code_form, judge_anew
 from .verify import to_page, try_code
 

@@ -14,7 +14,7 @@ from ..conf import settings
 from ..exceptions import MFAError, NoPhone
 from ..flows import Flow, LoginFlow, StepUpFlow
 from ..redirects import login_url, with_next
-from ..sessions import mfa_of
+from ..request import mfa_of
 from .base import MFAView, code_form
 
 

@@ -1,0 +1,114 @@
+"""``request.mfa``: what a view can ask about the second factor of its visitor."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+
+from . import sessions
+from .sessions import Mark
+
+__all__ = ["MFAHttpRequest", "RequestMFA", "State"]
+
+State = Literal["anonymous", "parked", "exempt", "verified"]
+
+
+class RequestMFA:
+    """The second factor of one request; the middleware sets it as ``request.mfa``.
+
+    :param request: the request, after ``AuthenticationMiddleware``.
+    """
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def state(self) -> State:
+        """What the session has shown.
+
+        ``"anonymous"``
+            No password was given.
+        ``"parked"``
+            The password was right and a code is owed.  ``request.user`` is anonymous.
+        ``"exempt"``
+            Logged in; the policy asked for no code.
+        ``"verified"``
+            Logged in; a second factor passed.
+        """
+        # The user first: the look at the user may be what parks the session.
+        user = self._request.user
+        if sessions.PARKED in self._request.session:
+            return "parked" if self.pending_user is not None else "anonymous"
+        if not user.is_authenticated:
+            return "anonymous"
+        mark = sessions.read_mark(self._request.session, user)
+        return "exempt" if mark is None else mark.state
+
+    @property
+    def pending_user(self) -> Any | None:
+        """The user who has given the password and owes a code; None in every other state."""
+        if "_pending_user" not in self.__dict__:
+            self._pending_user = sessions.pending_user(self._request.session)
+        # The login may have been completed, or left, since the user was loaded.
+        return self._pending_user if sessions.PARKED in self._request.session else None
+
+    @property
+    def verified_at(self) -> datetime | None:
+        """When the last second factor of this session passed (aware, UTC); None if none did."""
+        mark = self._verified_mark
+        return None if mark is None else datetime.fromtimestamp(mark.at, UTC)
+
+    @property
+    def method(self) -> str | None:
+        """The method of the last second factor of this session; None if none passed.
+
+        One of ``"sms"``, ``"voice"``, ``"recovery_code"`` and ``"trusted_browser"``.
+        """
+        mark = self._verified_mark
+        return None if mark is None else mark.method
+
+    def is_verified(self, max_age: float | None = None) -> bool:
+        """Whether a second factor passed in this session.
+
+        :param max_age: only count one of the last so many seconds.  A trusted browser then never
+            counts: it replaces a code at login, and proves nothing about this moment.
+        """
+        mark = self._verified_mark
+        if mark is None:
+            return False
+        if max_age is None:
+            return True
+        return mark.method != "trusted_browser" and 0 <= time.time() - mark.at < max_age
+
+    @property
+    def _verified_mark(self) -> Mark | None:
+        if self.state != "verified":
+            return None
+        return sessions.read_mark(self._request.session, self._request.user)
+
+
+class MFAHttpRequest(HttpRequest):
+    """The request of a site with ``BandwidthMFAMiddleware``, for annotations.
+
+    ::
+
+        def account(request: MFAHttpRequest) -> HttpResponse:
+            if request.mfa.state == "verified": ...
+    """
+
+    mfa: RequestMFA
+
+
+def mfa_of(request: HttpRequest) -> RequestMFA:
+    """Return ``request.mfa``.
+
+    :raises django.core.exceptions.ImproperlyConfigured: the middleware did not see the request.
+    """
+    mfa: RequestMFA | None = getattr(request, "mfa", None)
+    if mfa is None:
+        raise ImproperlyConfigured("BandwidthMFAMiddleware must be in MIDDLEWARE.")
+    return mfa

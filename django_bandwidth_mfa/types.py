@@ -1,0 +1,23 @@
+"""Types for annotations."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+__all__ = ["User"]
+
+
+@runtime_checkable
+class User(Protocol):
+    """What this app uses of a user.
+
+    Every user model that derives from Django's ``AbstractBaseUser`` has it.
+    """
+
+    pk: Any
+    is_active: Any
+
+    @property
+    def is_authenticated(self) -> Any: ...
+
+    def get_username(self) -> str: ...

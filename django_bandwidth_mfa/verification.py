@@ -1,0 +1,51 @@
+"""The answer to a typed code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from .types import User
+
+# For the type only: this module imports neither models nor the HTTP client.
+if TYPE_CHECKING:
+    from .models import Challenge
+
+__all__ = ["Verification"]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of a second factor.
+
+    It is true when the code was right and was used for the first time::
+
+        verification = service.verify_code(challenge, code)
+        if verification.passed: ...
+    """
+
+    user: User
+    """The user whose code it is."""
+
+    method: str
+    """``"sms"``, ``"voice"``, ``"recovery_code"`` or ``"trusted_browser"``."""
+
+    challenge: Challenge | None = None
+    """The code that was sent; None for a method that sends none."""
+
+    verified_at: datetime | None = None
+    """When the code passed (aware); None if it did not."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the code was right."""
+        return self.verified_at is not None
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @property
+    def phone(self) -> str | None:
+        """The :attr:`~django_bandwidth_mfa.models.Phone.choice` of the phone that got the code."""
+        return None if self.challenge is None else self.challenge.phone_choice
