@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from django_bandwidth_mfa import recovery, service, signals, status
 from django_bandwidth_mfa.exceptions import Locked, MFAError
-from django_bandwidth_mfa.management import Progress
+from django_bandwidth_mfa.management.console import Progress
 from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode, TrustedBrowser
 
 from .browsing import give_password, state, wrong

@@ -21,7 +21,7 @@ from ... import phones
 from ...conf import settings
 from ...exceptions import NumberRefused
 from ...models import Phone
-from .. import Progress
+from ..console import Progress
 
 # The tables of other packages.  They are read as they stand, so that the package may be gone.
 TABLES = {

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ... import limits
 from ...models import Challenge, SpentCode, TrustedBrowser
-from .. import Progress
+from ..console import Progress
 
 # Rows per DELETE: so many that it is quick, so few that no table is locked for long.
 BATCH = 1000

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from ... import lifecycle, limits
-from .. import find_user
+from ..console import find_user
 
 
 class Command(BaseCommand):

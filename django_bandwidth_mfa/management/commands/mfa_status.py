@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from ... import status
-from .. import find_user
+from ..console import find_user
 
 
 class Command(BaseCommand):
