@@ -8,9 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from . import phones
 from .conf import channels
 from .exceptions import NumberRefused
+from .internal import numbers
 from .models import Channel, Phone
 from .service import normalise
 
@@ -131,6 +131,6 @@ class PhoneForm(forms.Form):
 
     def clean_number(self) -> str:
         try:
-            return phones.parse(self.cleaned_data["number"])
+            return numbers.parse(self.cleaned_data["number"])
         except NumberRefused as error:
             raise forms.ValidationError(str(error)) from error

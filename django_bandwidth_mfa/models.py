@@ -20,7 +20,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from . import conf
-from .phones import mask
+from .internal.numbers import mask
 
 
 class Channel(models.TextChoices):

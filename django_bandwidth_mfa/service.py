@@ -29,7 +29,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import conf, events, lifecycle, limits, phones, receipts, status
+from . import conf, events, lifecycle, limits, receipts, status
 from .bandwidth import BandwidthClient, BandwidthError, Breaker, TooManyRequests
 from .conf import settings
 from .exceptions import (
@@ -40,6 +40,7 @@ from .exceptions import (
     NoPhone,
     ProviderUnavailable,
 )
+from .internal import numbers
 from .models import Challenge, Phone, Purpose, SpentCode, spent_digest
 from .verification import Verification
 
@@ -90,7 +91,7 @@ def send_code(
     if channel not in channels:
         raise ValueError(f"channel must be one of {channels}, not {channel!r}")
     chosen = _choose(user, purpose, phone)
-    phones.check(chosen.number)
+    numbers.check(chosen.number)
     scope, message = _scope_and_message(purpose)
 
     now = timezone.now()

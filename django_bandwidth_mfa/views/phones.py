@@ -13,12 +13,13 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from .. import conf, lifecycle, phones, policy, recovery, sessions
+from .. import conf, lifecycle, policy, recovery, sessions
 from ..conf import settings
 from ..decorators import lead_to_code
 from ..exceptions import LastPhone, MFAError, NoPhone
 from ..flows import EnrolFlow, Flow
 from ..forms import PhoneForm, PhoneNameForm
+from ..internal import numbers
 from ..models import Phone, RecoveryCode
 from ..redirects import destination, next_of
 from ..request import mfa_of
@@ -112,8 +113,8 @@ class PhoneAddView(EnrolView):
             **super().context(flow),
             "first": not flow.phones,
             "replaces": chosen_phone(self.request, self.user),
-            "example": phones.example(),
-            "default_region": phones.default_region(),
+            "example": numbers.example(),
+            "default_region": numbers.default_region(),
         }
 
     def get(self, request: HttpRequest) -> HttpResponse:

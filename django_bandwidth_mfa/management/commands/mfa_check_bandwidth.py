@@ -8,7 +8,7 @@ from typing import Any
 from django.core.checks import Error
 from django.core.management import BaseCommand, CommandError
 
-from ... import conf, phones, service
+from ... import conf, service
 from ...bandwidth import (
     BadRequest,
     BandwidthError,
@@ -20,6 +20,7 @@ from ...bandwidth import (
 from ...checks import check_settings
 from ...conf import settings
 from ...exceptions import NumberRefused
+from ...internal import numbers
 
 SCOPE = "check"
 APPLICATIONS = {"sms": "MESSAGING_APPLICATION_ID", "voice": "VOICE_APPLICATION_ID"}
@@ -48,7 +49,7 @@ class Command(BaseCommand):
         to = options["send"]
         if to:
             try:
-                to = phones.parse(to)
+                to = numbers.parse(to)
             except NumberRefused as error:
                 raise CommandError(f"--send: {error}") from error
         fine = [self.ask(channel) for channel in conf.channels()]
@@ -101,9 +102,9 @@ class Command(BaseCommand):
                 scope=SCOPE,
             )
         except BandwidthError as error:
-            self.say(f"A code to {phones.mask(to)}", error, advice(error))
+            self.say(f"A code to {numbers.mask(to)}", error, advice(error))
             return False
-        self.stdout.write(f"A code to {phones.mask(to)} is on its way by {channel}, id {found}.")
+        self.stdout.write(f"A code to {numbers.mask(to)} is on its way by {channel}, id {found}.")
         return True
 
     def say(self, what: str, error: BandwidthError, then: str) -> None:

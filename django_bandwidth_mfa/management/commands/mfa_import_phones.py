@@ -17,9 +17,9 @@ from django.core.management import BaseCommand, CommandError
 from django.db import IntegrityError, connections, router, transaction
 from django.utils import timezone
 
-from ... import phones
 from ...conf import settings
 from ...exceptions import NumberRefused
+from ...internal import numbers
 from ...models import Phone
 from ..console import Progress
 
@@ -164,7 +164,7 @@ class Command(BaseCommand):
 
     def number_of(self, row: Row) -> str | None:
         try:
-            return phones.parse(row.number.removeprefix("tel:"))
+            return numbers.parse(row.number.removeprefix("tel:"))
         except NumberRefused as error:
             self.note(f"refused: {error}", row)
             return None
@@ -172,7 +172,7 @@ class Command(BaseCommand):
     def note(self, what: str, row: Row) -> None:
         self.counts[what] += 1
         if len(self.trouble[what]) < LISTED:
-            self.trouble[what].append(f"{row.place} ({phones.mask(row.number)})")
+            self.trouble[what].append(f"{row.place} ({numbers.mask(row.number)})")
 
     def summary(self) -> str:
         told = []

@@ -7,17 +7,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from .conf import settings
-from .exceptions import NumberRefused
+from ..conf import settings
+from ..exceptions import NumberRefused
 
 
 @sensitive_variables()
 def parse(text: str) -> str:
-    """The number that a person typed, in E.164 form.
+    """Return the number that a person typed, in E.164 form.
 
-    A number without a country code is one of ``DEFAULT_REGION``.
+    A number without a country code is read as one of ``DEFAULT_REGION``.
 
-    :raises NumberRefused: it is no phone number, or one that :func:`check` refuses.
+    :raises NumberRefused: the text is no phone number, or :func:`check` refuses the number.
     """
     region = settings.DEFAULT_REGION
     try:
@@ -43,13 +43,15 @@ def parse(text: str) -> str:
 
 @sensitive_variables("number", "parsed")
 def check(number: str) -> None:
-    """Refuse what ``ALLOWED_REGIONS`` and ``REFUSED_NUMBER_TYPES`` do not let us pay for.
+    """Raise an error if the site does not pay for codes to ``number``.
+
+    ``ALLOWED_REGIONS`` and ``REFUSED_NUMBER_TYPES`` say which numbers those are.
 
     The region is the number's own, not its country code's: ``+1`` is shared by some 25 countries,
     whose prices differ a hundredfold.
 
     :param number: E.164.
-    :raises NumberRefused: with what to do instead.
+    :raises NumberRefused: its text says what to do instead.
     """
     try:
         parsed = phonenumbers.parse(number, None)
@@ -66,18 +68,21 @@ def check(number: str) -> None:
 
 
 def default_region() -> str:
-    """``"US (+1)"``: how a number without a country code is read; "" where it cannot be."""
+    """Return the region of numbers without a country code, such as ``"US (+1)"``.
+
+    An empty text means that each number needs its country code.
+    """
     region = settings.DEFAULT_REGION
     return f"{region} (+{phonenumbers.country_code_for_region(region)})" if region else ""
 
 
 def mask(number: str) -> str:
-    """``"••42"``: the last two digits, and nothing of how many there are."""
+    """Return the last two digits, as ``"••42"``.  The length of the number stays hidden."""
     return f"••{number[-2:]}"
 
 
 def example() -> str:
-    """A number of the site's region as a person there would write it, to show beside a field."""
+    """Return an example of a mobile number in the site's region, as people there write it."""
     regions = [settings.DEFAULT_REGION, *(settings.ALLOWED_REGIONS or []), "US"]
     region = next(filter(None, regions))
     number = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
