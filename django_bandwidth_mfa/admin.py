@@ -24,8 +24,9 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from . import lifecycle, limits, status, trust
+from . import lifecycle, status, trust
 from .conf import settings
+from .internal.limits import rules
 from .models import Challenge, Counter, Phone, RecoveryCode, TrustedBrowser
 
 # Generic to the type checker, not to the running program.
@@ -150,7 +151,7 @@ class SecondFactorFilter(admin.SimpleListFilter):
         if self.value() == "without":
             return queryset.filter(~Exists(phones))
         if self.value() == "locked":
-            return queryset.filter(pk__in=limits.locked_users())
+            return queryset.filter(pk__in=rules.locked_users())
         return queryset
 
 

@@ -16,10 +16,11 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from . import limits, recovery, service, sessions
+from . import recovery, service, sessions
 from .backends import BandwidthMFABackend
 from .conf import settings
 from .exceptions import ChallengeExpired, Limited, NoPhone, NumberRefused
+from .internal.limits import rules
 from .models import Challenge, Phone, Purpose, RecoveryCode
 from .redirects import destination, next_of, with_next
 from .verification import Verification
@@ -70,7 +71,7 @@ class Flow:
 
     @property
     def seconds_until_send(self) -> int:
-        return limits.seconds_until_send(self.user)
+        return rules.seconds_until_send(self.user)
 
     def send(self, phone: Phone | None = None, channel: str | None = None) -> Challenge:
         """As :func:`.service.send_code`."""

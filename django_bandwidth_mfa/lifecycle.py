@@ -15,8 +15,9 @@ from django.db import models, router, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from . import events, limits
+from . import events
 from .exceptions import LastPhone, NoPhone
+from .internal.limits import rules
 from .models import Challenge, Phone, RecoveryCode, SecondFactor, TrustedBrowser
 
 
@@ -140,7 +141,7 @@ def reset(
     :param by: the member of staff, for the log.
     """
     with transaction.atomic(using=router.db_for_write(Phone)):
-        limits.clear(user)
+        rules.clear(user)
         if forget_phones:
             # Where GET_PHONES keeps the numbers, a challenge belongs to no row of ours.
             Challenge.objects.filter(user=user, passed_at=None).delete()

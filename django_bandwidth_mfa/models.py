@@ -425,7 +425,7 @@ class SecondFactor(models.Model):
 
 
 class Counter(models.Model):
-    """One limit's count for one key; :mod:`django_bandwidth_mfa.limits` alone writes it.
+    """The count of one limit for one key.  Only ``internal/limits`` writes it.
 
     .. attribute:: key
 

@@ -18,8 +18,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import events, limits
+from . import events
 from .conf import settings
+from .internal.limits import rules, store
 from .models import RecoveryCode
 from .verification import Verification
 
@@ -70,17 +71,17 @@ def use(user: Any, code: str, *, request: HttpRequest | None = None) -> Verifica
 
     def spend() -> bool:
         # Counted first, so that guesses at the same moment cannot all see the count before them.
-        limits.take_recovery_failure(user)
+        rules.take_recovery_failure(user)
         # One UPDATE: of concurrent copies of a code, one is let in.
         unused = RecoveryCode.objects.filter(user=user, digest=sought, used_at=None)
         if not unused.update(used_at=now):
             return False
-        limits.clear(user)
+        rules.clear(user)
         return True
 
-    if not limits.counting(spend):
+    if not store.counting(spend):
         events.recovery_code_rejected(user)
-        if limits.look_like_guesses(user, limits.recovery_failures(user)):
+        if rules.look_like_guesses(user, rules.recovery_failures(user)):
             events.wrong_codes(user, request)
         return Verification(user, "recovery_code")
     events.recovery_code_used(user, RecoveryCode.objects.left(user), request)

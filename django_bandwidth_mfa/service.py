@@ -6,9 +6,9 @@
     if service.verify_code(challenge, "123456"):
         ...
 
-Both count before they ask (:mod:`~django_bandwidth_mfa.limits`), in a transaction of their own that
-is over before the request to Bandwidth begins; inside a caller's transaction they raise
-``RuntimeError`` and nothing is sent.
+Both count before they ask.  The count has a transaction of its own, which is over before the
+request to Bandwidth begins.  Inside a transaction of the caller they raise ``RuntimeError`` and
+send nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import conf, events, lifecycle, limits, receipts, status
+from . import conf, events, lifecycle, receipts, status
 from .bandwidth import BandwidthClient, BandwidthError, Breaker, TooManyRequests
 from .conf import settings
 from .exceptions import (
@@ -41,6 +41,7 @@ from .exceptions import (
     ProviderUnavailable,
 )
 from .internal import numbers
+from .internal.limits import rules, store
 from .models import Challenge, Phone, Purpose, SpentCode, spent_digest
 from .verification import Verification
 
@@ -109,15 +110,15 @@ def send_code(
         expires_at=now + timedelta(minutes=settings.EXPIRATION_MINUTES),
     )
 
-    def count() -> list[limits.Taken]:
-        taken = limits.take_send(
+    def count() -> list[store.Taken]:
+        taken = rules.take_send(
             user, chosen.number, purpose=purpose, channel=channel, request=request
         )
         challenge.save(force_insert=True)
         return taken
 
     try:
-        taken = limits.counting(count)
+        taken = store.counting(count)
     except Limited as refusal:
         events.send_refused(challenge, refusal)
         raise
@@ -174,7 +175,7 @@ def verify_code(
         phone.number == challenge.number for phone in Phone.objects.confirmed(challenge.user)
     ):
         raise ChallengeExpired
-    taken = limits.counting(lambda: _take_try(challenge))
+    taken = store.counting(lambda: _take_try(challenge))
     try:
         with breaker().guard():
             valid = client().verify(
@@ -199,10 +200,10 @@ def verify_code(
         return replace(wrong, verified_at=passed_at)
 
     events.code_rejected(challenge, request)
-    failures = limits.failures(challenge.user)
+    failures = rules.failures(challenge.user)
     if failures >= settings.FAILURES_BEFORE_LOCK:
         events.locked_out(challenge.user, request)
-    if limits.look_like_guesses(challenge.user, failures):
+    if rules.look_like_guesses(challenge.user, failures):
         events.wrong_codes(challenge.user, request)
     return wrong
 
@@ -311,22 +312,22 @@ def _choose(user: Any, purpose: str, phone: Phone | str | None) -> Phone:
     raise NoPhone
 
 
-def _take_try(challenge: Challenge) -> list[limits.Taken]:
+def _take_try(challenge: Challenge) -> list[store.Taken]:
     """Count one try, of the user's and of the challenge's; the last refuses and undoes all."""
-    taken = [limits.take_failure(challenge.user)]
+    taken = [rules.take_failure(challenge.user)]
     if challenge.purpose == Purpose.ENROL:
-        taken.append(limits.take_enrol_try(challenge.number))
+        taken.append(rules.take_enrol_try(challenge.number))
     now = timezone.now()
     row = Challenge.objects.filter(pk=challenge.pk)
     open_ = row.filter(
-        ~Exists(limits.held(challenge.number)),
+        ~Exists(rules.held(challenge.number)),
         passed_at=None,
         failure="",
         expires_at__gt=now,
         tries__lt=settings.TRIES_PER_CHALLENGE,
     )
     if not open_.update(tries=F("tries") + 1):
-        limits.refuse_held(challenge.number)
+        rules.refuse_held(challenge.number)
         found = row.first()
         if found is None or (found.passed_at is None and found.expires_at <= now):
             raise ChallengeExpired
@@ -341,7 +342,7 @@ def _spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest 
 
     def spend() -> None:
         # Counters before the challenge, as in `_take_try`, or the two would wait for each other.
-        limits.clear(challenge.user)
+        rules.clear(challenge.user)
         if not Challenge.objects.filter(pk=challenge.pk, passed_at=None).update(passed_at=now):
             raise ChallengeUsed
         _spend_code(challenge.number, code, now)
@@ -349,7 +350,7 @@ def _spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest 
             replaced[:] = _confirm_phone(challenge, now)
 
     try:
-        limits.counting(spend)
+        store.counting(spend)
     except _Replayed:
         events.code_replayed(challenge)
         return False
@@ -393,20 +394,20 @@ def _confirm_phone(challenge: Challenge, now: datetime) -> list[Phone]:
     return [old] if old else []
 
 
-def _give_back(taken: list[limits.Taken], *, try_of: Challenge | None = None) -> None:
+def _give_back(taken: list[store.Taken], *, try_of: Challenge | None = None) -> None:
     def give_back() -> None:
-        limits.give_back(taken)
+        store.give_back(taken)
         if try_of is not None:
             tried = Challenge.objects.filter(pk=try_of.pk, tries__gt=0)
             tried.update(tries=F("tries") - 1)
 
-    limits.counting(give_back)
+    store.counting(give_back)
 
 
 def _as_mfa_error(error: BandwidthError, challenge: Challenge) -> MFAError:
     # A 429 from the token's address is about the account, not about this number.
     if isinstance(error, TooManyRequests) and error.endpoint != "token":
         wait = error.retry_after or THROTTLE_SECONDS
-        limits.hold(challenge.number, wait)
+        rules.hold(challenge.number, wait)
         return Limited(wait)
     return ProviderUnavailable(may_have_arrived=error.may_have_arrived)

@@ -13,8 +13,8 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
-from . import limits
 from .conf import settings
+from .internal.limits import rules, store
 from .models import Challenge, Delivery, Phone, RecoveryCode, TrustedBrowser
 
 # Pumped messages reach machines that type no codes.  People type most of theirs, so fewer than
@@ -62,7 +62,7 @@ def low_conversion() -> Conversion | None:
 
     Codes that can still be typed are left out.
     """
-    if not limits.is_due("conversion", LOOK_EVERY):
+    if not store.is_due("conversion", LOOK_EVERY):
         return None
     until = timezone.now() - timedelta(minutes=settings.EXPIRATION_MINUTES)
     found = conversion(until - timedelta(seconds=CONVERSION_SECONDS), until)
@@ -95,8 +95,8 @@ def of_site(hours: int = 24) -> dict[str, Any]:
         "recovery_codes_used": RecoveryCode.objects.filter(used_at__gte=since).count(),
         "users": _active_users().count(),
         "users_with_a_phone": _enrolled(),
-        "users_locked": limits.count_locked(),
-        "numbers_held": limits.count_held(),
+        "users_locked": rules.count_locked(),
+        "numbers_held": rules.count_held(),
     }
 
 
@@ -128,10 +128,10 @@ def of_user(user: Any) -> dict[str, Any]:
         ],
         "recovery_codes_left": RecoveryCode.objects.left(user),
         "trusted_browsers": TrustedBrowser.objects.valid(user).count(),
-        "locked": limits.is_locked(user),
-        "wrong_codes_in_a_row": limits.failures(user),
-        "seconds_until_try": limits.seconds_until_try(user),
-        "seconds_until_send": limits.seconds_until_send(user),
+        "locked": rules.is_locked(user),
+        "wrong_codes_in_a_row": rules.failures(user),
+        "seconds_until_try": rules.seconds_until_try(user),
+        "seconds_until_send": rules.seconds_until_send(user),
         "last_code_sent": sent and sent.sent_at.isoformat(),
         "last_code_entered": passed and passed.passed_at and passed.passed_at.isoformat(),
     }

@@ -14,7 +14,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from django_bandwidth_mfa import limits, recovery, service
+from django_bandwidth_mfa import recovery, service
+from django_bandwidth_mfa.internal.limits import rules, store
 from django_bandwidth_mfa.models import (
     Challenge,
     Counter,
@@ -188,7 +189,7 @@ def test_the_users_page_shows_how_the_second_factor_stands(
     root: Client, rows: Any, configure: Any
 ) -> None:
     configure(TRUST_DAYS=30, FAILURES_BEFORE_LOCK=1)
-    limits.counting(lambda: limits.take_failure(rows))
+    store.counting(lambda: rules.take_failure(rows))
     page = text(root.get(user_page(f"{rows.pk}/change/")))
     assert "••42" in page
     assert "10 recovery codes left" in page
@@ -255,7 +256,7 @@ def test_users_are_filtered_by_their_second_factor(
     root: Client, user: Any, newcomer: Any, configure: Any, choice: str, found: set[str]
 ) -> None:
     configure(FAILURES_BEFORE_LOCK=1)
-    limits.counting(lambda: limits.take_failure(user))
+    store.counting(lambda: rules.take_failure(user))
     Phone.objects.create(user=newcomer, number="+12025550190")  # unconfirmed
     answer = root.get(user_page(f"?second_factor={choice}"))
     assert {one.username for one in answer.context["cl"].result_list} == found

@@ -8,8 +8,9 @@ import pytest
 import time_machine
 from django.test import Client
 
-from django_bandwidth_mfa import lifecycle, limits, recovery, service, signals
+from django_bandwidth_mfa import lifecycle, recovery, service, signals
 from django_bandwidth_mfa.exceptions import LastPhone, NoPhone
+from django_bandwidth_mfa.internal.limits import rules, store
 from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, SecondFactor, TrustedBrowser
 from django_bandwidth_mfa.testing import login_verified
 
@@ -207,10 +208,10 @@ def test_a_reset_unlocks_and_keeps_what_the_user_has(two: Any, configure: Any) -
     configure(FAILURES_BEFORE_LOCK=1)
     recovery.issue(two)
     TrustedBrowser.objects.create(user=two, digest="x")
-    limits.counting(lambda: limits.take_failure(two))
-    assert limits.is_locked(two)
+    store.counting(lambda: rules.take_failure(two))
+    assert rules.is_locked(two)
     lifecycle.reset(two)
-    assert not limits.is_locked(two)
+    assert not rules.is_locked(two)
     assert len(phones(two)) == 2
     assert RecoveryCode.objects.left(two) == 10
     assert not TrustedBrowser.objects.exists()

@@ -8,9 +8,10 @@ import pytest
 import time_machine
 from django.db import OperationalError
 
-from django_bandwidth_mfa import limits, service
+from django_bandwidth_mfa import service
 from django_bandwidth_mfa.conf import Rate
 from django_bandwidth_mfa.exceptions import Limited, Locked
+from django_bandwidth_mfa.internal.limits import addresses, rules, store
 from django_bandwidth_mfa.models import Counter, Phone
 
 from .browsing import wrong
@@ -29,65 +30,65 @@ def clock() -> Any:
 def test_a_window_starts_at_its_first_count_and_ends_after_its_length(clock: Any) -> None:
     rate = Rate(3, HOUR)
     for _ in range(3):
-        limits.take_window("k", rate)
+        store.take_window("k", rate)
         clock.shift(600)
     with pytest.raises(Limited) as refused:
-        limits.take_window("k", rate)
+        store.take_window("k", rate)
     assert refused.value.retry_after == HOUR - 1800
     clock.shift(HOUR - 1800)
-    limits.take_window("k", rate)
+    store.take_window("k", rate)
     assert Counter.objects.get(key="k").count == 1
 
 
 def test_weights_count(clock: Any) -> None:
-    limits.take_window("k", Rate(5, HOUR), weight=2)
-    limits.take_window("k", Rate(5, HOUR), weight=2)
+    store.take_window("k", Rate(5, HOUR), weight=2)
+    store.take_window("k", Rate(5, HOUR), weight=2)
     with pytest.raises(Limited):
-        limits.take_window("k", Rate(5, HOUR), weight=2)
-    limits.take_window("k", Rate(5, HOUR), weight=1)
+        store.take_window("k", Rate(5, HOUR), weight=2)
+    store.take_window("k", Rate(5, HOUR), weight=1)
     with pytest.raises(Limited):
-        limits.take_window("other", Rate(1, HOUR), weight=2)
+        store.take_window("other", Rate(1, HOUR), weight=2)
 
 
 def test_a_ladder_makes_each_next_wait_for_its_step(clock: Any) -> None:
     for step in (30, 60, 120, 120, 120):
-        limits.take_step("k", [30, 60, 120])
+        store.take_step("k", [30, 60, 120])
         with pytest.raises(Limited) as refused:
-            limits.take_step("k", [30, 60, 120])
+            store.take_step("k", [30, 60, 120])
         assert refused.value.retry_after == step
         clock.shift(step)
 
 
 def test_a_ladder_locks(clock: Any) -> None:
     for _ in range(3):
-        limits.take_step("k", [0], lock_at=3)
+        store.take_step("k", [0], lock_at=3)
     clock.shift(10**6)
     with pytest.raises(Locked):
-        limits.take_step("k", [0], lock_at=3)
+        store.take_step("k", [0], lock_at=3)
 
 
 def test_a_lock_that_is_lowered_locks_whoever_is_beyond_it(clock: Any) -> None:
     for _ in range(5):
-        limits.take_step("k", [0], lock_at=10)
+        store.take_step("k", [0], lock_at=10)
     with pytest.raises(Locked):
-        limits.take_step("k", [0], lock_at=3)
+        store.take_step("k", [0], lock_at=3)
 
 
 def test_what_is_given_back_can_be_taken_again(clock: Any) -> None:
-    taken = [limits.take_window("w", Rate(1, HOUR)), limits.take_step("s", [30])]
-    limits.give_back(taken)
-    limits.take_window("w", Rate(1, HOUR))
-    limits.take_step("s", [30])
+    taken = [store.take_window("w", Rate(1, HOUR)), store.take_step("s", [30])]
+    store.give_back(taken)
+    store.take_window("w", Rate(1, HOUR))
+    store.take_step("s", [30])
 
 
 def test_nothing_is_given_back_to_a_later_window(clock: Any) -> None:
     """Fails when giving back does not compare ``until``."""
-    early = limits.take_window("w", Rate(1, HOUR))
+    early = store.take_window("w", Rate(1, HOUR))
     clock.shift(HOUR)
-    limits.take_window("w", Rate(1, HOUR))
-    limits.give_back([early])
+    store.take_window("w", Rate(1, HOUR))
+    store.give_back([early])
     with pytest.raises(Limited):
-        limits.take_window("w", Rate(1, HOUR))
+        store.take_window("w", Rate(1, HOUR))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -97,7 +98,7 @@ def test_a_deadlock_is_tried_again_four_times(deadlocks: int) -> None:
     runs = []
 
     def work() -> str:
-        limits.take_window("k", Rate(100, HOUR))
+        store.take_window("k", Rate(100, HOUR))
         runs.append(len(runs))
         if len(runs) <= deadlocks:
             raise OperationalError("deadlock detected")
@@ -105,11 +106,11 @@ def test_a_deadlock_is_tried_again_four_times(deadlocks: int) -> None:
 
     if deadlocks == 5:
         with pytest.raises(OperationalError):
-            limits.counting(work)
+            store.counting(work)
         assert len(runs) == 5
         assert not Counter.objects.exists()
     else:
-        assert limits.counting(work) == "done"
+        assert store.counting(work) == "done"
         assert Counter.objects.get().count == 1
 
 
@@ -171,7 +172,7 @@ def test_the_cooldown_grows_and_a_right_code_ends_it(clock: Any, user: Any, band
         with pytest.raises(Limited) as refused:
             service.send_code(user)
         assert refused.value.retry_after == step
-        assert limits.seconds_until_send(user) == step
+        assert rules.seconds_until_send(user) == step
         clock.shift(step)
     challenge = service.send_code(user)
     assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
@@ -317,4 +318,4 @@ def test_a_forwarded_address_counts_only_as_far_as_our_own_proxies_vouch_for_it(
     """Fails when the header is read from the left, or without TRUSTED_PROXIES."""
     configure(TRUSTED_PROXIES=proxies)
     request = rf.get("/", REMOTE_ADDR="198.51.100.7", HTTP_X_FORWARDED_FOR=forwarded)
-    assert limits.client_address(request) == expected
+    assert addresses.client_address(request) == expected

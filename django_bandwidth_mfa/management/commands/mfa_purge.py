@@ -8,7 +8,7 @@ from django.core.management import BaseCommand, CommandError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ... import limits
+from ...internal.limits import rules
 from ...models import Challenge, SpentCode, TrustedBrowser
 from ..console import Progress
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         found: dict[str, QuerySet[Any]] = {
             "challenges": Challenge.objects.filter(sent_at__lt=now - timedelta(days=days)),
             "spent codes": SpentCode.objects.filter(expires_at__lte=now),
-            "counters": limits.over(),
+            "counters": rules.over(),
             "trusted browsers": TrustedBrowser.objects.over(),
         }
         told = []

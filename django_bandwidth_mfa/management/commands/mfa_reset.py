@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
-from ... import lifecycle, limits
+from ... import lifecycle
+from ...internal.limits import rules
 from ..console import find_user
 
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> str:
         user = find_user(options["user"])
-        was_locked = limits.is_locked(user)
+        was_locked = rules.is_locked(user)
         lifecycle.reset(user, forget_phones=options["forget_phones"])
         ended = "The phone factor is unlocked" if was_locked else "Nothing was locked; waits ended"
         if options["forget_phones"]:

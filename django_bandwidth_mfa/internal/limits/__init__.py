@@ -1,0 +1,2 @@
+"""The limits: how counts are kept (``store``), what is limited (``rules``), and for whom
+(``addresses``)."""

@@ -1,0 +1,214 @@
+"""What is limited: codes sent, codes typed, and recovery codes typed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from ...conf import Rate, parse_rates, settings
+from ...exceptions import Limited
+from ...models import Counter
+from . import store
+from .addresses import client_address
+from .store import Taken, take_step, take_window
+
+# Telephone companies give numbers out in blocks of a thousand: only the last digits differ.
+PREFIX_LESS = 3
+PREFIX_RATE = "30/h"
+
+# The window of `take_enrol_try`: five times as long as the wait that Bandwidth asks for.
+ENROL_TRY_SECONDS = 600
+
+
+def take_send(
+    user: Any, number: str, *, purpose: str, channel: str, request: HttpRequest | None
+) -> list[Taken]:
+    """Count one code that is about to be sent, under ``RESEND_COOLDOWN`` and ``SEND_LIMITS``.
+
+    :raises Limited: a limit is reached, or Bandwidth asked to leave this number alone.
+    """
+    weight = settings.CALL_WEIGHT if channel == "voice" else 1
+    # A stranger who tries to enrol my number must not use up the codes that I sign in with.
+    budget = "enrol" if purpose == "enrol" else "number"
+    # Fraudsters who are paid per message walk through ranges that they rent.  A number that a code
+    # has proven is not one of theirs.  It is not counted, since a company's phones share a range.
+    is_proven = purpose != "enrol" and settings.GET_PHONES is None
+    subjects = {
+        "user": f"user:{user.pk}",
+        "number": f"{budget}:{_digest(number)}",
+        "prefix": None if is_proven else f"prefix:{_digest(number[:-PREFIX_LESS])}",
+        "address": f"address:{_digest(address)}" if (address := client_address(request)) else None,
+        "site": "site",
+    }
+    taken = [take_step(_cooldown(user), settings.RESEND_COOLDOWN)]
+    refuse_held(number)
+    limits = {"prefix": PREFIX_RATE, **settings.SEND_LIMITS}
+    for name, subject in subjects.items():
+        if subject is None:
+            continue
+        taken += [
+            take_window(f"send:{subject}:{rate.seconds}", rate, weight)
+            for rate in parse_rates(limits[name] or "")
+        ]
+    return taken
+
+
+def take_failure(user: Any) -> Taken:
+    """Count one wrong code of ``user``.  It is counted before Bandwidth says that it is wrong.
+
+    :raises Limited: the wait after too many wrong codes in a row is not over.
+    :raises Locked: the user has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row.
+    """
+    return take_step(_failures(user), _failure_steps(), lock_at=settings.FAILURES_BEFORE_LOCK)
+
+
+def take_recovery_failure(user: Any) -> Taken:
+    """Count one wrong recovery code of ``user``.  Recovery codes are never locked.
+
+    :raises Limited: the wait after too many wrong recovery codes in a row is not over.
+    """
+    return take_step(_recovery_failures(user), _failure_steps())
+
+
+def take_enrol_try(number: str) -> Taken:
+    """Count one code that anybody typed to enrol ``number``.
+
+    Bandwidth answers 429 for a number with many wrong codes.  Without this limit strangers who
+    enrol the number of somebody else could keep its owner out.
+
+    :raises Limited: ``TRIES_PER_CHALLENGE`` codes were typed in the last ten minutes.
+    """
+    rate = Rate(settings.TRIES_PER_CHALLENGE, ENROL_TRY_SECONDS)
+    return take_window(f"enrol-tries:{_digest(number)}", rate)
+
+
+def is_locked(user: Any) -> bool:
+    """Whether ``user`` has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row."""
+    return _locked().filter(key=_failures(user)).exists()
+
+
+def count_locked() -> int:
+    """Return the number of users who are locked."""
+    return _locked().count()
+
+
+def _locked() -> models.QuerySet[Counter]:
+    return Counter.objects.filter(
+        key__startswith="failures:", count__gte=settings.FAILURES_BEFORE_LOCK
+    )
+
+
+def locked_users() -> list[str]:
+    """Return the primary keys, as text, of the users who are locked."""
+    return [key.partition(":")[2] for key in _locked().values_list("key", flat=True)]
+
+
+def failures(user: Any) -> int:
+    """Return how many wrong codes in a row ``user`` has typed."""
+    return store.read(_failures(user))
+
+
+def recovery_failures(user: Any) -> int:
+    """Return how many wrong recovery codes in a row ``user`` has typed."""
+    return store.read(_recovery_failures(user))
+
+
+def look_like_guesses(user: Any, failures: int) -> bool:
+    """Whether to warn ``user`` of so many ``failures`` in a row: once a day at most."""
+    return failures >= settings.FAILURES_BEFORE_WAIT and store.is_due(f"warning:{user.pk}", 86_400)
+
+
+def clear(user: Any) -> None:
+    """End the waits and the cooldown of ``user``, as a right code does.  No other limit changes."""
+    store.clear([_cooldown(user), _failures(user), _recovery_failures(user)])
+
+
+def hold(number: str, seconds: float) -> None:
+    """Have all workers leave ``number`` alone for ``seconds``, as Bandwidth asked."""
+    until = timezone.now() + timedelta(seconds=seconds)
+    Counter.objects.update_or_create(key=_held(number), defaults={"until": until})
+
+
+def held(number: str) -> models.QuerySet[Counter]:
+    """Return the row of a :func:`hold` on ``number`` that is not over, if there is one."""
+    return Counter.objects.filter(key=_held(number), until__gt=timezone.now())
+
+
+def count_held() -> int:
+    """Return how many numbers are on :func:`hold`."""
+    return Counter.objects.filter(key__startswith="held:", until__gt=timezone.now()).count()
+
+
+def over() -> models.QuerySet[Counter]:
+    """Return the rows that limit nobody any more, for ``mfa_purge``.
+
+    Those are windows and holds that have ended, and ladders at their start.  A ladder on a step
+    stays, however old it is: time does not forgive a hundred wrong codes.
+    """
+    on_a_step = Q(count__gt=0) & (
+        Q(key__startswith="cooldown:")
+        | Q(key__startswith="failures:")
+        | Q(key__startswith="recovery-failures:")
+    )
+    return Counter.objects.filter(~on_a_step, until__lte=timezone.now())
+
+
+def refuse_held(number: str) -> None:
+    """Raise an error if ``number`` is on :func:`hold`.
+
+    :raises Limited: it is.
+    """
+    row = held(number).first()
+    if row is not None:
+        raise Limited((row.until - timezone.now()).total_seconds())
+
+
+def seconds_until_send(user: Any) -> int:
+    """Return for how many seconds ``user`` has to wait before another code may be sent."""
+    return store.seconds_left(_cooldown(user))
+
+
+def seconds_until_try(user: Any) -> int:
+    """Return for how many seconds ``user`` has to wait before another code may be tried."""
+    return store.seconds_left(_failures(user))
+
+
+def _failure_steps() -> list[int]:
+    """Return the wait after each wrong code, in seconds.
+
+    The first ones wait for nothing.  Then comes ``FAILURE_WAIT_MIN``, doubled each time up to
+    ``FAILURE_WAIT_MAX``.
+    """
+    step, longest = settings.FAILURE_WAIT_MIN, settings.FAILURE_WAIT_MAX
+    steps = [0] * (settings.FAILURES_BEFORE_WAIT - 1)
+    while step < longest:
+        steps.append(step)
+        step *= 2
+    return [*steps, longest]
+
+
+def _cooldown(user: Any) -> str:
+    return f"cooldown:{user.pk}"
+
+
+def _failures(user: Any) -> str:
+    return f"failures:{user.pk}"
+
+
+def _recovery_failures(user: Any) -> str:
+    return f"recovery-failures:{user.pk}"
+
+
+def _held(number: str) -> str:
+    return f"held:{_digest(number)}"
+
+
+def _digest(subject: str) -> str:
+    """Return what stands for a number or an address in a key, since staff can read keys."""
+    return salted_hmac("bandwidth_mfa.limits", subject, algorithm="sha256").hexdigest()[:40]
