@@ -11,8 +11,9 @@ class BandwidthMFAConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import mail, sessions
+        from . import sessions
         from .checks import check_deployment, check_settings, check_site
+        from .internal.notify import mail
 
         user_logged_in.connect(sessions.settle_login, dispatch_uid="bandwidth_mfa.settle_login")
         mail.connect()

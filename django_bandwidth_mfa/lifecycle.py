@@ -15,9 +15,9 @@ from django.db import models, router, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from . import events
 from .exceptions import LastPhone, NoPhone
 from .internal.limits import rules
+from .internal.notify import events
 from .models import Challenge, Phone, RecoveryCode, SecondFactor, TrustedBrowser
 
 

@@ -15,8 +15,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.crypto import constant_time_compare
 
-from . import events
 from .conf import settings
+from .internal.notify import events
 from .models import Challenge, Delivery
 
 PLATFORMS = ("NorthAmericaSMS", "GlobalSMS")

@@ -18,9 +18,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import events
 from .conf import settings
 from .internal.limits import rules, store
+from .internal.notify import events
 from .models import RecoveryCode
 from .verification import Verification
 

@@ -29,7 +29,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import conf, events, lifecycle, receipts, status
+from . import conf, lifecycle, receipts, status
 from .bandwidth import BandwidthClient, BandwidthError, Breaker, TooManyRequests
 from .conf import settings
 from .exceptions import (
@@ -42,6 +42,7 @@ from .exceptions import (
 )
 from .internal import numbers
 from .internal.limits import rules, store
+from .internal.notify import events
 from .models import Challenge, Phone, Purpose, SpentCode, spent_digest
 from .verification import Verification
 

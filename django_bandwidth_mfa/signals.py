@@ -14,8 +14,8 @@ None carries a code or a full number.  ``request`` is None where there was none.
                           login, when all that it owed is paid.
 ``access_refused``        ``error`` (``Unauthorized`` or ``Forbidden``), ``request``: Bandwidth
                           refuses the site itself, so nobody is sent a code.  Wake somebody up.
-``conversion_fell``       ``conversion`` (a :class:`~.status.Conversion`): of the last hour's codes
-                          so few were typed that somebody may be pumping messages.
+``conversion_fell``       ``conversion``, with ``sent``, ``entered`` and ``rate``: so few of the
+                          last hour's codes were typed that somebody may be pumping messages.
 ``wrong_codes``           ``user``, ``request``: the password was right, and so many codes in a row
                           wrong (``FAILURES_BEFORE_WAIT``); once a day at most.
 ``phone_confirmed``       ``phone``, ``user``, ``request``

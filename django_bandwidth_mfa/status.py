@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,46 +14,14 @@ from django.utils import timezone
 
 from .conf import settings
 from .internal.limits import rules, store
+from .internal.notify import statistics
+from .internal.notify.statistics import Conversion
 from .models import Challenge, Delivery, Phone, RecoveryCode, TrustedBrowser
 
-# Pumped messages reach machines that type no codes.  People type most of theirs, so fewer than
-# half of the last hour's is a sign; under 20 codes it is chance.
 CONVERSION_SECONDS = 3600
-CONVERSION_FLOOR = 0.5
-CONVERSION_SAMPLE = 20
 
 # Seconds between two looks, by all workers together.
 LOOK_EVERY = 600
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """Codes sent against codes entered.
-
-    ``sent``: codes that went out, or may have; ``entered``: those of them that passed.
-    """
-
-    sent: int
-    entered: int
-
-    @property
-    def rate(self) -> float | None:
-        """From 0 to 1; None where nothing was sent."""
-        return round(self.entered / self.sent, 3) if self.sent else None
-
-    @property
-    def is_low(self) -> bool:
-        return self.sent >= CONVERSION_SAMPLE and self.entered < self.sent * CONVERSION_FLOOR
-
-
-def conversion(since: datetime, until: datetime | None = None) -> Conversion:
-    """Of the codes that were sent from ``since`` to ``until`` (now)."""
-    sent = Challenge.objects.filter(sent_at__gte=since, failure="")
-    if until is not None:
-        sent = sent.filter(sent_at__lt=until)
-    return Conversion(
-        **sent.aggregate(sent=Count("pk"), entered=Count("pk", filter=Q(passed_at__isnull=False)))
-    )
 
 
 def low_conversion() -> Conversion | None:
@@ -65,7 +32,7 @@ def low_conversion() -> Conversion | None:
     if not store.is_due("conversion", LOOK_EVERY):
         return None
     until = timezone.now() - timedelta(minutes=settings.EXPIRATION_MINUTES)
-    found = conversion(until - timedelta(seconds=CONVERSION_SECONDS), until)
+    found = statistics.conversion(until - timedelta(seconds=CONVERSION_SECONDS), until)
     return found if found.is_low else None
 
 
@@ -82,7 +49,7 @@ def of_site(hours: int = 24) -> dict[str, Any]:
         undelivered=Count("pk", filter=Q(delivery=Delivery.FAILED)),
         tries=Sum("tries", default=0),
     )
-    rate = conversion(since)
+    rate = statistics.conversion(since)
     return {
         "hours": hours,
         "codes_sent": {"sms": counts["sms"], "voice": counts["voice"]},
@@ -137,4 +104,4 @@ def of_user(user: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["Conversion", "conversion", "low_conversion", "of_site", "of_user"]
+__all__ = ["low_conversion", "of_site", "of_user"]

@@ -8,39 +8,19 @@ it, for as long as the password stays the same, and not after a phone went or st
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from . import events
 from .conf import settings
+from .internal.notify import events, user_agents
 from .models import TrustedBrowser, auth_hashes
 
 # The prefix has browsers refuse a cookie that another subdomain, or plain HTTP, tries to plant.
 COOKIE = "__Host-bandwidth-mfa-trust"
-
-BROWSERS = (
-    ("Edge", r"Edg(e|A|iOS)?/"),
-    ("Opera", r"OPR/|Opera"),
-    ("Samsung Internet", r"SamsungBrowser/"),
-    ("Firefox", r"Firefox/|FxiOS/"),
-    ("Chrome", r"Chrome/|CriOS/"),
-    ("Safari", r"Safari/"),
-)
-SYSTEMS = (
-    ("Android", r"Android"),
-    ("iPhone", r"iPhone"),
-    ("iPad", r"iPad"),
-    ("Windows", r"Windows"),
-    ("Mac", r"Macintosh"),
-    ("ChromeOS", r"CrOS"),
-    ("Linux", r"Linux"),
-)
 
 
 def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
@@ -53,7 +33,7 @@ def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
         user=user,
         digest=digest(token),
         auth_hash=auth_hashes(user)[0],
-        name=describe(request.headers.get("User-Agent", "")),
+        name=user_agents.describe(request.headers.get("User-Agent", "")),
     )
     response.set_cookie(
         cookie_name(user),
@@ -100,20 +80,6 @@ def is_this(browser: TrustedBrowser, request: HttpRequest) -> bool:
 def cookie_name(user: Any) -> str:
     """One for each user, so that two people at one browser do not undo each other's choice."""
     return f"{COOKIE}-{digest(str(user.pk))[:12]}"
-
-
-def describe(user_agent: str) -> str:
-    """``"Firefox on Android"``: enough for its owner to tell it from another.
-
-    Whatever sends the header may lie in it: it is shown, and nothing is decided by it.
-    """
-    names = [
-        next((name for name, sign in table if re.search(sign, user_agent)), "")
-        for table in (BROWSERS, SYSTEMS)
-    ]
-    if all(names):
-        return _("%(browser)s on %(system)s") % {"browser": names[0], "system": names[1]}
-    return names[0] or names[1]
 
 
 def digest(token: str) -> str:

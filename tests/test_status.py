@@ -14,8 +14,9 @@ from django.core.management.base import OutputWrapper
 from django.test import Client
 from django.utils import timezone
 
-from django_bandwidth_mfa import recovery, service, signals, status
+from django_bandwidth_mfa import recovery, service, signals
 from django_bandwidth_mfa.exceptions import Locked, MFAError
+from django_bandwidth_mfa.internal.notify.statistics import Conversion
 from django_bandwidth_mfa.management.console import Progress
 from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode, TrustedBrowser
 
@@ -180,9 +181,9 @@ def test_a_reset_keeps_phones_and_recovery_codes(user: Any) -> None:
 
 @pytest.fixture
 def alarms() -> Any:
-    heard: list[status.Conversion] = []
+    heard: list[Conversion] = []
 
-    def hear(conversion: status.Conversion, **kwargs: Any) -> None:
+    def hear(conversion: Conversion, **kwargs: Any) -> None:
         heard.append(conversion)
 
     signals.conversion_fell.connect(hear)
@@ -200,7 +201,7 @@ def test_codes_that_nobody_types_raise_an_alarm_once_in_ten_minutes(
         challenges(user, 30, 14)
         service.send_code(user)
         service.send_code(user)
-        assert alarms == [status.Conversion(30, 14)]
+        assert alarms == [Conversion(30, 14)]
         assert alarms[0].rate == 0.467
         clock.shift(600)
         service.send_code(user)

@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from django_bandwidth_mfa import lifecycle, signals, trust
+from django_bandwidth_mfa.internal.notify.user_agents import describe
 from django_bandwidth_mfa.models import Phone, TrustedBrowser
 
 from .browsing import assert_shut, give_password, state, wrong
@@ -317,7 +318,7 @@ def test_a_parked_login_sees_no_browsers(client: Client, user: Any, method: str)
     ],
 )
 def test_a_browser_is_named_as_its_owner_would(agent: str, name: str) -> None:
-    assert trust.describe(agent) == name
+    assert describe(agent) == name
 
 
 def test_a_deactivated_user_stays_out(trusted: Client, user: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.contrib import messages
@@ -27,11 +26,10 @@ from ..decorators import lead_to_code
 from ..exceptions import Limited, MFAError
 from ..flows import Flow
 from ..forms import CodeForm
+from ..internal.notify import events
 from ..redirects import login_url, next_of
 from ..reporting import NoVariables
 from ..request import mfa_of
-
-logger = logging.getLogger("django_bandwidth_mfa")
 
 # Seconds.  Whatever opens later logins, a new phone or new recovery codes, takes a code this fresh.
 STEP_UP_SECONDS = 300
@@ -64,7 +62,7 @@ class MFAView(View):
         try:
             response = self.turn_away(request) or super().dispatch(request, *args, **kwargs)
         except (OperationalError, InterfaceError):
-            logger.exception("database unavailable", extra={"event": "database_unavailable"})
+            events.database_unavailable()
             return database_unavailable()
         # Not "no-referrer": Django's CSRF check wants to see where a form on HTTPS came from.
         response.headers.setdefault("Referrer-Policy", "same-origin")

@@ -1,16 +1,15 @@
-"""Mail to users about their second factor (``NOTIFY``): who reads it may be the first to know.
+"""Mail to users about changes of their second factor, while ``NOTIFY`` is on.
 
-One template an event, ``bandwidth_mfa/mail/<signal>.txt``, whose first line is the subject; its
-lines also fill ``bandwidth_mfa/mail/message.html``.  There are no links in it: a message that asks
-people to follow one is what phishers send.
+Each event has one template, ``bandwidth_mfa/mail/<event>.txt``.  Its first line is the subject; its
+other lines also fill ``bandwidth_mfa/mail/message.html``.  A mail holds no link, because phishers
+send messages that ask people to follow one.
 
-A mail that cannot be sent is logged, and changes nothing.  A mail server that hangs would hold the
-page: set Django's ``EMAIL_TIMEOUT``, or a backend that queues.
+A mail that cannot be sent is logged and changes nothing.  A mail server that hangs holds the page:
+set Django's ``EMAIL_TIMEOUT``, or use a backend that queues.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.apps import apps
@@ -18,37 +17,22 @@ from django.conf import settings as django_settings
 from django.contrib.sites.shortcuts import get_current_site
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.core.mail import EmailMultiAlternatives
-from django.dispatch import Signal
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from . import signals, trust
-from .conf import settings
-from .models import RecoveryCode, SecondFactor
-
-logger = logging.getLogger("django_bandwidth_mfa")
-
-MAILED = (
-    "phone_confirmed",
-    "phone_removed",
-    "primary_phone_changed",
-    "recovery_codes_made",
-    "recovery_code_used",
-    "browser_trusted",
-    "browsers_forgotten",
-    "signed_out_others",
-    "second_factor_reset",
-    "wrong_codes",
-    "locked_out",
-)
+from ...conf import settings
+from ...models import RecoveryCode, SecondFactor
+from . import events, user_agents
 
 
 def connect() -> None:
-    """Hear of each change, from its signal."""
-    for event in MAILED:
-        found: Signal = getattr(signals, event)
-        found.connect(_receiver(event), weak=False, dispatch_uid=f"bandwidth_mfa.mail.{event}")
+    """Have each event that :data:`.events.EVENTS` marks as mailed send its mail."""
+    for event in events.EVENTS.values():
+        if event.is_mailed and event.signal is not None:
+            event.signal.connect(
+                _receiver(event.name), weak=False, dispatch_uid=f"bandwidth_mfa.mail.{event.name}"
+            )
 
 
 def _receiver(event: str) -> Any:
@@ -60,7 +44,10 @@ def _receiver(event: str) -> Any:
 
 
 def notify(user: Any, event: str, request: HttpRequest | None = None, **told: Any) -> None:
-    """Mail ``user``, in their language, what happened; nothing where they have no address."""
+    """Mail ``user`` what happened, in their language.  A user without an address gets nothing.
+
+    :param told: what the signal of the event carries.
+    """
     address = getattr(user, user.get_email_field_name(), "")
     if not address:
         return
@@ -73,7 +60,7 @@ def notify(user: Any, event: str, request: HttpRequest | None = None, **told: An
             "site": site,
             "at": timezone.now(),
             # What staff do, they do in their own browser.
-            "browser_name": "" if told.get("by") else trust.describe(agent),
+            "browser_name": "" if told.get("by") else user_agents.describe(agent),
             "codes_left": RecoveryCode.objects.left(user),
         }
         text = render_to_string(f"bandwidth_mfa/mail/{event}.txt", context)
@@ -87,15 +74,16 @@ def notify(user: Any, event: str, request: HttpRequest | None = None, **told: An
     try:
         message.send()
     except Exception:
-        # Whatever the backend raises: a mail server's bad day is nobody's error page.
-        logger.exception(
-            "mail failed: event=%s user=%s", event, user.pk, extra={"event": "mail_failed"}
-        )
+        # Any error of the backend: nobody sees an error page because a mail server fails.
+        events.mail_failed(user, event)
 
 
 def _language(user: Any, request: HttpRequest | None, told: dict[str, Any]) -> str:
-    """What the user reads: the page's language when the change is theirs, and as kept from their
-    last one when somebody else makes it."""
+    """Return the language of the mail.
+
+    It is the language of the page when the user makes the change.  When somebody else makes it, it
+    is the language of the user's own last change.
+    """
     if request is not None and told.get("by") is None:
         language = translation.get_language() or django_settings.LANGUAGE_CODE
         SecondFactor.objects.update_or_create(user=user, defaults={"language": language})
@@ -105,7 +93,7 @@ def _language(user: Any, request: HttpRequest | None, told: dict[str, Any]) -> s
 
 
 def _site(request: HttpRequest | None) -> str:
-    """The site's name; "" where nothing tells it."""
+    """Return the name of the site; an empty text if nothing tells it."""
     if request is None and not apps.is_installed("django.contrib.sites"):
         return ""
     try:

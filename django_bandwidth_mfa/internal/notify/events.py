@@ -1,0 +1,275 @@
+"""What happened: one record in the log for each event and, for most, one signal.
+
+:data:`EVENTS` is the one table.  A row has the name of the event, the level of its log record, its
+signal, and whether the user is mailed.  The functions below are the only code that tells of an
+event; each says what its event carries.
+
+The logger is ``django_bandwidth_mfa``.  Each record has the ``event`` and its fields as attributes,
+for a formatter that writes JSON: ``challenge``, ``purpose``, ``channel``, ``to`` (masked),
+``provider_id``, ``status``, ``request_id`` (Bandwidth's support asks for it), ``user`` (the primary
+key).  No field holds a code or a full number.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from logging import CRITICAL, ERROR, INFO, WARNING
+from typing import Any
+
+from django.dispatch import Signal
+from django.http import HttpRequest
+
+from ... import signals
+from ...bandwidth import BandwidthError, Forbidden, Unauthorized
+from ...exceptions import MFAError
+from ...models import Challenge, Phone, Purpose, TrustedBrowser
+from .statistics import Conversion
+
+logger = logging.getLogger("django_bandwidth_mfa")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One row of :data:`EVENTS`."""
+
+    name: str
+    level: int
+    signal: Signal | None = None
+    is_mailed: bool = False
+
+
+EVENTS = {
+    event.name: event
+    for event in (
+        # Codes
+        Event("code_sent", INFO, signals.code_sent),
+        Event("code_send_failed", ERROR, signals.code_send_failed),
+        Event("send_refused", WARNING),
+        Event("code_verified", INFO, signals.code_verified),
+        Event("code_rejected", INFO, signals.code_rejected),
+        Event("code_replayed", WARNING),
+        Event("verify_failed", ERROR),
+        Event("message_failed", WARNING),
+        Event("wrong_codes", WARNING, signals.wrong_codes, is_mailed=True),
+        Event("locked_out", WARNING, signals.locked_out, is_mailed=True),
+        # Phones
+        Event("phone_confirmed", INFO, signals.phone_confirmed, is_mailed=True),
+        Event("phone_removed", INFO, signals.phone_removed, is_mailed=True),
+        Event("primary_phone_changed", INFO, signals.primary_phone_changed, is_mailed=True),
+        # Recovery codes
+        Event("recovery_codes_made", INFO, signals.recovery_codes_made, is_mailed=True),
+        Event("recovery_code_used", WARNING, signals.recovery_code_used, is_mailed=True),
+        Event("recovery_code_rejected", INFO),
+        # Browsers and sessions
+        Event("browser_trusted", INFO, signals.browser_trusted, is_mailed=True),
+        Event("browser_recognised", INFO),
+        Event("browsers_forgotten", INFO, signals.browsers_forgotten, is_mailed=True),
+        Event("signed_out_others", INFO, signals.signed_out_others, is_mailed=True),
+        Event("second_factor_reset", WARNING, signals.second_factor_reset, is_mailed=True),
+        # The site
+        Event("access_refused", CRITICAL, signals.access_refused),
+        Event("conversion_fell", CRITICAL, signals.conversion_fell),
+        Event("mail_failed", ERROR),
+        Event("database_unavailable", ERROR),
+    )
+}
+
+
+def _tell(
+    name: str, fields: dict[str, Any], sender: Any = None, *, failed: bool = False, **told: Any
+) -> None:
+    """Write the log record of an event, and send its signal.
+
+    :param fields: the fields of the log record.
+    :param failed: whether the traceback of the current exception belongs to the record.
+    :param told: the arguments of the signal.
+    """
+    event = EVENTS[name]
+    words = [f"{name.replace('_', ' ')}:", *(f"{key}={value}" for key, value in fields.items())]
+    text = " ".join(words)
+    logger.log(event.level, "%s", text, exc_info=failed, extra={"event": name, **fields})
+    if event.signal is not None:
+        event.signal.send_robust(sender, **told)
+
+
+def _about(challenge: Challenge, **fields: Any) -> dict[str, Any]:
+    return {
+        "challenge": str(challenge.pk),
+        "purpose": challenge.purpose,
+        "channel": challenge.channel,
+        "to": challenge.masked,
+        **fields,
+    }
+
+
+def _failure(error: BandwidthError) -> dict[str, Any]:
+    return {
+        "error": type(error).__name__,
+        "status": error.status,
+        "request_id": error.request_id,
+        "endpoint": error.endpoint,
+    }
+
+
+# Codes ---------------------------------------------------------------------------------------
+
+
+def code_sent(challenge: Challenge, request: HttpRequest | None) -> None:
+    """Bandwidth accepted a code."""
+    fields = _about(challenge, provider_id=challenge.provider_id)
+    _tell("code_sent", fields, Challenge, challenge=challenge, request=request)
+
+
+def code_send_failed(
+    challenge: Challenge, error: BandwidthError, request: HttpRequest | None
+) -> None:
+    """Bandwidth did not accept a code, or its answer did not come."""
+    fields = _about(challenge, **_failure(error))
+    _tell("code_send_failed", fields, Challenge, challenge=challenge, error=error, request=request)
+    _tell_of_refused_access(error, request)
+
+
+def send_refused(challenge: Challenge, error: MFAError) -> None:
+    """A limit was reached, so nothing was sent.  It has no signal: a flood would flood those."""
+    _tell("send_refused", _about(challenge, reason=type(error).__name__))
+
+
+def code_verified(challenge: Challenge, request: HttpRequest | None) -> None:
+    """A code was right.  A code for a new phone also confirms the phone."""
+    _tell("code_verified", _about(challenge), Challenge, challenge=challenge, request=request)
+    if challenge.purpose == Purpose.ENROL and challenge.phone is not None:
+        _tell_of_phone("phone_confirmed", challenge.phone, request)
+
+
+def code_rejected(challenge: Challenge, request: HttpRequest | None) -> None:
+    """A code was wrong, or had been used before."""
+    _tell("code_rejected", _about(challenge), Challenge, challenge=challenge, request=request)
+
+
+def code_replayed(challenge: Challenge) -> None:
+    """A right code came a second time.  :func:`code_rejected` follows."""
+    _tell("code_replayed", _about(challenge))
+
+
+def verify_failed(challenge: Challenge, error: BandwidthError, request: HttpRequest | None) -> None:
+    """Bandwidth did not say whether a code is right."""
+    _tell("verify_failed", _about(challenge, **_failure(error)))
+    _tell_of_refused_access(error, request)
+
+
+def message_failed(challenge: Challenge) -> None:
+    """A receipt says that the carrier refused a text message."""
+    _tell("message_failed", _about(challenge, error_code=challenge.delivery_error))
+
+
+def wrong_codes(user: Any, request: HttpRequest | None) -> None:
+    """A user typed so many wrong codes in a row that somebody may have their password."""
+    _tell("wrong_codes", {"user": user.pk}, type(user), user=user, request=request)
+
+
+def locked_out(user: Any, request: HttpRequest | None) -> None:
+    """A user reached ``FAILURES_BEFORE_LOCK``."""
+    _tell("locked_out", {"user": user.pk}, type(user), user=user, request=request)
+
+
+# Phones --------------------------------------------------------------------------------------
+
+
+def phone_removed(phone: Phone, request: HttpRequest | None) -> None:
+    """A phone was removed, or another phone took its place."""
+    _tell_of_phone("phone_removed", phone, request)
+
+
+def primary_phone_changed(phone: Phone, request: HttpRequest | None) -> None:
+    """Codes go to ``phone`` from now on."""
+    _tell_of_phone("primary_phone_changed", phone, request)
+
+
+def _tell_of_phone(name: str, phone: Phone, request: HttpRequest | None) -> None:
+    fields = {"user": phone.user_id, "phone": phone.masked}
+    _tell(name, fields, Phone, phone=phone, user=phone.user, request=request)
+
+
+# Recovery codes ------------------------------------------------------------------------------
+
+
+def recovery_codes_made(user: Any, request: HttpRequest | None) -> None:
+    """A new set of recovery codes was made, and the old set is void."""
+    _tell("recovery_codes_made", {"user": user.pk}, type(user), user=user, request=request)
+
+
+def recovery_code_used(user: Any, left: int, request: HttpRequest | None) -> None:
+    """A recovery code let its user in; ``left`` are unused."""
+    fields = {"user": user.pk, "left": left}
+    _tell("recovery_code_used", fields, type(user), user=user, request=request)
+
+
+def recovery_code_rejected(user: Any) -> None:
+    """A recovery code was wrong, or had been used before."""
+    _tell("recovery_code_rejected", {"user": user.pk})
+
+
+# Browsers and sessions -----------------------------------------------------------------------
+
+
+def browser_trusted(browser: TrustedBrowser, request: HttpRequest) -> None:
+    """A user asked not to be asked for a code in this browser."""
+    fields = {"user": browser.user_id, "browser": browser.pk}
+    user = browser.user
+    _tell("browser_trusted", fields, TrustedBrowser, browser=browser, user=user, request=request)
+
+
+def browser_recognised(user: Any) -> None:
+    """A user signed in without a code, in a browser that they trust."""
+    _tell("browser_recognised", {"user": user.pk})
+
+
+def browsers_forgotten(user: Any, many: int, request: HttpRequest | None) -> None:
+    """So many browsers of a user are no longer trusted."""
+    fields = {"user": user.pk, "many": many}
+    _tell("browsers_forgotten", fields, TrustedBrowser, many=many, user=user, request=request)
+
+
+def signed_out_others(user: Any, request: HttpRequest | None) -> None:
+    """A user ended their other sessions."""
+    _tell("signed_out_others", {"user": user.pk}, type(user), user=user, request=request)
+
+
+def second_factor_reset(
+    user: Any, by: Any | None, request: HttpRequest | None, *, forget_phones: bool
+) -> None:
+    """Staff reset the second factor of a user; ``by`` is None for a command."""
+    fields = {"user": user.pk, "by": getattr(by, "pk", None), "forget_phones": forget_phones}
+    told: dict[str, Any] = {
+        "user": user,
+        "by": by,
+        "forget_phones": forget_phones,
+        "request": request,
+    }
+    _tell("second_factor_reset", fields, type(user), **told)
+
+
+# The site ------------------------------------------------------------------------------------
+
+
+def conversion_fell(conversion: Conversion) -> None:
+    """So few codes were typed that somebody may be pumping messages."""
+    fields = {"sent": conversion.sent, "entered": conversion.entered}
+    _tell("conversion_fell", fields, type(conversion), conversion=conversion)
+
+
+def mail_failed(user: Any, event: str) -> None:
+    """The mail about ``event`` could not be sent to ``user``.  Called in an ``except`` block."""
+    _tell("mail_failed", {"about": event, "user": user.pk}, failed=True)
+
+
+def database_unavailable() -> None:
+    """A page of ours could not reach the database.  Called in an ``except`` block."""
+    _tell("database_unavailable", {}, failed=True)
+
+
+def _tell_of_refused_access(error: BandwidthError, request: HttpRequest | None) -> None:
+    """Raise the alarm when Bandwidth refuses the site's credentials: nobody gets a code then."""
+    if isinstance(error, Unauthorized | Forbidden):
+        _tell("access_refused", _failure(error), type(error), error=error, request=request)

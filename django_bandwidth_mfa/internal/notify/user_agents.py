@@ -1,0 +1,41 @@
+"""Names of browsers, so that people can tell one of theirs from another."""
+
+from __future__ import annotations
+
+import re
+
+from django.utils.translation import gettext as _
+
+BROWSERS = (
+    ("Edge", r"Edg(e|A|iOS)?/"),
+    ("Opera", r"OPR/|Opera"),
+    ("Samsung Internet", r"SamsungBrowser/"),
+    ("Firefox", r"Firefox/|FxiOS/"),
+    ("Chrome", r"Chrome/|CriOS/"),
+    ("Safari", r"Safari/"),
+)
+SYSTEMS = (
+    ("Android", r"Android"),
+    ("iPhone", r"iPhone"),
+    ("iPad", r"iPad"),
+    ("Windows", r"Windows"),
+    ("Mac", r"Macintosh"),
+    ("ChromeOS", r"CrOS"),
+    ("Linux", r"Linux"),
+)
+
+
+def describe(user_agent: str) -> str:
+    """Return a name such as ``"Firefox on Android"``; an empty text for an unknown browser.
+
+    The header may lie.  Its name is shown to people, and nothing is decided by it.
+
+    :param user_agent: the header ``User-Agent``.
+    """
+    names = [
+        next((name for name, sign in table if re.search(sign, user_agent)), "")
+        for table in (BROWSERS, SYSTEMS)
+    ]
+    if all(names):
+        return _("%(browser)s on %(system)s") % {"browser": names[0], "system": names[1]}
+    return names[0] or names[1]
