@@ -24,9 +24,12 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from . import lifecycle, status, trust
-from .conf import settings
+from . import trust
 from .internal.limits import rules
+from .internal.phones import changes
+from .internal.phones.source import phone_source
+from .internal.staff import status
+from .internal.staff.reset import reset_second_factor
 from .models import Challenge, Counter, Phone, RecoveryCode, TrustedBrowser
 
 # Generic to the type checker, not to the running program.
@@ -76,11 +79,11 @@ class PhoneAdmin(Ledger):
     list_filter = ("is_primary", ("confirmed_at", admin.EmptyFieldListFilter))
 
     def delete_model(self, request: HttpRequest, obj: Phone) -> None:
-        lifecycle.remove_phone(obj, request=request)
+        changes.remove(obj, request=request)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Phone]) -> None:
         for phone in queryset.select_related("user"):
-            lifecycle.remove_phone(phone, request=request)
+            changes.remove(phone, request=request)
 
 
 @admin.register(Challenge)
@@ -140,16 +143,16 @@ class SecondFactorFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         by_phone = [("with", _("With a phone")), ("without", _("Without a second factor"))]
-        # Where GET_PHONES keeps the numbers, no query can tell.
-        known = by_phone if settings.GET_PHONES is None else []
+        # No query can tell who has a phone if the site keeps the numbers.
+        known = [] if phone_source().enrolled_users() is None else by_phone
         return [*known, ("locked", _("Locked out"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        phones = Phone.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)
+        enrolled = Exists(Phone.objects.confirmed().filter(user=OuterRef("pk")))
         if self.value() == "with":
-            return queryset.filter(Exists(phones))
+            return queryset.filter(enrolled)
         if self.value() == "without":
-            return queryset.filter(~Exists(phones))
+            return queryset.filter(~enrolled)
         if self.value() == "locked":
             return queryset.filter(pk__in=rules.locked_users())
         return queryset
@@ -262,7 +265,7 @@ def ask_or_reset(model_admin: Any, request: HttpRequest, users: list[Any]) -> Ht
         return TemplateResponse(request, "admin/bandwidth_mfa/reset_second_factor.html", context)
     forget_phones = request.POST["what"] == "forget"
     for user in users:
-        lifecycle.reset(user, forget_phones=forget_phones, by=request.user, request=request)
+        reset_second_factor(user, forget_phones=forget_phones, by=request.user, request=request)
         did = (
             _("Reset the second factor: phones and recovery codes removed.")
             if forget_phones

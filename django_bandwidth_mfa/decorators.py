@@ -11,8 +11,9 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from . import policy, sessions
-from .models import Phone
+from . import sessions
+from .internal.phones import suggestion
+from .internal.phones.source import phone_source
 from .redirects import login_url, with_next
 from .request import mfa_of
 
@@ -66,7 +67,7 @@ def _needs_no_offer(request: HttpRequest) -> bool:
 
 def _offer(request: HttpRequest) -> HttpResponse | None:
     sessions.has_suggested(request.session)
-    if not policy.may_suggest(request.user):
+    if not suggestion.may_suggest(request.user):
         return None
     return redirect(with_next("suggestion", request.get_full_path()))
 
@@ -111,5 +112,5 @@ def lead_to_code(request: HttpRequest, here: str | None = None) -> HttpResponse:
     if state == "anonymous":
         return redirect_to_login(here, login_url())
     user = mfa_of(request).pending_user if state == "parked" else request.user
-    page = "verify" if Phone.objects.has_confirmed(user) else "phone_add"
+    page = "verify" if phone_source().has_confirmed(user) else "phone_add"
     return redirect(with_next(page, here))

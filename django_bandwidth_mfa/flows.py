@@ -21,6 +21,7 @@ from .backends import BandwidthMFABackend
 from .conf import settings
 from .exceptions import ChallengeExpired, Limited, NoPhone, NumberRefused
 from .internal.limits import rules
+from .internal.phones.source import phone_source
 from .models import Challenge, Phone, Purpose, RecoveryCode
 from .redirects import destination, next_of, with_next
 from .verification import Verification
@@ -54,7 +55,7 @@ class Flow:
     @cached_property
     def phones(self) -> list[Phone]:
         """The user's confirmed phones, the primary one first."""
-        return Phone.objects.confirmed(self.user)
+        return phone_source().confirmed(self.user)
 
     @cached_property
     def recovery_codes_left(self) -> int:

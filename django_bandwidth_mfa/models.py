@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, router, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -38,26 +38,10 @@ class Purpose(models.TextChoices):
     ENROL = "enrol", _("confirm a new phone")
 
 
-class PhoneManager(models.Manager["Phone"]):
-    def confirmed(self, user: Any) -> list[Phone]:
-        """The phones that ``user`` may be sent login codes on, the primary one first.
-
-        With ``GET_PHONES`` they are made from what the site's function tells: they are not saved,
-        and the first is the primary one.
-        """
-        get_phones = conf.settings.GET_PHONES
-        if get_phones is None:
-            return list(self.filter(user=user, confirmed_at__isnull=False))
-        return [
-            Phone(user=user, number=number, is_primary=not place, confirmed_at=timezone.now())
-            for place, number in enumerate(dict.fromkeys(conf.load(get_phones)(user)))
-        ]
-
-    def has_confirmed(self, user: Any) -> bool:
-        """Whether ``user`` is enrolled: has a phone that codes can go to."""
-        if conf.settings.GET_PHONES is None:
-            return self.filter(user=user, confirmed_at__isnull=False).exists()
-        return bool(self.confirmed(user))
+class PhoneQuerySet(models.QuerySet["Phone"]):
+    def confirmed(self) -> PhoneQuerySet:
+        """Those whose owner has typed a code that was sent to them."""
+        return self.filter(confirmed_at__isnull=False)
 
 
 class Phone(models.Model):
@@ -114,7 +98,7 @@ class Phone(models.Model):
         db_persist=True,
     )
 
-    objects = PhoneManager()
+    objects = PhoneQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("phone")
@@ -382,6 +366,30 @@ class TrustedBrowser(models.Model):
         return self.name or str(_("Unknown browser"))
 
 
+class SecondFactorManager(models.Manager["SecondFactor"]):
+    """Ends sessions: it moves the moment since which the sessions of a user count.
+
+    Both methods also forget the user's trusted browsers, and return the row as it was before.  The
+    row is read under a lock: when two sessions end each other, only the first one stays.
+    """
+
+    def require_new_code(self, user: Any) -> SecondFactor:
+        """Have the sessions of ``user`` owe a code again within ``RECHECK_SECONDS``."""
+        return self._move(user, "verified_since")
+
+    def end_sessions(self, user: Any) -> SecondFactor:
+        """Sign ``user`` out of every session within ``RECHECK_SECONDS``."""
+        return self._move(user, "signed_in_since")
+
+    def _move(self, user: Any, field: str) -> SecondFactor:
+        with transaction.atomic(using=router.db_for_write(self.model)):
+            self.get_or_create(user=user)
+            before = self.select_for_update().get(user=user)
+            self.filter(user=user).update(**{field: timezone.now()})
+            TrustedBrowser.objects.filter(user=user).delete()
+        return before
+
+
 class SecondFactor(models.Model):
     """What else is known of a user's second factor; a row is made when there is something to say.
 
@@ -414,6 +422,8 @@ class SecondFactor(models.Model):
     signed_in_since = models.DateTimeField(_("sessions begun since"), null=True, blank=True)
     language = models.CharField(_("language"), max_length=20, blank=True)
     declined_at = models.DateTimeField(_("phone declined at"), null=True, blank=True)
+
+    objects = SecondFactorManager()
 
     class Meta:
         verbose_name = _("second factor")

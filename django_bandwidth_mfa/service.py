@@ -29,7 +29,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import conf, lifecycle, receipts, status
+from . import conf, receipts
 from .bandwidth import BandwidthClient, BandwidthError, Breaker, TooManyRequests
 from .conf import settings
 from .exceptions import (
@@ -41,9 +41,12 @@ from .exceptions import (
     ProviderUnavailable,
 )
 from .internal import numbers
+from .internal.codes.alarm import watch_conversion
 from .internal.limits import rules, store
 from .internal.notify import events
-from .models import Challenge, Phone, Purpose, SpentCode, spent_digest
+from .internal.phones import changes
+from .internal.phones.source import phone_source
+from .models import Challenge, Phone, Purpose, SecondFactor, SpentCode, spent_digest
 from .verification import Verification
 
 # Bandwidth takes a code for this long at most (`expirationTimeInMinutes`): what passed is
@@ -113,7 +116,12 @@ def send_code(
 
     def count() -> list[store.Taken]:
         taken = rules.take_send(
-            user, chosen.number, purpose=purpose, channel=channel, request=request
+            user,
+            chosen.number,
+            purpose=purpose,
+            channel=channel,
+            is_proven=purpose != Purpose.ENROL and phone_source().is_proven,
+            request=request,
         )
         challenge.save(force_insert=True)
         return taken
@@ -141,9 +149,7 @@ def send_code(
     events.code_sent(challenge, request)
     if not is_there:
         raise NoPhone
-    low = status.low_conversion()
-    if low is not None:
-        events.conversion_fell(low)
+    watch_conversion()
     return challenge
 
 
@@ -173,7 +179,7 @@ def verify_code(
 
     # A phone of ours takes its challenges along when it goes; a number that the site keeps cannot.
     if challenge.phone_id is None and not any(
-        phone.number == challenge.number for phone in Phone.objects.confirmed(challenge.user)
+        phone.number == challenge.number for phone in phone_source().confirmed(challenge.user)
     ):
         raise ChallengeExpired
     taken = store.counting(lambda: _take_try(challenge))
@@ -207,6 +213,34 @@ def verify_code(
     if rules.look_like_guesses(challenge.user, failures):
         events.wrong_codes(challenge.user, request)
     return wrong
+
+
+def end_sessions(user: Any, *, keep: HttpRequest | None = None) -> None:
+    """Sign ``user`` out everywhere within ``RECHECK_SECONDS``, and trust none of their browsers.
+
+    :param keep: a request whose session stays signed in, as "sign out everywhere else" needs.
+    """
+    from . import sessions
+
+    before = SecondFactor.objects.end_sessions(user)
+    if keep is not None:
+        sessions.outlive(keep.session, user, before)
+    events.signed_out_others(user, keep)
+
+
+def require_new_code(user: Any, *, keep: HttpRequest | None = None) -> None:
+    """Have the sessions of ``user`` owe a code again, and trust none of their browsers.
+
+    It takes up to ``RECHECK_SECONDS``.  Call it when a number of ``GET_PHONES`` has changed, for
+    instance.
+
+    :param keep: a request whose session stays verified.
+    """
+    from . import sessions
+
+    before = SecondFactor.objects.require_new_code(user)
+    if keep is not None:
+        sessions.outlive(keep.session, user, before)
 
 
 def normalise(code: str) -> str:
@@ -307,7 +341,7 @@ def _choose(user: Any, purpose: str, phone: Phone | str | None) -> Phone:
             return phone
         raise NoPhone
     number = phone.number if isinstance(phone, Phone) else phone
-    for candidate in Phone.objects.confirmed(user):
+    for candidate in phone_source().confirmed(user):
         if number in (None, candidate.number):
             return candidate
     raise NoPhone
@@ -361,6 +395,16 @@ def _spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest 
     return True
 
 
+def _confirm_phone(challenge: Challenge, now: datetime) -> list[Phone]:
+    """Confirm the phone of ``challenge``; the phone whose place it has taken, if any."""
+    if challenge.phone is None:
+        raise ChallengeUsed
+    was_pending, replaced = changes.confirm(challenge.phone, now)
+    if not was_pending:
+        raise ChallengeUsed
+    return [replaced] if replaced else []
+
+
 class _Replayed(Exception):
     """This code has passed for this number before."""
 
@@ -374,25 +418,6 @@ def _spend_code(number: str, code: str, now: datetime) -> None:
         forgotten = SpentCode.objects.filter(digest=spent.digest, expires_at__lte=now)
         if not forgotten.update(expires_at=spent.expires_at):
             raise _Replayed from None
-
-
-def _confirm_phone(challenge: Challenge, now: datetime) -> list[Phone]:
-    """The phone is proven.  Whatever else was being enrolled for this user ends here: someone who
-    knows only the password may have begun it while there was no phone yet.
-
-    :returns: the phone whose place it has taken, if it has.
-    """
-    phone = challenge.phone
-    of_user = Phone.objects.filter(user=challenge.user)
-    pending = of_user.filter(confirmed_at=None)
-    if phone is None or not pending.filter(pk=phone.pk).update(confirmed_at=now):
-        raise ChallengeUsed
-    pending.delete()
-    old = lifecycle.replace_phone(phone)
-    if not of_user.filter(is_primary=True).exists():
-        of_user.filter(pk=phone.pk).update(is_primary=True)
-    phone.refresh_from_db()
-    return [old] if old else []
 
 
 def _give_back(taken: list[store.Taken], *, try_of: Challenge | None = None) -> None:

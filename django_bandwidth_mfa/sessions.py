@@ -40,8 +40,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from . import policy, signals, trust
+from . import signals, trust
 from .conf import settings
+from .internal.login import policy
+from .internal.phones.source import has_phone
 from .models import SecondFactor, auth_hashes
 from .verification import Verification
 
@@ -340,7 +342,7 @@ def judge(
     if (
         mark.state == "verified"
         and not mark.is_older_than(since.verified_since)
-        and (mark.phone is None or policy.owns_phone(user, mark.phone))
+        and (mark.phone is None or has_phone(user, mark.phone))
     ):
         if settings.RECHECK_SECONDS:
             session[MARK] = asdict(mark) | {"checked": time.time()}

@@ -19,9 +19,11 @@ from django.template import engines
 from django.test import AsyncClient, Client
 from django.urls import path
 
-from django_bandwidth_mfa import lifecycle, recovery
+from django_bandwidth_mfa import recovery, service
 from django_bandwidth_mfa.conf import settings as mfa_settings
 from django_bandwidth_mfa.decorators import mfa_suggested
+from django_bandwidth_mfa.internal.phones import changes
+from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Phone, RecoveryCode
 from django_bandwidth_mfa.testing import login_verified
 
@@ -133,7 +135,7 @@ def test_a_session_that_was_ended_is_nobodys_when_it_is_asked_twice() -> None:
     with time_machine.travel(START, tick=False) as clock:
         login_verified(client, user)
         clock.shift(1)
-        lifecycle.sign_out_others(user)
+        service.end_sessions(user)
         clock.shift(300)
         assert b"ada" not in async_to_sync(client.get)("/twice/").content
 
@@ -142,9 +144,9 @@ def test_a_session_that_was_ended_is_nobodys_when_it_is_asked_twice() -> None:
 
 
 @pytest.mark.attack("P19")
-@pytest.mark.parametrize("ended_by", ["reset", "sign_out_others"])
+@pytest.mark.parametrize("end", [reset_second_factor, service.end_sessions])
 def test_a_session_that_was_ended_cannot_save_itself(
-    user: Any, bandwidth: Any, ended_by: str
+    user: Any, bandwidth: Any, end: Callable[[Any], None]
 ) -> None:
     """Fails when the pages for signed-in users wait for ``RECHECK_SECONDS`` before they ask about
     the session. (A session that ends the others is asked about once more, for a reset that comes
@@ -153,7 +155,7 @@ def test_a_session_that_was_ended_cannot_save_itself(
     with time_machine.travel(START, tick=False) as clock:
         sign_in(thief, user, bandwidth)
         clock.shift(1)
-        getattr(lifecycle, ended_by)(user)
+        end(user)
         clock.shift(1)
         thief.post("/mfa/sign-out-others/")
         clock.shift(300)
@@ -182,7 +184,7 @@ def test_a_session_whose_phone_is_gone_adds_none(bandwidth: Any) -> None:
     user = make_user("ada", NUMBER, OTHER_NUMBER)
     thief = Client()
     sign_in(thief, user, bandwidth)
-    lifecycle.remove_phone(Phone.objects.get(number=NUMBER))
+    changes.remove(Phone.objects.get(number=NUMBER))
     answer = thief.post("/mfa/phones/add/", {"number": THIRD_NUMBER})
     assert answer["Location"].startswith("/mfa/verify/")
     assert not Phone.objects.filter(number=THIRD_NUMBER).exists()

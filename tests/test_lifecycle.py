@@ -8,9 +8,11 @@ import pytest
 import time_machine
 from django.test import Client
 
-from django_bandwidth_mfa import lifecycle, recovery, service, signals
+from django_bandwidth_mfa import recovery, service, signals
 from django_bandwidth_mfa.exceptions import LastPhone, NoPhone
 from django_bandwidth_mfa.internal.limits import rules, store
+from django_bandwidth_mfa.internal.phones import changes
+from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, SecondFactor, TrustedBrowser
 from django_bandwidth_mfa.testing import login_verified
 
@@ -29,39 +31,41 @@ def two(db: None) -> Any:
 
 
 def phones(user: Any) -> list[tuple[str, bool]]:
-    return [(phone.number, phone.is_primary) for phone in Phone.objects.confirmed(user)]
+    return [
+        (phone.number, phone.is_primary) for phone in Phone.objects.confirmed().filter(user=user)
+    ]
 
 
 # Phones ----------------------------------------------------------------------------------------
 
 
 def test_another_phone_becomes_primary(two: Any) -> None:
-    lifecycle.make_primary(Phone.objects.get(number=OTHER_NUMBER))
+    changes.make_primary(Phone.objects.get(number=OTHER_NUMBER))
     assert phones(two) == [(OTHER_NUMBER, True), (NUMBER, False)]
 
 
 def test_an_unconfirmed_phone_does_not(two: Any) -> None:
     """Fails when ``confirmed_at`` is not asked for: nobody has proven that number."""
     with pytest.raises(NoPhone):
-        lifecycle.make_primary(Phone.objects.create(user=two, number=THIRD_NUMBER))
+        changes.make_primary(Phone.objects.create(user=two, number=THIRD_NUMBER))
     assert phones(two) == [(NUMBER, True), (OTHER_NUMBER, False)]
 
 
 def test_removing_the_primary_phone_makes_the_next_one_primary(two: Any) -> None:
-    lifecycle.remove_phone(Phone.objects.get(number=NUMBER))
+    changes.remove(Phone.objects.get(number=NUMBER))
     assert phones(two) == [(OTHER_NUMBER, True)]
 
 
 def test_removing_a_phone_takes_the_codes_that_went_to_it(two: Any, bandwidth: Any) -> None:
     challenge = service.send_code(two)
-    lifecycle.remove_phone(Phone.objects.get(number=NUMBER))
+    changes.remove(Phone.objects.get(number=NUMBER))
     assert not Challenge.objects.filter(pk=challenge.pk).exists()
 
 
 def test_the_last_phone_stays_where_it_has_to(user: Any) -> None:
     recovery.issue(user)
     with pytest.raises(LastPhone):
-        lifecycle.remove_phone(Phone.objects.get(), must_stay=lambda: True)
+        changes.remove(Phone.objects.get(), must_stay=lambda: True)
     assert phones(user) == [(NUMBER, True)]
     assert RecoveryCode.objects.left(user) == 10
     assert SecondFactor.objects.filter(verified_since__isnull=False).count() == 0
@@ -71,14 +75,14 @@ def test_an_unconfirmed_phone_keeps_nobody_company(user: Any) -> None:
     """Fails when ``others`` counts those: the last that codes can go to would be gone."""
     Phone.objects.create(user=user, number=OTHER_NUMBER)
     with pytest.raises(LastPhone):
-        lifecycle.remove_phone(Phone.objects.get(number=NUMBER), must_stay=lambda: True)
+        changes.remove(Phone.objects.get(number=NUMBER), must_stay=lambda: True)
 
 
 def test_with_the_last_phone_go_the_recovery_codes(two: Any) -> None:
     recovery.issue(two)
-    lifecycle.remove_phone(Phone.objects.get(number=NUMBER))
+    changes.remove(Phone.objects.get(number=NUMBER))
     assert RecoveryCode.objects.left(two) == 10
-    lifecycle.remove_phone(Phone.objects.get(number=OTHER_NUMBER))
+    changes.remove(Phone.objects.get(number=OTHER_NUMBER))
     assert not RecoveryCode.objects.filter(user=two).exists()
 
 
@@ -92,8 +96,8 @@ def test_a_change_is_told(two: Any) -> None:
         signal.connect(hear)
     try:
         other = Phone.objects.get(number=OTHER_NUMBER)
-        lifecycle.make_primary(other)
-        lifecycle.remove_phone(other)
+        changes.make_primary(other)
+        changes.remove(other)
     finally:
         for signal in (signals.phone_removed, signals.primary_phone_changed):
             signal.disconnect(hear)
@@ -111,7 +115,7 @@ def enrol(user: Any, bandwidth: Any, number: str, replaces: Phone | None) -> Non
 
 def test_a_new_phone_takes_the_place_of_the_old_one(two: Any, bandwidth: Any) -> None:
     old = Phone.objects.get(number=NUMBER)
-    lifecycle.rename(old, "mine")
+    changes.rename(old, "mine")
     enrol(two, bandwidth, THIRD_NUMBER, old)
     assert phones(two) == [(THIRD_NUMBER, True), (OTHER_NUMBER, False)]
     assert Phone.objects.get(number=THIRD_NUMBER).name == "mine"
@@ -152,7 +156,7 @@ def test_a_change_ends_the_verified_state_within_the_recheck_time(
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         login_verified(elsewhere, two, method="recovery_code")
         clock.shift(10)
-        lifecycle.remove_phone(Phone.objects.get(number=OTHER_NUMBER))
+        changes.remove(Phone.objects.get(number=OTHER_NUMBER))
         clock.shift(289)
         assert state(elsewhere) == "verified"
         clock.shift(1)
@@ -165,7 +169,7 @@ def test_a_change_ends_the_verified_state_within_the_recheck_time(
 def test_a_reset_ends_it_too(two: Any, elsewhere: Client, configure: Any) -> None:
     configure(RECHECK_SECONDS=0)
     assert state(elsewhere) == "verified"
-    lifecycle.reset(two)
+    reset_second_factor(two)
     assert state(elsewhere) == "parked"
 
 
@@ -173,7 +177,7 @@ def test_making_another_phone_primary_ends_nothing(
     two: Any, elsewhere: Client, configure: Any
 ) -> None:
     configure(RECHECK_SECONDS=0)
-    lifecycle.make_primary(Phone.objects.get(number=OTHER_NUMBER))
+    changes.make_primary(Phone.objects.get(number=OTHER_NUMBER))
     assert state(elsewhere) == "verified"
 
 
@@ -185,7 +189,7 @@ def test_signing_out_elsewhere_signs_out_those_who_owe_no_code_too(
     client = Client()
     client.force_login(user)
     assert state(client) == "exempt"
-    lifecycle.sign_out_others(user)
+    service.end_sessions(user)
     assert state(client) == "anonymous"
     assert not client.session.keys()
     client.force_login(user)
@@ -196,8 +200,8 @@ def test_another_users_sessions_go_on(two: Any, elsewhere: Client, configure: An
     """Fails when the row is not the user's own."""
     configure(RECHECK_SECONDS=0)
     other = make_user("bob", THIRD_NUMBER)
-    lifecycle.sign_out_others(other)
-    lifecycle.reset(other)
+    service.end_sessions(other)
+    reset_second_factor(other)
     assert state(elsewhere) == "verified"
 
 
@@ -210,7 +214,7 @@ def test_a_reset_unlocks_and_keeps_what_the_user_has(two: Any, configure: Any) -
     TrustedBrowser.objects.create(user=two, digest="x")
     store.counting(lambda: rules.take_failure(two))
     assert rules.is_locked(two)
-    lifecycle.reset(two)
+    reset_second_factor(two)
     assert not rules.is_locked(two)
     assert len(phones(two)) == 2
     assert RecoveryCode.objects.left(two) == 10
@@ -222,7 +226,7 @@ def test_a_reset_can_forget_the_phones_and_the_codes(two: Any, bandwidth: Any) -
     recovery.issue(other)
     recovery.issue(two)
     service.send_code(two)
-    lifecycle.reset(two, forget_phones=True)
+    reset_second_factor(two, forget_phones=True)
     assert phones(two) == []
     assert RecoveryCode.objects.left(two) == 0
     assert not Challenge.objects.filter(user=two).exists()
@@ -236,6 +240,6 @@ def test_a_reset_while_a_login_is_parked_voids_its_code(
     """Fails when challenges outlive their phone."""
     give_password(client, two)
     client.get("/mfa/verify/")
-    lifecycle.reset(two, forget_phones=True)
+    reset_second_factor(two, forget_phones=True)
     client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
     assert_shut(client)

@@ -8,9 +8,10 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
-from django_bandwidth_mfa import lifecycle, recovery, service, signals
+from django_bandwidth_mfa import recovery, service, signals
 from django_bandwidth_mfa.exceptions import MFAError
 from django_bandwidth_mfa.internal.notify import events, mail
+from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Phone, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
 
@@ -114,7 +115,7 @@ def test_so_are_guesses_at_recovery_codes(user: Any, configure: Any, mailoutbox:
 def test_turned_off_nothing_is_mailed(user: Any, configure: Any, mailoutbox: Any) -> None:
     configure(NOTIFY=False)
     recovery.issue(user)
-    lifecycle.reset(user)
+    reset_second_factor(user)
     assert mailoutbox == []
 
 
@@ -146,7 +147,7 @@ def test_it_is_in_the_language_of_the_page(client: Client, user: Any, mailoutbox
 def test_what_staff_do_is_told_in_the_users_language(user: Any, mailoutbox: Any) -> None:
     """Not in the one that the member of staff reads."""
     SecondFactor.objects.create(user=user, language="es")
-    lifecycle.reset(user, by=make_user("staff"))
+    reset_second_factor(user, by=make_user("staff"))
     assert "Hola" in mailoutbox[0].body
 
 
@@ -155,7 +156,7 @@ def test_a_change_keeps_the_language_for_later(client: Client, user: Any, mailou
     with translation.override("es"):
         client.post("/mfa/recovery-codes/")
     with translation.override("en"):
-        lifecycle.reset(user)
+        reset_second_factor(user)
     assert "Hola" in mailoutbox[1].body
 
 

@@ -9,8 +9,10 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from django_bandwidth_mfa import lifecycle, signals, trust
+from django_bandwidth_mfa import service, signals, trust
 from django_bandwidth_mfa.internal.notify.user_agents import describe
+from django_bandwidth_mfa.internal.phones import changes
+from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Phone, TrustedBrowser
 
 from .browsing import assert_shut, give_password, state, wrong
@@ -177,14 +179,14 @@ def test_changes_of_the_second_factor_void_it(
     """Fails when a change that ends sessions leaves the rows of trusted browsers."""
     phone = Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at=user.date_joined)
     if change == "remove":
-        lifecycle.remove_phone(phone)
+        changes.remove(phone)
     elif change == "replace":
         phone.replaces = Phone.objects.get(is_primary=True)
-        assert lifecycle.replace_phone(phone)
+        assert changes.replace(phone)
     elif change == "reset":
-        lifecycle.reset(user)
+        reset_second_factor(user)
     elif change == "sign out":
-        lifecycle.sign_out_others(user)
+        service.end_sessions(user)
     else:
         assert trust.forget(user) == 1
     assert_not_trusted(trusted, user)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import ngettext
 
-from .. import lifecycle, sessions, trust
+from .. import service, trust
 from ..conf import settings
 from ..models import TrustedBrowser
 from .base import SignedInView
@@ -52,9 +54,8 @@ class SignOutOthersView(SignedInView):
         return redirect(self.here())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        before = lifecycle.sign_out_others(self.user, request=request)
-        sessions.outlive(request.session, self.user, before)
-        minutes = -(-settings.RECHECK_SECONDS // 60)
+        service.end_sessions(self.user, keep=request)
+        minutes = math.ceil(settings.RECHECK_SECONDS / 60)
         said = ngettext(
             "All your other browsers are signed out, within %(minutes)d minute.",
             "All your other browsers are signed out, within %(minutes)d minutes.",

@@ -13,13 +13,16 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from .. import conf, lifecycle, policy, recovery, sessions
+from .. import conf, recovery, sessions
 from ..conf import settings
 from ..decorators import lead_to_code
 from ..exceptions import LastPhone, MFAError, NoPhone
 from ..flows import EnrolFlow, Flow
 from ..forms import PhoneForm, PhoneNameForm
 from ..internal import numbers
+from ..internal.login import policy
+from ..internal.phones import changes, suggestion
+from ..internal.phones.source import phone_source
 from ..models import Phone, RecoveryCode
 from ..redirects import destination, next_of
 from ..request import mfa_of
@@ -35,7 +38,7 @@ def phones_url(*, changed: bool = False) -> str:
 def chosen_phone(request: HttpRequest, user: Any) -> Phone | None:
     """The one of ``user``'s own confirmed phones that ``request`` names, if it names one."""
     choice = request.POST.get("phone") or request.GET.get("phone")
-    return next((one for one in Phone.objects.confirmed(user) if one.choice == choice), None)
+    return next((one for one in phone_source().confirmed(user) if one.choice == choice), None)
 
 
 class PhonesView(SignedInView):
@@ -52,19 +55,19 @@ class PhonesView(SignedInView):
             return redirect(phones_url())
         form = PhoneNameForm(phone, request.POST)
         if form.is_valid():
-            lifecycle.rename(phone, form.cleaned_data["name"])
+            changes.rename(phone, form.cleaned_data["name"])
             return redirect(phones_url())
         return self.show(request, {phone.pk: form})
 
     def show(self, request: HttpRequest, forms: dict[int, PhoneNameForm]) -> HttpResponse:
-        found = Phone.objects.confirmed(self.user)
+        found = phone_source().confirmed(self.user)
         rows = [(phone, forms.get(phone.pk) or PhoneNameForm(phone)) for phone in found]
         context = {
             "rows": rows,
             "errors": bool(forms),
             "changed": "changed" in request.GET,
-            "kept_by_site": settings.GET_PHONES is not None,
-            "must_stay": len(found) == 1 and policy.obliges(self.user),
+            "kept_by_site": not phone_source().can_change,
+            "must_stay": len(found) == 1 and policy.is_obliged(self.user),
             "recovery_codes_left": RecoveryCode.objects.left(self.user),
             "few_recovery_codes": recovery.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
@@ -78,7 +81,7 @@ class EnrolView(MFAView):
     """Who may enrol: a user without a phone, parked or signed in; with one, after a step-up."""
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
-        if settings.GET_PHONES is not None:
+        if not phone_source().can_change:
             return kept_by_site(request)
         judge_anew(request)
         answer = super().turn_away(request)
@@ -178,7 +181,7 @@ class ChangeView(FreshView):
     """
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
-        if settings.GET_PHONES is not None:
+        if not phone_source().can_change:
             return kept_by_site(request)
         return super().turn_away(request)
 
@@ -212,7 +215,7 @@ class PhoneRemoveView(ChangeView):
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
         owes_code = partial(policy.owes_code, request, self.user)
         try:
-            before = lifecycle.remove_phone(phone, must_stay=owes_code, request=request)
+            before = changes.remove(phone, must_stay=owes_code, request=request)
         except LastPhone as error:
             return self.ask(request, phone, str(error))
         sessions.outlive(request.session, self.user, before)
@@ -226,7 +229,7 @@ class PhonePrimaryView(ChangeView):
 
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
         with suppress(NoPhone):  # removed in another tab, this very moment
-            lifecycle.make_primary(phone, request=request)
+            changes.make_primary(phone, request=request)
         said = _("Codes now go to the phone %(number)s first.") % {"number": phone.masked}
         messages.success(request, said, fail_silently=True)
         return redirect(phones_url())
@@ -242,5 +245,5 @@ class SuggestionView(SignedInView):
         return render(request, self.template_name, context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        lifecycle.decline_suggestion(self.user)
+        suggestion.decline(self.user)
         return HttpResponseRedirect(destination(request))

@@ -27,10 +27,17 @@ ENROL_TRY_SECONDS = 600
 
 
 def take_send(
-    user: Any, number: str, *, purpose: str, channel: str, request: HttpRequest | None
+    user: Any,
+    number: str,
+    *,
+    purpose: str,
+    channel: str,
+    is_proven: bool,
+    request: HttpRequest | None,
 ) -> list[Taken]:
     """Count one code that is about to be sent, under ``RESEND_COOLDOWN`` and ``SEND_LIMITS``.
 
+    :param is_proven: whether a code that the app sent has confirmed ``number``.
     :raises Limited: a limit is reached, or Bandwidth asked to leave this number alone.
     """
     weight = settings.CALL_WEIGHT if channel == "voice" else 1
@@ -38,7 +45,6 @@ def take_send(
     budget = "enrol" if purpose == "enrol" else "number"
     # Fraudsters who are paid per message walk through ranges that they rent.  A number that a code
     # has proven is not one of theirs.  It is not counted, since a company's phones share a range.
-    is_proven = purpose != "enrol" and settings.GET_PHONES is None
     subjects = {
         "user": f"user:{user.pk}",
         "number": f"{budget}:{_digest(number)}",

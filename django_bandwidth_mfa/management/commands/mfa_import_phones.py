@@ -17,9 +17,9 @@ from django.core.management import BaseCommand, CommandError
 from django.db import IntegrityError, connections, router, transaction
 from django.utils import timezone
 
-from ...conf import settings
 from ...exceptions import NumberRefused
 from ...internal import numbers
+from ...internal.phones.source import phone_source
 from ...models import Phone
 from ..console import Progress
 
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> str:
-        if settings.GET_PHONES is not None:
+        if not phone_source().can_change:
             raise CommandError("GET_PHONES is set: this site keeps the numbers itself.")
         source, self.write = options["source"], options["write"]
         self.now = timezone.now()

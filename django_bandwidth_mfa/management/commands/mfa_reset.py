@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
-from ... import lifecycle
 from ...internal.limits import rules
+from ...internal.staff.reset import reset_second_factor
 from ..console import find_user
 
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> str:
         user = find_user(options["user"])
         was_locked = rules.is_locked(user)
-        lifecycle.reset(user, forget_phones=options["forget_phones"])
+        reset_second_factor(user, forget_phones=options["forget_phones"])
         ended = "The phone factor is unlocked" if was_locked else "Nothing was locked; waits ended"
         if options["forget_phones"]:
             return f"{ended}. {user.get_username()} has no phone and no recovery codes any more."

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
-from ... import status
+from ...internal.staff import status
 from ..console import find_user
 
 

@@ -1,0 +1,1 @@
+"""Codes: how they are sent, tried and spent, and what Bandwidth answers."""

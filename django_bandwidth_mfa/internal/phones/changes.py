@@ -1,0 +1,126 @@
+"""Changes of a user's phones.
+
+NIST SP 800-63B-4, section 4, calls them authenticator events.  A change that takes a phone away
+also takes what the phone let in: within ``RECHECK_SECONDS`` the user's sessions owe a code again,
+and no browser is trusted any more.  Each change tells of itself by an event, and so the user gets
+a mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.db import router, transaction
+from django.http import HttpRequest
+
+from ...exceptions import LastPhone, NoPhone
+from ...models import Phone, PhoneQuerySet, RecoveryCode, SecondFactor
+from ..notify import events
+
+
+def rename(phone: Phone, name: str) -> None:
+    """Give ``phone`` a name of at most 40 characters; an empty text takes the name away."""
+    Phone.objects.filter(pk=phone.pk).update(name=name)
+
+
+def make_primary(phone: Phone, *, request: HttpRequest | None = None) -> None:
+    """Send the user's codes to ``phone`` from now on.
+
+    :raises NoPhone: the phone is not confirmed, or not there any more.
+    """
+    with _locked_phones(phone.user) as phones:
+        if not phones.confirmed().filter(pk=phone.pk).exists():
+            raise NoPhone
+        phones.filter(is_primary=True).exclude(pk=phone.pk).update(is_primary=False)
+        phones.filter(pk=phone.pk).update(is_primary=True)
+    phone.is_primary = True
+    events.primary_phone_changed(phone, request)
+
+
+def remove(
+    phone: Phone,
+    *,
+    must_stay: Callable[[], bool] | None = None,
+    request: HttpRequest | None = None,
+) -> SecondFactor:
+    """Take ``phone`` off its user's account.
+
+    If it was the primary phone, the next one becomes primary.  If it was the last phone, the
+    recovery codes go too: there is nothing left that they would stand in for.
+
+    :param must_stay: called inside the transaction when the last confirmed phone is gone.  So it
+        sees things as they would be, and any policy can answer it.  If it returns true, nothing is
+        removed.
+    :returns: the row from before, as :meth:`.SecondFactorManager.require_new_code` does.
+    :raises LastPhone: ``must_stay`` returned true.
+    """
+    user = phone.user
+    with _locked_phones(user) as phones:
+        others = phones.confirmed().exclude(pk=phone.pk)
+        phones.filter(pk=phone.pk).delete()
+        if not others.exists():
+            if must_stay is not None and must_stay():
+                raise LastPhone
+            RecoveryCode.objects.filter(user=user).delete()
+        elif not others.filter(is_primary=True).exists():
+            heir = others.order_by("confirmed_at", "pk").values_list("pk", flat=True)[:1]
+            phones.filter(pk__in=list(heir)).update(is_primary=True)
+        before = SecondFactor.objects.require_new_code(user)
+    events.phone_removed(phone, request)
+    return before
+
+
+def confirm(phone: Phone, now: datetime) -> tuple[bool, Phone | None]:
+    """Confirm ``phone``, whose code was right.  Call it inside a transaction.
+
+    Every other enrolment of the user ends here: somebody who knows only the password may have begun
+    one while the user had no phone.
+
+    :returns: whether the phone was waiting for its code, and the phone that it has replaced, if
+        any.  The caller tells of both when its transaction is over.
+    """
+    of_user = Phone.objects.filter(user=phone.user)
+    pending = of_user.filter(confirmed_at=None)
+    if not pending.filter(pk=phone.pk).update(confirmed_at=now):
+        return False, None
+    pending.delete()
+    replaced = replace(phone)
+    if not of_user.filter(is_primary=True).exists():
+        of_user.filter(pk=phone.pk).update(is_primary=True)
+    phone.refresh_from_db()
+    return True, replaced
+
+
+def replace(new: Phone) -> Phone | None:
+    """Let ``new``, just confirmed, take the place of the phone that it replaces.
+
+    Call it inside a transaction.  The caller tells of the removed phone afterwards.
+
+    :returns: the removed phone; None if there was none.
+    """
+    if new.replaces_id is None:
+        return None
+    phones = Phone.objects.filter(user=new.user)
+    old = phones.confirmed().filter(pk=new.replaces_id).first()
+    if old is None:
+        return None
+    phones.filter(pk=old.pk).delete()
+    phones.filter(pk=new.pk).update(is_primary=old.is_primary, name=old.name, replaces=None)
+    SecondFactor.objects.require_new_code(new.user)
+    return old
+
+
+@contextmanager
+def _locked_phones(user: Any) -> Iterator[PhoneQuerySet]:
+    """Lock the phones of ``user`` in a transaction, so that two changes of them come one by one.
+
+    Without the lock two tabs that remove a phone each could leave none, or make two of them the
+    primary one.
+    """
+    with transaction.atomic(using=router.db_for_write(Phone)):
+        phones = Phone.objects.filter(user=user)
+        list(phones.select_for_update().order_by("pk").values_list("pk"))
+        yield phones

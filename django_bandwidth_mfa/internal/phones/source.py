@@ -1,0 +1,97 @@
+"""Where the phones of users are kept: in the app's own table, or by the site (``GET_PHONES``).
+
+Everything that reads a user's phones asks :func:`phone_source`, so that no other module has to
+know which of the two is in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ...conf import load, settings
+from ...models import Phone
+
+
+class PhoneSource(Protocol):
+    """What the app asks about the phones of a user."""
+
+    can_change: bool
+    """Whether the app's pages may add, change and remove phones."""
+
+    is_proven: bool
+    """Whether each phone was confirmed by a code that the app sent to it."""
+
+    def confirmed(self, user: Any) -> list[Phone]:
+        """Return the phones that login codes of ``user`` may go to, the primary one first."""
+
+    def has_confirmed(self, user: Any) -> bool:
+        """Whether ``user`` is enrolled: has a phone that codes can go to."""
+
+    def enrolled_users(self) -> QuerySet[Any] | None:
+        """Return the users who have a phone.
+
+        None if only a call for each user could tell.
+        """
+
+
+class OwnTable:
+    """Phones are rows of :class:`~django_bandwidth_mfa.models.Phone`."""
+
+    can_change = True
+    is_proven = True
+
+    def confirmed(self, user: Any) -> list[Phone]:
+        return list(Phone.objects.confirmed().filter(user=user))
+
+    def has_confirmed(self, user: Any) -> bool:
+        return Phone.objects.confirmed().filter(user=user).exists()
+
+    def enrolled_users(self) -> QuerySet[Any] | None:
+        users = get_user_model()._default_manager
+        return users.filter(pk__in=Phone.objects.confirmed().values("user"))
+
+
+class SiteFunction:
+    """The site keeps the numbers; its function returns those of a user.
+
+    The phones it makes are not saved.  The first number is the primary one.
+
+    :param get_phones: the function that ``GET_PHONES`` names.
+    """
+
+    can_change = False
+    is_proven = False
+
+    def __init__(self, get_phones: Callable[[Any], list[str]]) -> None:
+        self._get_phones = get_phones
+
+    def confirmed(self, user: Any) -> list[Phone]:
+        return [
+            Phone(user=user, number=number, is_primary=not place, confirmed_at=timezone.now())
+            for place, number in enumerate(dict.fromkeys(self._get_phones(user)))
+        ]
+
+    def has_confirmed(self, user: Any) -> bool:
+        return bool(self.confirmed(user))
+
+    def enrolled_users(self) -> QuerySet[Any] | None:
+        return None
+
+
+def phone_source() -> PhoneSource:
+    """Return the source that the settings name."""
+    get_phones = settings.GET_PHONES
+    return OwnTable() if get_phones is None else SiteFunction(load(get_phones))
+
+
+def has_phone(user: Any, choice: str) -> bool:
+    """Whether the phone that ``choice`` names is one of ``user``.
+
+    :param choice: a :attr:`~django_bandwidth_mfa.models.Phone.choice`.
+    """
+    return any(phone.choice == choice for phone in phone_source().confirmed(user))

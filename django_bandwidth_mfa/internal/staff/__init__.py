@@ -1,0 +1,1 @@
+"""What the admin and the commands share: figures (``status``) and the reset (``reset``)."""

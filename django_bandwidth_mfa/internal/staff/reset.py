@@ -1,0 +1,39 @@
+"""The reset of a second factor, which staff do for a user who cannot get in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import router, transaction
+from django.http import HttpRequest
+
+from ...models import Challenge, Phone, RecoveryCode, SecondFactor
+from ..limits import rules
+from ..notify import events
+
+
+def reset_second_factor(
+    user: Any,
+    *,
+    forget_phones: bool = False,
+    by: Any | None = None,
+    request: HttpRequest | None = None,
+) -> None:
+    """Unlock ``user``, end their waits, and have their sessions owe a code again.
+
+    First make sure that you talk to the owner of the account.  People with a stolen password call
+    and ask for this.
+
+    :param forget_phones: also remove the phones and the recovery codes.  The user then enrols again
+        at the next login, if the policy obliges them.
+    :param by: the member of staff, for the log; None for a command.
+    """
+    with transaction.atomic(using=router.db_for_write(Phone)):
+        rules.clear(user)
+        if forget_phones:
+            # With GET_PHONES a challenge belongs to no row that would take it along.
+            Challenge.objects.filter(user=user, passed_at=None).delete()
+            Phone.objects.filter(user=user).delete()
+            RecoveryCode.objects.filter(user=user).delete()
+        SecondFactor.objects.require_new_code(user)
+    events.second_factor_reset(user, by, request, forget_phones=forget_phones)
