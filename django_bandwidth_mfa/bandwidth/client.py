@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+from typing import Self
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -19,6 +21,9 @@ TOKEN_URL = "https://api.bandwidth.com/api/v1/oauth2/token"  # noqa: S105
 
 class BandwidthClient:
     """A client of one Bandwidth account. Safe to share among threads and to keep across a fork.
+
+    It keeps connections open for the next call. `close()` closes them, and so does the end of a
+    `with` block. A closed client can still be used: its next call opens new connections.
 
     Credentials are either `client_id` and `client_secret` (OAuth 2.0) or `username` and `password`
     (HTTP Basic, which Bandwidth ends on 2 December 2026): exactly one pair.
@@ -72,20 +77,43 @@ class BandwidthClient:
         self._transport = Transport(
             self._base_url, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
+        self._transports = [self._transport]
         self._credentials: Credentials
         if _chosen_pair(given) == "client_id":
             token_url = _checked_url("token_url", token_url)
+            token_transport = Transport(
+                token_url, connect_timeout=connect_timeout, read_timeout=read_timeout
+            )
+            self._transports.append(token_transport)
             self._credentials = OAuthCredentials(
-                given["client_id"],
-                given["client_secret"],
-                Transport(token_url, connect_timeout=connect_timeout, read_timeout=read_timeout),
-                token_url,
+                given["client_id"], given["client_secret"], token_transport, token_url
             )
         else:
             self._credentials = BasicCredentials(given["username"], given["password"])
 
     def __repr__(self) -> str:
         return f"<BandwidthClient for account {self._account_id} at {self._base_url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the idle connections to the API and to the token endpoint.
+
+        Closing twice is harmless. The next call opens new connections; an OAuth 2.0 token is kept.
+        A call that is under way in another thread ends normally, and its connection is closed then.
+        In a forked child only the child's own connections are closed, never its parent's.
+        """
+        for transport in self._transports:
+            transport.close()
 
     def send_message(
         self,

@@ -229,14 +229,21 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 class _Adapter(requests.adapters.HTTPAdapter):
     """requests' pool of connections, made of ours. No retries, no redirects, no cookies."""
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+    def __init__(self) -> None:
+        super().__init__()
+        _use_our_pools(self.poolmanager)
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
+    def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **options)
+        _use_our_pools(manager)
         return manager
+
+
+def _use_our_pools(manager: urllib3.PoolManager) -> None:
+    manager.pool_classes_by_scheme = _POOLS
+    # Left alone, a manager that is cleared only forgets its pools, and their connections stay open
+    # until the garbage collector finds them.
+    manager.pools.dispose_func = urllib3.HTTPConnectionPool.close
 
 
 class Transport:
@@ -266,6 +273,13 @@ class Transport:
                     raise ValueError(f"{name} in the environment names a file that is not there.")
                 self._verify = path
         self._adapter = PerProcess(_Adapter)
+
+    def close(self) -> None:
+        """Close this process's idle connections. The next call opens new ones.
+
+        A call that is under way in another thread ends normally; its connection is closed then.
+        """
+        self._adapter.get().close()
 
     def post(
         self,

@@ -112,6 +112,12 @@ class RawServer:
             thread.join(5)
         assert not any(thread.is_alive() for thread in self._threads)
 
+    def wait_until_left(self) -> None:
+        """Wait until every connection so far has ended. Fails after five seconds."""
+        for thread in self._threads[1:]:
+            thread.join(5)
+            assert not thread.is_alive()
+
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
         self._threads.append(thread)
