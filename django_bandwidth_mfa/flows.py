@@ -16,7 +16,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from . import recovery, service, sessions
+from . import service, sessions
 from .backends import BandwidthMFABackend
 from .conf import settings
 from .exceptions import ChallengeExpired, Limited, NoPhone, NumberRefused
@@ -109,7 +109,7 @@ class Flow:
     @sensitive_variables("code")
     def recover(self, code: str) -> str | None:
         """Try a recovery code; as :meth:`verify`."""
-        verification = recovery.use(self.user, code, request=self.request)
+        verification = service.use_recovery_code(self.user, code, request=self.request)
         if not verification:
             self._tell_of_failure()
             return None

@@ -11,8 +11,8 @@ from django.views.decorators.debug import sensitive_variables
 from .conf import channels
 from .exceptions import NumberRefused
 from .internal import numbers
+from .internal.codes import tries
 from .models import Channel, Phone
-from .service import normalise
 
 
 class CodeInput(forms.TextInput):
@@ -49,7 +49,7 @@ class CodeForm(forms.Form):
 
     @sensitive_variables("code")
     def clean_code(self) -> str:
-        code = normalise(self.cleaned_data["code"])
+        code = tries.normalise(self.cleaned_data["code"])
         if not (code.isascii() and code.isdigit() and len(code) == self.digits):
             raise forms.ValidationError(
                 ngettext(

@@ -260,8 +260,8 @@ class SpentCode(models.Model):
     """A code that passed, so that it does not pass again while Bandwidth would still take it.
 
     Bandwidth accepts any code of the last minutes, as often as it is typed, and a resend leaves the
-    earlier one alive: one use per code and number is this table's unique key.  The digest is keyed
-    (:func:`spent_digest`): six digits are no secret from someone who can hash them all.
+    earlier one alive: one use per code and number is this table's unique key.  The digest is keyed:
+    six digits are no secret from somebody who can hash them all.
     """
 
     digest = models.CharField(max_length=64, primary_key=True)
@@ -284,8 +284,7 @@ class RecoveryCodeManager(models.Manager["RecoveryCode"]):
 class RecoveryCode(models.Model):
     """A code that its owner keeps on paper, for the day when the phone is gone.
 
-    Only its digest is here (:func:`.recovery.digest`); :mod:`django_bandwidth_mfa.recovery` alone
-    writes it.
+    Only its digest is here.
     """
 
     user = models.ForeignKey(
@@ -473,13 +472,6 @@ def auth_hashes(user: Any) -> list[str]:
     return [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
 
 
-def spent_digest(number: str, code: str) -> str:
-    """The key of ``code`` for ``number`` in :class:`SpentCode`."""
-    return salted_hmac(
-        "bandwidth_mfa.spent_code", f"{number} {code}", algorithm="sha256"
-    ).hexdigest()
-
-
 __all__ = [
     "Challenge",
     "Channel",
@@ -492,5 +484,4 @@ __all__ = [
     "SpentCode",
     "TrustedBrowser",
     "auth_hashes",
-    "spent_digest",
 ]

@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from django_bandwidth_mfa import recovery, service
+from django_bandwidth_mfa import service
 from django_bandwidth_mfa.internal.limits import rules, store
 from django_bandwidth_mfa.models import (
     Challenge,
@@ -73,7 +73,7 @@ def staff(*permissions: str) -> Client:
 def rows(user: Any, bandwidth: Any) -> Any:
     """One of each: a phone, a challenge, recovery codes, a trusted browser, counters."""
     service.send_code(user)
-    recovery.issue(user)
+    service.issue_recovery_codes(user)
     TrustedBrowser.objects.create(
         user=user, digest="d" * 64, auth_hash=user.get_session_auth_hash(), name="Firefox"
     )

@@ -19,7 +19,7 @@ from django.template import engines
 from django.test import AsyncClient, Client
 from django.urls import path
 
-from django_bandwidth_mfa import recovery, service
+from django_bandwidth_mfa import service
 from django_bandwidth_mfa.conf import settings as mfa_settings
 from django_bandwidth_mfa.decorators import mfa_suggested
 from django_bandwidth_mfa.internal.phones import changes
@@ -206,7 +206,7 @@ def test_a_next_that_is_no_address_does_no_harm(
     data = {"code": bandwidth.inbox[0]["code"]}
     assert client.post("/mfa/verify/", data)["Location"] == "/account/"
     assert state(client) == "verified"
-    code = recovery.issue(user)[0]
+    code = service.issue_recovery_codes(user)[0]
     for page, form in (("recovery-code", {"recovery_code": code}), ("suggestion", {})):
         assert client.post(f"/mfa/{page}/?next={next_}", form)["Location"] == "/account/"
     assert state(client) == "verified"

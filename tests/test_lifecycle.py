@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from django_bandwidth_mfa import recovery, service, signals
+from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.exceptions import LastPhone, NoPhone
 from django_bandwidth_mfa.internal.limits import rules, store
 from django_bandwidth_mfa.internal.phones import changes
@@ -63,7 +63,7 @@ def test_removing_a_phone_takes_the_codes_that_went_to_it(two: Any, bandwidth: A
 
 
 def test_the_last_phone_stays_where_it_has_to(user: Any) -> None:
-    recovery.issue(user)
+    service.issue_recovery_codes(user)
     with pytest.raises(LastPhone):
         changes.remove(Phone.objects.get(), must_stay=lambda: True)
     assert phones(user) == [(NUMBER, True)]
@@ -79,7 +79,7 @@ def test_an_unconfirmed_phone_keeps_nobody_company(user: Any) -> None:
 
 
 def test_with_the_last_phone_go_the_recovery_codes(two: Any) -> None:
-    recovery.issue(two)
+    service.issue_recovery_codes(two)
     changes.remove(Phone.objects.get(number=NUMBER))
     assert RecoveryCode.objects.left(two) == 10
     changes.remove(Phone.objects.get(number=OTHER_NUMBER))
@@ -210,7 +210,7 @@ def test_another_users_sessions_go_on(two: Any, elsewhere: Client, configure: An
 
 def test_a_reset_unlocks_and_keeps_what_the_user_has(two: Any, configure: Any) -> None:
     configure(FAILURES_BEFORE_LOCK=1)
-    recovery.issue(two)
+    service.issue_recovery_codes(two)
     TrustedBrowser.objects.create(user=two, digest="x")
     store.counting(lambda: rules.take_failure(two))
     assert rules.is_locked(two)
@@ -223,8 +223,8 @@ def test_a_reset_unlocks_and_keeps_what_the_user_has(two: Any, configure: Any) -
 
 def test_a_reset_can_forget_the_phones_and_the_codes(two: Any, bandwidth: Any) -> None:
     other = make_user("bob", THIRD_NUMBER)
-    recovery.issue(other)
-    recovery.issue(two)
+    service.issue_recovery_codes(other)
+    service.issue_recovery_codes(two)
     service.send_code(two)
     reset_second_factor(two, forget_phones=True)
     assert phones(two) == []

@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.conf import Rate
-from django_bandwidth_mfa.exceptions import Limited, Locked
+from django_bandwidth_mfa.exceptions import Limited, Locked, ProviderUnavailable
 from django_bandwidth_mfa.internal.limits import addresses, rules, store
 from django_bandwidth_mfa.models import Counter, Phone
 
@@ -199,7 +199,7 @@ def test_a_refused_send_counts_nothing(clock: Any, user: Any, bandwidth: Any) ->
 def test_an_outage_spends_nobodys_hour(clock: Any, user: Any, bandwidth: Any) -> None:
     bandwidth.fault(on="messaging", status=503)
     for _ in range(12):
-        with pytest.raises(service.ProviderUnavailable):
+        with pytest.raises(ProviderUnavailable):
             service.send_code(user)
     bandwidth.clear_faults()
     assert send_until_limited(clock, user) == 5

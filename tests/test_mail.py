@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
-from django_bandwidth_mfa import recovery, service, signals
+from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.exceptions import MFAError
 from django_bandwidth_mfa.internal.notify import events, mail
 from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
@@ -75,8 +75,8 @@ def test_every_event_that_is_mailed_is_a_signal() -> None:
 
 @pytest.mark.attack("T12")
 def test_recovery_codes_are_never_in_it(user: Any, mailoutbox: Any) -> None:
-    code = recovery.issue(user)[0]
-    recovery.use(user, code)
+    code = service.issue_recovery_codes(user)[0]
+    service.use_recovery_code(user, code)
     assert [one.subject for one in mailoutbox] == [
         "New recovery codes were made",
         "A recovery code was used",
@@ -101,27 +101,27 @@ def test_a_streak_of_wrong_codes_is_told_once(
         service.verify_code(challenge, bad)
     assert [one.subject for one in mailoutbox] == ["Somebody may know your password"]
     for _ in range(2):
-        recovery.use(user, "wrong")
+        service.use_recovery_code(user, "wrong")
     assert len(mailoutbox) == 1
 
 
 def test_so_are_guesses_at_recovery_codes(user: Any, configure: Any, mailoutbox: Any) -> None:
     configure(FAILURES_BEFORE_WAIT=2)
-    recovery.use(user, "wrong")
-    recovery.use(user, "wrong")
+    service.use_recovery_code(user, "wrong")
+    service.use_recovery_code(user, "wrong")
     assert [one.subject for one in mailoutbox] == ["Somebody may know your password"]
 
 
 def test_turned_off_nothing_is_mailed(user: Any, configure: Any, mailoutbox: Any) -> None:
     configure(NOTIFY=False)
-    recovery.issue(user)
+    service.issue_recovery_codes(user)
     reset_second_factor(user)
     assert mailoutbox == []
 
 
 def test_a_user_without_an_address_gets_none(user: Any, mailoutbox: Any) -> None:
     user.email = ""
-    recovery.issue(user)
+    service.issue_recovery_codes(user)
     assert mailoutbox == []
 
 
@@ -165,7 +165,7 @@ def test_names_and_browsers_are_text_in_it(client: Client, bandwidth: Any, mailo
     user = make_user("ada", NUMBER)
     user.username = "<b>ada</b>"
     user.save()
-    recovery.issue(user)
+    service.issue_recovery_codes(user)
     html, _ = mailoutbox[0].alternatives[0]
     assert "<b>ada" not in html
     assert "&lt;b&gt;ada" in html

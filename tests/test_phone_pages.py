@@ -12,7 +12,7 @@ from asgiref.sync import async_to_sync
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from django_bandwidth_mfa import recovery
+from django_bandwidth_mfa import service
 from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
 
@@ -361,7 +361,7 @@ def test_few_codes_left_are_warned_of(verified: Client, two: Any) -> None:
 def test_a_login_with_a_recovery_code_says_how_many_are_left(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    code = recovery.issue(user)[0]
+    code = service.issue_recovery_codes(user)[0]
     give_password(client, user, "/mfa/phones/")
     answer = client.post("/mfa/recovery-code/", {"recovery_code": code}, follow=True)
     assert "You have 9 recovery codes left. If your phone is gone, change it now." in text(answer)

@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from django_bandwidth_mfa import recovery, service
+from django_bandwidth_mfa import service
 from django_bandwidth_mfa.exceptions import LastPhone, MFAError
 from django_bandwidth_mfa.internal.phones import changes
 from django_bandwidth_mfa.models import Challenge, Counter, Phone, RecoveryCode
@@ -122,8 +122,8 @@ def test_one_code_typed_in_fifty_ways_passes_once(
 def test_one_recovery_code_lets_in_once(one_winner: Any) -> None:
     """Fails when ``used_at`` is read before the transaction in which it is written."""
     user = make_user("ada", NUMBER)
-    code = recovery.issue(user)[0]
-    one_winner(lambda n: bool(recovery.use(user, code)))
+    code = service.issue_recovery_codes(user)[0]
+    one_winner(lambda n: bool(service.use_recovery_code(user, code)))
     assert RecoveryCode.objects.left(user) == 9
 
 

@@ -9,7 +9,9 @@ import pytest
 from django.forms.models import model_to_dict
 from django.test import Client
 
-from django_bandwidth_mfa import receipts, service
+from django_bandwidth_mfa import service
+from django_bandwidth_mfa.exceptions import ProviderUnavailable
+from django_bandwidth_mfa.internal.codes import receipts
 from django_bandwidth_mfa.models import Challenge, Counter
 
 from .browsing import give_password, state
@@ -147,7 +149,7 @@ def test_junk_is_refused(challenge: Challenge, body: bytes) -> None:
 
 def test_an_unanswered_send_has_no_id_for_a_receipt_to_name(user: Any, bandwidth: Any) -> None:
     bandwidth.fault(on="messaging", drop=True, times=1)
-    with pytest.raises(service.ProviderUnavailable):
+    with pytest.raises(ProviderUnavailable):
         service.send_code(user)
     assert post(receipt(message={"id": ""})) == 400
     assert not Challenge.objects.exclude(delivery="").exists()

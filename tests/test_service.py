@@ -23,6 +23,7 @@ from django_bandwidth_mfa.exceptions import (
     NumberRefused,
     ProviderUnavailable,
 )
+from django_bandwidth_mfa.internal.codes import provider
 from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode
 
 from .browsing import shows, wrong
@@ -144,12 +145,12 @@ def test_a_spent_code_is_forgotten_once_bandwidth_has_forgotten_it(
 
     from django.utils import timezone
 
-    from django_bandwidth_mfa.models import spent_digest
+    from django_bandwidth_mfa.internal.codes import spending
 
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     past = timezone.now() - timedelta(seconds=1)
-    SpentCode.objects.create(digest=spent_digest(NUMBER, code), expires_at=past)
+    SpentCode.objects.create(digest=spending.digest(NUMBER, code), expires_at=past)
     assert service.verify_code(challenge, code)
 
 
@@ -411,10 +412,10 @@ def test_a_code_that_passed_is_remembered_as_long_as_bandwidth_may_take_it(
 
 def test_one_client_is_kept_per_configuration(configure: Any) -> None:
     """Its connections and its token are worth keeping."""
-    first = service.client()
-    assert service.client() is first
+    first = provider.client()
+    assert provider.client() is first
     configure(READ_TIMEOUT=4)
-    assert service.client() is not first
+    assert provider.client() is not first
 
 
 @pytest.mark.django_db(transaction=True)
@@ -428,18 +429,18 @@ def test_a_report_of_an_error_in_a_sites_own_view_shows_no_code(
     from django.db import connection
     from django.views.debug import ExceptionReporter
 
-    from django_bandwidth_mfa import recovery
+    from django_bandwidth_mfa import service
 
     configure(FAILURES_BEFORE_WAIT=100, TRIES_PER_CHALLENGE=100, SEND_LIMITS={"user": "30/h"})
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
-    recovery_code = recovery.issue(user)[0]
+    recovery_code = service.issue_recovery_codes(user)[0]
     reports = 0
     for work in (
         lambda: service.send_code(user, phone=NUMBER),
         lambda: service.verify_code(challenge, code),
-        lambda: recovery.use(user, recovery_code),
-        lambda: recovery.issue(user),
+        lambda: service.use_recovery_code(user, recovery_code),
+        lambda: service.issue_recovery_codes(user),
     ):
         for failing in range(1, 30):
             left = [failing]
@@ -668,7 +669,7 @@ def test_the_breaker_closes_when_bandwidth_answers_again(
     bandwidth.fault(on="verify", drop=True, times=1)
     with pytest.raises(ProviderUnavailable):
         service.verify_code(challenge, bandwidth.inbox[0]["code"])
-    breaker = service.breaker()
+    breaker = provider.breaker()
     assert breaker.is_open
     later = breaker._clock() + 1
     breaker._clock = lambda: later
@@ -683,10 +684,10 @@ def test_changed_settings_begin_with_a_closed_breaker(
     bandwidth.fault(on="messaging", drop=True, times=1)
     with pytest.raises(ProviderUnavailable):
         service.send_code(user)
-    assert service.breaker().is_open
+    assert provider.breaker().is_open
     configure(BREAKER_FAILURES=2)
     configure(BREAKER_FAILURES=1)
-    assert not service.breaker().is_open
+    assert not provider.breaker().is_open
 
 
 # Bound codes ----------------------------------------------------------------------------------

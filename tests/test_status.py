@@ -14,7 +14,7 @@ from django.core.management.base import OutputWrapper
 from django.test import Client
 from django.utils import timezone
 
-from django_bandwidth_mfa import recovery, service, signals
+from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.exceptions import Locked, MFAError
 from django_bandwidth_mfa.internal.notify.statistics import Conversion
 from django_bandwidth_mfa.management.console import Progress
@@ -67,7 +67,7 @@ def test_the_sites_figures_are_counted(user: Any, bandwidth: Any, configure: Any
     bandwidth.fault(on="messaging", status=429, times=1)
     with pytest.raises(MFAError):
         service.send_code(user)
-    recovery.use(user, recovery.issue(user)[0])
+    service.use_recovery_code(user, service.issue_recovery_codes(user)[0])
     assert json.loads(run("mfa_status", "--json")) == {
         "hours": 24,
         "codes_sent": {"sms": 1, "voice": 1},
@@ -170,10 +170,10 @@ def test_a_locked_user_gets_in_after_a_reset_and_nobody_else_does(
 
 
 def test_a_reset_keeps_phones_and_recovery_codes(user: Any) -> None:
-    codes = recovery.issue(user)
+    codes = service.issue_recovery_codes(user)
     assert "Nothing was locked" in run("mfa_reset", "ada")
     assert Phone.objects.confirmed().filter(user=user)
-    assert recovery.use(user, codes[0])
+    assert service.use_recovery_code(user, codes[0])
 
 
 # The conversion -------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_a_purge_forgets_what_is_over_and_nothing_else(
         assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
         challenge = service.send_code(user)
         service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
-        recovery.use(user, "wrong")
+        service.use_recovery_code(user, "wrong")
         clock.shift(86_400 + 1)
         counters = {"failures", "recovery-failures", "cooldown"}
         dry = run("mfa_purge", "--dry-run")

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.test import AsyncClient, Client
 
-from django_bandwidth_mfa import recovery, service
+from django_bandwidth_mfa import service
 from django_bandwidth_mfa.models import Challenge, Phone
 from django_bandwidth_mfa.sessions import PARKED
 
@@ -657,7 +657,7 @@ def test_a_site_whose_ceiling_is_reached_still_takes_recovery_codes(
 ) -> None:
     configure(SEND_LIMITS={"site": "1/h"})
     service.send_code(make_user("bob", OTHER_NUMBER))
-    codes = recovery.issue(user)
+    codes = service.issue_recovery_codes(user)
     give_password(client, user)
     answer = client.get("/mfa/verify/")
     assert answer.status_code == 429

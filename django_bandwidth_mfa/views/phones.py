@@ -13,13 +13,14 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from .. import conf, recovery, sessions
+from .. import conf, sessions
 from ..conf import settings
 from ..decorators import lead_to_code
 from ..exceptions import LastPhone, MFAError, NoPhone
 from ..flows import EnrolFlow, Flow
 from ..forms import PhoneForm, PhoneNameForm
 from ..internal import numbers
+from ..internal.codes import recovery_codes
 from ..internal.login import policy
 from ..internal.phones import changes, suggestion
 from ..internal.phones.source import phone_source
@@ -69,7 +70,7 @@ class PhonesView(SignedInView):
             "kept_by_site": not phone_source().can_change,
             "must_stay": len(found) == 1 and policy.is_obliged(self.user),
             "recovery_codes_left": RecoveryCode.objects.left(self.user),
-            "few_recovery_codes": recovery.are_few(self.user),
+            "few_recovery_codes": recovery_codes.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
             "trust_days": settings.TRUST_DAYS,
             "done_url": destination(request),

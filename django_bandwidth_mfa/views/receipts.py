@@ -11,7 +11,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
-from .. import receipts
+from ..internal.codes import receipts
 
 # csrf_exempt: what posts here has no session, and the address's secret is what lets it in.
 PROTECTION: list[Any] = [login_not_required, transaction.non_atomic_requests, csrf_exempt]

@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from .. import recovery, sessions
+from .. import service, sessions
 from ..conf import settings
 from ..exceptions import MFAError
 from ..forms import RecoveryCodeForm
+from ..internal.codes import recovery_codes
 from ..models import RecoveryCode
 from ..redirects import destination, next_of
 from .base import FreshView
@@ -70,19 +71,19 @@ class RecoveryCodesView(FreshView):
     def get(self, request: HttpRequest) -> HttpResponse:
         # HEAD comes here too, from things that look ahead.
         if request.method == "GET" and sessions.pay_recovery_codes(request.session, self.user):
-            return self.show(recovery.issue(self.user, request=request))
+            return self.show(service.issue_recovery_codes(self.user, request=request))
         return self.show(())
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponse:
-        return self.show(recovery.issue(self.user, request=request))
+        return self.show(service.issue_recovery_codes(self.user, request=request))
 
     @sensitive_variables()
     def show(self, codes: Any) -> HttpResponse:
         context = {
             "codes": codes,
             "left": RecoveryCode.objects.left(self.user),
-            "few": recovery.are_few(self.user),
+            "few": recovery_codes.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
             "next": next_of(self.request),
             "done_url": destination(self.request),

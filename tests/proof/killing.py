@@ -117,12 +117,12 @@ class Person:
         """Come as far as the moment before ``action``."""
         from django.test import Client
 
-        from django_bandwidth_mfa import recovery
+        from django_bandwidth_mfa import service
         from tests.browsing import give_password
         from tests.conftest import make_user
 
         user = make_user(self.username, self.number)
-        recovery_code = recovery.issue(user)[0]
+        recovery_code = service.issue_recovery_codes(user)[0]
         client = Client()
         give_password(client, user)
         if action != "open the page":

@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.db import OperationalError, connection, connections
 from django.test import Client
 
-from django_bandwidth_mfa import recovery
+from django_bandwidth_mfa import service
 from django_bandwidth_mfa.models import Challenge, Counter, SpentCode
 from django_bandwidth_mfa.sessions import MARK
 
@@ -128,7 +128,7 @@ def test_an_hour_without_bandwidth_costs_nobody_anything(
     """Fails when an outage is counted: the user's five sends would be gone when it is over."""
     configure(BREAKER_FAILURES=5, BREAKER_SECONDS=30)
     user = make_user("ada", "+12025550142")
-    codes = recovery.issue(user)
+    codes = service.issue_recovery_codes(user)
     client, other = Client(), Client()
     with time_machine.travel(EPOCH, tick=False) as clock:
         bandwidth.fault(on="all", status=503)
@@ -208,7 +208,7 @@ def test_a_database_that_goes_away_at_any_query_is_told_and_leaves_no_half_made_
         give_password(client, user)
         if action != "page":
             client.get("/mfa/verify/")
-        recovery_code = recovery.issue(user)[0]
+        recovery_code = service.issue_recovery_codes(user)[0]
         cut = Cut(query)
         with connection.execute_wrapper(cut):
             if action == "page":

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.checks import Error
 from django.core.management import BaseCommand, CommandError
 
-from ... import conf, service
+from ... import conf
 from ...bandwidth import (
     BadRequest,
     BandwidthError,
@@ -21,6 +21,7 @@ from ...checks import check_settings
 from ...conf import settings
 from ...exceptions import NumberRefused
 from ...internal import numbers
+from ...internal.codes import provider
 
 SCOPE = "check"
 APPLICATIONS = {"sms": "MESSAGING_APPLICATION_ID", "voice": "VOICE_APPLICATION_ID"}
@@ -64,10 +65,10 @@ class Command(BaseCommand):
         what = f"{APPLICATIONS[channel]} ({channel})"
         try:
             # To our own number: if it counts as a wrong code, it counts against nobody.
-            valid = service.client().verify(
+            valid = provider.client().verify(
                 to=settings.FROM_NUMBER,
                 from_=settings.FROM_NUMBER,
-                application_id=service.application(channel),
+                application_id=provider.application(channel),
                 code="0" * settings.DIGITS,
                 digits=settings.DIGITS,
                 expiration_minutes=settings.EXPIRATION_MINUTES,
@@ -90,13 +91,13 @@ class Command(BaseCommand):
 
     def send(self, to: str) -> bool:
         channel = conf.channels()[0]
-        client = service.client()
+        client = provider.client()
         send = client.send_message if channel == "sms" else client.send_call
         try:
             found = send(
                 to=to,
                 from_=settings.FROM_NUMBER,
-                application_id=service.application(channel),
+                application_id=provider.application(channel),
                 message=settings.MESSAGE,
                 digits=settings.DIGITS,
                 scope=SCOPE,

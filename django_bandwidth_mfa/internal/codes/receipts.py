@@ -1,8 +1,8 @@
-"""Delivery receipts: what Bandwidth tells of a text message after it took it.
+"""Delivery receipts: Bandwidth says what became of a text message.
 
-They carry no signature; a secret of the site's own in the address (``RECEIPT_SECRET``) shows that
-whoever posts one was told the address by us.  Even so a receipt can do one thing only: say that a
-message was, or was not, delivered.
+Receipts carry no signature.  A secret of the site in the address (``RECEIPT_SECRET``) shows that
+the sender was told the address by us.  Even so a receipt can do one thing only: it says that a
+message was delivered, or was not.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.crypto import constant_time_compare
 
-from .conf import settings
-from .internal.notify import events
-from .models import Challenge, Delivery
+from ...conf import settings
+from ...models import Challenge, Delivery
+from ..notify import events
 
 PLATFORMS = ("NorthAmericaSMS", "GlobalSMS")
 DELIVERIES = {"message-delivered": Delivery.DELIVERED, "message-failed": Delivery.FAILED}
@@ -31,9 +31,9 @@ class NotAReceipt(ValueError):
 
 
 def callback_url(request: HttpRequest | None) -> str | None:
-    """Where Bandwidth is to post the receipt of a message that ``request`` asked for.
+    """Return the address for the receipt of a message that ``request`` asked for.
 
-    None: receipts are off, or there is no request to tell the site's address.
+    None if receipts are off, or if there is no request that tells the site's host.
     """
     if settings.RECEIPT_SECRET is None or request is None:
         return None
@@ -45,16 +45,19 @@ def callback_url(request: HttpRequest | None) -> str | None:
 
 
 def is_secret(given: str) -> bool:
-    """Whether ``given`` is ``RECEIPT_SECRET``; how long that takes does not tell how near it is."""
+    """Whether ``given`` is ``RECEIPT_SECRET``, compared in a time that tells nothing about it."""
     expected = settings.RECEIPT_SECRET
     return expected is not None and constant_time_compare(given, expected)
 
 
 def record(body: bytes) -> bool:
-    """Note what a receipt says.  Again and in any order: "delivered" is never taken back.
+    """Note what a receipt says.
 
+    Receipts may come twice and in any order; "delivered" is never taken back.
+
+    :param body: the body of the request.
     :returns: whether the message is one of ours.
-    :raises NotAReceipt: it is none.
+    :raises NotAReceipt: the body is no receipt.
     """
     message_id, delivery, error_code = _read(body)
     challenge = Challenge.objects.filter(provider_id=message_id, channel="sms").first()

@@ -1,0 +1,179 @@
+"""Bandwidth, as the settings describe it: its client, its circuit breaker, and its answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.utils.crypto import salted_hmac
+
+from ...bandwidth import BandwidthClient, BandwidthError, Breaker, TooManyRequests
+from ...conf import settings
+from ...exceptions import Limited, MFAError, ProviderUnavailable
+from ...models import Challenge
+from ..limits import rules
+
+# Seconds.  Bandwidth's 429 asks for them ("please wait 2 minutes") where it names no other figure.
+THROTTLE_SECONDS = 120
+
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Keeps one object for each configuration, so that its connections or its state are shared.
+
+    The key of a configuration is a digest: no dump of the registry shows a secret.  There is no
+    lock, which a fork could leave locked; of two objects that are made at once, one is kept.
+
+    :param make: makes the object from its configuration.  It must not open anything.
+    :param close: closes an object that is not kept any longer.
+    :param most: how many objects are kept; the oldest one goes first.
+    """
+
+    def __init__(
+        self,
+        make: Callable[..., T],
+        *,
+        close: Callable[[T], None] = lambda one: None,
+        most: int = 8,
+    ) -> None:
+        self._make = make
+        self._close = close
+        self._most = most
+        self._kept: dict[str, T] = {}
+
+    def get(self, **configuration: Any) -> T:
+        """Return the object of ``configuration``; make it if there is none yet."""
+        key = _digest(configuration)
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept.setdefault(key, self._make(**configuration))
+            for oldest in list(self._kept)[: -self._most]:
+                self._drop(oldest)
+        return found
+
+    def close(self) -> None:
+        """Forget every object, and close it."""
+        for key in list(self._kept):
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        dropped = self._kept.pop(key, None)
+        if dropped is not None:
+            self._close(dropped)
+
+
+def _digest(configuration: Mapping[str, Any]) -> str:
+    told = json.dumps(configuration, sort_keys=True, default=str)
+    return salted_hmac("bandwidth_mfa.provider", told, algorithm="sha256").hexdigest()
+
+
+clients = Registry(BandwidthClient, close=BandwidthClient.close)
+
+
+def _make_breaker(base_url: str, **configuration: Any) -> Breaker:
+    return Breaker(**configuration)
+
+
+breakers = Registry(_make_breaker)
+
+
+@receiver(setting_changed)
+def _forget_failures(*, setting: str, **kwargs: object) -> None:
+    """Forget the outages of a test when its settings go."""
+    if setting == "BANDWIDTH_MFA":
+        breakers.close()
+
+
+def client() -> BandwidthClient:
+    """Return the client of the settings in force, with its open connections."""
+    return clients.get(
+        account_id=settings.ACCOUNT_ID,
+        username=settings.USERNAME,
+        password=settings.PASSWORD,
+        client_id=settings.CLIENT_ID,
+        client_secret=settings.CLIENT_SECRET,
+        base_url=settings.BASE_URL,
+        token_url=settings.TOKEN_URL,
+        connect_timeout=settings.CONNECT_TIMEOUT,
+        read_timeout=settings.READ_TIMEOUT,
+        total_timeout=settings.TOTAL_TIMEOUT,
+    )
+
+
+def breaker() -> Breaker:
+    """Return the circuit breaker between this process and a Bandwidth that hangs."""
+    return breakers.get(
+        base_url=settings.BASE_URL,
+        failures=settings.BREAKER_FAILURES,
+        seconds=settings.BREAKER_SECONDS,
+        concurrent=settings.MAX_CONCURRENT_CALLS,
+    )
+
+
+def application(channel: str) -> str:
+    """Return the id of the application that codes of ``channel`` go through."""
+    found = settings.MESSAGING_APPLICATION_ID if channel == "sms" else settings.VOICE_APPLICATION_ID
+    return found or ""
+
+
+def send(challenge: Challenge, message: str, callback_url: str | None) -> str:
+    """Have Bandwidth send the code of ``challenge``.
+
+    :param callback_url: where the receipt of a text message goes; None for no receipt.
+    :returns: Bandwidth's id of the message or the call.
+    :raises BandwidthError: no code was accepted for sending.
+    """
+    with breaker().guard():
+        if challenge.channel == "voice":
+            return client().send_call(
+                to=challenge.number,
+                from_=challenge.from_number,
+                application_id=challenge.application_id,
+                message=message,
+                digits=challenge.digits,
+                scope=challenge.scope,
+            )
+        return client().send_message(
+            to=challenge.number,
+            from_=challenge.from_number,
+            application_id=challenge.application_id,
+            message=message,
+            digits=challenge.digits,
+            scope=challenge.scope,
+            callback_url=callback_url,
+        )
+
+
+def verify(challenge: Challenge, code: str) -> bool:
+    """Ask Bandwidth whether ``code`` is the code of ``challenge``.
+
+    :raises BandwidthError: Bandwidth did not say.
+    """
+    with breaker().guard():
+        return client().verify(
+            to=challenge.number,
+            from_=challenge.from_number,
+            application_id=challenge.application_id,
+            code=code,
+            digits=challenge.digits,
+            expiration_minutes=settings.EXPIRATION_MINUTES,
+            scope=challenge.scope,
+        )
+
+
+def as_mfa_error(error: BandwidthError, challenge: Challenge) -> MFAError:
+    """Return the error that the caller of :mod:`django_bandwidth_mfa.service` sees.
+
+    A 429 is a wait for the number, which all workers share.  A 429 of the token's address is about
+    the account, so no number waits for it.
+    """
+    if isinstance(error, TooManyRequests) and error.endpoint != "token":
+        wait = error.retry_after or THROTTLE_SECONDS
+        rules.hold(challenge.number, wait)
+        return Limited(wait)
+    return ProviderUnavailable(may_have_arrived=error.may_have_arrived)

@@ -1,0 +1,82 @@
+"""Spending a right code: a challenge passes once, and a code passes once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from ...exceptions import ChallengeUsed
+from ...models import Challenge, Phone, Purpose, SpentCode
+from ..limits import rules, store
+from ..notify import events
+from ..phones import changes
+
+# Bandwidth takes a code for this long at most (``expirationTimeInMinutes``).  What passed is
+# remembered for as long, even if EXPIRATION_MINUTES changes in between.
+LONGEST_CODE_LIFE = timedelta(minutes=15)
+
+
+class _Replayed(Exception):
+    """This code has passed for this number before."""
+
+
+def spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest | None) -> bool:
+    """Use up the challenge and its code.  Of concurrent right answers only one succeeds.
+
+    A code for a new phone confirms the phone in the same transaction.
+
+    :returns: False if the code has passed for this number before.
+    :raises ChallengeUsed: the challenge has passed, or its phone was confirmed otherwise.
+    """
+
+    def use_up() -> Phone | None:
+        # Counters before the challenge, as when a try is counted: in another order two
+        # transactions would wait for each other.
+        rules.clear(challenge.user)
+        if not Challenge.objects.filter(pk=challenge.pk, passed_at=None).update(passed_at=now):
+            raise ChallengeUsed
+        _use_up_code(challenge.number, code, now)
+        return _confirm_phone(challenge, now) if challenge.purpose == Purpose.ENROL else None
+
+    try:
+        replaced = store.counting(use_up)
+    except _Replayed:
+        events.code_replayed(challenge)
+        return False
+    challenge.passed_at = now
+    if replaced is not None:
+        events.phone_removed(replaced, request)
+    return True
+
+
+def _use_up_code(number: str, code: str, now: datetime) -> None:
+    spent = SpentCode(digest=digest(number, code), expires_at=now + LONGEST_CODE_LIFE)
+    try:
+        with transaction.atomic():
+            spent.save(force_insert=True)
+    except IntegrityError:
+        forgotten = SpentCode.objects.filter(digest=spent.digest, expires_at__lte=now)
+        if not forgotten.update(expires_at=spent.expires_at):
+            raise _Replayed from None
+
+
+def digest(number: str, code: str) -> str:
+    """Return the key of ``code`` for ``number`` in :class:`.SpentCode`.
+
+    It is keyed with ``SECRET_KEY``: six digits alone are no secret from somebody who can hash them
+    all.
+    """
+    told = f"{number} {code}"
+    return salted_hmac("bandwidth_mfa.spent_code", told, algorithm="sha256").hexdigest()
+
+
+def _confirm_phone(challenge: Challenge, now: datetime) -> Phone | None:
+    if challenge.phone is None:
+        raise ChallengeUsed
+    was_pending, replaced = changes.confirm(challenge.phone, now)
+    if not was_pending:
+        raise ChallengeUsed
+    return replaced

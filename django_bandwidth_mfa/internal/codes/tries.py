@@ -1,0 +1,108 @@
+"""Trying a code: read what was typed, count the try, ask Bandwidth."""
+
+from __future__ import annotations
+
+import re
+
+from django.db.models import Exists, F
+from django.http import HttpRequest
+from django.utils import timezone
+
+from ...bandwidth import BandwidthError
+from ...conf import settings
+from ...exceptions import ChallengeExpired, ChallengeUsed
+from ...models import Challenge, Purpose
+from ..limits import rules, store
+from ..notify import events
+from ..phones.source import phone_source
+from . import provider
+
+
+def normalise(code: str) -> str:
+    """Return ``code`` without spaces and hyphens.
+
+    So every way of typing a code is counted, compared and sent as the same code.
+    """
+    return re.sub(r"[\s-]+", "", code)
+
+
+def may_be(challenge: Challenge, code: str) -> bool:
+    """Whether ``code`` can be the code of ``challenge``: as many ASCII digits as were sent."""
+    return re.fullmatch(r"[0-9]+", code) is not None and len(code) == challenge.digits
+
+
+def count(challenge: Challenge) -> list[store.Taken]:
+    """Count one try, for the user and for the challenge; both or neither.
+
+    :raises ChallengeExpired: its time is over, or its phone is gone.
+    :raises ChallengeUsed: it passed already, or has no tries left.
+    :raises Limited: the user has to wait, or Bandwidth asked to leave the number alone.
+    :raises Locked: the user is locked.
+    :raises RuntimeError: a transaction is open.
+    """
+    # A phone in our table takes its challenges along when it goes.  A number that the site keeps
+    # cannot, so the site is asked whether it is still one of the user's.
+    if challenge.phone_id is None and not any(
+        phone.number == challenge.number for phone in phone_source().confirmed(challenge.user)
+    ):
+        raise ChallengeExpired
+    return store.counting(lambda: _take(challenge))
+
+
+def _take(challenge: Challenge) -> list[store.Taken]:
+    taken = [rules.take_failure(challenge.user)]
+    if challenge.purpose == Purpose.ENROL:
+        taken.append(rules.take_enrol_try(challenge.number))
+    now = timezone.now()
+    row = Challenge.objects.filter(pk=challenge.pk)
+    # The condition and the count are one UPDATE: of guesses at the same moment, no more than
+    # TRIES_PER_CHALLENGE reach Bandwidth.
+    open_ = row.filter(
+        ~Exists(rules.held(challenge.number)),
+        passed_at=None,
+        failure="",
+        expires_at__gt=now,
+        tries__lt=settings.TRIES_PER_CHALLENGE,
+    )
+    if not open_.update(tries=F("tries") + 1):
+        rules.refuse_held(challenge.number)
+        found = row.first()
+        if found is None or (found.passed_at is None and found.expires_at <= now):
+            raise ChallengeExpired
+        raise ChallengeUsed
+    return taken
+
+
+def ask(
+    challenge: Challenge, code: str, taken: list[store.Taken], request: HttpRequest | None
+) -> bool:
+    """Ask Bandwidth whether ``code`` is right.  A try that cannot have arrived is given back.
+
+    :raises MFAError: Bandwidth failed, or asks to wait.
+    """
+    try:
+        return provider.verify(challenge, code)
+    except BandwidthError as error:
+        if not error.may_have_arrived:
+            _give_back(challenge, taken)
+        events.verify_failed(challenge, error, request)
+        raise provider.as_mfa_error(error, challenge) from error
+
+
+def _give_back(challenge: Challenge, taken: list[store.Taken]) -> None:
+    def give_back() -> None:
+        store.give_back(taken)
+        Challenge.objects.filter(pk=challenge.pk, tries__gt=0).update(tries=F("tries") - 1)
+
+    store.counting(give_back)
+
+
+def tell_of_wrong_code(challenge: Challenge, request: HttpRequest | None) -> None:
+    """Tell that a code was wrong, and of the lock or the warning that follows from it."""
+    user = challenge.user
+    events.code_rejected(challenge, request)
+    failures = rules.failures(user)
+    if failures >= settings.FAILURES_BEFORE_LOCK:
+        events.locked_out(user, request)
+    if rules.look_like_guesses(user, failures):
+        events.wrong_codes(user, request)
