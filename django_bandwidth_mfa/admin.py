@@ -24,8 +24,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from . import trust
 from .internal.limits import rules
+from .internal.login import trusted_browsers
 from .internal.phones import changes
 from .internal.phones.source import phone_source
 from .internal.staff import status
@@ -114,7 +114,7 @@ class TrustedBrowserAdmin(Ledger):
     list_display = ("__str__", "user", "created_at", "last_used_at")
 
     def delete_model(self, request: HttpRequest, obj: TrustedBrowser) -> None:
-        trust.forget(obj.user, str(obj.pk), request=request)
+        trusted_browsers.forget(obj.user, str(obj.pk), request=request)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[TrustedBrowser]) -> None:
         for browser in queryset.select_related("user"):

@@ -11,11 +11,11 @@ class BandwidthMFAConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import sessions
         from .checks import check_deployment, check_settings, check_site
+        from .internal.login.first_factor import settle_login
         from .internal.notify import mail
 
-        user_logged_in.connect(sessions.settle_login, dispatch_uid="bandwidth_mfa.settle_login")
+        user_logged_in.connect(settle_login, dispatch_uid="bandwidth_mfa.settle_login")
         mail.connect()
         checks.register(check_settings, checks.Tags.security)
         checks.register(check_site, checks.Tags.security)

@@ -7,15 +7,13 @@ from functools import wraps
 from typing import Any, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from . import sessions
+from .internal.login.mark import note_offer_of_a_phone, was_offered_a_phone
+from .internal.login.redirects import redirect_to_second_factor, with_next
 from .internal.phones import suggestion
-from .internal.phones.source import phone_source
-from .redirects import login_url, with_next
-from .request import mfa_of
+from .request import mfa_of, visitor
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -61,12 +59,12 @@ def _needs_no_offer(request: HttpRequest) -> bool:
     return (
         request.method != "GET"
         or mfa_of(request).state != "exempt"
-        or not sessions.may_suggest(request.session)
+        or was_offered_a_phone(request.session)
     )
 
 
 def _offer(request: HttpRequest) -> HttpResponse | None:
-    sessions.has_suggested(request.session)
+    note_offer_of_a_phone(request.session)
     if not suggestion.may_suggest(request.user):
         return None
     return redirect(with_next("suggestion", request.get_full_path()))
@@ -102,15 +100,6 @@ def _guarded(
     return wrapped
 
 
-def lead_to_code(request: HttpRequest, here: str | None = None) -> HttpResponse:
-    """The redirect on which ``request``'s visitor becomes verified.
-
-    :param here: where they come back to; None: where they are.
-    """
-    here = here or request.get_full_path()
-    state = mfa_of(request).state
-    if state == "anonymous":
-        return redirect_to_login(here, login_url())
-    user = mfa_of(request).pending_user if state == "parked" else request.user
-    page = "verify" if phone_source().has_confirmed(user) else "phone_add"
-    return redirect(with_next(page, here))
+def lead_to_code(request: HttpRequest) -> HttpResponse:
+    """Return the redirect on which the visitor becomes verified, and then comes back."""
+    return redirect_to_second_factor(visitor(request), request.get_full_path())

@@ -16,14 +16,17 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from . import service, sessions
+from . import service
 from .backends import BandwidthMFABackend
 from .conf import settings
 from .exceptions import ChallengeExpired, Limited, NoPhone, NumberRefused
 from .internal.limits import rules
+from .internal.login.mark import owe_recovery_codes
+from .internal.login.parking import is_pending, parked, update_parked
+from .internal.login.redirects import next_of, next_or_default, with_next
+from .internal.login.second_factor import complete, is_signed_in
 from .internal.phones.source import phone_source
 from .models import Challenge, Phone, Purpose, RecoveryCode
-from .redirects import destination, next_of, with_next
 from .verification import Verification
 
 
@@ -64,7 +67,7 @@ class Flow:
 
     @property
     def is_parked(self) -> bool:
-        return sessions.parked(self.request.session) is not None
+        return parked(self.request.session) is not None
 
     @property
     def next(self) -> str:
@@ -127,18 +130,18 @@ class Flow:
         # that was given to park this login must still be the user's.
         # It may have ended while Bandwidth was asked: then there is no login to mark.
         session = self.request.session
-        is_good = sessions.is_pending if self.began_parked else sessions.is_signed_in
+        is_good = is_pending if self.began_parked else is_signed_in
         if user.pk != self.user.pk or not is_good(session, user):
             raise ChallengeExpired
         destination = self.destination()
-        sessions.complete(self.request, user, verification)
+        complete(self.request, user, verification)
         self.has_passed = True
         return destination
 
     def destination(self) -> str:
         """Where a right code leads."""
-        record = sessions.parked(self.request.session)
-        return (record.next if record else "") or destination(self.request)
+        record = parked(self.request.session)
+        return (record.next if record else "") or next_or_default(self.request)
 
 
 class LoginFlow(Flow):
@@ -151,10 +154,10 @@ class LoginFlow(Flow):
 
         A code that is still alive will do, so that logging in again sends nothing.
         """
-        record = sessions.parked(self.request.session)
+        record = parked(self.request.session)
         if record is None or not record.owes_send:
             return
-        sessions.update_parked(self.request.session, owes_send=False)
+        update_parked(self.request.session, owes_send=False)
         if self.challenge is None:
             self.send()
 
@@ -204,7 +207,7 @@ class EnrolFlow(Flow):
         destination = super().verify(code)
         if destination is None or not is_first or not settings.RECOVERY_CODES:
             return destination
-        sessions.owe_recovery_codes(self.request.session, self.user)
+        owe_recovery_codes(self.request.session, self.user)
         return with_next("recovery_codes", destination)
 
     def resend(self, channel: str | None) -> Challenge:

@@ -327,7 +327,7 @@ def _trusted_since() -> datetime:
 
 
 class TrustedBrowser(models.Model):
-    """A browser that its user asked us to remember; :mod:`django_bandwidth_mfa.trust` writes it.
+    """A browser in which its user is not asked for a code.
 
     .. attribute:: digest
 

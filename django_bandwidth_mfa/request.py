@@ -9,8 +9,8 @@ from typing import Any, Literal
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
-from . import sessions
-from .sessions import Mark
+from .internal.login.mark import Mark, read_mark
+from .internal.login.parking import PARKED, pending_user
 
 __all__ = ["MFAHttpRequest", "RequestMFA", "State"]
 
@@ -41,20 +41,20 @@ class RequestMFA:
         """
         # The user first: the look at the user may be what parks the session.
         user = self._request.user
-        if sessions.PARKED in self._request.session:
+        if PARKED in self._request.session:
             return "parked" if self.pending_user is not None else "anonymous"
         if not user.is_authenticated:
             return "anonymous"
-        mark = sessions.read_mark(self._request.session, user)
+        mark = read_mark(self._request.session, user)
         return "exempt" if mark is None else mark.state
 
     @property
     def pending_user(self) -> Any | None:
         """The user who has given the password and owes a code; None in every other state."""
         if "_pending_user" not in self.__dict__:
-            self._pending_user = sessions.pending_user(self._request.session)
+            self._pending_user = pending_user(self._request.session)
         # The login may have been completed, or left, since the user was loaded.
-        return self._pending_user if sessions.PARKED in self._request.session else None
+        return self._pending_user if PARKED in self._request.session else None
 
     @property
     def verified_at(self) -> datetime | None:
@@ -88,7 +88,7 @@ class RequestMFA:
     def _verified_mark(self) -> Mark | None:
         if self.state != "verified":
             return None
-        return sessions.read_mark(self._request.session, self._request.user)
+        return read_mark(self._request.session, self._request.user)
 
 
 class MFAHttpRequest(HttpRequest):
@@ -112,3 +112,12 @@ def mfa_of(request: HttpRequest) -> RequestMFA:
     if mfa is None:
         raise ImproperlyConfigured("BandwidthMFAMiddleware must be in MIDDLEWARE.")
     return mfa
+
+
+def visitor(request: HttpRequest) -> Any | None:
+    """Return who has given a password at least: the pending user, or the signed-in one."""
+    mfa = mfa_of(request)
+    state = mfa.state
+    if state == "anonymous":
+        return None
+    return mfa.pending_user if state == "parked" else request.user

@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .internal.codes import recovery_codes, sending, spending, tries
+from .internal.login.mark import outlive
 from .internal.notify import events
 from .models import Challenge, Phone, SecondFactor
 from .verification import Verification
@@ -128,11 +129,9 @@ def end_sessions(user: Any, *, keep: HttpRequest | None = None) -> None:
 
     :param keep: a request whose session stays signed in, as "sign out everywhere else" needs.
     """
-    from . import sessions
-
     before = SecondFactor.objects.end_sessions(user)
     if keep is not None:
-        sessions.outlive(keep.session, user, before)
+        outlive(keep.session, user, before)
     events.signed_out_others(user, keep)
 
 
@@ -144,8 +143,6 @@ def require_new_code(user: Any, *, keep: HttpRequest | None = None) -> None:
 
     :param keep: a request whose session stays verified.
     """
-    from . import sessions
-
     before = SecondFactor.objects.require_new_code(user)
     if keep is not None:
-        sessions.outlive(keep.session, user, before)
+        outlive(keep.session, user, before)

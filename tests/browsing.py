@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django_bandwidth_mfa.sessions import AUTH_KEYS, PARKED
+from django_bandwidth_mfa.internal.login.parking import AUTH_KEYS, PARKED
 
 from .conftest import PASSWORD
 

@@ -9,7 +9,8 @@ from asgiref.sync import async_to_sync
 from django.test import Client
 
 from django_bandwidth_mfa.asgi import MFAMiddleware
-from django_bandwidth_mfa.sessions import MARK, PARKED
+from django_bandwidth_mfa.internal.login.mark import MARK
+from django_bandwidth_mfa.internal.login.parking import PARKED
 
 from .browsing import sign_in
 

@@ -25,10 +25,13 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from django_bandwidth_mfa import sessions, signals
+from django_bandwidth_mfa import signals
+from django_bandwidth_mfa.internal.login.first_factor import settle_login
+from django_bandwidth_mfa.internal.login.mark import MARK, outlive, read_mark
+from django_bandwidth_mfa.internal.login.parking import AUTH_KEYS, PARKED, park
+from django_bandwidth_mfa.internal.login.recheck import is_settled, recheck
 from django_bandwidth_mfa.models import Phone, SecondFactor
 from django_bandwidth_mfa.request import RequestMFA
-from django_bandwidth_mfa.sessions import AUTH_KEYS, MARK, PARKED
 from django_bandwidth_mfa.verification import Verification
 
 from .browsing import assert_shut, give_password, sign_in, state
@@ -329,7 +332,7 @@ def test_a_user_whom_a_middleware_set_is_nobody_only_while_that_user_is_parked(
     give_password(client, user)
     session = client.session
     someone = user if backend_user == "the parked one" else make_user("bob", "+12025550188")
-    judged = sessions.judge(session, someone, None)
+    judged = recheck(session, someone, None)
     assert judged.is_anonymous is (someone is user)
 
 
@@ -640,14 +643,14 @@ def three(db: None) -> list[Any]:
 @pytest.mark.parametrize("whose", [0, 1, 2])
 def test_a_mark_is_its_own_users_only(three: list[Any], whose: int) -> None:
     session = session_of(three[1], {"user": str(three[whose].pk)})
-    assert (sessions.read_mark(session, three[1]) is not None) is (whose == 1)
+    assert (read_mark(session, three[1]) is not None) is (whose == 1)
 
 
 @pytest.mark.parametrize("whose", [0, 1, 2])
 def test_a_parked_session_makes_nobody_of_its_own_user_only(three: list[Any], whose: int) -> None:
     session = session_of(three[1])
-    sessions.park(session)
-    judged = sessions.judge(session, three[whose], None)
+    park(session)
+    judged = recheck(session, three[whose], None)
     assert judged.is_anonymous is (whose == 1)
 
 
@@ -658,7 +661,7 @@ def test_a_verification_lets_in_its_own_user_only(three: list[Any], rf: Any, who
     user.mfa_verification = Verification(three[whose], "sms", verified_at=timezone.now())
     session = session_of(user)
     request = request_with(rf, session, user)
-    sessions.settle_login(None, request, user)
+    settle_login(None, request, user)
     assert (MARK in session) is (whose == 1)
     assert (PARKED in session) is (whose != 1)
 
@@ -682,13 +685,13 @@ def test_max_age_takes_every_method_but_a_trusted_browser(user: Any, rf: Any, me
 def test_a_mark_is_asked_about_again_when_its_seconds_are_over(user: Any, state: str) -> None:
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         session = session_of(user, {"state": state})
-        assert sessions.is_settled(session, user)
+        assert is_settled(session, user)
         clock.shift(299)
-        assert sessions.is_settled(session, user)
+        assert is_settled(session, user)
         clock.shift(1)
-        assert not sessions.is_settled(session, user)
+        assert not is_settled(session, user)
         clock.shift(-301)
-        assert not sessions.is_settled(session, user)
+        assert not is_settled(session, user)
 
 
 def test_asked_each_time_a_verified_session_is_not_written_each_time(
@@ -699,10 +702,10 @@ def test_asked_each_time_a_verified_session_is_not_written_each_time(
         before = dict(session[MARK])
         clock.shift(1000)
         configure(RECHECK_SECONDS=0)
-        assert sessions.judge(session, user, None) is user
+        assert recheck(session, user, None) is user
         assert session[MARK] == before
         configure(RECHECK_SECONDS=300)
-        assert sessions.judge(session, user, None) is user
+        assert recheck(session, user, None) is user
         assert session[MARK].items() >= (before | {"checked": time.time()}).items()
 
 
@@ -803,7 +806,7 @@ def test_a_session_that_was_ended_does_not_outlive_another_end(user: Any, moment
         session = session_of(user, {})
         clock.shift(1)
         before = dict(session[MARK])
-        sessions.outlive(session, user, SecondFactor(**{moment: timezone.now()}))
+        outlive(session, user, SecondFactor(**{moment: timezone.now()}))
         assert session[MARK] == before
-        sessions.outlive(session, user, SecondFactor())
+        outlive(session, user, SecondFactor())
         assert session[MARK]["kept"] == time.time()

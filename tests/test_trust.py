@@ -9,7 +9,8 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from django_bandwidth_mfa import service, signals, trust
+from django_bandwidth_mfa import service, signals
+from django_bandwidth_mfa.internal.login import trusted_browsers
 from django_bandwidth_mfa.internal.notify.user_agents import describe
 from django_bandwidth_mfa.internal.phones import changes
 from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
@@ -89,7 +90,7 @@ def test_the_cookie_is_as_safe_as_cookies_get(client: Client, user: Any, bandwid
     assert cookie["max-age"] == 30 * 86_400
     assert len(cookie.value) >= 43
     browser = TrustedBrowser.objects.get()
-    assert browser.digest == trust.digest(cookie.value)
+    assert browser.digest == trusted_browsers.digest(cookie.value)
 
 
 @pytest.mark.parametrize("data", [{}, {"trust": "on"}], ids=["unticked", "a wrong code"])
@@ -188,7 +189,7 @@ def test_changes_of_the_second_factor_void_it(
     elif change == "sign out":
         service.end_sessions(user)
     else:
-        assert trust.forget(user) == 1
+        assert trusted_browsers.forget(user) == 1
     assert_not_trusted(trusted, user)
 
 
@@ -199,14 +200,14 @@ def test_another_users_cookie_is_worth_nothing(trusted: Client, user: Any, bandw
     other = make_user("bob", OTHER_NUMBER)
     other.password = user.password
     other.save()
-    value = trusted.cookies[trust.cookie_name(user)].value
-    trusted.cookies[trust.cookie_name(other)] = value
+    value = trusted.cookies[trusted_browsers.cookie_name(user)].value
+    trusted.cookies[trusted_browsers.cookie_name(other)] = value
     assert_not_trusted(trusted, other)
 
 
 @pytest.mark.parametrize("value", ["", "x", "é", "a" * 5000, '"', "\x00"])
 def test_a_cookie_of_nonsense_is_worth_nothing(client: Client, user: Any, value: str) -> None:
-    client.cookies[trust.cookie_name(user)] = value
+    client.cookies[trusted_browsers.cookie_name(user)] = value
     assert_not_trusted(client, user)
 
 

@@ -20,16 +20,16 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
-from .. import conf, middleware
+from .. import conf
 from ..conf import settings
-from ..decorators import lead_to_code
 from ..exceptions import Limited, MFAError
 from ..flows import Flow
 from ..forms import CodeForm
+from ..internal.login.recheck import recheck_request
+from ..internal.login.redirects import login_url, next_of, redirect_to_second_factor
 from ..internal.notify import events
-from ..redirects import login_url, next_of
 from ..reporting import NoVariables
-from ..request import mfa_of
+from ..request import mfa_of, visitor
 
 # Seconds.  Whatever opens later logins, a new phone or new recovery codes, takes a code this fresh.
 STEP_UP_SECONDS = 300
@@ -86,7 +86,7 @@ class MFAView(View):
     @property
     def user(self) -> Any:
         """Who the page is for: the parked login's user, or the signed-in one."""
-        return mfa_of(self.request).pending_user or self.request.user
+        return visitor(self.request)
 
     def page(self, form: Form, *, status: int = 200, **context: Any) -> HttpResponse:
         return render(self.request, self.template_name, {"form": form, **context}, status=status)
@@ -119,20 +119,22 @@ class MFAView(View):
         }
 
 
-def judge_anew(request: HttpRequest) -> None:
-    """Ask about the session without waiting for ``RECHECK_SECONDS``: one that its user has ended
-    must not use what is left of them to stay for good."""
-    middleware.judge(request, request.user, anew=True)
+def recheck_now(request: HttpRequest) -> None:
+    """Ask about the session at once, however young its mark is.
+
+    A session that its user has ended must not use the rest of ``RECHECK_SECONDS`` to stay for good.
+    """
+    recheck_request(request, request.user, anew=True)
 
 
 class SignedInView(MFAView):
     """A page for someone who is signed in: a parked login is sent to its code first."""
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
-        judge_anew(request)
+        recheck_now(request)
         answer = super().turn_away(request)
         if answer is None and mfa_of(request).state == "parked":
-            return lead_to_code(request, self.here())
+            return redirect_to_second_factor(visitor(request), self.here())
         return answer
 
     def here(self) -> str:
@@ -146,7 +148,7 @@ class FreshView(SignedInView):
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         answer = super().turn_away(request)
         if answer is None and not mfa_of(request).is_verified(STEP_UP_SECONDS):
-            return lead_to_code(request, self.here())
+            return redirect_to_second_factor(visitor(request), self.here())
         return answer
 
 

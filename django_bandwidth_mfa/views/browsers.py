@@ -10,8 +10,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import ngettext
 
-from .. import service, trust
+from .. import service
 from ..conf import settings
+from ..internal.login import trusted_browsers
 from ..models import TrustedBrowser
 from .base import SignedInView
 
@@ -26,13 +27,13 @@ class BrowsersView(SignedInView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         browsers = list(TrustedBrowser.objects.valid(self.user).select_related("user"))
-        rows = [(browser, trust.is_this(browser, request)) for browser in browsers]
+        rows = [(browser, trusted_browsers.is_this(browser, request)) for browser in browsers]
         context = {"rows": rows, "days": settings.TRUST_DAYS}
         return render(request, self.template_name, context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         which = None if "all" in request.POST else request.POST.get("browser", "")
-        many = trust.forget(self.user, which, request=request)
+        many = trusted_browsers.forget(self.user, which, request=request)
         if many:
             said = ngettext(
                 "%(many)d browser is no longer trusted.",

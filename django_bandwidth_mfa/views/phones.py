@@ -13,21 +13,21 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from .. import conf, sessions
+from .. import conf
 from ..conf import settings
-from ..decorators import lead_to_code
 from ..exceptions import LastPhone, MFAError, NoPhone
 from ..flows import EnrolFlow, Flow
 from ..forms import PhoneForm, PhoneNameForm
 from ..internal import numbers
 from ..internal.codes import recovery_codes
 from ..internal.login import policy
+from ..internal.login.mark import outlive
+from ..internal.login.redirects import next_of, next_or_default, redirect_to_second_factor
 from ..internal.phones import changes, suggestion
 from ..internal.phones.source import phone_source
 from ..models import Phone, RecoveryCode
-from ..redirects import destination, next_of
 from ..request import mfa_of
-from .base import STEP_UP_SECONDS, FreshView, MFAView, SignedInView, code_form, judge_anew
+from .base import STEP_UP_SECONDS, FreshView, MFAView, SignedInView, code_form, recheck_now
 from .verify import to_page, try_code
 
 
@@ -73,7 +73,7 @@ class PhonesView(SignedInView):
             "few_recovery_codes": recovery_codes.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
             "trust_days": settings.TRUST_DAYS,
-            "done_url": destination(request),
+            "done_url": next_or_default(request),
         }
         return render(request, self.template_name, context)
 
@@ -84,14 +84,14 @@ class EnrolView(MFAView):
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         if not phone_source().can_change:
             return kept_by_site(request)
-        judge_anew(request)
+        recheck_now(request)
         answer = super().turn_away(request)
         if answer is None and self.flow().phones:
             if self.flow().is_parked:
                 # Someone with the password alone must not replace the phone they cannot answer.
                 return to_page("verify", self.flow())
             if not mfa_of(request).is_verified(STEP_UP_SECONDS):
-                return lead_to_code(request)
+                return redirect_to_second_factor(self.user, request.get_full_path())
         return answer
 
     def flow(self) -> EnrolFlow:
@@ -219,7 +219,7 @@ class PhoneRemoveView(ChangeView):
             before = changes.remove(phone, must_stay=owes_code, request=request)
         except LastPhone as error:
             return self.ask(request, phone, str(error))
-        sessions.outlive(request.session, self.user, before)
+        outlive(request.session, self.user, before)
         said = _("The phone %(number)s is removed.") % {"number": phone.masked}
         messages.success(request, said, fail_silently=True)
         return redirect(phones_url(changed=True))
@@ -242,9 +242,9 @@ class SuggestionView(SignedInView):
     template_name = "bandwidth_mfa/suggestion.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        context = {"next": next_of(request), "done_url": destination(request)}
+        context = {"next": next_of(request), "done_url": next_or_default(request)}
         return render(request, self.template_name, context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         suggestion.decline(self.user)
-        return HttpResponseRedirect(destination(request))
+        return HttpResponseRedirect(next_or_default(request))

@@ -11,13 +11,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from .. import service, sessions
+from .. import service
 from ..conf import settings
 from ..exceptions import MFAError
 from ..forms import RecoveryCodeForm
 from ..internal.codes import recovery_codes
+from ..internal.login.mark import take_owed_recovery_codes
+from ..internal.login.redirects import next_of, next_or_default
 from ..models import RecoveryCode
-from ..redirects import destination, next_of
 from .base import FreshView
 from .verify import CodeView
 
@@ -70,7 +71,7 @@ class RecoveryCodesView(FreshView):
     @sensitive_variables()
     def get(self, request: HttpRequest) -> HttpResponse:
         # HEAD comes here too, from things that look ahead.
-        if request.method == "GET" and sessions.pay_recovery_codes(request.session, self.user):
+        if request.method == "GET" and take_owed_recovery_codes(request.session, self.user):
             return self.show(service.issue_recovery_codes(self.user, request=request))
         return self.show(())
 
@@ -86,6 +87,6 @@ class RecoveryCodesView(FreshView):
             "few": recovery_codes.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
             "next": next_of(self.request),
-            "done_url": destination(self.request),
+            "done_url": next_or_default(self.request),
         }
         return render(self.request, self.template_name, context)

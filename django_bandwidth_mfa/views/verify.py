@@ -9,11 +9,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, resolve_url
 from django.utils.translation import gettext as _
 
-from .. import conf, trust
+from .. import conf
 from ..conf import settings
 from ..exceptions import MFAError, NoPhone
 from ..flows import Flow, LoginFlow, StepUpFlow
-from ..redirects import login_url, with_next
+from ..internal.login import trusted_browsers
+from ..internal.login.redirects import login_url, with_next
 from ..request import mfa_of
 from .base import MFAView, code_form
 
@@ -74,7 +75,7 @@ class VerifyView(CodeView):
         asked = isinstance(flow, LoginFlow) and "trust" in request.POST
         answer = try_code(self, flow)
         if asked and flow.has_passed:
-            trust.remember(request, answer, flow.user)
+            trusted_browsers.remember(request, answer, flow.user)
         return answer
 
 

@@ -41,7 +41,7 @@ for n, number in enumerate({numbers!r}):
 
 AGE_SESSION = """
 from django.contrib.sessions.backends.db import SessionStore
-from django_bandwidth_mfa.sessions import MARK
+from django_bandwidth_mfa.internal.login.mark import MARK
 
 session = SessionStore({key!r})
 session[MARK] = {{**session[MARK], "at": session[MARK]["at"] - {seconds!r}}}

@@ -224,7 +224,8 @@ class Person:
         from django.contrib.auth import SESSION_KEY
         from django.contrib.sessions.models import Session
 
-        from django_bandwidth_mfa.sessions import MARK, PARKED
+        from django_bandwidth_mfa.internal.login.mark import MARK
+        from django_bandwidth_mfa.internal.login.parking import PARKED
 
         found = []
         for session in Session.objects.all():

@@ -16,8 +16,8 @@ from django.db import OperationalError, connection, connections
 from django.test import Client
 
 from django_bandwidth_mfa import service
+from django_bandwidth_mfa.internal.login.mark import MARK
 from django_bandwidth_mfa.models import Challenge, Counter, SpentCode
-from django_bandwidth_mfa.sessions import MARK
 
 from ..browsing import assert_shut, give_password, state
 from ..conftest import make_user

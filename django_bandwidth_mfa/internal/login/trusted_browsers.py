@@ -1,8 +1,9 @@
-"""Trusted browsers: a cookie that stands in for the code at a login, for ``TRUST_DAYS``.
+"""Trusted browsers: a cookie that replaces the code at a login, for ``TRUST_DAYS``.
 
-The cookie holds 256 random bits; the database, their SHA-256.  It counts for the user who asked for
-it, for as long as the password stays the same, and not after a phone went or staff stepped in
-(:mod:`.lifecycle`).  It is a convenience, no proof of the moment: ``max_age`` never accepts it.
+The cookie holds 256 random bits, and the database their SHA-256.  It counts for the user who asked
+for it, as long as the password stays the same.  It ends when a phone is removed and when staff
+reset the second factor.  It is a convenience and proves nothing about this moment: ``max_age``
+never accepts it.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from .conf import settings
-from .internal.notify import events, user_agents
-from .models import TrustedBrowser, auth_hashes
+from ...conf import settings
+from ...models import TrustedBrowser, auth_hashes
+from ..notify import events, user_agents
 
 # The prefix has browsers refuse a cookie that another subdomain, or plain HTTP, tries to plant.
 COOKIE = "__Host-bandwidth-mfa-trust"
 
 
 def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
-    """Trust the browser of ``request``, by a cookie on ``response``; nothing where it is off."""
+    """Trust the browser of ``request``, by a cookie on ``response``.
+
+    While ``TRUST_DAYS`` is 0 nothing happens.
+    """
     if not settings.TRUST_DAYS:
         return
     token = secrets.token_urlsafe(32)
@@ -48,7 +52,7 @@ def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
 
 
 def recognise(request: HttpRequest, user: Any) -> bool:
-    """Whether ``user`` trusts the browser of ``request``, whose password was right just now."""
+    """Whether ``user``, whose password was right just now, trusts the browser of ``request``."""
     if not settings.TRUST_DAYS or cookie_name(user) not in request.COOKIES:
         return False
     # One UPDATE, so that a browser forgotten at the same moment is not let in.
@@ -60,7 +64,11 @@ def recognise(request: HttpRequest, user: Any) -> bool:
 
 
 def forget(user: Any, pk: str | None = None, *, request: HttpRequest | None = None) -> int:
-    """Void one of ``user``'s trusted browsers, or all of them; how many there were."""
+    """Trust one browser of ``user`` no more, or none of them.
+
+    :param pk: the primary key of the one browser; None for all of them.
+    :returns: how many browsers were trusted until now.
+    """
     browsers = TrustedBrowser.objects.filter(user=user)
     if pk is not None:
         if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
@@ -78,11 +86,15 @@ def is_this(browser: TrustedBrowser, request: HttpRequest) -> bool:
 
 
 def cookie_name(user: Any) -> str:
-    """One for each user, so that two people at one browser do not undo each other's choice."""
+    """Return the name of the cookie of ``user``.
+
+    Each user has one, so that two people at one browser do not undo each other's choice.
+    """
     return f"{COOKIE}-{digest(str(user.pk))[:12]}"
 
 
 def digest(token: str) -> str:
+    """Return what the database keeps of a token."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 

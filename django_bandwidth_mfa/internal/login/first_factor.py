@@ -1,0 +1,70 @@
+"""After the password: is the login complete, or is it parked?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY
+from django.utils import timezone
+
+from ... import signals
+from ...verification import Verification
+from . import policy, trusted_browsers
+from .mark import mark_exempt, mark_verified, read_mark
+from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, park
+from .records import read_record
+
+
+def settle_login(sender: object, request: Any, user: Any, **kwargs: object) -> None:
+    """Receive ``user_logged_in``: complete a login that owes no code, and park any other.
+
+    A login that wrote no session (that of a token, for instance) is not touched.
+    """
+    session = getattr(request, "session", None)
+    if session is None or SESSION_KEY not in session:
+        return
+    earlier = read_record(session, PARKED, Parked)
+    if earlier is not None and earlier.user != session[SESSION_KEY]:
+        # Django empties a session that changes hands only if its own key is in it.  Here it was
+        # parked, and what the first user's session held must not reach the second user.
+        kept = {key: session[key] for key in AUTH_KEYS if key in session}
+        session.flush()
+        session.update(kept)
+    # Taken off the user: it stands for this one login, not for a later login of the same object.
+    verification = user.__dict__.pop("mfa_verification", None)
+    if verification and verification.user.pk == user.pk:
+        session.pop(PARKED, None)
+        mark_verified(session, user, verification)
+        _complete(request, user, verification.method)
+        return
+
+    mark = read_mark(session, user)
+    if mark is not None and mark.state == "verified":
+        # The password was given again inside a session that has shown both factors already.
+        _complete(request, user, mark.method)
+        return
+    try:
+        owes_code = policy.owes_code(request, user)
+        is_trusted = owes_code and trusted_browsers.recognise(request, user)
+    except BaseException:
+        # The answer to this error, a 404 for instance, may save the session.  It lets nobody in.
+        for key in AUTH_KEYS:
+            session.pop(key, None)
+        raise
+    if not owes_code:
+        session.pop(PARKED, None)
+        mark_exempt(session, user)
+        _complete(request, user, None)
+    elif is_trusted:
+        session.pop(PARKED, None)
+        by_browser = Verification(user, "trusted_browser", verified_at=timezone.now())
+        mark_verified(session, user, by_browser)
+        _complete(request, user, by_browser.method)
+    else:
+        park(session)
+        request.META[JUST_PARKED] = True
+
+
+def _complete(request: Any, user: Any, method: str | None) -> None:
+    """Tell that the login owes nothing any more."""
+    signals.login_completed.send_robust(type(user), user=user, request=request, method=method)

@@ -1,0 +1,100 @@
+"""The mark of a logged-in session: whether a second factor passed, when, and how."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from django.contrib.sessions.backends.base import SessionBase
+
+from ...models import SecondFactor
+from ...verification import Verification
+from .records import read_record
+
+MARK = "_bandwidth_mfa_mark"
+SUGGESTED = "_bandwidth_mfa_suggested"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a logged-in session has shown.  It names its user, and is void for any other.
+
+    Moments are seconds since the epoch.  ``at`` is when the session was verified, or found exempt.
+    ``checked`` is when the database last confirmed it.  ``kept`` is when this session ended the
+    other sessions of its user.  ``phone`` is the phone that the code went to
+    (:attr:`~django_bandwidth_mfa.models.Phone.choice`), if it went to one.
+    ``owes_recovery_codes`` says that a first phone was confirmed here, and that no recovery codes
+    have been shown yet.
+    """
+
+    user: str
+    state: Literal["exempt", "verified"]
+    at: float
+    checked: float
+    method: str | None = None
+    phone: str | None = None
+    kept: float = 0
+    owes_recovery_codes: bool = False
+
+    def is_older_than(self, moment: datetime | None) -> bool:
+        """Whether a session that has to be newer than ``moment`` has ended."""
+        return moment is not None and max(self.at, self.kept) < moment.timestamp()
+
+
+def read_mark(session: SessionBase, user: Any) -> Mark | None:
+    """Return the mark of the session, if it is ``user``'s."""
+    mark = read_record(session, MARK, Mark)
+    return mark if mark is not None and mark.user == str(user.pk) else None
+
+
+def mark_verified(session: SessionBase, user: Any, verification: Verification) -> None:
+    """Note that a second factor of ``user`` passed in this session."""
+    now = time.time()
+    mark = Mark(str(user.pk), "verified", now, now, verification.method, verification.phone)
+    session[MARK] = asdict(mark)
+
+
+def mark_exempt(session: SessionBase, user: Any) -> None:
+    """Note that ``user`` owes no code."""
+    now = time.time()
+    session[MARK] = asdict(Mark(str(user.pk), "exempt", now, now))
+
+
+def outlive(session: SessionBase, user: Any, before: SecondFactor) -> None:
+    """Keep this session, which has just ended the other sessions of ``user``.
+
+    :param before: the row as it was until then.  A session that it had ended does not save itself.
+    """
+    mark = read_mark(session, user)
+    if mark is not None and not any(
+        mark.is_older_than(moment) for moment in (before.verified_since, before.signed_in_since)
+    ):
+        session[MARK] = asdict(mark) | {"kept": time.time()}
+
+
+def owe_recovery_codes(session: SessionBase, user: Any) -> None:
+    """Have the next page that shows recovery codes make a set."""
+    mark = read_mark(session, user)
+    if mark is not None:
+        session[MARK] = asdict(mark) | {"owes_recovery_codes": True}
+
+
+def take_owed_recovery_codes(session: SessionBase, user: Any) -> bool:
+    """Whether a set of recovery codes is owed; it is not owed any more afterwards."""
+    mark = read_mark(session, user)
+    if mark is None or not mark.owes_recovery_codes:
+        return False
+    session[MARK] = asdict(mark) | {"owes_recovery_codes": False}
+    return True
+
+
+def was_offered_a_phone(session: SessionBase) -> bool:
+    """Whether this session has seen the offer to add a phone."""
+    return SUGGESTED in session
+
+
+def note_offer_of_a_phone(session: SessionBase) -> None:
+    """Offer no phone again in this session."""
+    session[SUGGESTED] = True

@@ -1,0 +1,127 @@
+"""Parked logins: the first factor passed, and a code is owed.
+
+Django's own keys (``_auth_user_id``, ``_auth_user_backend``, ``_auth_user_hash``) are moved under
+:data:`PARKED`.  So ``login_required``, the admin, REST framework, Channels, and everything else
+that reads the session find an anonymous visitor.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user_model,
+    load_backend,
+)
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import ValidationError
+from django.utils.crypto import constant_time_compare
+
+from ...conf import settings
+from ...models import auth_hashes
+from .mark import MARK
+from .records import read_record
+
+PARKED = "_bandwidth_mfa_parked"
+
+AUTH_KEYS = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
+
+# A key of request.META: the login view of this very request parked its session.
+JUST_PARKED = "bandwidth_mfa.just_parked"
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A login that owes a code.
+
+    ``user``, ``backend`` and ``hash`` are Django's own values.  ``at`` is when the first factor
+    passed, in seconds since the epoch.  ``next`` is where the login view meant to go.
+    ``owes_send`` says that no code has been sent for this login yet.
+    """
+
+    user: str
+    backend: str
+    hash: str
+    at: float
+    next: str = ""
+    owes_send: bool = True
+
+
+def park(session: SessionBase) -> None:
+    """Move Django's keys aside.
+
+    A login of the same user that is parked already keeps its place in the process.  So another
+    right password sends nothing again.
+    """
+    record = Parked(
+        user=session.pop(SESSION_KEY),
+        backend=session.pop(BACKEND_SESSION_KEY),
+        hash=session.pop(HASH_SESSION_KEY, ""),
+        at=time.time(),
+    )
+    session.pop(MARK, None)
+    earlier = parked(session)
+    if earlier is not None and (earlier.user, earlier.hash) == (record.user, record.hash):
+        record = Parked(**{**asdict(record), "next": earlier.next, "owes_send": earlier.owes_send})
+    session[PARKED] = asdict(record)
+
+
+def parked(session: SessionBase) -> Parked | None:
+    """Return the login that is parked here, unless it is older than ``LOGIN_SECONDS``."""
+    record = read_record(session, PARKED, Parked)
+    if record is None or not 0 <= time.time() - record.at < settings.LOGIN_SECONDS:
+        return None
+    return record
+
+
+def update_parked(session: SessionBase, **changes: Any) -> None:
+    """Change ``next`` or ``owes_send`` of the parked login, if there is one."""
+    record = parked(session)
+    if record is not None:
+        session[PARKED] = asdict(record) | changes
+
+
+def pending_user(session: SessionBase) -> Any | None:
+    """Return the user whose login is parked here, read from the database.
+
+    None if the parked login is too old, or if its user was deactivated, removed or given another
+    password since.  The parked login then ends.
+    """
+    record = parked(session)
+    user = None if record is None else _load(record)
+    if user is None and PARKED in session:
+        del session[PARKED]
+    return user
+
+
+def is_pending(session: SessionBase, user: Any) -> bool:
+    """Whether the login that is parked here is ``user``'s, and still good.
+
+    :param user: the user as just read from the database.
+    """
+    record = parked(session)
+    return record is not None and _still_proves(record, user)
+
+
+def _load(record: Parked) -> Any | None:
+    if record.backend not in django_settings.AUTHENTICATION_BACKENDS:
+        return None
+    try:
+        pk = get_user_model()._meta.pk.to_python(record.user)
+    except ValidationError:
+        return None
+    user = load_backend(record.backend).get_user(pk)
+    return user if user is not None and _still_proves(record, user) else None
+
+
+def _still_proves(record: Parked, user: Any) -> bool:
+    """Whether the first factor of ``record`` is still the user's: same password, still active."""
+    if not user.is_active or str(user.pk) != record.user:
+        return False
+    return any(constant_time_compare(record.hash, known) for known in auth_hashes(user))

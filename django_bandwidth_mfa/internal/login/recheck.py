@@ -1,0 +1,99 @@
+"""On later requests: does the mark of the session still hold?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+
+from ...conf import settings
+from ...models import SecondFactor
+from ..phones.source import has_phone
+from . import policy
+from .mark import MARK, Mark, mark_exempt, read_mark
+from .parking import PARKED, park, parked
+
+
+def is_settled(session: SessionBase, user: Any) -> bool:
+    """Whether there is nothing to ask the database about ``user``'s login."""
+    if not user.is_authenticated:
+        return True
+    if SESSION_KEY not in session:
+        return PARKED not in session
+    mark = read_mark(session, user)
+    return mark is not None and 0 <= time.time() - mark.checked < settings.RECHECK_SECONDS
+
+
+def recheck(
+    session: SessionBase, user: Any, request: HttpRequest | None, *, anew: bool = False
+) -> Any:
+    """Return who the visitor is: ``user``, whom the session names, or an anonymous user.
+
+    A session without a mark is from before the app was installed, or its login did not reach our
+    receiver.  A mark older than ``RECHECK_SECONDS`` is asked about again: since then the user may
+    have enrolled elsewhere, lost the phone that verified this session, or ended the session.
+
+    :param anew: also ask about a younger mark.
+    """
+    is_login = user.is_authenticated and SESSION_KEY in session
+    if is_settled(session, user) and not (anew and is_login):
+        return user
+    if SESSION_KEY not in session:
+        # A middleware put a user here.  It made the login in this request, and we parked it.
+        record = parked(session)
+        return AnonymousUser() if record and record.user == str(user.pk) else user
+    # A session that cannot say when it began is older than any moment.
+    mark = read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
+    since = SecondFactor.objects.filter(user=user).first() or SecondFactor()
+    if mark.is_older_than(since.signed_in_since):
+        session.flush()
+        return AnonymousUser()
+    if (
+        mark.state == "verified"
+        and not mark.is_older_than(since.verified_since)
+        and (mark.phone is None or has_phone(user, mark.phone))
+    ):
+        if settings.RECHECK_SECONDS:
+            session[MARK] = asdict(mark) | {"checked": time.time()}
+        return user
+    if policy.owes_code(request, user):
+        park(session)
+        return AnonymousUser()
+    if not mark.at or mark.state != "exempt" or settings.RECHECK_SECONDS:
+        mark_exempt(session, user)
+    return user
+
+
+def recheck_request(request: HttpRequest, user: Any, *, anew: bool = False) -> Any:
+    """Set ``request.user`` to what :func:`recheck` says, and return it.
+
+    :param anew: also ask about a mark that is younger than ``RECHECK_SECONDS``.
+    """
+    # The site's own policy may look at request.user; it must not come back here.
+    request.user = user
+    try:
+        found = recheck(request.session, user, request, anew=anew)
+    except BaseException:
+        # Other code, a template for instance, may swallow this error.  It lets nobody in.
+        make_anonymous(request)
+        raise
+    if found.is_authenticated:
+        request.user = found
+    else:
+        make_anonymous(request)
+    return found
+
+
+def make_anonymous(request: HttpRequest) -> None:
+    """Set ``request.user`` and ``request.auser`` to an anonymous user."""
+
+    async def auser() -> AnonymousUser:
+        return AnonymousUser()
+
+    request.user = AnonymousUser()
+    request.auser = auser

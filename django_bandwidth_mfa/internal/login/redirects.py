@@ -1,0 +1,141 @@
+"""Where a browser may be sent, and where it goes next."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings as django_settings
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, resolve_url
+from django.urls import (
+    NoReverseMatch,
+    Resolver404,
+    ResolverMatch,
+    get_script_prefix,
+    resolve,
+    reverse,
+)
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from ..phones.source import phone_source
+
+# Which targets are allowed -----------------------------------------------------------------------
+
+
+def is_local(request: HttpRequest, url: str) -> bool:
+    """Whether ``url`` is an address of this site.
+
+    An open redirect would lend our name to a phisher.  A text that is no address at all is refused
+    too, since Django might take it for the name of a view.
+    """
+    if not url.startswith(("/", "http://", "https://")) or not _is_text(url):
+        return False
+    return url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+
+
+def _is_text(url: str) -> bool:
+    """Whether ``url`` can be sent: with an odd charset it may hold half characters."""
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# Where a page leads ------------------------------------------------------------------------------
+
+
+def next_of(request: HttpRequest) -> str:
+    """Return the ``next`` that the browser names; an empty text unless it is on this site."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    return wanted if is_local(request, wanted) else ""
+
+
+def next_or_default(request: HttpRequest) -> str:
+    """Return ``next``, or ``LOGIN_REDIRECT_URL`` if there is none."""
+    return next_of(request) or resolve_url(django_settings.LOGIN_REDIRECT_URL)
+
+
+def with_next(name: str, next_: str) -> str:
+    """Return the address of our page ``name``, which leads on to ``next_``."""
+    url = reverse(f"bandwidth_mfa:{name}")
+    if not next_:
+        return url
+    query = QueryDict(mutable=True)
+    query["next"] = next_
+    return f"{url}?{query.urlencode(safe='/')}"
+
+
+def redirect_to_second_factor(user: Any | None, here: str) -> HttpResponse:
+    """Return the redirect on which a visitor becomes verified.
+
+    An anonymous visitor is led to the login page, a user without a phone to the page that adds one,
+    and any other user to the code page.
+
+    :param user: who has given a password at least; None for an anonymous visitor.
+    :param here: where they come back to.
+    """
+    if user is None:
+        return redirect_to_login(here, login_url())
+    page = "verify" if phone_source().has_confirmed(user) else "phone_add"
+    return redirect(with_next(page, here))
+
+
+# Login pages -------------------------------------------------------------------------------------
+
+
+def login_url() -> str:
+    """Return the address of the login page.
+
+    It is ``LOGIN_URL``.  If that leads nowhere, as on a site that left it alone and has no login
+    page but the admin's, it is the admin's login page.
+    """
+    url = resolve_url(django_settings.LOGIN_URL)
+    split = urlsplit(url)
+    if not split.netloc:
+        try:
+            resolve("/" + split.path.removeprefix(get_script_prefix()))
+        except Resolver404:
+            try:
+                return reverse("admin:login")
+            except NoReverseMatch:
+                return url
+    return url
+
+
+def is_login_page(path: str, match: ResolverMatch | None) -> bool:
+    """Whether people type passwords there: ``LOGIN_URL``, Django's login view, or an admin's."""
+    if path == resolve_url(django_settings.LOGIN_URL):
+        return True
+    if match is None:
+        return False
+    if match.url_name == "login" and "admin" in match.app_names:
+        return True
+    view_class = getattr(match.func, "view_class", None)
+    return isinstance(view_class, type) and issubclass(view_class, LoginView)
+
+
+def target_of_login(request: HttpRequest, location: str) -> str:
+    """Return where the redirect of a login view means to go in the end.
+
+    A redirect back to a login page means that page's own ``next``.
+
+    :param location: the absolute path, or the address, that the login view redirects to.
+    """
+    split = urlsplit(location)
+    if split.netloc not in ("", request.get_host()):
+        return location
+    try:
+        match = resolve(
+            "/" + split.path.removeprefix(get_script_prefix()), getattr(request, "urlconf", None)
+        )
+    except Resolver404:
+        match = None
+    if not is_login_page(split.path, match):
+        return location
+    wanted = parse_qs(split.query).get("next", [""])[-1]
+    return wanted if is_local(request, wanted) else ""

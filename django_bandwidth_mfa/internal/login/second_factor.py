@@ -1,0 +1,34 @@
+"""After the code: what a right code does to the session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY, login
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+
+from ...verification import Verification
+from .mark import mark_verified
+from .parking import parked
+
+
+def is_signed_in(session: SessionBase, user: Any) -> bool:
+    """Whether ``session`` is a login of ``user``."""
+    return bool(session.get(SESSION_KEY) == str(user.pk))
+
+
+def complete(request: HttpRequest, user: Any, verification: Verification) -> None:
+    """Log ``user`` in, or mark their session as verified.
+
+    A parked login is made again, for real, with the backend of its first factor.  A session that is
+    logged in already keeps its login.  In both cases the session key changes: a key that was
+    planted, or read, before the code is worth nothing after it.
+    """
+    record = parked(request.session)
+    if record is None:
+        request.session.cycle_key()
+        mark_verified(request.session, user, verification)
+    else:
+        user.mfa_verification = verification
+        login(request, user, backend=record.backend)
