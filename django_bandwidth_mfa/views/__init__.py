@@ -1,16 +1,11 @@
-"""The pages that people see; each is thin, the process is in :mod:`~django_bandwidth_mfa.flows`."""
+"""The pages that people see.  A view is thin: the process behind it is a flow."""
 
 from .browsers import BrowsersView, SignOutOthersView
-from .phones import (
-    PhoneAddView,
-    PhoneConfirmView,
-    PhonePrimaryView,
-    PhoneRemoveView,
-    PhonesView,
-    SuggestionView,
-)
+from .enrolment import PhoneAddView, PhoneConfirmView
+from .phones import PhonePrimaryView, PhoneRemoveView, PhonesView
 from .receipts import ReceiptsView
 from .recovery import RecoveryCodesView, RecoveryCodeView
+from .suggestion import SuggestionView
 from .verify import CancelView, SendView, VerifyView
 
 __all__ = [

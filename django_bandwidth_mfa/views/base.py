@@ -1,4 +1,4 @@
-"""What every page of the app shares."""
+"""What all pages of the app share: who may see them, and how they are protected."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError, transaction
-from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -20,18 +19,13 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
-from .. import conf
-from ..conf import settings
-from ..exceptions import Limited, MFAError
-from ..flows import Flow
-from ..forms import CodeForm
 from ..internal.login.recheck import recheck_request
 from ..internal.login.redirects import login_url, next_of, redirect_to_second_factor
 from ..internal.notify import events
-from ..reporting import NoVariables
 from ..request import mfa_of, visitor
+from .error_reports import NoVariablesFilter
 
-# Seconds.  Whatever opens later logins, a new phone or new recovery codes, takes a code this fresh.
+# Seconds.  A new phone and new recovery codes open later logins, so they take a code this fresh.
 STEP_UP_SECONDS = 300
 
 # Seconds after which a page that the database failed may be asked for again.
@@ -53,12 +47,10 @@ PROTECTION: list[Any] = [
 
 @method_decorator(PROTECTION, name="dispatch")
 class MFAView(View):
-    """A page for someone who has given a password at least: parked, or signed in."""
-
-    template_name = ""
+    """A page for somebody who has given a password at least: parked, or signed in."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        request.exception_reporter_filter = NoVariables()
+        request.exception_reporter_filter = NoVariablesFilter()
         try:
             response = self.turn_away(request) or super().dispatch(request, *args, **kwargs)
         except (OperationalError, InterfaceError):
@@ -69,7 +61,7 @@ class MFAView(View):
         return response
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
-        """The answer to a visitor whom this page is not for; None where it is."""
+        """Return the answer to a visitor whom this page is not for; None for any other visitor."""
         if mfa_of(request).state != "anonymous":
             return None
         if request.method == "POST":
@@ -85,38 +77,8 @@ class MFAView(View):
 
     @property
     def user(self) -> Any:
-        """Who the page is for: the parked login's user, or the signed-in one."""
+        """The user of the parked login, or the signed-in user."""
         return visitor(self.request)
-
-    def page(self, form: Form, *, status: int = 200, **context: Any) -> HttpResponse:
-        return render(self.request, self.template_name, {"form": form, **context}, status=status)
-
-    def refused(self, form: Form, field: str, error: MFAError, flow: Flow) -> HttpResponse:
-        """The page again, saying what happened and what to do next."""
-        # One message: a field that was not even sent has nothing to say of itself.
-        form.errors.pop(field, None)
-        form.add_error(field, str(error))
-        if not isinstance(error, Limited):
-            return self.page(form, **self.context(flow))
-        response = self.page(form, status=429, **self.context(flow))
-        response["Retry-After"] = str(error.retry_after)
-        return response
-
-    def context(self, flow: Flow) -> dict[str, Any]:
-        challenge = flow.challenge
-        return {
-            "purpose": flow.purpose,
-            "challenge": challenge,
-            "channel": challenge.channel if challenge else None,
-            "channels": conf.channels(),
-            "minutes": max(1, int(settings.EXPIRATION_MINUTES)),
-            "sent_at": challenge.sent_at if challenge else None,
-            "wait": flow.seconds_until_send,
-            "next": flow.next,
-            "parked": flow.is_parked,
-            "recovery_codes_left": flow.recovery_codes_left,
-            "follow_delivery": challenge is not None and challenge.is_followed,
-        }
 
 
 def recheck_now(request: HttpRequest) -> None:
@@ -128,7 +90,7 @@ def recheck_now(request: HttpRequest) -> None:
 
 
 class SignedInView(MFAView):
-    """A page for someone who is signed in: a parked login is sent to its code first."""
+    """A page for somebody who is signed in.  A parked login is sent to its code first."""
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         recheck_now(request)
@@ -138,12 +100,12 @@ class SignedInView(MFAView):
         return answer
 
     def here(self) -> str:
-        """Where to come back to; a page that a POST alone has may name another."""
+        """Return where to come back to after the code.  A page without a GET names another page."""
         return self.request.get_full_path()
 
 
 class FreshView(SignedInView):
-    """A page that takes a code of the last ``STEP_UP_SECONDS``: it changes later logins."""
+    """A page that changes later logins, and so takes a code of the last ``STEP_UP_SECONDS``."""
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         answer = super().turn_away(request)
@@ -152,16 +114,10 @@ class FreshView(SignedInView):
         return answer
 
 
-def code_form(flow: Flow, data: Any = None) -> CodeForm:
-    """The form for the code that ``flow`` waits for; empty, but bound, where it is to show why a
-    code could not be sent."""
-    return CodeForm(data, digits=flow.challenge.digits if flow.challenge else settings.DIGITS)
-
-
 def database_unavailable() -> HttpResponse:
-    """A page that asks the database nothing: no user, no session, no template of the site's.
+    """Return a page that asks the database nothing: no user, no session, no template of the site.
 
-    A 5xx: Django then saves no session, so that no half-made login is left behind.
+    Its status is 503.  Django saves no session after a 5xx, so no half-made login stays.
     """
     response = HttpResponse(render_to_string("bandwidth_mfa/unavailable.html"), status=503)
     response["Retry-After"] = str(DATABASE_RETRY)

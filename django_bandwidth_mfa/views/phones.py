@@ -1,4 +1,4 @@
-"""A user's phones: the list, the two pages that enrol one, and those that change one."""
+"""The phones of a user: the list, and the pages that remove one or make it primary."""
 
 from __future__ import annotations
 
@@ -7,28 +7,24 @@ from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from .. import conf
 from ..conf import settings
-from ..exceptions import LastPhone, MFAError, NoPhone
-from ..flows import EnrolFlow, Flow
-from ..forms import PhoneForm, PhoneNameForm
-from ..internal import numbers
+from ..exceptions import LastPhone, NoPhone
+from ..forms import PhoneNameForm
 from ..internal.codes import recovery_codes
 from ..internal.login import policy
 from ..internal.login.mark import outlive
-from ..internal.login.redirects import next_of, next_or_default, redirect_to_second_factor
-from ..internal.phones import changes, suggestion
+from ..internal.login.redirects import next_or_default
+from ..internal.phones import changes
 from ..internal.phones.source import phone_source
 from ..models import Phone, RecoveryCode
 from ..request import mfa_of
-from .base import STEP_UP_SECONDS, FreshView, MFAView, SignedInView, code_form, recheck_now
-from .verify import to_page, try_code
+from .base import FreshView, SignedInView
 
 
 def phones_url(*, changed: bool = False) -> str:
@@ -37,7 +33,7 @@ def phones_url(*, changed: bool = False) -> str:
 
 
 def chosen_phone(request: HttpRequest, user: Any) -> Phone | None:
-    """The one of ``user``'s own confirmed phones that ``request`` names, if it names one."""
+    """Return the phone that ``request`` names, among ``user``'s own confirmed phones; else None."""
     choice = request.POST.get("phone") or request.GET.get("phone")
     return next((one for one in phone_source().confirmed(user) if one.choice == choice), None)
 
@@ -78,108 +74,19 @@ class PhonesView(SignedInView):
         return render(request, self.template_name, context)
 
 
-class EnrolView(MFAView):
-    """Who may enrol: a user without a phone, parked or signed in; with one, after a step-up."""
-
-    def turn_away(self, request: HttpRequest) -> HttpResponse | None:
-        if not phone_source().can_change:
-            return kept_by_site(request)
-        recheck_now(request)
-        answer = super().turn_away(request)
-        if answer is None and self.flow().phones:
-            if self.flow().is_parked:
-                # Someone with the password alone must not replace the phone they cannot answer.
-                return to_page("verify", self.flow())
-            if not mfa_of(request).is_verified(STEP_UP_SECONDS):
-                return redirect_to_second_factor(self.user, request.get_full_path())
-        return answer
-
-    def flow(self) -> EnrolFlow:
-        return EnrolFlow(self.request, self.user)
-
-
 def kept_by_site(request: HttpRequest) -> HttpResponse:
-    """The site keeps the numbers itself (``GET_PHONES``), so only the site can change them."""
+    """Return the page of a site that keeps the numbers itself: only the site can change them."""
     context = {"parked": mfa_of(request).state == "parked"}
     return render(request, "bandwidth_mfa/no_phone.html", context, status=403)
 
 
-class PhoneAddView(EnrolView):
-    """GET shows the form; POST ``number`` sends the first code, POST ``resend`` another.
-
-    With ``phone`` in the address, the new one takes that one's place.
-    """
-
-    template_name = "bandwidth_mfa/phone_add.html"
-
-    def context(self, flow: Flow) -> dict[str, Any]:
-        return {
-            **super().context(flow),
-            "first": not flow.phones,
-            "replaces": chosen_phone(self.request, self.user),
-            "example": numbers.example(),
-            "default_region": numbers.default_region(),
-        }
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return self.page(PhoneForm(), **self.context(self.flow()))
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        flow = self.flow()
-        if "resend" in request.POST:
-            return PhoneConfirmView.resend(request, flow)
-        form = PhoneForm(request.POST)
-        if form.is_valid():
-            number, channel = form.cleaned_data["number"], form.cleaned_data.get("channel") or None
-            try:
-                flow.add(number, channel, replaces=chosen_phone(request, self.user))
-            except MFAError as error:
-                return self.refused(form, "number", error, flow)
-            return to_page("phone_confirm", flow)
-        return self.page(form, **self.context(flow))
-
-
-class PhoneConfirmView(EnrolView):
-    """GET shows the code page of the phone being enrolled; POST ``code`` confirms it."""
-
-    template_name = "bandwidth_mfa/phone_confirm.html"
-
-    def context(self, flow: Flow) -> dict[str, Any]:
-        assert isinstance(flow, EnrolFlow)  # noqa: S101  for the type checker
-        return {**super().context(flow), "number": flow.phone.masked if flow.phone else ""}
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        flow = self.flow()
-        if flow.phone is None:
-            return to_page("phone_add", flow)
-        return self.page(code_form(flow), **self.context(flow))
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        flow = self.flow()
-        if flow.phone is None:
-            return to_page("phone_add", flow)
-        return try_code(self, flow)
-
-    @classmethod
-    def resend(cls, request: HttpRequest, flow: EnrolFlow) -> HttpResponse:
-        """Another code to the same phone; what stops it is said on this page."""
-        if flow.phone is None:
-            return to_page("phone_add", flow)
-        channel = request.POST["resend"]
-        try:
-            flow.resend(channel if channel in conf.channels() else None)
-        except MFAError as error:
-            view = cls()
-            view.setup(request)
-            return view.refused(code_form(flow, {}), "code", error, flow)
-        return to_page("phone_confirm", flow)
-
-
 class ChangeView(FreshView):
-    """GET asks whether ``phone`` is really to be changed; POST does it.
+    """GET asks whether to change ``phone``; POST changes it.
 
-    The GET is where a visitor comes back to from the code that it takes, so nothing is lost.
+    A visitor who first has to give a code comes back to the GET, so nothing is lost.
     """
+
+    template_name: str
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         if not phone_source().can_change:
@@ -234,17 +141,3 @@ class PhonePrimaryView(ChangeView):
         said = _("Codes now go to the phone %(number)s first.") % {"number": phone.masked}
         messages.success(request, said, fail_silently=True)
         return redirect(phones_url())
-
-
-class SuggestionView(SignedInView):
-    """GET suggests a phone to someone who need not have one; POST is "not now"."""
-
-    template_name = "bandwidth_mfa/suggestion.html"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        context = {"next": next_of(request), "done_url": next_or_default(request)}
-        return render(request, self.template_name, context)
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        suggestion.decline(self.user)
-        return HttpResponseRedirect(next_or_default(request))

@@ -1,4 +1,4 @@
-"""Recovery codes: the page that takes one, and the page that makes a new set."""
+"""Recovery codes: the page that tries one, and the page that makes a new set."""
 
 from __future__ import annotations
 
@@ -24,22 +24,20 @@ from .verify import CodeView
 
 
 class RecoveryCodeView(CodeView):
-    """GET shows the page, POST ``recovery_code`` tries one: a login's or a step-up's second factor
-    where no phone can be."""
+    """GET shows the page, POST ``recovery_code`` tries a recovery code instead of a code."""
 
     template_name = "bandwidth_mfa/recovery_code.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.page(RecoveryCodeForm(), **self.context(self.flow()))
+        return self.page(RecoveryCodeForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        flow = self.flow()
         form = RecoveryCodeForm(request.POST)
         if form.is_valid():
             try:
-                destination = flow.recover(form.cleaned_data["recovery_code"])
+                destination = self.flow.recover(form.cleaned_data["recovery_code"])
             except MFAError as error:
-                return self.refused(form, "recovery_code", error, flow)
+                return self.refused(form, "recovery_code", error)
             if destination is not None:
                 self.say_what_is_left()
                 return HttpResponseRedirect(destination)
@@ -47,10 +45,10 @@ class RecoveryCodeView(CodeView):
                 "recovery_code",
                 _("That is not one of your unused recovery codes. Please check it."),
             )
-        return self.page(form, **self.context(flow))
+        return self.page(form)
 
     def say_what_is_left(self) -> None:
-        """Once is enough for a lost phone to be replaced, and for the paper to be."""
+        """Say on the next page how many codes are left, and what to do if the phone is gone."""
         left = RecoveryCode.objects.left(self.request.user)
         said = ngettext(
             "You have %(left)d recovery code left. If your phone is gone, change it now.",
@@ -61,9 +59,9 @@ class RecoveryCodeView(CodeView):
 
 
 class RecoveryCodesView(FreshView):
-    """GET says how many codes are left, POST makes a new set and shows it: this once.
+    """GET says how many codes are left.  POST makes a new set and shows it, this once.
 
-    The first GET after a first phone was confirmed makes the set that this owes, and no other does.
+    The first GET after a first phone was confirmed makes a set too.  No other GET does.
     """
 
     template_name = "bandwidth_mfa/recovery_codes.html"

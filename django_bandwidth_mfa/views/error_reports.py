@@ -1,4 +1,4 @@
-"""What an error report of the app's own pages may show."""
+"""What an error report of the app's own pages shows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
 
-class NoVariables(SafeExceptionReporterFilter):
-    """Masks the form, with ``DEBUG`` on too, and leaves every frame's variables out.
+class NoVariablesFilter(SafeExceptionReporterFilter):
+    """Masks the form, even while ``DEBUG`` is on, and leaves out the variables of every frame.
 
-    Django masks nothing while ``DEBUG`` is on, and never its own frames: those of the database hold
-    each query's parameters, among them the phone's number.
+    Django masks nothing while ``DEBUG`` is on.  It never masks its own frames, and those of the
+    database hold the parameters of each query, such as the number of a phone.
     """
 
     def is_active(self, request: HttpRequest | None) -> bool:

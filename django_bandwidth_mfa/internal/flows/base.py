@@ -1,0 +1,142 @@
+"""What every flow does: send a code, try a code, let the user in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.signals import user_login_failed
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.views.decorators.debug import sensitive_variables
+
+from ... import service
+from ...backends import BandwidthMFABackend
+from ...exceptions import ChallengeExpired
+from ...models import Challenge, Phone, RecoveryCode
+from ...verification import Verification
+from ..limits import rules
+from ..login.parking import is_pending, parked
+from ..login.redirects import next_of, next_or_default
+from ..login.second_factor import complete, is_signed_in
+from ..phones.source import phone_source
+
+
+class Flow:
+    """One visitor's way through a code page.
+
+    ``user`` is whose second factor it is.  ``next`` is where they go afterwards.  ``has_passed``
+    says that a code was right.
+
+    :param request: the request; its session may be parked or signed in.
+    :param user: the user of that session.
+    """
+
+    purpose: str
+    has_passed = False
+
+    def __init__(self, request: HttpRequest, user: Any) -> None:
+        self.request = request
+        self.user = user
+        self.began_parked = self.is_parked
+
+    @cached_property
+    def newest(self) -> Challenge | None:
+        """The code that was sent last, in any state; None if none was sent."""
+        return Challenge.objects.current(self.user, self.purpose)
+
+    @property
+    def challenge(self) -> Challenge | None:
+        """The code that can be typed now; None if there is none."""
+        return self.newest if self.newest is not None and self.newest.is_open else None
+
+    @cached_property
+    def phones(self) -> list[Phone]:
+        """The user's confirmed phones, the primary one first."""
+        return phone_source().confirmed(self.user)
+
+    @cached_property
+    def recovery_codes_left(self) -> int:
+        """The number of unused recovery codes of the user."""
+        return RecoveryCode.objects.left(self.user)
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether the login of this session is parked."""
+        return parked(self.request.session) is not None
+
+    @property
+    def next(self) -> str:
+        """Where the browser wants to go afterwards, on this site; an empty text if it is silent."""
+        return next_of(self.request)
+
+    @property
+    def seconds_until_send(self) -> int:
+        """Seconds until another code may be sent."""
+        return rules.seconds_until_send(self.user)
+
+    def send(self, phone: Phone | None = None, channel: str | None = None) -> Challenge:
+        """Send the user a code, as :func:`~django_bandwidth_mfa.service.send_code` does."""
+        self.forget()
+        return service.send_code(
+            self.user, purpose=self.purpose, phone=phone, channel=channel, request=self.request
+        )
+
+    def forget(self) -> None:
+        """Read the newest challenge again when it is next asked for."""
+        self.__dict__.pop("newest", None)
+
+    @sensitive_variables("code")
+    def verify(self, code: str) -> str | None:
+        """Try ``code``.  A right one lets the user in, or through.
+
+        A wrong one is told to ``user_login_failed``, so that lockout apps and audit logs hear of
+        it.
+
+        :returns: where to go after a right code; None after a wrong one.
+        :raises MFAError: the code could not be tried; the session is as it was.
+        """
+        if self.newest is None:
+            raise ChallengeExpired
+        try:
+            user = BandwidthMFABackend().authenticate(
+                self.request, challenge=self.newest, token=code
+            )
+        finally:
+            self.forget()
+        if user is None:
+            self._tell_of_failure()
+            return None
+        return self._let_in(user, user.mfa_verification)
+
+    @sensitive_variables("code")
+    def recover(self, code: str) -> str | None:
+        """Try a recovery code, with the outcome that :meth:`verify` has."""
+        verification = service.use_recovery_code(self.user, code, request=self.request)
+        if not verification:
+            self._tell_of_failure()
+            return None
+        return self._let_in(self.user, verification)
+
+    def _tell_of_failure(self) -> None:
+        user_login_failed.send(
+            sender=__name__,
+            credentials={"username": self.user.get_username(), "token": "*" * 8},
+            request=self.request,
+        )
+
+    def _let_in(self, user: Any, verification: Verification) -> str:
+        # Only the session's own user is let in, and only if the password that parked this login is
+        # still theirs.  The login may have ended while Bandwidth was asked: then there is none.
+        session = self.request.session
+        is_good = is_pending if self.began_parked else is_signed_in
+        if user.pk != self.user.pk or not is_good(session, user):
+            raise ChallengeExpired
+        destination = self.destination()
+        complete(self.request, user, verification)
+        self.has_passed = True
+        return destination
+
+    def destination(self) -> str:
+        """Return where a right code leads."""
+        record = parked(self.request.session)
+        return (record.next if record else "") or next_or_default(self.request)

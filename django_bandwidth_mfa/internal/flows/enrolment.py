@@ -1,0 +1,69 @@
+"""The flow of an enrolment: a user adds a phone, and proves that it is theirs."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from ...conf import settings
+from ...exceptions import Limited, NoPhone, NumberRefused
+from ...models import Challenge, Phone, Purpose
+from ..login.mark import owe_recovery_codes
+from ..login.redirects import with_next
+from .base import Flow
+
+
+class EnrolFlow(Flow):
+    """A user who proves that a new phone is theirs."""
+
+    purpose = Purpose.ENROL.value
+
+    @property
+    def phone(self) -> Phone | None:
+        """The phone whose code was asked for last, while it is unconfirmed."""
+        phone = None if self.newest is None else self.newest.phone
+        return phone if phone is not None and phone.confirmed_at is None else None
+
+    def add(self, number: str, channel: str | None, replaces: Phone | None = None) -> Challenge:
+        """Begin to enrol a phone: send it a code.
+
+        :param number: E.164.
+        :param channel: ``"sms"`` or ``"voice"``; None for the first that is set up.
+        :param replaces: the phone whose place the new one takes.
+        :raises NumberRefused: the user has this phone already.
+        :raises MFAError: no code could be sent.
+        """
+        phone, made = Phone.objects.get_or_create(user=self.user, number=number)
+        if phone.confirmed_at is not None:
+            raise NumberRefused(_("This phone is on your account already."))
+        try:
+            Phone.objects.filter(pk=phone.pk).update(replaces=replaces)
+        except IntegrityError as error:  # that one has gone this moment
+            raise NoPhone from error
+        try:
+            return self.send(phone, channel)
+        except (Limited, NumberRefused):
+            # Nothing was sent, so no row of a new phone stays.
+            if made:
+                phone.delete()
+            raise
+
+    @sensitive_variables("code")
+    def verify(self, code: str) -> str | None:
+        """Try ``code``.  A first phone leads past a new set of recovery codes."""
+        is_first = not self.phones
+        destination = super().verify(code)
+        if destination is None or not is_first or not settings.RECOVERY_CODES:
+            return destination
+        owe_recovery_codes(self.request.session, self.user)
+        return with_next("recovery_codes", destination)
+
+    def resend(self, channel: str | None) -> Challenge:
+        """Send another code to the phone that is being enrolled.
+
+        :raises NoPhone: no phone is being enrolled.
+        """
+        if self.phone is None:
+            raise NoPhone
+        return self.send(self.phone, channel)

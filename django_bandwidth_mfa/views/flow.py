@@ -1,0 +1,96 @@
+"""What the pages with a flow share: they try a code, and show what stops it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.forms import Form
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from .. import conf
+from ..conf import settings
+from ..exceptions import Limited, MFAError
+from ..forms import CodeForm
+from ..internal.flows.base import Flow
+from ..internal.login.redirects import with_next
+from .base import MFAView
+
+
+class FlowView(MFAView):
+    """A page of a flow: it shows a form, and what became of it."""
+
+    template_name = ""
+
+    @cached_property
+    def flow(self) -> Flow:
+        """The flow of this request."""
+        raise NotImplementedError
+
+    def context(self) -> dict[str, Any]:
+        """Return what the template shows, apart from the form."""
+        challenge = self.flow.challenge
+        return {
+            "purpose": self.flow.purpose,
+            "challenge": challenge,
+            "channel": challenge.channel if challenge else None,
+            "channels": conf.channels(),
+            "minutes": max(1, int(settings.EXPIRATION_MINUTES)),
+            "sent_at": challenge.sent_at if challenge else None,
+            "wait": self.flow.seconds_until_send,
+            "next": self.flow.next,
+            "parked": self.flow.is_parked,
+            "recovery_codes_left": self.flow.recovery_codes_left,
+            "follow_delivery": challenge is not None and challenge.is_followed,
+        }
+
+    def page(self, form: Form, *, template: str = "", status: int = 200) -> HttpResponse:
+        """Return the page with ``form``.
+
+        :param template: the template; the view's own if it is empty.
+        """
+        context = {"form": form, **self.context()}
+        return render(self.request, template or self.template_name, context, status=status)
+
+    def refused(
+        self, form: Form, field: str, error: MFAError, *, template: str = ""
+    ) -> HttpResponse:
+        """Return the page again; it says what happened and what to do next.
+
+        :param field: the field of ``form`` that shows the error.
+        """
+        # One message: a field that was not even sent has nothing to say of itself.
+        form.errors.pop(field, None)
+        form.add_error(field, str(error))
+        if not isinstance(error, Limited):
+            return self.page(form, template=template)
+        response = self.page(form, template=template, status=429)
+        response["Retry-After"] = str(error.retry_after)
+        return response
+
+    def to_page(self, name: str) -> HttpResponse:
+        """Return a redirect to another of our pages, which keeps ``next``."""
+        return redirect(with_next(name, self.flow.next))
+
+    def code_form(self, data: Any = None) -> CodeForm:
+        """Return the form for the code that the flow waits for.
+
+        With empty data it is bound, and can show why a code could not be sent.
+        """
+        challenge = self.flow.challenge
+        return CodeForm(data, digits=challenge.digits if challenge else settings.DIGITS)
+
+    def try_code(self) -> HttpResponse:
+        """Answer a POST of a code: go where it leads, or show the page again."""
+        form = self.code_form(self.request.POST)
+        if form.is_valid():
+            try:
+                destination = self.flow.verify(form.cleaned_data["code"])
+            except MFAError as error:
+                return self.refused(form, "code", error)
+            if destination is not None:
+                return HttpResponseRedirect(destination)
+            form.add_error("code", _("That code is not right. Please check it and try again."))
+        return self.page(form)

@@ -1,0 +1,24 @@
+"""The page that offers a phone to a user who does not have to have one."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from ..internal.login.redirects import next_of, next_or_default
+from ..internal.phones import suggestion
+from .base import SignedInView
+
+
+class SuggestionView(SignedInView):
+    """GET offers a phone; POST is "not now"."""
+
+    template_name = "bandwidth_mfa/suggestion.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        context = {"next": next_of(request), "done_url": next_or_default(request)}
+        return render(request, self.template_name, context)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        suggestion.decline(self.user)
+        return HttpResponseRedirect(next_or_default(request))
