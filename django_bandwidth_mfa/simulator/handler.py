@@ -5,15 +5,17 @@ from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from socket import socket
+from socketserver import BaseServer
+from threading import Event
+from typing import Any, Protocol
 
 from . import inbox_page
-from .api import Response, Route, error, fault_answer, readable_body, unknown_path
+from .api import API, Response, Route, error, fault_answer, readable_body, unknown_path
 from .contract import ContractError, load_object
-from .faults import Fault
-
-if TYPE_CHECKING:
-    from .server import Server
+from .faults import Fault, Faults
+from .receipts import Receipts
+from .state import State
 
 MAX_BODY_BYTES = 64 * 1024
 _DISCARDED_BYTES = 1024 * 1024
@@ -29,10 +31,45 @@ class RefusedBodyError(Exception):
     """The body cannot be read; the connection must end, as its rest is still to come."""
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Serves the API under ``/api/`` and the simulator's own pages beside it."""
+class RunningSimulator(Protocol):
+    """What a connection uses of the simulator that it belongs to: ``Simulator`` has all of it."""
 
-    server: "Server"
+    latency: float
+    stopping: Event
+    state: State
+    api: API
+    faults: Faults
+    receipts: Receipts
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is."""
+
+    @property
+    def token_url(self) -> str:
+        """Where access tokens are issued."""
+
+    @property
+    def inbox(self) -> list[dict[str, str]]:
+        """Messages and calls, as ``/inbox.json`` shows them."""
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """API requests, as ``/requests.json`` shows them."""
+
+    def now(self) -> float:
+        """Return the simulator's time in seconds since the epoch."""
+
+    def log(self, line: str) -> None:
+        """Write a line for the person who runs the simulator."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the API under ``/api/`` and the simulator's own pages beside it.
+
+    ``is_loopback``: whether only this machine can reach the server.
+    """
+
     protocol_version = "HTTP/1.1"
     server_version = "BandwidthSimulator"
     sys_version = ""
@@ -40,6 +77,20 @@ class Handler(BaseHTTPRequestHandler):
     # client waits 40 ms for the second (Nagle's algorithm against delayed acknowledgements).
     wbufsize = -1
     disable_nagle_algorithm = True
+
+    def __init__(
+        self,
+        request: socket,
+        client_address: object,
+        server: BaseServer,
+        *,
+        simulator: RunningSimulator,
+        is_loopback: bool,
+    ) -> None:
+        # Before http.server's own, which serves the whole connection.
+        self._simulator = simulator
+        self._is_loopback = is_loopback
+        super().__init__(request, client_address, server)
 
     def _handle(self) -> None:
         path = self.path.partition("?")[0]
@@ -63,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
     # http.server's names. The gateway answers any method, so the API has to see them all.
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Keep http.server quiet: its lines hold whatever the client put in the path."""
 
     def _read_body(self) -> bytes:
@@ -88,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
         Stops DNS rebinding: a web page whose own name is made to point at 127.0.0.1 could
         otherwise read the inbox with its visitor's browser. A page has no IP address for a name.
         """
-        if not self.server.is_loopback:
+        if not self._is_loopback:
             return True
         host = self.headers.get("Host", "")
         name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
@@ -103,7 +154,7 @@ class Handler(BaseHTTPRequestHandler):
     # --- the API ---
 
     def _serve_api(self, path: str, body: bytes) -> None:
-        simulator = self.server.simulator
+        simulator = self._simulator
         route = Route.find(self.command, path)
         simulator.state.record(path, readable_body(route, body))
         fault = simulator.faults.take(route.endpoint) if route else None
@@ -129,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
                 simulator.receipts.send(receipt)
 
     def _answer_api(self, route: Route | None, response: Response, fault: Fault | None) -> None:
-        simulator = self.server.simulator
+        simulator = self._simulator
         # Neither path nor body: the line must show no code, no number and no control character.
         name = f"{self.command} {route.endpoint}" if route else f"{self.command} unknown path"
         if fault is not None and fault.drop:
@@ -150,8 +201,8 @@ class Handler(BaseHTTPRequestHandler):
             "/inbox": ("GET", self._inbox),
             "/inbox.css": ("GET", lambda _: _asset("inbox.css", "text/css; charset=utf-8")),
             "/inbox.js": ("GET", lambda _: _asset("inbox.js", "text/javascript; charset=utf-8")),
-            "/inbox.json": ("GET", lambda _: _ok(self.server.simulator.inbox)),
-            "/requests.json": ("GET", lambda _: _ok(self.server.simulator.requests)),
+            "/inbox.json": ("GET", lambda _: _ok(self._simulator.inbox)),
+            "/requests.json": ("GET", lambda _: _ok(self._simulator.requests)),
             "/faults": ("POST", self._set_faults),
         }
         if path not in pages:
@@ -169,7 +220,7 @@ class Handler(BaseHTTPRequestHandler):
         return Response(HTTPStatus.FOUND, b"", "text/plain; charset=utf-8")
 
     def _inbox(self, _: bytes) -> Response:
-        simulator = self.server.simulator
+        simulator = self._simulator
         page = inbox_page.render(
             simulator.state.messages,
             now=simulator.now(),
@@ -184,7 +235,7 @@ class Handler(BaseHTTPRequestHandler):
         Only JSON is read: a web page may post a form or plain text to another site, but asks
         that site first before it posts JSON, and no one answers that here.
         """
-        faults = self.server.simulator.faults
+        faults = self._simulator.faults
         try:
             data = load_object(self.headers.get("Content-Type", ""), body)
             if data:

@@ -11,18 +11,15 @@ The simulator posts wherever the sender of the message says, on this machine or 
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from .faults import RECEIPT, Fault
-from .state import Message, iso_utc
-
-if TYPE_CHECKING:
-    from .server import Simulator
+from .faults import RECEIPT, Fault, Faults
+from .state import Message, State, iso_utc
 
 RETRIES = 3
 RETRY_FACTOR = 4
@@ -48,12 +45,28 @@ class Receipt:
 class Receipts:
     """Posts the receipts of a simulator, each in a thread of its own.
 
-    ``delay``: seconds from the answer to the receipt.
+    ``delay``: seconds from the answer to the receipt. ``state``: a receipt whose message it has
+    forgotten is not posted. ``faults``: they say which receipts fail. ``stopping``: set when the
+    simulator stops; no receipt is posted from then on. ``now``: gives the time in seconds since
+    the epoch. ``log``: writes a line for the person who runs the simulator.
     """
 
-    def __init__(self, simulator: "Simulator", delay: float) -> None:
-        self._simulator = simulator
+    def __init__(
+        self,
+        delay: float,
+        *,
+        state: State,
+        faults: Faults,
+        stopping: threading.Event,
+        now: Callable[[], float],
+        log: Callable[[str], None],
+    ) -> None:
         self._delay = delay
+        self._state = state
+        self._faults = faults
+        self._stopping = stopping
+        self._now = now
+        self._log = log
         self._idle = threading.Condition()
         self._pending = 0
         self._open: set[socket.socket] = set()
@@ -63,9 +76,9 @@ class Receipts:
         url = message.request.callback_url
         if url is None:
             return None
-        fault = self._simulator.faults.take(RECEIPT)
+        fault = self._faults.take(RECEIPT)
         if fault is not None and fault.drop:
-            self._simulator.log("receipt dropped (fault)")
+            self._log("receipt dropped (fault)")
             return None
         is_north_american = message.request.to.startswith("+1")
         wait = self._delay + ((fault and fault.delay) or 0)
@@ -74,7 +87,7 @@ class Receipts:
         platform = "NorthAmericaSMS" if is_north_american else "GlobalSMS"
         content = {
             **_outcome(fault),
-            "time": iso_utc(self._simulator.now() + wait, "seconds"),
+            "time": iso_utc(self._now() + wait, "seconds"),
             "platform": platform,
             "message": {"id": message.id},
         }
@@ -91,7 +104,7 @@ class Receipts:
     def stop(self) -> None:
         """Hang up on every receiver, and wait for the threads: two seconds at most.
 
-        The simulator's ``stopping`` is set already. Only a connection that is still being made
+        ``stopping`` must be set already. Only a connection that is still being made
         can last longer; nothing is posted on it.
         """
         with self._idle:
@@ -109,9 +122,8 @@ class Receipts:
                 self._idle.notify_all()
 
     def _deliver(self, receipt: Receipt) -> None:
-        simulator = self._simulator
         for wait in receipt.waits:
-            if simulator.stopping.wait(wait) or not simulator.state.holds(receipt.message):
+            if self._stopping.wait(wait) or not self._state.holds(receipt.message):
                 return
             outcome: int | str
             try:
@@ -119,7 +131,7 @@ class Receipts:
             except (OSError, HTTPException, ValueError) as problem:
                 outcome = type(problem).__name__
             # Neither URL nor the error's text, which may quote it: a receiver's secret is in it.
-            simulator.log(f"receipt {receipt.content['type']} {outcome}")
+            self._log(f"receipt {receipt.content['type']} {outcome}")
             if isinstance(outcome, int) and 200 <= outcome < 300:
                 return
 
@@ -138,7 +150,7 @@ class Receipts:
     @contextmanager
     def _ended_by_stop(self, connection: socket.socket) -> Iterator[None]:
         with self._idle:
-            if self._simulator.stopping.is_set():
+            if self._stopping.is_set():
                 raise ConnectionAbortedError("The simulator stops.")
             self._open.add(connection)
         try:

@@ -58,8 +58,15 @@ class Simulator:
         self._thread: threading.Thread | None = None
         self.stopping = threading.Event()
         self.faults = Faults()
-        self.receipts = Receipts(self, receipt_delay)
         self.state = State(self.now, name=name, max_wrong=max_wrong)
+        self.receipts = Receipts(
+            receipt_delay,
+            state=self.state,
+            faults=self.faults,
+            stopping=self.stopping,
+            now=self.now,
+            log=self.log,
+        )
         self.api = API(
             self.state, Credentials(account, username, password, client_id, client_secret)
         )
@@ -206,18 +213,30 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128  # http.server's 5 refuses a burst of parallel clients
 
     def __init__(self, simulator: Simulator, host: str, port: int) -> None:
-        self.simulator = simulator
+        self._simulator = simulator
         self._idle = threading.Condition()
         self._open: set[socket.socket] = set()
         if ":" in host:
             self.address_family = socket.AF_INET6
-        super().__init__((host, port), Handler)
+        super().__init__((host, port), self._serve_connection)
         self.is_loopback = ip_address(str(self.server_address[0])).is_loopback
 
     def server_bind(self) -> None:
         """Bind without HTTPServer's look-up of the host's name, which may ask the network."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def _serve_connection(
+        self, request: socket.socket, client_address: object, server: socketserver.BaseServer
+    ) -> Handler:
+        """Serve one connection until it ends."""
+        return Handler(
+            request,
+            client_address,
+            server,
+            simulator=self._simulator,
+            is_loopback=self.is_loopback,
+        )
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own."""
