@@ -20,9 +20,11 @@ from .errors import (
     UnknownOutcome,
     Unreachable,
 )
+from .payloads import E164, is_e164
 
 __all__ = [
     "BASE_URL",
+    "E164",
     "TOKEN_URL",
     "BadRequest",
     "BandwidthClient",
@@ -35,4 +37,5 @@ __all__ = [
     "Unauthorized",
     "UnknownOutcome",
     "Unreachable",
+    "is_e164",
 ]

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from .secret import Secret
 
-_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+# The form in which Bandwidth takes numbers: `^\+[1-9]\d{1,14}$`, in ASCII digits. For `fullmatch`.
+E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _CODE = re.compile(r"[0-9]{2,8}")
 
 
@@ -28,8 +29,8 @@ def _is_number(value: object, low: float, high: float) -> bool:
 
 
 def is_e164(value: object) -> bool:
-    """Whether it is a number that Bandwidth takes: `^\\+[1-9]\\d{1,14}$`, in ASCII digits."""
-    return isinstance(value, str) and _E164.fullmatch(value) is not None
+    """Whether it is a phone number in E.164 form, such as `"+12025550143"`."""
+    return isinstance(value, str) and E164.fullmatch(value) is not None
 
 
 def is_http_url(value: object) -> bool:

@@ -21,6 +21,8 @@ EXPLICIT_DENY = "User is not authorized to access this resource with an explicit
 MISSING_TOKEN = "Missing Authentication Token"  # noqa: S105 - the API gateway's words
 TOO_MANY_WRONG = "This number has exceeded verification attempts, please wait 2 minutes"
 
+# On purpose not imported from the client: the simulator stands for Bandwidth, so that a mistake in
+# the client's pattern shows as a refused number.
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _URL = re.compile(r"[!-~]+")
 _LABELS = {"to": "to number", "from": "from number"}

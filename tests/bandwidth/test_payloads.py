@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from django_bandwidth_mfa.bandwidth import E164, is_e164
 from django_bandwidth_mfa.bandwidth.payloads import Payload
 
 GOOD: dict[str, object] = {
@@ -37,6 +38,19 @@ BAD: dict[str, list[object]] = {
         "https://example.com/a b", "https://example.com:x/", "https://example.com/\n",
     ],
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("number", BAD["to"])
+def test_what_is_no_e164_number_is_told_from_one(number: object) -> None:
+    assert is_e164(number) is False
+    if isinstance(number, str):
+        assert E164.fullmatch(number) is None
+
+
+@pytest.mark.parametrize("number", ["+19195551234", "+12", "+123456789012345"])
+def test_an_e164_number_is_known(number: str) -> None:
+    assert is_e164(number) is True
+    assert E164.fullmatch(number) is not None
 
 
 def test_good_fields_pass() -> None:
