@@ -15,20 +15,24 @@ import io
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import requests
 import requests.adapters
 import urllib3
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import NewConnectionError, ProtocolError
+from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import create_connection
 
 from .secret import Secret
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 T = TypeVar("T")
 
@@ -99,10 +103,15 @@ class _Exchange:
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
-        # None until one of our connections is reached, then whether writing has begun.
+        # Whether writing the request has begun. None until requests' adapter asks for a connection:
+        # what fails before that may have been sent, for all we know.
         self.sent: bool | None = None
         self.reason = ""  # why there was no connection
         self._bytes_left = MAX_ANSWER
+
+    @property
+    def may_have_been_sent(self) -> bool:
+        return self.sent is not False
 
     def at_most(self, seconds: float | None) -> float:
         """Seconds that the next step may take; `TimeoutError` when the deadline is over."""
@@ -132,7 +141,7 @@ class _BoundedReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
         self._sock.settimeout(self._exchange.at_most(self._per_read))
         count: int | None = self._raw.readinto(buffer)
         self._exchange.received(count or 0)
@@ -146,8 +155,14 @@ class _BoundedReader(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
+    def __init__(
+        self,
+        sock: socket.socket,
+        debuglevel: int = 0,
+        method: str | None = None,
+        url: str | None = None,
+    ) -> None:
+        super().__init__(sock, debuglevel, method, url)
         self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock))
 
     def begin(self) -> None:
@@ -180,7 +195,6 @@ class _BoundedConnection(HTTPConnection):
         # urllib3 gives every address of a name the whole connect time-out; a name with eight dead
         # addresses would take eight times as long.
         exchange = _exchange.get()
-        exchange.sent = False
         try:
             for *_, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
                 seconds = exchange.at_most(self.timeout)
@@ -201,14 +215,21 @@ class _BoundedConnection(HTTPConnection):
             exchange.reason = "the total time-out was over before there was a connection"
         raise NewConnectionError(self, exchange.reason)
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def putrequest(
+        self,
+        method: str,
+        url: str,
+        skip_host: bool = False,
+        skip_accept_encoding: bool = False,
+    ) -> None:
+        """Begin to write a request. No byte of it has been written before this."""
         if self.is_closed:
             self.connect()
         exchange = _exchange.get()
-        self.timeout = exchange.at_most(self.timeout)
+        self.sock.settimeout(exchange.at_most(self.timeout))
         exchange.sent = True  # from here on nobody can say that it did not arrive
         self._last_used = time.monotonic()
-        super().request(*args, **kwargs)
+        super().putrequest(method, url, skip_host, skip_accept_encoding)
 
 
 class _BoundedTLSConnection(_BoundedConnection, HTTPSConnection):
@@ -233,7 +254,18 @@ class _Adapter(requests.adapters.HTTPAdapter):
         super().__init__()
         _use_our_pools(self.poolmanager)
 
-    def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.ProxyManager:
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: bool | str | None,
+        proxies: Mapping[str, str] | None = None,
+        cert: tuple[str, str] | str | None = None,
+    ) -> ConnectionPool:
+        """The pool to take a connection from: the first thing that requests' adapter asks for."""
+        _exchange.get().sent = False
+        return super().get_connection_with_tls_context(request, verify, proxies, cert)
+
+    def proxy_manager_for(self, proxy: str, **options: object) -> urllib3.ProxyManager:
         manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **options)
         _use_our_pools(manager)
         return manager
@@ -343,24 +375,14 @@ class Transport:
                 )
             return answer, False
         except _UnreadableAnswer as error:
-            return Failure(str(error), sent=bool(exchange.sent), unreadable=True), False
+            return Failure(str(error), sent=exchange.may_have_been_sent, unreadable=True), False
         except Exception as error:
             # Whatever these libraries raise, documented or not, has the request in its frames.
             failure = Failure(
                 exchange.reason or type(error).__name__,
-                sent=_may_have_been_sent(error, exchange),
+                sent=exchange.may_have_been_sent,
             )
             untrusted = isinstance(error, requests.exceptions.SSLError)
             return failure, not failure.sent and not untrusted
         finally:
             _exchange.reset(outer)
-
-
-def _may_have_been_sent(error: Exception, exchange: _Exchange) -> bool:
-    if exchange.sent is not None:
-        return exchange.sent
-    # No connection of ours was reached: it failed before, or the adapter's `send` is a stub of
-    # somebody's tests, of which only the exception can tell what it stands for.
-    if isinstance(error, requests.ConnectionError):
-        return any(isinstance(arg, ProtocolError) for arg in error.args)
-    return isinstance(error, requests.ReadTimeout | requests.exceptions.ChunkedEncodingError)

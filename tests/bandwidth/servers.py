@@ -66,6 +66,29 @@ def drips(head: bytes, drop: bytes, every: float = 0.02) -> Handler:
     return handle
 
 
+def tunnel(target: int) -> Handler:
+    """A proxy's answer to CONNECT: a pipe to a port of loopback."""
+
+    def handle(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", target)) as server:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pump, args=(server, connection))
+            back.start()
+            _pump(connection, server)
+            back.join(5)
+
+    return handle
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
+
+
 class RawServer:
     """Reads requests whole and answers each with the next of `handlers`, the last one for ever.
 

@@ -20,8 +20,8 @@ from django_bandwidth_mfa.bandwidth import (
     BandwidthClient,
     BandwidthError,
     InvalidResponse,
+    ServerError,
     UnknownOutcome,
-    Unreachable,
 )
 from tests.bandwidth.servers import (
     SEND,
@@ -256,22 +256,40 @@ def test_a_compressed_answer_is_not_unpacked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stub", "kind"),
+    "stub",
     [
-        (requests.ReadTimeout("stub"), UnknownOutcome),
-        (requests.exceptions.ChunkedEncodingError("stub"), UnknownOutcome),
-        (requests.ConnectTimeout("stub"), Unreachable),
-        (requests.ConnectionError("stub"), Unreachable),
-        (requests.exceptions.ProxyError("stub"), Unreachable),
-        (RuntimeError("stub"), Unreachable),
+        requests.ReadTimeout("stub"),
+        requests.exceptions.ChunkedEncodingError("stub"),
+        requests.ConnectTimeout("stub"),
+        requests.ConnectionError("stub"),
+        RuntimeError("stub"),
     ],
+    ids=lambda stub: type(stub).__name__,
 )
-def test_a_stubbed_requests_maps_to_the_same_errors(
-    mock: responses.RequestsMock, stub: Exception, kind: type[BandwidthError]
+def test_an_exception_in_the_adapters_place_is_an_unknown_outcome_and_the_call_is_made_once(
+    mock: responses.RequestsMock, stub: Exception
 ) -> None:
+    """Whatever replaces requests' adapter may have sent the request before it failed.
+
+    Fails if the name of an exception decides whether the request was sent.
+    """
     mock.post(f"{CODE}/verify", body=stub)
-    with pytest.raises(kind):
+    with pytest.raises(UnknownOutcome):
         basic_client(BASE).verify(**VERIFY)
+    assert len(mock.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [(500, "{}", ServerError), (400, "{}", BadRequest), (200, "<html>", InvalidResponse)],
+)
+def test_an_answer_in_the_adapters_place_is_read_by_its_status_and_body(
+    mock: responses.RequestsMock, status: int, body: str, kind: type[BandwidthError]
+) -> None:
+    mock.post(f"{CODE}/verify", status=status, body=body)
+    with pytest.raises(kind) as caught:
+        basic_client(BASE).verify(**VERIFY)
+    assert caught.value.status == status
 
 
 @pytest.mark.attack("T8")

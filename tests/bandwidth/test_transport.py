@@ -16,6 +16,8 @@ from django_bandwidth_mfa.bandwidth import (
     UnknownOutcome,
     Unreachable,
 )
+from django_bandwidth_mfa.bandwidth.secret import Secret
+from django_bandwidth_mfa.bandwidth.transport import Answer, Deadline, Failure, Transport
 from tests.bandwidth.servers import VERIFY, RawServer, answer, basic_client, drips, sends
 
 PASS = answer(b'{"valid": true}')
@@ -272,3 +274,64 @@ def test_an_attempt_that_failed_before_sending_is_made_once_more(
         assert client.verify(**VERIFY) is True
     assert len(failed) == 3
     assert len(server.requests) == 1
+
+
+def test_a_proxy_without_a_host_means_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if what goes wrong before there is a connection counts as sent."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://")
+    error = error_of(basic_client("https://mfa.invalid"))
+    assert type(error) is Unreachable
+    assert "InvalidProxyURL" in str(error)
+
+
+def test_a_ca_bundle_that_disappears_means_unreachable(
+    certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(certificate.read_bytes())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with RawServer(sends(PASS), certificate=certificate) as server:
+        client = basic_client(server.url)
+        bundle.unlink()
+        assert type(error_of(client)) is Unreachable
+    assert server.requests == []
+
+
+def test_a_name_that_cannot_be_looked_up_means_unreachable() -> None:
+    error = error_of(basic_client(f"http://{'x' * 64}.invalid"))
+    assert type(error) is Unreachable
+
+
+class _EndsBeforeWriting(Deadline):
+    """A deadline that is over when it is asked for the second time in an attempt."""
+
+    def __init__(self) -> None:
+        super().__init__(60)
+        self._asked = 0
+
+    def remaining(self) -> float:
+        self._asked += 1
+        return 60.0 if self._asked == 1 else 0.0
+
+
+def test_a_time_that_is_over_before_writing_on_a_kept_connection_means_not_sent() -> None:
+    """Fails if the request counts as sent before the last look at the time that is left."""
+    with RawServer(sends(answer(b"{}", keep=True)), keep_alive=True) as server:
+        transport = Transport(server.url, connect_timeout=1, read_timeout=1)
+
+        def post(deadline: Deadline) -> Answer | Failure:
+            return transport.post(
+                server.url,
+                body=Secret(b"{}"),
+                content_type="application/json",
+                authorization=Secret("Basic x"),
+                deadline=deadline,
+            )
+
+        assert isinstance(post(Deadline(5)), Answer)
+        outcome = post(_EndsBeforeWriting())
+        transport.close()
+    assert isinstance(outcome, Failure)
+    assert outcome.sent is False
+    assert len(server.requests) == 1
+    assert server.connections == 1

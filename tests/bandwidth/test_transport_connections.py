@@ -19,7 +19,7 @@ from django_bandwidth_mfa.bandwidth import (
     Unreachable,
 )
 from django_bandwidth_mfa.bandwidth import transport as transport_module
-from tests.bandwidth.servers import VERIFY, Handler, RawServer, answer, basic_client, sends
+from tests.bandwidth.servers import VERIFY, RawServer, answer, basic_client, sends, tunnel
 
 PASS = answer(b'{"valid": true}')
 PASS_AND_KEEP = answer(b'{"valid": true}', keep=True)
@@ -29,29 +29,6 @@ def error_of(client: BandwidthClient) -> BandwidthError:
     with pytest.raises(BandwidthError) as caught:
         client.verify(**VERIFY)
     return caught.value
-
-
-def tunnel(target: int) -> Handler:
-    """A proxy's answer to CONNECT: a pipe to a port of loopback."""
-
-    def handle(connection: socket.socket) -> None:
-        with socket.create_connection(("127.0.0.1", target)) as server:
-            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=_pump, args=(server, connection))
-            back.start()
-            _pump(connection, server)
-            back.join(5)
-
-    return handle
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        return
 
 
 @pytest.mark.attack("N3")
