@@ -5,6 +5,9 @@ its headers or in its body, holds a caller for as long as it likes. Here the con
 asks before every read how much time the call has left, in plain HTTP, TLS and through a proxy
 alike, and notes the moment at which a request begins to be written, so that "it never arrived" is
 known and not guessed from the name of an exception.
+
+All this hangs on methods that requests and urllib3 call. A call whose connection was made, or whose
+answer is read, without them fails instead of running without a limit.
 """
 
 from __future__ import annotations
@@ -25,7 +28,6 @@ import requests.adapters
 import urllib3
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import create_connection
 
@@ -91,11 +93,21 @@ class Failure:
 
     reason: str
     sent: bool
-    unreadable: bool = False  # something came, but it is not HTTP, or too much of it
+    unreadable: bool = False  # something came that is not HTTP, too long, or not to be read
 
 
 class _UnreadableAnswer(Exception):
     """What came is not HTTP, or is over `MAX_ANSWER`."""
+
+
+class _Unlimited(Exception):
+    """The installed requests or urllib3 does not call what limits a call."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the installed versions of requests and urllib3 go around the limit of a call's time; "
+            "install versions that this package is tested with"
+        )
 
 
 class _Exchange:
@@ -106,6 +118,7 @@ class _Exchange:
         # Whether writing the request has begun. None until requests' adapter asks for a connection:
         # what fails before that may have been sent, for all we know.
         self.sent: bool | None = None
+        self.limited = False  # whether the answer is read by `_Response`
         self.reason = ""  # why there was no connection
         self._bytes_left = MAX_ANSWER
 
@@ -136,6 +149,7 @@ class _BoundedReader(io.RawIOBase):
         self._raw = raw
         self._sock = sock
         self._exchange = _exchange.get()
+        self._exchange.limited = True
         self._per_read = sock.gettimeout()
 
     def readable(self) -> bool:
@@ -185,6 +199,7 @@ class _BoundedConnection(HTTPConnection):
     debuglevel = 0
 
     _last_used = 0.0
+    _opened_here = False  # whether `_new_conn` below makes this connection's sockets
 
     @property
     def is_connected(self) -> bool:
@@ -195,6 +210,7 @@ class _BoundedConnection(HTTPConnection):
         # urllib3 gives every address of a name the whole connect time-out; a name with eight dead
         # addresses would take eight times as long.
         exchange = _exchange.get()
+        self._opened_here = True
         try:
             for *_, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
                 seconds = exchange.at_most(self.timeout)
@@ -225,8 +241,11 @@ class _BoundedConnection(HTTPConnection):
         """Begin to write a request. No byte of it has been written before this."""
         if self.is_closed:
             self.connect()
+        if not self._opened_here:
+            raise _Unlimited
         exchange = _exchange.get()
         self.sock.settimeout(exchange.at_most(self.timeout))
+        exchange.limited = False  # the answer to CONNECT was; this request's own is still to come
         exchange.sent = True  # from here on nobody can say that it did not arrive
         self._last_used = time.monotonic()
         super().putrequest(method, url, skip_host, skip_accept_encoding)
@@ -260,10 +279,13 @@ class _Adapter(requests.adapters.HTTPAdapter):
         verify: bool | str | None,
         proxies: Mapping[str, str] | None = None,
         cert: tuple[str, str] | str | None = None,
-    ) -> ConnectionPool:
+    ) -> urllib3.HTTPConnectionPool:
         """The pool to take a connection from: the first thing that requests' adapter asks for."""
         _exchange.get().sent = False
-        return super().get_connection_with_tls_context(request, verify, proxies, cert)
+        pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        if not isinstance(pool, _Pool | _TLSPool):
+            raise _Unlimited
+        return pool
 
     def proxy_manager_for(self, proxy: str, **options: object) -> urllib3.ProxyManager:
         manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **options)
@@ -367,6 +389,10 @@ class Transport:
                 proxies=self._proxies,
             )
             with contextlib.closing(response):
+                # `None`: somebody answered in the adapter's place. There is no connection to limit.
+                if exchange.sent is not None and not (exchange.sent and exchange.limited):
+                    exchange.sent = True  # there is an answer
+                    raise _Unlimited
                 answer = Answer(
                     status=response.status_code,
                     content_type=response.headers.get("Content-Type", ""),
@@ -374,7 +400,7 @@ class Transport:
                     body=b"".join(response.raw.stream(8192, decode_content=False)),
                 )
             return answer, False
-        except _UnreadableAnswer as error:
+        except (_UnreadableAnswer, _Unlimited) as error:
             return Failure(str(error), sent=exchange.may_have_been_sent, unreadable=True), False
         except Exception as error:
             # Whatever these libraries raise, documented or not, has the request in its frames.
