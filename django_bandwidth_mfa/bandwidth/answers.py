@@ -7,7 +7,7 @@ import json
 import re
 import time
 from datetime import UTC
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from .errors import (
     BadRequest,
@@ -31,7 +31,7 @@ _WAIT = re.compile(r"wait (\d{1,5}) (second|minute|hour)", re.ASCII | re.IGNOREC
 _UNITS = {"second": 1, "minute": 60, "hour": 3600}
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
     # {"valid": false, "valid": true}: parsers disagree on which one counts, so neither does.
     if len(fields) != len(pairs):
@@ -43,7 +43,7 @@ def _not_json(constant: str) -> NoReturn:
     raise ValueError(constant)  # NaN and Infinity, which Python's parser would take
 
 
-def parse_object(body: bytes) -> dict[str, Any] | None:
+def parse_object(body: bytes) -> dict[str, object] | None:
     """The JSON object in `body`, or `None`: not UTF-8, not JSON, not an object, a key twice."""
     try:
         fields = json.loads(
@@ -54,7 +54,7 @@ def parse_object(body: bytes) -> dict[str, Any] | None:
     return fields if isinstance(fields, dict) else None
 
 
-def read_object(answer: Answer, endpoint: Endpoint) -> dict[str, Any]:
+def read_object(answer: Answer, endpoint: Endpoint) -> dict[str, object]:
     """The JSON object of a 200 answer.
 
     Raises:
@@ -102,13 +102,14 @@ def read_verdict(answer: Answer) -> bool:
 # what it was sent, and error pages print locals.
 
 
-def _usable_id(fields: dict[str, Any], name: str) -> str | None:
+def _usable_id(fields: dict[str, object], name: str) -> str | None:
     value = fields.get(name, fields.get(name[0].upper() + name[1:]))
-    usable = isinstance(value, str) and 1 <= len(value) <= 200 and value.isprintable()
-    return value if usable else None
+    if isinstance(value, str) and 1 <= len(value) <= 200 and value.isprintable():
+        return value
+    return None
 
 
-def _verdict(fields: dict[str, Any]) -> bool | None:
+def _verdict(fields: dict[str, object]) -> bool | None:
     valid = fields.get("valid")
     # Identity, not truth: "true", 1 and {"valid": {}} let nobody in.
     return valid if valid is True or valid is False else None
@@ -169,13 +170,13 @@ def _status_error(answer: Answer, endpoint: Endpoint) -> BandwidthError:
     )
 
 
-def _request_id(fields: dict[str, Any]) -> str | None:
+def _request_id(fields: dict[str, object]) -> str | None:
     """`requestId`, if it can stand in a log line without forging another."""
     value = fields.get("requestId")
     return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
 
 
-def _retry_after(answer: Answer, fields: dict[str, Any]) -> float | None:
+def _retry_after(answer: Answer, fields: dict[str, object]) -> float | None:
     """Seconds, from the `Retry-After` header (RFC 9110, 10.2.3) or the text of a 429."""
     header = answer.retry_after.strip()
     seconds: float | None = None

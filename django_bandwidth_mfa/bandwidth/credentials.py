@@ -6,7 +6,7 @@ import base64
 import re
 import threading
 import time
-from typing import Any, Protocol
+from typing import Protocol
 
 from .answers import failure_error, read_object
 from .errors import InvalidResponse, Unreachable
@@ -124,7 +124,7 @@ class _Grant:
 
     __slots__ = ("_fields",)
 
-    def __init__(self, fields: dict[str, Any]) -> None:
+    def __init__(self, fields: dict[str, object]) -> None:
         self._fields = fields
 
     def is_sound(self) -> bool:
@@ -141,7 +141,8 @@ class _Grant:
         )
 
     def header(self) -> Secret[str]:
-        return Secret("Bearer " + self._fields["access_token"])
+        return Secret(f"Bearer {self._fields['access_token']}")
 
     def seconds(self) -> float:
-        return float(self._fields["expires_in"])
+        seconds = self._fields["expires_in"]
+        return float(seconds) if isinstance(seconds, int | float) else 0.0

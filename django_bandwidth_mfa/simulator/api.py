@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qsl
 
 from . import contract
@@ -89,7 +88,7 @@ class API:
         except TooManyWrongCodesError:
             return error(HTTPStatus.TOO_MANY_REQUESTS)
 
-    def _code(self, endpoint: str, data: Mapping[str, Any]) -> Response:
+    def _code(self, endpoint: str, data: Mapping[str, object]) -> Response:
         if endpoint == "verify":
             valid = self._state.verify(contract.parse_verify_request(data))
             return Response.json(HTTPStatus.OK, {"valid": valid})

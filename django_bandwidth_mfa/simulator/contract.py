@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 DEFAULT_SCOPE = "2FA"
@@ -72,7 +72,7 @@ def error_body(status: int, detail: str | None = None) -> dict[str, str]:
     return {"error": detail, "requestId": str(uuid.uuid4())}
 
 
-def load_object(content_type: str, body: bytes) -> dict[str, Any]:
+def load_object(content_type: str, body: bytes) -> dict[str, object]:
     """Return the JSON object that a request carries.
 
     Raises ContractError if the content type is not JSON, or the body is not a JSON object in UTF-8.
@@ -88,7 +88,7 @@ def load_object(content_type: str, body: bytes) -> dict[str, Any]:
     return data
 
 
-def parse_code_request(data: Mapping[str, Any]) -> CodeRequest:
+def parse_code_request(data: Mapping[str, object]) -> CodeRequest:
     """Return the checked body of a send. Raises ContractError, naming the first wrong field."""
     to, from_ = _number(data, "to"), _number(data, "from")
     application_id = _text(data, "applicationId", 1, 50)
@@ -101,7 +101,7 @@ def parse_code_request(data: Mapping[str, Any]) -> CodeRequest:
     )
 
 
-def parse_verify_request(data: Mapping[str, Any]) -> VerifyRequest:
+def parse_verify_request(data: Mapping[str, object]) -> VerifyRequest:
     """Return the checked body of a verification. Raises as parse_code_request does."""
     return VerifyRequest(
         to=_number(data, "to"),
@@ -114,21 +114,21 @@ def parse_verify_request(data: Mapping[str, Any]) -> VerifyRequest:
     )
 
 
-def _required(data: Mapping[str, Any], field: str) -> Any:
+def _required(data: Mapping[str, object], field: str) -> object:
     value = data.get(field)
     if value is None or value == "":
         raise ContractError(f"{_LABELS.get(field, field)} is required")
     return value
 
 
-def _number(data: Mapping[str, Any], field: str) -> str:
+def _number(data: Mapping[str, object], field: str) -> str:
     value = _required(data, field)
     if not isinstance(value, str) or not _E164.fullmatch(value):
         raise ContractError(f"{_LABELS[field]} must be in E.164 format, such as +12025550123")
     return value
 
 
-def _text(data: Mapping[str, Any], field: str, shortest: int, longest: int) -> str:
+def _text(data: Mapping[str, object], field: str, shortest: int, longest: int) -> str:
     return _check_text(field, _required(data, field), shortest, longest)
 
 
@@ -140,7 +140,7 @@ def _check_text(field: str, value: object, shortest: int, longest: int) -> str:
     return value
 
 
-def _url(data: Mapping[str, Any], field: str) -> str:
+def _url(data: Mapping[str, object], field: str) -> str:
     value = _text(data, field, 1, 2048)
     if not _is_http_url(value):
         raise ContractError(f"{field} must be an absolute http or https URL")
@@ -156,25 +156,30 @@ def _is_http_url(value: str) -> bool:
     return bool(is_absolute and _URL.fullmatch(value))
 
 
-def _scope(data: Mapping[str, Any]) -> str:
+def _scope(data: Mapping[str, object]) -> str:
     return _check_text("scope", data.get("scope", DEFAULT_SCOPE), 1, 25)
 
 
-def _digits(data: Mapping[str, Any]) -> int:
+def _digits(data: Mapping[str, object]) -> int:
     value = _required(data, "digits")
-    # bool is an int to Python but not to JSON; 6.0 is an integer to JSON but not to Python.
-    if type(value) not in (int, float) or value not in range(_MIN_DIGITS, _MAX_DIGITS + 1):
+    # 6.0 is an integer to JSON but not to Python.
+    if not _is_number(value) or value not in range(_MIN_DIGITS, _MAX_DIGITS + 1):
         raise ContractError(f"digits must be an integer from {_MIN_DIGITS} to {_MAX_DIGITS}")
     return int(value)
 
 
-def _expiration(data: Mapping[str, Any]) -> float:
+def _expiration(data: Mapping[str, object]) -> float:
     value = _required(data, "expirationTimeInMinutes")
-    if type(value) not in (int, float) or not 0 < value <= MAX_EXPIRATION_MINUTES:
+    if not _is_number(value) or not 0 < value <= MAX_EXPIRATION_MINUTES:
         raise ContractError(
             f"expirationTimeInMinutes must be a number above 0 and at most {MAX_EXPIRATION_MINUTES}"
         )
     return float(value)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Say whether it is a number in JSON. There, unlike in Python, true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _refuse_constant(name: str) -> None:

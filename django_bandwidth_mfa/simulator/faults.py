@@ -67,7 +67,7 @@ class Fault:
             raise ValueError(f'"on" is required: one of {", ".join(_TARGETS)}.')
         return cls(**data)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the fields that are set."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
@@ -152,7 +152,7 @@ class Faults:
                     return fault
             return hits[-1] if hits else None
 
-    def as_json(self) -> list[dict[str, Any]]:
+    def as_json(self) -> list[dict[str, object]]:
         """Return the faults in force, oldest first, with the times that are left."""
         with self._lock:
             return [fault.as_json() for fault in self._faults]

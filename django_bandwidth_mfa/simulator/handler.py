@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from socket import socket
 from socketserver import BaseServer
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 from . import inbox_page
 from .api import API, Response, Route, error, fault_answer, readable_body, unknown_path
@@ -54,7 +54,7 @@ class RunningSimulator(Protocol):
         """Messages and calls, as ``/inbox.json`` shows them."""
 
     @property
-    def requests(self) -> list[dict[str, Any]]:
+    def requests(self) -> list[dict[str, object]]:
         """API requests, as ``/requests.json`` shows them."""
 
     def now(self) -> float:

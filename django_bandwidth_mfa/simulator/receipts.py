@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any
 from urllib.parse import urlsplit
 
 from .faults import RECEIPT, Fault, Faults
@@ -38,7 +37,7 @@ class Receipt:
 
     message: Message
     url: str
-    content: dict[str, Any]
+    content: dict[str, object]
     waits: tuple[float, ...]
 
 
@@ -160,7 +159,7 @@ class Receipts:
                 self._open.discard(connection)
 
 
-def _outcome(fault: Fault | None) -> dict[str, Any]:
+def _outcome(fault: Fault | None) -> dict[str, object]:
     code = fault.error_code if fault is not None else None
     if code is None:
         return {"type": "message-delivered", "description": "ok"}

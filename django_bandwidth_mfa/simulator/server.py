@@ -10,7 +10,7 @@ from contextlib import suppress
 from http.server import ThreadingHTTPServer
 from ipaddress import ip_address
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from . import defaults
 from .api import API, API_PREFIX, TOKEN_PATH, Credentials
@@ -18,6 +18,9 @@ from .faults import Fault, Faults
 from .handler import Handler
 from .receipts import Receipts
 from .state import State
+
+# What socketserver hands to a server's methods: a connection here, a datagram elsewhere.
+Request = socket.socket | tuple[bytes, socket.socket]
 
 
 class Simulator:
@@ -149,7 +152,7 @@ class Simulator:
         return [message.as_json() for message in self.state.messages]
 
     @property
-    def requests(self) -> list[dict[str, Any]]:
+    def requests(self) -> list[dict[str, object]]:
         """API requests, oldest first: ``path``, ``body`` (parsed if it is JSON), ``at``."""
         return self.state.requests
 
@@ -238,17 +241,18 @@ class Server(ThreadingHTTPServer):
             is_loopback=self.is_loopback,
         )
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own."""
+    def get_request(self) -> tuple[socket.socket, object]:
+        """Accept a connection."""
+        connection, client_address = super().get_request()
         with self._idle:
-            self._open.add(request)
-        super().process_request(request, client_address)
+            self._open.add(connection)
+        return connection, client_address
 
-    def shutdown_request(self, request: Any) -> None:
+    def shutdown_request(self, request: Request) -> None:
         """Close a connection."""
         super().shutdown_request(request)
         with self._idle:
-            self._open.discard(request)
+            self._open -= {request}
             self._idle.notify_all()
 
     def close_connections(self) -> None:
@@ -259,7 +263,7 @@ class Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
             self._idle.wait_for(lambda: not self._open, timeout=2)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Request, client_address: object) -> None:
         """Stay silent about a client that hung up; anything else is a bug and is shown."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

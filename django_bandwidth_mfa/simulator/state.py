@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from .contract import MAX_EXPIRATION_MINUTES, CodeRequest, VerifyRequest
 
@@ -82,7 +82,7 @@ class State:
         """Forget everything but access tokens, which clients keep for their hour."""
         with self._lock:
             self._messages: deque[Message] = deque(maxlen=KEPT)
-            self._requests: deque[dict[str, Any]] = deque(maxlen=KEPT)
+            self._requests: deque[dict[str, object]] = deque(maxlen=KEPT)
             # A code belongs to a number and a scope.
             self._live: defaultdict[tuple[str, str], list[Message]] = defaultdict(list)
             self._wrong: defaultdict[str, list[float]] = defaultdict(list)
@@ -162,7 +162,7 @@ class State:
             return list(self._messages)
 
     @property
-    def requests(self) -> list[dict[str, Any]]:
+    def requests(self) -> list[dict[str, object]]:
         """What was asked, oldest first: ``path``, ``body``, ``at``."""
         with self._lock:
             return list(self._requests)
