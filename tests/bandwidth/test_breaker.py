@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
 
 import pytest
 
@@ -156,11 +155,13 @@ def test_a_forked_child_begins_anew(breaker: Breaker) -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_opening_and_closing_are_logged(breaker: Breaker, clock: Clock, caplog: Any) -> None:
+def test_opening_and_closing_are_logged(
+    breaker: Breaker, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(4):
         call(breaker, Unreachable("gone"))
     for outcome in (Unreachable("still gone"), None):
         clock.now += 30
         call(breaker, outcome)
-    told = [record.event for record in caplog.records]
+    told = [vars(record)["event"] for record in caplog.records]
     assert told == ["breaker_open", "breaker_closed"]

@@ -45,9 +45,9 @@ def mock() -> Iterator[responses.RequestsMock]:
         yield mock
 
 
-def body_of(mock: responses.RequestsMock) -> dict[str, Any]:
+def body_of(mock: responses.RequestsMock) -> dict[str, object]:
     (call,) = mock.calls
-    fields: dict[str, Any] = json.loads(call.request.body or b"")
+    fields: dict[str, object] = json.loads(call.request.body or b"")
     return fields
 
 

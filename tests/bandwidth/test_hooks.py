@@ -12,6 +12,7 @@ import http.client
 import socket
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,16 +77,16 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counter: Counter[str] = Counter()
 
     def count(own: type, name: str) -> None:
-        original = getattr(own, name)  # a property or a function
-        function = original.fget if isinstance(original, property) else original
+        original = getattr(own, name)
+        is_property = isinstance(original, property)
+        function: Callable[..., object] = original.__get__ if is_property else original
 
         @functools.wraps(function)
         def counted(*args: object, **kwargs: object) -> object:
             counter[f"{own.__name__.lstrip('_')}.{name}"] += 1
             return function(*args, **kwargs)
 
-        wrapper = property(counted) if isinstance(original, property) else counted
-        monkeypatch.setattr(own, name, wrapper)
+        monkeypatch.setattr(own, name, property(counted) if is_property else counted)
 
     count(ours._Adapter, "get_connection_with_tls_context")
     count(ours._Adapter, "proxy_manager_for")
@@ -229,10 +230,10 @@ def test_an_answer_to_a_request_that_urllib3_began_itself_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Tried: without the look at whether the request was seen, the call passes."""
-    request = HTTPConnection.request
+    request: Callable[..., None] = HTTPConnection.request
 
     def without_our_method(self: HTTPConnection, *args: object, **kwargs: object) -> None:
-        self.putrequest = functools.partial(HTTPConnection.putrequest, self)
+        vars(self)["putrequest"] = functools.partial(HTTPConnection.putrequest, self)
         request(self, *args, **kwargs)
 
     monkeypatch.setattr(HTTPConnection, "request", without_our_method)

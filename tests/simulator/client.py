@@ -63,15 +63,15 @@ class Api:
         options = {"auth": BASIC, "timeout": 5, **options}
         return self.session.post(self.url(endpoint), **options)
 
-    def send(self, endpoint: str = "messaging", **changes: Any) -> requests.Response:
+    def send(self, endpoint: str = "messaging", **changes: object) -> requests.Response:
         return self.post(endpoint, json=_changed(SEND, changes))
 
-    def verify(self, code: str, **changes: Any) -> requests.Response:
+    def verify(self, code: object, **changes: object) -> requests.Response:
         return self.post("verify", json=_changed(VERIFY, {"code": code, **changes}))
 
-    def new_code(self, **changes: Any) -> str:
+    def new_code(self, **changes: object) -> str:
         """Send a message and return the code that the phone received."""
-        assert self.send(**changes).status_code == 200
+        assert self.send("messaging", **changes).status_code == 200
         return self.simulator.inbox[0]["code"]
 
     def token(self, **options: Any) -> requests.Response:
@@ -98,7 +98,7 @@ def none_alive(threads: Collection[threading.Thread]) -> bool:
     return not any(thread.is_alive() for thread in threads)
 
 
-def _changed(body: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _changed(body: dict[str, object], changes: dict[str, object]) -> dict[str, object]:
     # Python keeps `from` for itself, so a keyword says from_.
     named = {name.rstrip("_"): value for name, value in changes.items()}
     return {name: value for name, value in {**body, **named}.items() if value is not MISSING}

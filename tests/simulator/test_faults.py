@@ -1,7 +1,6 @@
 """Failures on purpose, in process and by ``POST /faults``."""
 
 import threading
-from typing import Any
 
 import pytest
 import requests
@@ -202,7 +201,7 @@ def test_faults_are_posted_listed_and_cleared(api: Api) -> None:
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_with_what_is_allowed(
-    api: Api, fault: dict[str, Any], allowed: str
+    api: Api, fault: dict[str, object], allowed: str
 ) -> None:
     answer = api.faults(json=fault)
 

@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Location", "/elsewhere/")
         self.end_headers()
 
-    def log_message(self, *args: Any) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 
@@ -73,7 +73,7 @@ def quick() -> Iterator[Simulator]:
         yield running
 
 
-def send(simulator: Simulator, channel: str = "messaging", **changes: Any) -> Any:
+def send(simulator: Simulator, channel: str = "messaging", **changes: object) -> dict[str, str]:
     answer = requests.post(
         f"{simulator.base_url}/accounts/{simulator.account}/code/{channel}",
         json={**BODY, **changes},
@@ -81,7 +81,8 @@ def send(simulator: Simulator, channel: str = "messaging", **changes: Any) -> An
         timeout=10,
     )
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    sent: dict[str, str] = answer.json()
+    return sent
 
 
 def test_a_message_with_a_callback_url_is_receipted(quick: Simulator, receiver: Receiver) -> None:
@@ -186,7 +187,7 @@ def test_an_unreachable_receiver_harms_nothing_and_its_address_is_not_logged(
 
 
 @pytest.mark.parametrize("url", ["", "ftp://x/", "//x/", "http://", "http://x:0/", 5, "http://é/"])
-def test_what_is_no_http_url_is_refused(quick: Simulator, url: Any) -> None:
+def test_what_is_no_http_url_is_refused(quick: Simulator, url: object) -> None:
     answer = requests.post(
         f"{quick.base_url}/accounts/{quick.account}/code/messaging",
         json={**BODY, "callbackUrl": url},

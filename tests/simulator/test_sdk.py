@@ -5,7 +5,6 @@ its public option to use ``host`` instead.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import bandwidth
 import pytest
@@ -47,7 +46,7 @@ def mfa(request: pytest.FixtureRequest, api: Api) -> Iterator[bandwidth.MFAApi]:
     client.api_client.rest_client.pool_manager.clear()
 
 
-def code_request(**changes: Any) -> Any:
+def code_request(**changes: object) -> bandwidth.CodeRequest:
     fields = {
         "to": TO,
         "from": FROM,
@@ -59,7 +58,7 @@ def code_request(**changes: Any) -> Any:
     return bandwidth.CodeRequest.model_validate({**fields, **changes})
 
 
-def attempt(code: str) -> Any:
+def attempt(code: str) -> bandwidth.VerifyCodeRequest:
     return bandwidth.VerifyCodeRequest.model_validate(
         {"to": TO, "scope": "sign-in", "code": code, "expirationTimeInMinutes": 3}
     )

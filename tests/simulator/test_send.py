@@ -1,7 +1,5 @@
 """``/code/messaging`` and ``/code/voice``: what they take, what they answer, what arrives."""
 
-from typing import Any
-
 import pytest
 
 from .client import BASIC, FROM, MISSING, SEND, TO, Api
@@ -105,7 +103,7 @@ def test_a_callback_url_is_kept(api: Api) -> None:
     ],
 )
 def test_a_wrong_field_is_refused_by_name(
-    api: Api, endpoint: str, field: str, value: Any, error: str
+    api: Api, endpoint: str, field: str, value: object, error: str
 ) -> None:
     answer = api.send(endpoint, **{field: value})
 
