@@ -138,7 +138,7 @@ def test_an_error_status_counts_whatever_its_body(body: bytes) -> None:
     "request_id", ["", "a b", "a\\nlevel=INFO forged", "\\u001b[2J", "x" * 101, "+19195551234", "é"]
 )
 def test_a_request_id_that_could_forge_a_log_line_is_dropped(request_id: str) -> None:
-    """Fails if `_request_id` takes any text."""
+    """Fails if any text is taken for a request id."""
     error = error_of(say(f'{{"requestId": "{request_id}"}}'.encode(), status=500))
     assert error.request_id is None
 

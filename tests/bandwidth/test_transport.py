@@ -45,7 +45,7 @@ DRIPS = {
 @pytest.mark.attack("N7")
 @pytest.mark.parametrize("name", DRIPS)
 def test_a_dripping_server_is_left_when_the_total_time_is_over(name: str) -> None:
-    """Fails if `_BoundedReader` no longer asks how much time is left around each read."""
+    """Fails if the reader of answers no longer asks how much time is left around each read."""
     with RawServer(DRIPS[name]) as server:
         client = basic_client(server.url, read_timeout=1, total_timeout=0.15)
         started = time.monotonic()
@@ -73,7 +73,7 @@ def test_a_server_dripping_over_tls_is_left_as_well(
 def test_a_proxy_that_drips_its_answer_to_connect_is_left_and_nothing_was_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Fails if the CONNECT answer is read past `_Response`."""
+    """Fails if the proxy's answer to CONNECT is read without the limits."""
     with RawServer(drips(b"HTTP/1.1 200 OK\r\n", b"X-Drip: 1\r\n")) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         client = basic_client("https://mfa.invalid", connect_timeout=1, total_timeout=0.15)
@@ -86,7 +86,7 @@ def test_a_proxy_that_drips_its_answer_to_connect_is_left_and_nothing_was_sent(
 def test_a_tls_handshake_behind_a_slow_proxy_gets_only_the_time_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Fails if `_BoundedReader` does not cut the socket's time-out after a read: 0.7 seconds."""
+    """Fails if the socket's time-out is not cut after a read: the call then takes 0.7 seconds."""
 
     def slow_then_silent(connection: socket.socket) -> None:
         time.sleep(0.3)
@@ -148,7 +148,7 @@ def _dead_addresses(
 def test_many_dead_addresses_of_one_name_share_the_total_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Fails if every address gets the whole connect time-out, as in urllib3's `_new_conn`."""
+    """Fails if every address gets the whole connect time-out, as urllib3 does it by itself."""
     sockets: list[socket.socket] = []
     dead = _dead_addresses(sockets)
     resolve = socket.getaddrinfo
@@ -180,7 +180,7 @@ def test_many_dead_addresses_of_one_name_share_the_total_time(
     ids=["length", "until close", "chunked", "chunk size", "headers", "100 Continue"],
 )
 def test_an_answer_over_the_cap_is_invalid(flood: bytes) -> None:
-    """Fails if `_Exchange.received` no longer counts."""
+    """Fails if the bytes of an answer are no longer counted."""
     with RawServer(sends(flood)) as server:
         error = error_of(basic_client(server.url, total_timeout=3))
     assert type(error) is InvalidResponse

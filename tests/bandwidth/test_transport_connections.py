@@ -185,7 +185,7 @@ def test_debug_logs_and_http_clients_debugging_show_no_secret(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Fails if `_BoundedConnection.debuglevel` goes, or a secret moves into the URL."""
+    """Fails if our connections obey http.client's `debuglevel`, or a secret moves into the URL."""
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
     caplog.set_level(logging.DEBUG)
     with RawServer(sends(PASS)) as server:

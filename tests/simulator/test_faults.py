@@ -216,7 +216,7 @@ def test_a_fault_of_a_test_is_checked_too(simulator: Simulator) -> None:
 
 
 def test_a_content_type_cannot_add_headers(api: Api) -> None:
-    """Fails when ``_HEADER_VALUE`` lets a line break through."""
+    """Fails when the check of header values lets a line break through."""
     answer = api.faults(json={"on": "all", "content_type": "text/html\r\nSet-Cookie: a=b"})
 
     assert answer.status_code == 400

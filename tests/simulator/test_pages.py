@@ -80,7 +80,7 @@ def test_the_inbox_reloads_without_javascript(api: Api) -> None:
 
 
 def test_text_from_a_request_cannot_become_markup(api: Api) -> None:
-    """Fails when ``_fill`` does not escape."""
+    """Fails when the page does not escape what a request holds."""
     attack = "<img src=x onerror=alert(1)>\"'&"
     api.send(message=f"{attack} {{CODE}}", scope="<i>'\"&amp;")
     api.send("voice", message=f"{attack} {{CODE}}", scope="<script>")
@@ -181,7 +181,7 @@ def test_requests_json_shows_no_credentials(api: Api) -> None:
 @pytest.mark.parametrize("path", ["/inbox", "/inbox.json", "/requests.json", "/inbox.css"])
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "[evil]"])
 def test_a_name_that_was_made_to_point_here_reads_nothing(api: Api, path: str, host: str) -> None:
-    """DNS rebinding. Fails when ``_is_host_allowed`` returns True for any name."""
+    """DNS rebinding. Fails when the Host header may hold any name."""
     api.send()
     answer = api.get(path, headers={"Host": host})
 
@@ -190,7 +190,7 @@ def test_a_name_that_was_made_to_point_here_reads_nothing(api: Api, path: str, h
 
 
 def test_a_name_that_was_made_to_point_here_sets_no_faults(api: Api) -> None:
-    """DNS rebinding. Fails when ``_is_host_allowed`` is asked for reading only."""
+    """DNS rebinding. Fails when the Host header is checked for reading only."""
     answer = api.faults(json={"on": "all", "status": 500}, headers={"Host": "evil.example"})
 
     assert answer.status_code == 421
