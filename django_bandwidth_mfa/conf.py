@@ -20,11 +20,11 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from .bandwidth import E164
+
 PREFIX = "BANDWIDTH_MFA_"
 
 T = TypeVar("T")
-
-E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 
 
 # Rates ---------------------------------------------------------------------------------------
