@@ -32,6 +32,8 @@ from .internal.staff import status
 from .internal.staff.reset import reset_second_factor
 from .models import Challenge, Counter, Phone, RecoveryCode, TrustedBrowser
 
+__all__ = ["SecondFactorAdminMixin"]
+
 # Generic to the type checker, not to the running program.
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]

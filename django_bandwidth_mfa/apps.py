@@ -3,6 +3,8 @@ from django.contrib.auth.signals import user_logged_in
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
+__all__ = ["BandwidthMFAConfig"]
+
 
 class BandwidthMFAConfig(AppConfig):
     name = "django_bandwidth_mfa"

@@ -9,6 +9,8 @@ from asgiref.sync import sync_to_async
 
 from .internal.login.recheck import recheck
 
+__all__ = ["MFAMiddleware"]
+
 Application = Callable[[Any, Any, Any], Awaitable[Any]]
 
 

@@ -11,6 +11,8 @@ from django.views.decorators.debug import sensitive_variables
 from . import service
 from .models import Challenge
 
+__all__ = ["BandwidthMFABackend"]
+
 
 class BandwidthMFABackend(ModelBackend):
     """Authenticates the user of ``challenge`` when Bandwidth takes ``token`` for it.

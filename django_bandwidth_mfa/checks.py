@@ -41,6 +41,8 @@ from django.utils.module_loading import import_string
 from . import conf
 from .conf import Settings, configured, settings
 
+__all__ = ["check_deployment", "check_settings", "check_site"]
+
 TOKEN_APPS = {
     "rest_framework.authtoken": "REST framework's tokens",
     "rest_framework_simplejwt": "JSON Web Tokens",

@@ -22,6 +22,8 @@ from django.utils.module_loading import import_string
 
 from .bandwidth import E164
 
+__all__ = ["from_env", "settings"]
+
 PREFIX = "BANDWIDTH_MFA_"
 
 T = TypeVar("T")

@@ -15,6 +15,8 @@ from .internal.login.redirects import redirect_to_second_factor, with_next
 from .internal.phones import suggestion
 from .request import mfa_of, visitor
 
+__all__ = ["mfa_required", "mfa_suggested"]
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 

@@ -1,18 +1,34 @@
 """Why a code was not sent, or could not be tried.
 
-Each says to a person what happened and what to do next: ``str(error)`` may be shown as it is.  A
-wrong code is none of these, it is a falsy :class:`~django_bandwidth_mfa.verification.Verification`.
+``str(error)`` can be shown to people as it is: it says what happened and what to do next.
+
+A wrong code is no error.  It is a :class:`~django_bandwidth_mfa.verification.Verification` that has
+not passed.
 """
 
 from __future__ import annotations
+
+import math
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+__all__ = [
+    "ChallengeExpired",
+    "ChallengeUsed",
+    "LastPhone",
+    "Limited",
+    "Locked",
+    "MFAError",
+    "NoPhone",
+    "NumberRefused",
+    "ProviderUnavailable",
+]
+
 
 class MFAError(Exception):
-    """The base of all of them."""
+    """The base class of all errors here."""
 
     message: str | Promise = _("The code could not be checked. Please try again.")
 
@@ -21,23 +37,24 @@ class MFAError(Exception):
 
 
 class Limited(MFAError):
-    """Too many codes were asked for, or tried; nothing was sent.
+    """Too many codes were asked for, or tried; nothing was sent."""
 
-    ``retry_after``: whole seconds until it may be tried again, at least 1.
-    """
+    retry_after: int
+    """Whole seconds until it may be tried again, at least 1."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__()
-        self.retry_after = max(1, int(-(-retry_after // 1)))
+        self.retry_after = max(1, math.ceil(retry_after))
 
     def __str__(self) -> str:
         return _("Please wait %(wait)s, then try again.") % {"wait": in_words(self.retry_after)}
 
 
 class Locked(MFAError):
-    """So many wrong codes in a row that only a recovery code or staff opens the way again.
+    """The user typed so many wrong codes in a row that codes by phone are switched off.
 
-    NIST SP 800-63B-4, 3.2.2: at most 100 consecutive failed attempts.
+    A recovery code, or staff, switches them on again.  NIST SP 800-63B-4, 3.2.2, allows at most 100
+    consecutive failed attempts.
     """
 
     message = _(
@@ -53,13 +70,13 @@ class ChallengeExpired(MFAError):
 
 
 class ChallengeUsed(MFAError):
-    """The challenge passed already, or all its tries are spent."""
+    """The challenge has passed already, or has no tries left."""
 
     message = _("This code can no longer be used. Ask for another one.")
 
 
 class NumberRefused(MFAError):
-    """No code may be sent to this number, or it is none."""
+    """The text is no phone number, or no code may be sent to the number."""
 
     message: str | Promise = _("We cannot send codes to this number. Please use another one.")
 
@@ -70,13 +87,13 @@ class NumberRefused(MFAError):
 
 
 class NoPhone(MFAError):
-    """The user has no confirmed phone, or none such as was asked for."""
+    """The user has no confirmed phone, or not the one that was asked for."""
 
     message = _("There is no such phone on this account.")
 
 
 class LastPhone(MFAError):
-    """The only phone of a user whom the site's policy obliges to have one."""
+    """The phone cannot be removed: it is the user's only one, and the policy asks for one."""
 
     message = _(
         "This is your only phone, and you need one to sign in here. "
@@ -85,10 +102,12 @@ class LastPhone(MFAError):
 
 
 class ProviderUnavailable(MFAError):
-    """Bandwidth could not be reached, or did not answer as it should.
+    """Bandwidth could not be reached, or did not answer as it should."""
 
-    ``may_have_arrived``: the request may have got through, so that a code may be on its way, or the
-    one that was typed may be spent.
+    may_have_arrived: bool
+    """Whether the request may have got through.
+
+    Then a code may be on its way, or the code that was typed may be spent.
     """
 
     message = _("The phone service does not answer right now. Please try again in a moment.")
@@ -99,8 +118,8 @@ class ProviderUnavailable(MFAError):
 
 
 def in_words(seconds: int) -> str:
-    """``"45 seconds"``, ``"4 minutes"``, ``"2 hours"``: never less than ``seconds``."""
-    hours, minutes = -(-seconds // 3600), -(-seconds // 60)
+    """Return ``"45 seconds"``, ``"4 minutes"`` or ``"2 hours"``: never less than ``seconds``."""
+    hours, minutes = math.ceil(seconds / 3600), math.ceil(seconds / 60)
     if seconds > 5400:
         return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
     if seconds > 90:

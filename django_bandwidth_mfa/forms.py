@@ -14,6 +14,8 @@ from .internal import numbers
 from .internal.codes import tries
 from .models import Channel, Phone
 
+__all__ = ["CodeForm", "PhoneForm", "PhoneNameForm", "RecoveryCodeForm"]
+
 
 class CodeInput(forms.TextInput):
     """A field that never shows again what was typed: a wrong code is nothing to correct, and no

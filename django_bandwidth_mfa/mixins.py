@@ -9,6 +9,8 @@ from django.views import View
 
 from .decorators import mfa_required
 
+__all__ = ["MFARequiredMixin"]
+
 # A view to the type checker, a mixin to the running program.
 if TYPE_CHECKING:
     Base = View

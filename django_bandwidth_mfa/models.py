@@ -22,6 +22,19 @@ from django.utils.translation import gettext_lazy as _
 from . import conf
 from .internal.numbers import mask
 
+__all__ = [
+    "Challenge",
+    "Channel",
+    "Counter",
+    "Delivery",
+    "Phone",
+    "Purpose",
+    "RecoveryCode",
+    "SecondFactor",
+    "SpentCode",
+    "TrustedBrowser",
+]
+
 
 class Channel(models.TextChoices):
     """How a code travels, as Bandwidth names it."""
@@ -470,18 +483,3 @@ def auth_hashes(user: Any) -> list[str]:
     if not hasattr(user, "get_session_auth_hash"):
         return [""]
     return [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-
-
-__all__ = [
-    "Challenge",
-    "Channel",
-    "Counter",
-    "Delivery",
-    "Phone",
-    "Purpose",
-    "RecoveryCode",
-    "SecondFactor",
-    "SpentCode",
-    "TrustedBrowser",
-    "auth_hashes",
-]

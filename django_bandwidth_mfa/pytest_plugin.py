@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+__all__ = ["fake_bandwidth"]
+
 if TYPE_CHECKING:
     from .testing import FakeBandwidth
 

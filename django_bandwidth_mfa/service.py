@@ -27,6 +27,7 @@ from .models import Challenge, Phone, SecondFactor
 from .verification import Verification
 
 __all__ = [
+    "Verification",
     "end_sessions",
     "issue_recovery_codes",
     "require_new_code",

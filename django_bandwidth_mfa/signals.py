@@ -32,6 +32,27 @@ None carries a code or a full number.  ``request`` is None where there was none.
 
 from django.dispatch import Signal
 
+__all__ = [
+    "access_refused",
+    "browser_trusted",
+    "browsers_forgotten",
+    "code_rejected",
+    "code_send_failed",
+    "code_sent",
+    "code_verified",
+    "conversion_fell",
+    "locked_out",
+    "login_completed",
+    "phone_confirmed",
+    "phone_removed",
+    "primary_phone_changed",
+    "recovery_code_used",
+    "recovery_codes_made",
+    "second_factor_reset",
+    "signed_out_others",
+    "wrong_codes",
+]
+
 code_sent = Signal()
 code_send_failed = Signal()
 code_verified = Signal()

@@ -28,6 +28,8 @@ from . import simulator
 from .simulator import Simulator
 from .verification import Verification
 
+__all__ = ["FakeBandwidth", "alogin_verified", "login_verified"]
+
 # What a site may leave to its production environment.
 MISSING = {
     "ACCOUNT_ID": simulator.DEFAULT_ACCOUNT,

@@ -2,6 +2,8 @@ from django.urls import path
 
 from . import views
 
+__all__ = ["app_name", "urlpatterns"]
+
 app_name = "bandwidth_mfa"
 
 urlpatterns = [

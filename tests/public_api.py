@@ -1,0 +1,102 @@
+"""Describes the public surface: each public module, its names, and their signatures.
+
+``python -m tests.public_api`` writes the description to ``tests/public_api.txt``.  A test compares
+the two, so that a change of the surface is seen in the diff of that file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.dispatch import Signal
+
+FILE = Path(__file__).with_name("public_api.txt")
+PACKAGE = "django_bandwidth_mfa"
+
+# Not modules that somebody imports from.
+PRIVATE = {"internal", "management", "migrations"}
+
+# What Django adds to a class.
+DJANGOS = re.compile(
+    r"_.*|objects|DoesNotExist|MultipleObjectsReturned|NotUpdated|get_(next|previous)_by_.*"
+    r"|base_fields|declared_fields|media"
+)
+
+
+def describe() -> str:
+    """Return the whole description."""
+    return "\n".join(line for module in public_modules() for line in _module(module)) + "\n"
+
+
+def public_modules() -> list[str]:
+    """Return the dotted paths of the public modules and packages."""
+    package = importlib.import_module(PACKAGE)
+    found = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    return [PACKAGE, *(f"{PACKAGE}.{name}" for name in sorted(found - PRIVATE))]
+
+
+def _module(path: str) -> Iterator[str]:
+    module = importlib.import_module(path)
+    yield path
+    for name in sorted(module.__all__):
+        yield from _name(name, getattr(module, name))
+    yield ""
+
+
+def _name(name: str, value: Any) -> Iterator[str]:
+    if inspect.isclass(value):
+        yield f"    class {name}({', '.join(base.__name__ for base in value.__bases__)})"
+        if value.__module__.startswith(PACKAGE):
+            yield from _members(value)
+    elif inspect.isroutine(value):
+        yield f"    {_function(name, value)}"
+    elif isinstance(value, Signal):
+        yield f"    {name}: Signal"
+    else:
+        yield f"    {name}: {type(value).__name__}"
+
+
+def _members(kind: type) -> Iterator[str]:
+    """Describe what the class itself adds, as far as its names are public."""
+    if "__init__" in vars(kind):
+        yield f"        {_function('__init__', vars(kind)['__init__'])}"
+    told = dict.fromkeys([*vars(kind).get("__annotations__", {}), *vars(kind)])
+    for name in sorted(told):
+        if DJANGOS.fullmatch(name):
+            continue
+        value = inspect.getattr_static(kind, name, None)
+        if isinstance(value, (classmethod, staticmethod)):
+            value = value.__func__
+        if inspect.isfunction(value):
+            yield f"        {_function(name, value)}"
+        elif name in vars(kind).get("__annotations__", {}):
+            yield f"        {name}: {vars(kind)['__annotations__'][name]}"
+        else:
+            yield f"        {name}"
+
+
+def _function(name: str, function: Any) -> str:
+    prefix = "async def" if inspect.iscoroutinefunction(function) else "def"
+    signature = str(inspect.signature(function))
+    # Annotations without the quotes that "from __future__ import annotations" leaves.
+    return f"{prefix} {name}" + re.sub(r"(: |-> )'([^']*)'", r"\1\2", signature)
+
+
+def main() -> None:
+    import os
+
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    FILE.write_text(describe())
+
+
+if __name__ == "__main__":
+    main()
