@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -11,7 +11,10 @@ from .internal.login.recheck import recheck
 
 __all__ = ["MFAMiddleware"]
 
-Application = Callable[[Any, Any, Any], Awaitable[Any]]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[Any]]
 
 
 class MFAMiddleware:
@@ -29,6 +32,6 @@ class MFAMiddleware:
     def __init__(self, inner: Application) -> None:
         self.inner = inner
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         user = await sync_to_async(recheck)(scope["session"], scope["user"], None)
         return await self.inner({**scope, "user": user}, receive, send)

@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from . import service
 from .models import Challenge
+from .verification import carry
 
 __all__ = ["BandwidthMFABackend"]
 
@@ -43,7 +44,5 @@ class BandwidthMFABackend(ModelBackend):
         if not verification:
             return None
         # Loaded after Bandwidth's answer: the user may have been deactivated meanwhile.
-        user: Any = self.get_user(challenge.user_id)
-        if user is not None:
-            user.mfa_verification = verification
-        return user
+        user = self.get_user(challenge.user_id)
+        return None if user is None else carry(user, verification)

@@ -30,7 +30,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -59,7 +58,7 @@ SHORTEST_SECRET = 20
 PROXY_SETTINGS = ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT")
 
 
-def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     """Every key of ``BANDWIDTH_MFA``, by itself and with the others."""
     given = getattr(django_settings, "BANDWIDTH_MFA", {})
     if not isinstance(given, dict):
@@ -158,7 +157,7 @@ def _together() -> Iterator[CheckMessage]:
         )
 
 
-def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+def check_site(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     """What the rest of the site has to do with it."""
     return [*_middleware(), *_urls(), *_sessions(), *_tokens(), *_proxies()]
 
@@ -241,7 +240,7 @@ def _proxies() -> Iterator[CheckMessage]:
         )
 
 
-def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     """What is right on a developer's machine only."""
     found: list[CheckMessage] = []
     if not django_settings.SESSION_COOKIE_SECURE:

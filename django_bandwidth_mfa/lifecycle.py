@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+
+from .types import User
 
 __all__ = ["end_verified_sessions"]
 
 
-def end_verified_sessions(user: Any) -> None:
+def end_verified_sessions(user: User) -> None:
     """Have the sessions of ``user`` owe a code again.  Use ``service.require_new_code``."""
     from .service import require_new_code
 

@@ -58,7 +58,7 @@ class BandwidthMFAMiddleware:
             return recheck_request(request, user)
 
         async def arechecked() -> Any:
-            found = await auser()
+            found: Any = await auser()
             if not is_settled(request.session, found):
                 found = await sync_to_async(recheck_request)(request, found)
             else:

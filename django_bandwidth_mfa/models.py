@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models, router, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
@@ -21,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import conf
 from .internal.numbers import mask
+from .types import User
 
 __all__ = [
     "Challenge",
@@ -153,12 +155,12 @@ class Delivery(models.TextChoices):
 
 
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
-    def current(self, user: Any, purpose: str) -> Challenge | None:
+    def current(self, user: User, purpose: str) -> Challenge | None:
         """The code that ``user`` would be typing now: the newest that went out for ``purpose``."""
-        sent = self.filter(user=user, purpose=purpose, failure="").select_related("phone")
+        sent = self.filter(user_id=user.pk, purpose=purpose, failure="").select_related("phone")
         challenge = sent.order_by("-sent_at").first()
         if challenge is not None:
-            challenge.user = user
+            challenge.user = cast(Any, user)
         return challenge
 
 
@@ -289,9 +291,9 @@ class SpentCode(models.Model):
 
 
 class RecoveryCodeManager(models.Manager["RecoveryCode"]):
-    def left(self, user: Any) -> int:
+    def left(self, user: User) -> int:
         """How many unused codes ``user`` has."""
-        return self.filter(user=user, used_at=None).count()
+        return self.filter(user_id=user.pk, used_at=None).count()
 
 
 class RecoveryCode(models.Model):
@@ -325,11 +327,11 @@ class TrustedBrowserQuerySet(models.QuerySet["TrustedBrowser"]):
         """Those older than ``TRUST_DAYS``."""
         return self.filter(created_at__lte=_trusted_since())
 
-    def valid(self, user: Any) -> TrustedBrowserQuerySet:
+    def valid(self, user: User) -> TrustedBrowserQuerySet:
         """Those that ``user`` may sign in with, without a code: neither older than ``TRUST_DAYS``
         nor from before a change of password."""
         return self.filter(
-            user=user,
+            user_id=user.pk,
             created_at__gt=_trusted_since(),
             auth_hash__in=auth_hashes(user),
         )
@@ -385,20 +387,20 @@ class SecondFactorManager(models.Manager["SecondFactor"]):
     row is read under a lock: when two sessions end each other, only the first one stays.
     """
 
-    def require_new_code(self, user: Any) -> SecondFactor:
+    def require_new_code(self, user: User) -> SecondFactor:
         """Have the sessions of ``user`` owe a code again within ``RECHECK_SECONDS``."""
         return self._move(user, "verified_since")
 
-    def end_sessions(self, user: Any) -> SecondFactor:
+    def end_sessions(self, user: User) -> SecondFactor:
         """Sign ``user`` out of every session within ``RECHECK_SECONDS``."""
         return self._move(user, "signed_in_since")
 
-    def _move(self, user: Any, field: str) -> SecondFactor:
+    def _move(self, user: User, field: str) -> SecondFactor:
         with transaction.atomic(using=router.db_for_write(self.model)):
-            self.get_or_create(user=user)
-            before = self.select_for_update().get(user=user)
-            self.filter(user=user).update(**{field: timezone.now()})
-            TrustedBrowser.objects.filter(user=user).delete()
+            self.get_or_create(user_id=user.pk)
+            before = self.select_for_update().get(user_id=user.pk)
+            self.filter(user_id=user.pk).update(**{field: timezone.now()})
+            TrustedBrowser.objects.filter(user_id=user.pk).delete()
         return before
 
 
@@ -470,16 +472,17 @@ class Counter(models.Model):
         return self.key
 
 
-def _choice(pk: Any, number: str) -> str:
+def _choice(pk: int | None, number: str) -> str:
     """A phone that GET_PHONES told of has no row, and so no key."""
     if pk is not None:
         return str(pk)
     return salted_hmac("bandwidth_mfa.phone", number, algorithm="sha256").hexdigest()[:16]
 
 
-def auth_hashes(user: Any) -> list[str]:
+def auth_hashes(user: User) -> list[str]:
     """What Django binds a session of ``user`` to, the password: one hash for each ``SECRET_KEY``
     that still counts, the one in force first."""
     if not hasattr(user, "get_session_auth_hash"):
         return [""]
-    return [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    of_django = cast(AbstractBaseUser, user)
+    return [of_django.get_session_auth_hash(), *of_django.get_session_auth_fallback_hash()]

@@ -6,26 +6,26 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from . import service
+from .types import User
 from .verification import Verification
 
 __all__ = ["issue", "use"]
 
 
 @sensitive_variables()
-def issue(user: Any, *, request: HttpRequest | None = None) -> list[str]:
+def issue(user: User, *, request: HttpRequest | None = None) -> list[str]:
     """Use :func:`django_bandwidth_mfa.service.issue_recovery_codes`."""
     _warn("issue", "issue_recovery_codes")
     return service.issue_recovery_codes(user, request=request)
 
 
 @sensitive_variables()
-def use(user: Any, code: str, *, request: HttpRequest | None = None) -> Verification:
+def use(user: User, code: str, *, request: HttpRequest | None = None) -> Verification:
     """Use :func:`django_bandwidth_mfa.service.use_recovery_code`."""
     _warn("use", "use_recovery_code")
     return service.use_recovery_code(user, code, request=request)

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from .internal.login.mark import Mark, read_mark
 from .internal.login.parking import PARKED, pending_user
+from .types import User
 
 __all__ = ["MFAHttpRequest", "RequestMFA", "State"]
 
@@ -114,7 +115,7 @@ def mfa_of(request: HttpRequest) -> RequestMFA:
     return mfa
 
 
-def visitor(request: HttpRequest) -> Any | None:
+def visitor(request: HttpRequest) -> User | None:
     """Return who has given a password at least: the pending user, or the signed-in one."""
     mfa = mfa_of(request)
     state = mfa.state

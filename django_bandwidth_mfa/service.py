@@ -14,7 +14,6 @@ begins.  Inside a transaction of the caller both raise ``RuntimeError`` and send
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -24,6 +23,7 @@ from .internal.codes import recovery_codes, sending, spending, tries
 from .internal.login.mark import outlive
 from .internal.notify import events
 from .models import Challenge, Phone, SecondFactor
+from .types import User
 from .verification import Verification
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
 # Django masks these names in the frames of all that is called from here, too.
 @sensitive_variables("phone", "number", "subject")
 def send_code(
-    user: Any,
+    user: User,
     *,
     purpose: str = "login",
     phone: Phone | str | None = None,
@@ -105,7 +105,7 @@ def verify_code(
 
 
 @sensitive_variables()
-def issue_recovery_codes(user: Any, *, request: HttpRequest | None = None) -> list[str]:
+def issue_recovery_codes(user: User, *, request: HttpRequest | None = None) -> list[str]:
     """Make ``user`` a new set of ``RECOVERY_CODES`` recovery codes, and void the old set.
 
     :returns: the codes, as ``"7KQ2-M9XD-4TBN-W3FH-P8VA-YC6E"``.  They cannot be read again.
@@ -114,7 +114,7 @@ def issue_recovery_codes(user: Any, *, request: HttpRequest | None = None) -> li
 
 
 @sensitive_variables("code", "plain")
-def use_recovery_code(user: Any, code: str, *, request: HttpRequest | None = None) -> Verification:
+def use_recovery_code(user: User, code: str, *, request: HttpRequest | None = None) -> Verification:
     """Let ``user`` pass with a recovery code.  It passes once, and opens a locked phone factor.
 
     :returns: a verification that has not :attr:`~.Verification.passed` if the code is wrong, or was
@@ -125,7 +125,7 @@ def use_recovery_code(user: Any, code: str, *, request: HttpRequest | None = Non
     return recovery_codes.use(user, code, request=request)
 
 
-def end_sessions(user: Any, *, keep: HttpRequest | None = None) -> None:
+def end_sessions(user: User, *, keep: HttpRequest | None = None) -> None:
     """Sign ``user`` out everywhere within ``RECHECK_SECONDS``, and trust none of their browsers.
 
     :param keep: a request whose session stays signed in, as "sign out everywhere else" needs.
@@ -136,7 +136,7 @@ def end_sessions(user: Any, *, keep: HttpRequest | None = None) -> None:
     events.signed_out_others(user, keep)
 
 
-def require_new_code(user: Any, *, keep: HttpRequest | None = None) -> None:
+def require_new_code(user: User, *, keep: HttpRequest | None = None) -> None:
     """Have the sessions of ``user`` owe a code again, and trust none of their browsers.
 
     It takes up to ``RECHECK_SECONDS``.  Call it when a number of ``GET_PHONES`` has changed, for

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 __all__ = ["User"]
 
 
-@runtime_checkable
 class User(Protocol):
     """What this app uses of a user.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .types import User
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .models import Challenge
 
 __all__ = ["Verification"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,18 @@ class Verification:
     def phone(self) -> str | None:
         """The :attr:`~django_bandwidth_mfa.models.Phone.choice` of the phone that got the code."""
         return None if self.challenge is None else self.challenge.phone_choice
+
+
+def carry(user: T, verification: Verification) -> T:
+    """Put ``verification`` on ``user``, as ``user.mfa_verification``, and return the user.
+
+    The login of that user object is then complete: the receiver of ``user_logged_in`` finds it.
+    """
+    user.mfa_verification = verification  # type: ignore[attr-defined]
+    return user
+
+
+def take(user: User) -> Verification | None:
+    """Take the verification off ``user``.  It counts for one login, and not for a later one."""
+    verification: Verification | None = user.__dict__.pop("mfa_verification", None)
+    return verification

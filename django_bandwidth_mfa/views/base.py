@@ -23,6 +23,7 @@ from ..internal.login.recheck import recheck_request
 from ..internal.login.redirects import login_url, next_of, redirect_to_second_factor
 from ..internal.notify import events
 from ..request import mfa_of, visitor
+from ..types import User
 from .error_reports import NoVariablesFilter
 
 # Seconds.  A new phone and new recovery codes open later logins, so they take a code this fresh.
@@ -76,9 +77,11 @@ class MFAView(View):
         return redirect(login_url())
 
     @property
-    def user(self) -> Any:
+    def user(self) -> User:
         """The user of the parked login, or the signed-in user."""
-        return visitor(self.request)
+        user = visitor(self.request)
+        # Anonymous visitors are turned away before.
+        return self.request.user if user is None else user
 
 
 def recheck_now(request: HttpRequest) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
@@ -46,7 +45,7 @@ class EnrolView(FlowView):
                 return redirect_to_second_factor(self.user, request.get_full_path())
         return answer
 
-    def context(self) -> dict[str, Any]:
+    def context(self) -> dict[str, object]:
         phone = self.flow.phone
         return {**super().context(), "number": phone.masked if phone else ""}
 
@@ -59,7 +58,7 @@ class PhoneAddView(EnrolView):
 
     template_name = "bandwidth_mfa/phone_add.html"
 
-    def context(self) -> dict[str, Any]:
+    def context(self) -> dict[str, object]:
         return {
             **super().context(),
             "first": not self.flow.phones,

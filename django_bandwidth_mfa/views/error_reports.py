@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import ItemsView
 from types import FrameType
-from typing import Any
 
 from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
@@ -22,6 +21,6 @@ class NoVariablesFilter(SafeExceptionReporterFilter):
 
     def get_traceback_frame_variables(
         self, request: HttpRequest | None, tb_frame: FrameType
-    ) -> ItemsView[str, Any]:
-        nothing: dict[str, Any] = {}
+    ) -> ItemsView[str, object]:
+        nothing: dict[str, object] = {}
         return nothing.items()

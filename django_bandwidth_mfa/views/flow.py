@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseRedirect
@@ -29,7 +29,7 @@ class FlowView(MFAView):
         """The flow of this request."""
         raise NotImplementedError
 
-    def context(self) -> dict[str, Any]:
+    def context(self) -> dict[str, object]:
         """Return what the template shows, apart from the form."""
         challenge = self.flow.challenge
         return {
@@ -74,7 +74,7 @@ class FlowView(MFAView):
         """Return a redirect to another of our pages, which keeps ``next``."""
         return redirect(with_next(name, self.flow.next))
 
-    def code_form(self, data: Any = None) -> CodeForm:
+    def code_form(self, data: Mapping[str, object] | None = None) -> CodeForm:
         """Return the form for the code that the flow waits for.
 
         With empty data it is bound, and can show why a code could not be sent.

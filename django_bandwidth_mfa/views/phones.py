@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -24,6 +23,7 @@ from ..internal.phones import changes
 from ..internal.phones.source import phone_source
 from ..models import Phone, RecoveryCode
 from ..request import mfa_of
+from ..types import User
 from .base import FreshView, SignedInView
 
 
@@ -32,7 +32,7 @@ def phones_url(*, changed: bool = False) -> str:
     return f"{url}?changed" if changed else url
 
 
-def chosen_phone(request: HttpRequest, user: Any) -> Phone | None:
+def chosen_phone(request: HttpRequest, user: User) -> Phone | None:
     """Return the phone that ``request`` names, among ``user``'s own confirmed phones; else None."""
     choice = request.POST.get("phone") or request.GET.get("phone")
     return next((one for one in phone_source().confirmed(user) if one.choice == choice), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -78,7 +78,7 @@ class RecoveryCodesView(FreshView):
         return self.show(service.issue_recovery_codes(self.user, request=request))
 
     @sensitive_variables()
-    def show(self, codes: Any) -> HttpResponse:
+    def show(self, codes: Sequence[str]) -> HttpResponse:
         context = {
             "codes": codes,
             "left": RecoveryCode.objects.left(self.user),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -32,7 +31,7 @@ class CodeView(FlowView):
         state = mfa_of(self.request).state
         return (LoginFlow if state == "parked" else StepUpFlow)(self.request, self.user)
 
-    def context(self) -> dict[str, Any]:
+    def context(self) -> dict[str, object]:
         flow = self.flow
         challenge, phone = flow.challenge, next(iter(flow.phones), None)
         if challenge:

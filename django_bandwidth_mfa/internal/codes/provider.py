@@ -67,7 +67,7 @@ class Registry(Generic[T]):
             self._close(dropped)
 
 
-def _digest(configuration: Mapping[str, Any]) -> str:
+def _digest(configuration: Mapping[str, object]) -> str:
     told = json.dumps(configuration, sort_keys=True, default=str)
     return salted_hmac("bandwidth_mfa.provider", told, algorithm="sha256").hexdigest()
 

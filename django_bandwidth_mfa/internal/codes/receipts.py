@@ -8,7 +8,6 @@ message was delivered, or was not.
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest
@@ -90,6 +89,6 @@ def _read(body: bytes) -> tuple[str, Delivery, int | None]:
     return message_id, delivery, code if known else None
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     # NUL, which PostgreSQL takes for no text, stands in no id of Bandwidth's.
     return value if isinstance(value, str) and value.isprintable() else ""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from typing import Any
 
 from django.db import router, transaction
 from django.http import HttpRequest
@@ -19,6 +18,7 @@ from django.utils import timezone
 
 from ...conf import settings
 from ...models import RecoveryCode
+from ...types import User
 from ...verification import Verification
 from ..limits import rules, store
 from ..notify import events
@@ -33,27 +33,27 @@ FEW = 3
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 
-def issue(user: Any, *, request: HttpRequest | None = None) -> list[str]:
+def issue(user: User, *, request: HttpRequest | None = None) -> list[str]:
     """Make ``user`` a new set, and void the old one (:func:`.service.issue_recovery_codes`)."""
     codes = [
         "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
         for _ in range(settings.RECOVERY_CODES)
     ]
     with transaction.atomic(using=router.db_for_write(RecoveryCode)):
-        RecoveryCode.objects.filter(user=user).delete()
+        RecoveryCode.objects.filter(user_id=user.pk).delete()
         RecoveryCode.objects.bulk_create(
-            RecoveryCode(user=user, digest=digest(code)) for code in codes
+            RecoveryCode(user_id=user.pk, digest=digest(code)) for code in codes
         )
     events.recovery_codes_made(user, request)
     return ["-".join(re.findall("....", code)) for code in codes]
 
 
-def are_few(user: Any) -> bool:
+def are_few(user: User) -> bool:
     """Whether ``user`` has so few codes left that it is time to make new ones."""
     return settings.RECOVERY_CODES > 0 and RecoveryCode.objects.left(user) <= FEW
 
 
-def use(user: Any, code: str, *, request: HttpRequest | None = None) -> Verification:
+def use(user: User, code: str, *, request: HttpRequest | None = None) -> Verification:
     """Try a recovery code of ``user`` (:func:`.service.use_recovery_code`)."""
     sought = digest(code)
     now = timezone.now()
@@ -62,7 +62,7 @@ def use(user: Any, code: str, *, request: HttpRequest | None = None) -> Verifica
         # Counted first, so that guesses at the same moment cannot all see the count before them.
         rules.take_recovery_failure(user)
         # One UPDATE: of concurrent copies of a code, one is let in.
-        unused = RecoveryCode.objects.filter(user=user, digest=sought, used_at=None)
+        unused = RecoveryCode.objects.filter(user_id=user.pk, digest=sought, used_at=None)
         if not unused.update(used_at=now):
             return False
         rules.clear(user)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
@@ -14,7 +14,8 @@ from django.utils import timezone
 from ...bandwidth import BandwidthError
 from ...conf import channels, settings
 from ...exceptions import Limited, NoPhone
-from ...models import Challenge, Phone, Purpose
+from ...models import Challenge, ChallengeQuerySet, Phone, Purpose
+from ...types import User
 from .. import numbers
 from ..limits import rules, store
 from ..notify import events
@@ -28,7 +29,7 @@ BOUND_LENGTH = 8
 
 
 def choose(
-    user: Any, *, purpose: str, phone: Phone | str | None, channel: str | None
+    user: User, *, purpose: str, phone: Phone | str | None, channel: str | None
 ) -> tuple[Challenge, str]:
     """Return the challenge that the code will belong to, unsaved, and the text that carries it.
 
@@ -49,7 +50,7 @@ def choose(
     scope, message = _scope_and_message(purpose)
     now = timezone.now()
     challenge = Challenge(
-        user=user,
+        user=cast(Any, user),
         phone=chosen if chosen.pk is not None else None,
         purpose=purpose,
         channel=channel,
@@ -64,7 +65,7 @@ def choose(
     return challenge, message
 
 
-def _phone(user: Any, purpose: str, phone: Phone | str | None) -> Phone:
+def _phone(user: User, purpose: str, phone: Phone | str | None) -> Phone:
     """Return the phone that was asked for, if the user may ask for it."""
     if purpose == Purpose.ENROL:
         if isinstance(phone, Phone) and phone.user_id == user.pk and phone.confirmed_at is None:
@@ -150,6 +151,6 @@ def settle(challenge: Challenge, request: HttpRequest | None) -> None:
     alarm.watch_conversion()
 
 
-def _row(challenge: Challenge) -> Any:
+def _row(challenge: Challenge) -> ChallengeQuerySet:
     # An UPDATE by key: the row may have gone, with its phone, while Bandwidth was asked.
     return Challenge.objects.filter(pk=challenge.pk)

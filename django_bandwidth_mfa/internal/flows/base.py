@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django.utils.functional import cached_property
@@ -13,6 +11,7 @@ from ... import service
 from ...backends import BandwidthMFABackend
 from ...exceptions import ChallengeExpired
 from ...models import Challenge, Phone, RecoveryCode
+from ...types import User
 from ...verification import Verification
 from ..limits import rules
 from ..login.parking import is_pending, parked
@@ -34,7 +33,7 @@ class Flow:
     purpose: str
     has_passed = False
 
-    def __init__(self, request: HttpRequest, user: Any) -> None:
+    def __init__(self, request: HttpRequest, user: User) -> None:
         self.request = request
         self.user = user
         self.began_parked = self.is_parked
@@ -124,7 +123,7 @@ class Flow:
             request=self.request,
         )
 
-    def _let_in(self, user: Any, verification: Verification) -> str:
+    def _let_in(self, user: User, verification: Verification) -> str:
         # Only the session's own user is let in, and only if the password that parked this login is
         # still theirs.  The login may have ended while Bandwidth was asked: then there is none.
         session = self.request.session

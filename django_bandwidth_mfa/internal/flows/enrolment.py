@@ -34,7 +34,7 @@ class EnrolFlow(Flow):
         :raises NumberRefused: the user has this phone already.
         :raises MFAError: no code could be sent.
         """
-        phone, made = Phone.objects.get_or_create(user=self.user, number=number)
+        phone, made = Phone.objects.get_or_create(user_id=self.user.pk, number=number)
         if phone.confirmed_at is not None:
             raise NumberRefused(_("This phone is on your account already."))
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -14,6 +13,7 @@ from django.utils.crypto import salted_hmac
 from ...conf import Rate, parse_rates, settings
 from ...exceptions import Limited
 from ...models import Counter
+from ...types import User
 from . import store
 from .addresses import client_address
 from .store import Taken, take_step, take_window
@@ -27,7 +27,7 @@ ENROL_TRY_SECONDS = 600
 
 
 def take_send(
-    user: Any,
+    user: User,
     number: str,
     *,
     purpose: str,
@@ -65,7 +65,7 @@ def take_send(
     return taken
 
 
-def take_failure(user: Any) -> Taken:
+def take_failure(user: User) -> Taken:
     """Count one wrong code of ``user``.  It is counted before Bandwidth says that it is wrong.
 
     :raises Limited: the wait after too many wrong codes in a row is not over.
@@ -74,7 +74,7 @@ def take_failure(user: Any) -> Taken:
     return take_step(_failures(user), _failure_steps(), lock_at=settings.FAILURES_BEFORE_LOCK)
 
 
-def take_recovery_failure(user: Any) -> Taken:
+def take_recovery_failure(user: User) -> Taken:
     """Count one wrong recovery code of ``user``.  Recovery codes are never locked.
 
     :raises Limited: the wait after too many wrong recovery codes in a row is not over.
@@ -94,7 +94,7 @@ def take_enrol_try(number: str) -> Taken:
     return take_window(f"enrol-tries:{_digest(number)}", rate)
 
 
-def is_locked(user: Any) -> bool:
+def is_locked(user: User) -> bool:
     """Whether ``user`` has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row."""
     return _locked().filter(key=_failures(user)).exists()
 
@@ -115,22 +115,22 @@ def locked_users() -> list[str]:
     return [key.partition(":")[2] for key in _locked().values_list("key", flat=True)]
 
 
-def failures(user: Any) -> int:
+def failures(user: User) -> int:
     """Return how many wrong codes in a row ``user`` has typed."""
     return store.read(_failures(user))
 
 
-def recovery_failures(user: Any) -> int:
+def recovery_failures(user: User) -> int:
     """Return how many wrong recovery codes in a row ``user`` has typed."""
     return store.read(_recovery_failures(user))
 
 
-def look_like_guesses(user: Any, failures: int) -> bool:
+def look_like_guesses(user: User, failures: int) -> bool:
     """Whether to warn ``user`` of so many ``failures`` in a row: once a day at most."""
     return failures >= settings.FAILURES_BEFORE_WAIT and store.is_due(f"warning:{user.pk}", 86_400)
 
 
-def clear(user: Any) -> None:
+def clear(user: User) -> None:
     """End the waits and the cooldown of ``user``, as a right code does.  No other limit changes."""
     store.clear([_cooldown(user), _failures(user), _recovery_failures(user)])
 
@@ -175,12 +175,12 @@ def refuse_held(number: str) -> None:
         raise Limited((row.until - timezone.now()).total_seconds())
 
 
-def seconds_until_send(user: Any) -> int:
+def seconds_until_send(user: User) -> int:
     """Return for how many seconds ``user`` has to wait before another code may be sent."""
     return store.seconds_left(_cooldown(user))
 
 
-def seconds_until_try(user: Any) -> int:
+def seconds_until_try(user: User) -> int:
     """Return for how many seconds ``user`` has to wait before another code may be tried."""
     return store.seconds_left(_failures(user))
 
@@ -199,15 +199,15 @@ def _failure_steps() -> list[int]:
     return [*steps, longest]
 
 
-def _cooldown(user: Any) -> str:
+def _cooldown(user: User) -> str:
     return f"cooldown:{user.pk}"
 
 
-def _failures(user: Any) -> str:
+def _failures(user: User) -> str:
     return f"failures:{user.pk}"
 
 
-def _recovery_failures(user: Any) -> str:
+def _recovery_failures(user: User) -> str:
     return f"recovery-failures:{user.pk}"
 
 

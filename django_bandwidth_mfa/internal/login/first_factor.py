@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest
 from django.utils import timezone
 
 from ... import signals
-from ...verification import Verification
+from ...types import User
+from ...verification import Verification, take
 from . import policy, trusted_browsers
 from .mark import mark_exempt, mark_verified, read_mark
 from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, park
 from .records import read_record
 
 
-def settle_login(sender: object, request: Any, user: Any, **kwargs: object) -> None:
+def settle_login(sender: object, request: HttpRequest | None, user: User, **kwargs: object) -> None:
     """Receive ``user_logged_in``: complete a login that owes no code, and park any other.
 
     A login that wrote no session (that of a token, for instance) is not touched.
     """
     session = getattr(request, "session", None)
-    if session is None or SESSION_KEY not in session:
+    if request is None or session is None or SESSION_KEY not in session:
         return
     earlier = read_record(session, PARKED, Parked)
     if earlier is not None and earlier.user != session[SESSION_KEY]:
@@ -30,8 +30,7 @@ def settle_login(sender: object, request: Any, user: Any, **kwargs: object) -> N
         kept = {key: session[key] for key in AUTH_KEYS if key in session}
         session.flush()
         session.update(kept)
-    # Taken off the user: it stands for this one login, not for a later login of the same object.
-    verification = user.__dict__.pop("mfa_verification", None)
+    verification = take(user)
     if verification and verification.user.pk == user.pk:
         session.pop(PARKED, None)
         mark_verified(session, user, verification)
@@ -65,6 +64,6 @@ def settle_login(sender: object, request: Any, user: Any, **kwargs: object) -> N
         request.META[JUST_PARKED] = True
 
 
-def _complete(request: Any, user: Any, method: str | None) -> None:
+def _complete(request: HttpRequest | None, user: User, method: str | None) -> None:
     """Tell that the login owes nothing any more."""
     signals.login_completed.send_robust(type(user), user=user, request=request, method=method)

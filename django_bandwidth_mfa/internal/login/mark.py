@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from django.contrib.sessions.backends.base import SessionBase
 
 from ...models import SecondFactor
+from ...types import User
 from ...verification import Verification
 from .records import read_record
 
@@ -43,26 +44,26 @@ class Mark:
         return moment is not None and max(self.at, self.kept) < moment.timestamp()
 
 
-def read_mark(session: SessionBase, user: Any) -> Mark | None:
+def read_mark(session: SessionBase, user: User) -> Mark | None:
     """Return the mark of the session, if it is ``user``'s."""
     mark = read_record(session, MARK, Mark)
     return mark if mark is not None and mark.user == str(user.pk) else None
 
 
-def mark_verified(session: SessionBase, user: Any, verification: Verification) -> None:
+def mark_verified(session: SessionBase, user: User, verification: Verification) -> None:
     """Note that a second factor of ``user`` passed in this session."""
     now = time.time()
     mark = Mark(str(user.pk), "verified", now, now, verification.method, verification.phone)
     session[MARK] = asdict(mark)
 
 
-def mark_exempt(session: SessionBase, user: Any) -> None:
+def mark_exempt(session: SessionBase, user: User) -> None:
     """Note that ``user`` owes no code."""
     now = time.time()
     session[MARK] = asdict(Mark(str(user.pk), "exempt", now, now))
 
 
-def outlive(session: SessionBase, user: Any, before: SecondFactor) -> None:
+def outlive(session: SessionBase, user: User, before: SecondFactor) -> None:
     """Keep this session, which has just ended the other sessions of ``user``.
 
     :param before: the row as it was until then.  A session that it had ended does not save itself.
@@ -74,14 +75,14 @@ def outlive(session: SessionBase, user: Any, before: SecondFactor) -> None:
         session[MARK] = asdict(mark) | {"kept": time.time()}
 
 
-def owe_recovery_codes(session: SessionBase, user: Any) -> None:
+def owe_recovery_codes(session: SessionBase, user: User) -> None:
     """Have the next page that shows recovery codes make a set."""
     mark = read_mark(session, user)
     if mark is not None:
         session[MARK] = asdict(mark) | {"owes_recovery_codes": True}
 
 
-def take_owed_recovery_codes(session: SessionBase, user: Any) -> bool:
+def take_owed_recovery_codes(session: SessionBase, user: User) -> bool:
     """Whether a set of recovery codes is owed; it is not owed any more afterwards."""
     mark = read_mark(session, user)
     if mark is None or not mark.owes_recovery_codes:

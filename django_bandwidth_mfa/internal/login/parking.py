@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from django.conf import settings as django_settings
 from django.contrib.auth import (
@@ -25,6 +24,7 @@ from django.utils.crypto import constant_time_compare
 
 from ...conf import settings
 from ...models import auth_hashes
+from ...types import User
 from .mark import MARK
 from .records import read_record
 
@@ -80,14 +80,14 @@ def parked(session: SessionBase) -> Parked | None:
     return record
 
 
-def update_parked(session: SessionBase, **changes: Any) -> None:
+def update_parked(session: SessionBase, **changes: object) -> None:
     """Change ``next`` or ``owes_send`` of the parked login, if there is one."""
     record = parked(session)
     if record is not None:
         session[PARKED] = asdict(record) | changes
 
 
-def pending_user(session: SessionBase) -> Any | None:
+def pending_user(session: SessionBase) -> User | None:
     """Return the user whose login is parked here, read from the database.
 
     None if the parked login is too old, or if its user was deactivated, removed or given another
@@ -100,7 +100,7 @@ def pending_user(session: SessionBase) -> Any | None:
     return user
 
 
-def is_pending(session: SessionBase, user: Any) -> bool:
+def is_pending(session: SessionBase, user: User) -> bool:
     """Whether the login that is parked here is ``user``'s, and still good.
 
     :param user: the user as just read from the database.
@@ -109,7 +109,7 @@ def is_pending(session: SessionBase, user: Any) -> bool:
     return record is not None and _still_proves(record, user)
 
 
-def _load(record: Parked) -> Any | None:
+def _load(record: Parked) -> User | None:
     if record.backend not in django_settings.AUTHENTICATION_BACKENDS:
         return None
     try:
@@ -120,7 +120,7 @@ def _load(record: Parked) -> Any | None:
     return user if user is not None and _still_proves(record, user) else None
 
 
-def _still_proves(record: Parked, user: Any) -> bool:
+def _still_proves(record: Parked, user: User) -> bool:
     """Whether the first factor of ``record`` is still the user's: same password, still active."""
     if not user.is_active or str(user.pk) != record.user:
         return False

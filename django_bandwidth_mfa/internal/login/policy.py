@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest
 
 from ...conf import load, settings
+from ...types import User
 from ..phones.source import phone_source
 
 
-def owes_code(request: HttpRequest | None, user: Any) -> bool:
+def owes_code(request: HttpRequest | None, user: User) -> bool:
     """Whether the password alone does not let ``user`` in.
 
     A function of the site that raises lets nobody in: its error is not caught here.
@@ -25,11 +24,11 @@ def owes_code(request: HttpRequest | None, user: Any) -> bool:
     return bool(load(required)(request, user))
 
 
-def is_obliged(user: Any) -> bool:
+def is_obliged(user: User) -> bool:
     """Whether ``user`` owes a code even without a phone.
 
     Only ``"all"`` and ``"staff"`` are known here.  What a function of the site decides, only that
     function can tell.
     """
     required = settings.REQUIRED
-    return bool(required == "all" or (required == "staff" and user.is_staff))
+    return bool(required == "all" or (required == "staff" and getattr(user, "is_staff", False)))

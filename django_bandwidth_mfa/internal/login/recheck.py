@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
@@ -13,13 +13,14 @@ from django.http import HttpRequest
 
 from ...conf import settings
 from ...models import SecondFactor
+from ...types import User
 from ..phones.source import has_phone
 from . import policy
 from .mark import MARK, Mark, mark_exempt, read_mark
 from .parking import PARKED, park, parked
 
 
-def is_settled(session: SessionBase, user: Any) -> bool:
+def is_settled(session: SessionBase, user: User) -> bool:
     """Whether there is nothing to ask the database about ``user``'s login."""
     if not user.is_authenticated:
         return True
@@ -30,8 +31,8 @@ def is_settled(session: SessionBase, user: Any) -> bool:
 
 
 def recheck(
-    session: SessionBase, user: Any, request: HttpRequest | None, *, anew: bool = False
-) -> Any:
+    session: SessionBase, user: User, request: HttpRequest | None, *, anew: bool = False
+) -> User:
     """Return who the visitor is: ``user``, whom the session names, or an anonymous user.
 
     A session without a mark is from before the app was installed, or its login did not reach our
@@ -49,7 +50,7 @@ def recheck(
         return AnonymousUser() if record and record.user == str(user.pk) else user
     # A session that cannot say when it began is older than any moment.
     mark = read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
-    since = SecondFactor.objects.filter(user=user).first() or SecondFactor()
+    since = SecondFactor.objects.filter(user_id=user.pk).first() or SecondFactor()
     if mark.is_older_than(since.signed_in_since):
         session.flush()
         return AnonymousUser()
@@ -69,13 +70,13 @@ def recheck(
     return user
 
 
-def recheck_request(request: HttpRequest, user: Any, *, anew: bool = False) -> Any:
+def recheck_request(request: HttpRequest, user: User, *, anew: bool = False) -> User:
     """Set ``request.user`` to what :func:`recheck` says, and return it.
 
     :param anew: also ask about a mark that is younger than ``RECHECK_SECONDS``.
     """
     # The site's own policy may look at request.user; it must not come back here.
-    request.user = user
+    request.user = cast(Any, user)
     try:
         found = recheck(request.session, user, request, anew=anew)
     except BaseException:
@@ -83,7 +84,7 @@ def recheck_request(request: HttpRequest, user: Any, *, anew: bool = False) -> A
         make_anonymous(request)
         raise
     if found.is_authenticated:
-        request.user = found
+        request.user = cast(Any, found)
     else:
         make_anonymous(request)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings as django_settings
@@ -19,6 +18,7 @@ from django.urls import (
 )
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from ...types import User
 from ..phones.source import phone_source
 
 # Which targets are allowed -----------------------------------------------------------------------
@@ -70,7 +70,7 @@ def with_next(name: str, next_: str) -> str:
     return f"{url}?{query.urlencode(safe='/')}"
 
 
-def redirect_to_second_factor(user: Any | None, here: str) -> HttpResponse:
+def redirect_to_second_factor(user: User | None, here: str) -> HttpResponse:
     """Return the redirect on which a visitor becomes verified.
 
     An anonymous visitor is led to the login page, a user without a phone to the page that adds one,

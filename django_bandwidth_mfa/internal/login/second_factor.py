@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY, login
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
-from ...verification import Verification
+from ...types import User
+from ...verification import Verification, carry
 from .mark import mark_verified
 from .parking import parked
 
 
-def is_signed_in(session: SessionBase, user: Any) -> bool:
+def is_signed_in(session: SessionBase, user: User) -> bool:
     """Whether ``session`` is a login of ``user``."""
     return bool(session.get(SESSION_KEY) == str(user.pk))
 
 
-def complete(request: HttpRequest, user: Any, verification: Verification) -> None:
+def complete(request: HttpRequest, user: User, verification: Verification) -> None:
     """Log ``user`` in, or mark their session as verified.
 
     A parked login is made again, for real, with the backend of its first factor.  A session that is
@@ -30,5 +31,5 @@ def complete(request: HttpRequest, user: Any, verification: Verification) -> Non
         request.session.cycle_key()
         mark_verified(request.session, user, verification)
     else:
-        user.mfa_verification = verification
-        login(request, user, backend=record.backend)
+        # Django's stubs know one user model; the site's may be another.
+        login(request, cast(Any, carry(user, verification)), backend=record.backend)

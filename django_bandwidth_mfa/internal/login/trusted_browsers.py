@@ -11,20 +11,21 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from ...conf import settings
 from ...models import TrustedBrowser, auth_hashes
+from ...types import User
 from ..notify import events, user_agents
 
 # The prefix has browsers refuse a cookie that another subdomain, or plain HTTP, tries to plant.
 COOKIE = "__Host-bandwidth-mfa-trust"
 
 
-def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
+def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
     """Trust the browser of ``request``, by a cookie on ``response``.
 
     While ``TRUST_DAYS`` is 0 nothing happens.
@@ -32,9 +33,9 @@ def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
     if not settings.TRUST_DAYS:
         return
     token = secrets.token_urlsafe(32)
-    TrustedBrowser.objects.filter(user=user, digest=_digest(request, user)).delete()
+    TrustedBrowser.objects.filter(user_id=user.pk, digest=_digest(request, user)).delete()
     browser = TrustedBrowser.objects.create(
-        user=user,
+        user=cast(Any, user),
         digest=digest(token),
         auth_hash=auth_hashes(user)[0],
         name=user_agents.describe(request.headers.get("User-Agent", "")),
@@ -51,7 +52,7 @@ def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
     events.browser_trusted(browser, request)
 
 
-def recognise(request: HttpRequest, user: Any) -> bool:
+def recognise(request: HttpRequest, user: User) -> bool:
     """Whether ``user``, whose password was right just now, trusts the browser of ``request``."""
     if not settings.TRUST_DAYS or cookie_name(user) not in request.COOKIES:
         return False
@@ -63,13 +64,13 @@ def recognise(request: HttpRequest, user: Any) -> bool:
     return True
 
 
-def forget(user: Any, pk: str | None = None, *, request: HttpRequest | None = None) -> int:
+def forget(user: User, pk: str | None = None, *, request: HttpRequest | None = None) -> int:
     """Trust one browser of ``user`` no more, or none of them.
 
     :param pk: the primary key of the one browser; None for all of them.
     :returns: how many browsers were trusted until now.
     """
-    browsers = TrustedBrowser.objects.filter(user=user)
+    browsers = TrustedBrowser.objects.filter(user_id=user.pk)
     if pk is not None:
         if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
             return 0
@@ -85,7 +86,7 @@ def is_this(browser: TrustedBrowser, request: HttpRequest) -> bool:
     return browser.digest == _digest(request, browser.user)
 
 
-def cookie_name(user: Any) -> str:
+def cookie_name(user: User) -> str:
     """Return the name of the cookie of ``user``.
 
     Each user has one, so that two people at one browser do not undo each other's choice.
@@ -98,5 +99,5 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
-def _digest(request: HttpRequest, user: Any) -> str:
+def _digest(request: HttpRequest, user: User) -> str:
     return digest(request.COOKIES.get(cookie_name(user), ""))

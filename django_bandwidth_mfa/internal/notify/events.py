@@ -13,9 +13,9 @@ key).  No field holds a code or a full number.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from logging import CRITICAL, ERROR, INFO, WARNING
-from typing import Any
 
 from django.dispatch import Signal
 from django.http import HttpRequest
@@ -24,6 +24,7 @@ from ... import signals
 from ...bandwidth import BandwidthError, Forbidden, Unauthorized
 from ...exceptions import MFAError
 from ...models import Challenge, Phone, Purpose, TrustedBrowser
+from ...types import User
 from .statistics import Conversion
 
 logger = logging.getLogger("django_bandwidth_mfa")
@@ -77,7 +78,12 @@ EVENTS = {
 
 
 def _tell(
-    name: str, fields: dict[str, Any], sender: Any = None, *, failed: bool = False, **told: Any
+    name: str,
+    fields: Mapping[str, object],
+    sender: object = None,
+    *,
+    failed: bool = False,
+    **told: object,
 ) -> None:
     """Write the log record of an event, and send its signal.
 
@@ -93,7 +99,7 @@ def _tell(
         event.signal.send_robust(sender, **told)
 
 
-def _about(challenge: Challenge, **fields: Any) -> dict[str, Any]:
+def _about(challenge: Challenge, **fields: object) -> dict[str, object]:
     return {
         "challenge": str(challenge.pk),
         "purpose": challenge.purpose,
@@ -103,7 +109,7 @@ def _about(challenge: Challenge, **fields: Any) -> dict[str, Any]:
     }
 
 
-def _failure(error: BandwidthError) -> dict[str, Any]:
+def _failure(error: BandwidthError) -> dict[str, object]:
     return {
         "error": type(error).__name__,
         "status": error.status,
@@ -163,12 +169,12 @@ def message_failed(challenge: Challenge) -> None:
     _tell("message_failed", _about(challenge, error_code=challenge.delivery_error))
 
 
-def wrong_codes(user: Any, request: HttpRequest | None) -> None:
+def wrong_codes(user: User, request: HttpRequest | None) -> None:
     """A user typed so many wrong codes in a row that somebody may have their password."""
     _tell("wrong_codes", {"user": user.pk}, type(user), user=user, request=request)
 
 
-def locked_out(user: Any, request: HttpRequest | None) -> None:
+def locked_out(user: User, request: HttpRequest | None) -> None:
     """A user reached ``FAILURES_BEFORE_LOCK``."""
     _tell("locked_out", {"user": user.pk}, type(user), user=user, request=request)
 
@@ -194,18 +200,18 @@ def _tell_of_phone(name: str, phone: Phone, request: HttpRequest | None) -> None
 # Recovery codes ------------------------------------------------------------------------------
 
 
-def recovery_codes_made(user: Any, request: HttpRequest | None) -> None:
+def recovery_codes_made(user: User, request: HttpRequest | None) -> None:
     """A new set of recovery codes was made, and the old set is void."""
     _tell("recovery_codes_made", {"user": user.pk}, type(user), user=user, request=request)
 
 
-def recovery_code_used(user: Any, left: int, request: HttpRequest | None) -> None:
+def recovery_code_used(user: User, left: int, request: HttpRequest | None) -> None:
     """A recovery code let its user in; ``left`` are unused."""
     fields = {"user": user.pk, "left": left}
     _tell("recovery_code_used", fields, type(user), user=user, request=request)
 
 
-def recovery_code_rejected(user: Any) -> None:
+def recovery_code_rejected(user: User) -> None:
     """A recovery code was wrong, or had been used before."""
     _tell("recovery_code_rejected", {"user": user.pk})
 
@@ -220,34 +226,36 @@ def browser_trusted(browser: TrustedBrowser, request: HttpRequest) -> None:
     _tell("browser_trusted", fields, TrustedBrowser, browser=browser, user=user, request=request)
 
 
-def browser_recognised(user: Any) -> None:
+def browser_recognised(user: User) -> None:
     """A user signed in without a code, in a browser that they trust."""
     _tell("browser_recognised", {"user": user.pk})
 
 
-def browsers_forgotten(user: Any, many: int, request: HttpRequest | None) -> None:
+def browsers_forgotten(user: User, many: int, request: HttpRequest | None) -> None:
     """So many browsers of a user are no longer trusted."""
     fields = {"user": user.pk, "many": many}
     _tell("browsers_forgotten", fields, TrustedBrowser, many=many, user=user, request=request)
 
 
-def signed_out_others(user: Any, request: HttpRequest | None) -> None:
+def signed_out_others(user: User, request: HttpRequest | None) -> None:
     """A user ended their other sessions."""
     _tell("signed_out_others", {"user": user.pk}, type(user), user=user, request=request)
 
 
 def second_factor_reset(
-    user: Any, by: Any | None, request: HttpRequest | None, *, forget_phones: bool
+    user: User, by: User | None, request: HttpRequest | None, *, forget_phones: bool
 ) -> None:
     """Staff reset the second factor of a user; ``by`` is None for a command."""
     fields = {"user": user.pk, "by": getattr(by, "pk", None), "forget_phones": forget_phones}
-    told: dict[str, Any] = {
-        "user": user,
-        "by": by,
-        "forget_phones": forget_phones,
-        "request": request,
-    }
-    _tell("second_factor_reset", fields, type(user), **told)
+    _tell(
+        "second_factor_reset",
+        fields,
+        type(user),
+        user=user,
+        by=by,
+        forget_phones=forget_phones,
+        request=request,
+    )
 
 
 # The site ------------------------------------------------------------------------------------
@@ -259,7 +267,7 @@ def conversion_fell(conversion: Conversion) -> None:
     _tell("conversion_fell", fields, type(conversion), conversion=conversion)
 
 
-def mail_failed(user: Any, event: str) -> None:
+def mail_failed(user: User, event: str) -> None:
     """The mail about ``event`` could not be sent to ``user``.  Called in an ``except`` block."""
     _tell("mail_failed", {"about": event, "user": user.pk}, failed=True)
 

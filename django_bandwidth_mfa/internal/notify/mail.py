@@ -14,6 +14,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 from django.contrib.sites.shortcuts import get_current_site
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.core.mail import EmailMultiAlternatives
@@ -23,6 +24,7 @@ from django.utils import timezone, translation
 
 from ...conf import settings
 from ...models import RecoveryCode, SecondFactor
+from ...types import User
 from . import events, user_agents
 
 
@@ -36,19 +38,19 @@ def connect() -> None:
 
 
 def _receiver(event: str) -> Any:
-    def receive(sender: object, user: Any, request: HttpRequest | None, **told: Any) -> None:
+    def receive(sender: object, user: User, request: HttpRequest | None, **told: object) -> None:
         if settings.NOTIFY:
             notify(user, event, request, **told)
 
     return receive
 
 
-def notify(user: Any, event: str, request: HttpRequest | None = None, **told: Any) -> None:
+def notify(user: User, event: str, request: HttpRequest | None = None, **told: object) -> None:
     """Mail ``user`` what happened, in their language.  A user without an address gets nothing.
 
     :param told: what the signal of the event carries.
     """
-    address = getattr(user, user.get_email_field_name(), "")
+    address = getattr(user, get_user_model().get_email_field_name(), "")
     if not address:
         return
     site = _site(request)
@@ -78,7 +80,7 @@ def notify(user: Any, event: str, request: HttpRequest | None = None, **told: An
         events.mail_failed(user, event)
 
 
-def _language(user: Any, request: HttpRequest | None, told: dict[str, Any]) -> str:
+def _language(user: User, request: HttpRequest | None, told: dict[str, object]) -> str:
     """Return the language of the mail.
 
     It is the language of the page when the user makes the change.  When somebody else makes it, it
@@ -86,9 +88,9 @@ def _language(user: Any, request: HttpRequest | None, told: dict[str, Any]) -> s
     """
     if request is not None and told.get("by") is None:
         language = translation.get_language() or django_settings.LANGUAGE_CODE
-        SecondFactor.objects.update_or_create(user=user, defaults={"language": language})
+        SecondFactor.objects.update_or_create(user_id=user.pk, defaults={"language": language})
         return language
-    kept = SecondFactor.objects.filter(user=user).first()
+    kept = SecondFactor.objects.filter(user_id=user.pk).first()
     return (kept and kept.language) or django_settings.LANGUAGE_CODE
 
 

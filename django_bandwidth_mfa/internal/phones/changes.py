@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 from django.db import router, transaction
 from django.http import HttpRequest
 
 from ...exceptions import LastPhone, NoPhone
 from ...models import Phone, PhoneQuerySet, RecoveryCode, SecondFactor
+from ...types import User
 from ..notify import events
 
 
@@ -64,7 +64,7 @@ def remove(
         if not others.exists():
             if must_stay is not None and must_stay():
                 raise LastPhone
-            RecoveryCode.objects.filter(user=user).delete()
+            RecoveryCode.objects.filter(user_id=user.pk).delete()
         elif not others.filter(is_primary=True).exists():
             heir = others.order_by("confirmed_at", "pk").values_list("pk", flat=True)[:1]
             phones.filter(pk__in=list(heir)).update(is_primary=True)
@@ -114,13 +114,13 @@ def replace(new: Phone) -> Phone | None:
 
 
 @contextmanager
-def _locked_phones(user: Any) -> Iterator[PhoneQuerySet]:
+def _locked_phones(user: User) -> Iterator[PhoneQuerySet]:
     """Lock the phones of ``user`` in a transaction, so that two changes of them come one by one.
 
     Without the lock two tabs that remove a phone each could leave none, or make two of them the
     primary one.
     """
     with transaction.atomic(using=router.db_for_write(Phone)):
-        phones = Phone.objects.filter(user=user)
+        phones = Phone.objects.filter(user_id=user.pk)
         list(phones.select_for_update().order_by("pk").values_list("pk"))
         yield phones

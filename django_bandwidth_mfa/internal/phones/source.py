@@ -7,14 +7,16 @@ know which of the two is in force.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from ...conf import load, settings
 from ...models import Phone
+from ...types import User
 
 
 class PhoneSource(Protocol):
@@ -26,13 +28,13 @@ class PhoneSource(Protocol):
     is_proven: bool
     """Whether each phone was confirmed by a code that the app sent to it."""
 
-    def confirmed(self, user: Any) -> list[Phone]:
+    def confirmed(self, user: User) -> list[Phone]:
         """Return the phones that login codes of ``user`` may go to, the primary one first."""
 
-    def has_confirmed(self, user: Any) -> bool:
+    def has_confirmed(self, user: User) -> bool:
         """Whether ``user`` is enrolled: has a phone that codes can go to."""
 
-    def enrolled_users(self) -> QuerySet[Any] | None:
+    def enrolled_users(self) -> QuerySet[AbstractBaseUser] | None:
         """Return the users who have a phone.
 
         None if only a call for each user could tell.
@@ -45,13 +47,13 @@ class OwnTable:
     can_change = True
     is_proven = True
 
-    def confirmed(self, user: Any) -> list[Phone]:
-        return list(Phone.objects.confirmed().filter(user=user))
+    def confirmed(self, user: User) -> list[Phone]:
+        return list(Phone.objects.confirmed().filter(user_id=user.pk))
 
-    def has_confirmed(self, user: Any) -> bool:
-        return Phone.objects.confirmed().filter(user=user).exists()
+    def has_confirmed(self, user: User) -> bool:
+        return Phone.objects.confirmed().filter(user_id=user.pk).exists()
 
-    def enrolled_users(self) -> QuerySet[Any] | None:
+    def enrolled_users(self) -> QuerySet[AbstractBaseUser] | None:
         users = get_user_model()._default_manager
         return users.filter(pk__in=Phone.objects.confirmed().values("user"))
 
@@ -67,19 +69,20 @@ class SiteFunction:
     can_change = False
     is_proven = False
 
-    def __init__(self, get_phones: Callable[[Any], list[str]]) -> None:
+    def __init__(self, get_phones: Callable[[User], list[str]]) -> None:
         self._get_phones = get_phones
 
-    def confirmed(self, user: Any) -> list[Phone]:
+    def confirmed(self, user: User) -> list[Phone]:
+        now = timezone.now()
         return [
-            Phone(user=user, number=number, is_primary=not place, confirmed_at=timezone.now())
+            Phone(user=cast(Any, user), number=number, is_primary=not place, confirmed_at=now)
             for place, number in enumerate(dict.fromkeys(self._get_phones(user)))
         ]
 
-    def has_confirmed(self, user: Any) -> bool:
+    def has_confirmed(self, user: User) -> bool:
         return bool(self.confirmed(user))
 
-    def enrolled_users(self) -> QuerySet[Any] | None:
+    def enrolled_users(self) -> QuerySet[AbstractBaseUser] | None:
         return None
 
 
@@ -89,7 +92,7 @@ def phone_source() -> PhoneSource:
     return OwnTable() if get_phones is None else SiteFunction(load(get_phones))
 
 
-def has_phone(user: Any, choice: str) -> bool:
+def has_phone(user: User, choice: str) -> bool:
     """Whether the phone that ``choice`` names is one of ``user``.
 
     :param choice: a :attr:`~django_bandwidth_mfa.models.Phone.choice`.

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import router, transaction
 from django.http import HttpRequest
 
 from ...models import Challenge, Phone, RecoveryCode, SecondFactor
+from ...types import User
 from ..limits import rules
 from ..notify import events
 
 
 def reset_second_factor(
-    user: Any,
+    user: User,
     *,
     forget_phones: bool = False,
-    by: Any | None = None,
+    by: User | None = None,
     request: HttpRequest | None = None,
 ) -> None:
     """Unlock ``user``, end their waits, and have their sessions owe a code again.
@@ -32,8 +31,8 @@ def reset_second_factor(
         rules.clear(user)
         if forget_phones:
             # With GET_PHONES a challenge belongs to no row that would take it along.
-            Challenge.objects.filter(user=user, passed_at=None).delete()
-            Phone.objects.filter(user=user).delete()
-            RecoveryCode.objects.filter(user=user).delete()
+            Challenge.objects.filter(user_id=user.pk, passed_at=None).delete()
+            Phone.objects.filter(user_id=user.pk).delete()
+            RecoveryCode.objects.filter(user_id=user.pk).delete()
         SecondFactor.objects.require_new_code(user)
     events.second_factor_reset(user, by, request, forget_phones=forget_phones)

@@ -13,12 +13,13 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from ...models import Challenge, Delivery, RecoveryCode, TrustedBrowser
+from ...types import User
 from ..limits import rules
 from ..notify import statistics
 from ..phones.source import phone_source
 
 
-def of_site(hours: int = 24) -> dict[str, Any]:
+def of_site(hours: int = 24) -> dict[str, object]:
     """Return what happened in the last ``hours``, and how things stand now.
 
     Programs read it (``--json``): no key is ever taken away or given another meaning.
@@ -67,9 +68,9 @@ def _active(users: QuerySet[Any]) -> QuerySet[Any]:
     return users.filter(is_active=True) if "is_active" in columns else users
 
 
-def of_user(user: Any) -> dict[str, Any]:
+def of_user(user: User) -> dict[str, object]:
     """Return the state of one user's second factor: numbers masked, times in UTC."""
-    challenges = Challenge.objects.filter(user=user)
+    challenges = Challenge.objects.filter(user_id=user.pk)
     sent = challenges.filter(failure="").order_by("-sent_at").first()
     passed = challenges.filter(passed_at__isnull=False).order_by("-passed_at").first()
     return {
