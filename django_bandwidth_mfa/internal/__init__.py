@@ -1,5 +1,5 @@
 """The inside of the app.  Anything here may change in any release.
 
-Public modules stand one folder up; ``docs/architecture.md`` says how the folders build on each
-other.
+The public modules stand one folder up.  ``README.md`` in this folder says what is where, and what
+may import what.
 """
