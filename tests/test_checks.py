@@ -62,11 +62,11 @@ BY_KEY: dict[str, tuple[list[Any], list[Any]]] = {
     "TOTAL_TIMEOUT": ([0, 121], [30]),
     "REQUIRED": (
         ["everyone", None, "tests.nothing.here", "tests.conftest.PASSWORD"],
-        ["staff", "all", "never", "tests.test_sessions.only_ada"],
+        ["staff", "all", "never", "tests.policies.only_ada"],
     ),
     "RECHECK_SECONDS": ([-1, 1.5], [0]),
     "LOGIN_SECONDS": ([0, 29, "600"], [30]),
-    "GET_PHONES": (["nothing", "tests.nothing.here"], [None, "tests.test_sessions.numbers_of"]),
+    "GET_PHONES": (["nothing", "tests.nothing.here"], [None, "tests.policies.numbers_of"]),
     "DEFAULT_REGION": (["us", "USA", 1], ["US", None]),
     "ALLOWED_REGIONS": ([[], "US", ["us"]], [["US", "CA"], None]),
     "REFUSED_NUMBER_TYPES": (["PREMIUM_RATE", ["premium"], ["values"]], [[], ["PAGER"]]),

@@ -12,9 +12,8 @@ from django.test import AsyncClient, Client
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.internal.login.parking import PARKED
 from django_bandwidth_mfa.models import Challenge, Phone
-
-from .browsing import assert_shut, give_password, shows, sign_in, state, wrong
-from .conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
+from tests.browsing import assert_shut, give_password, shows, sign_in, state, wrong
+from tests.conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
 
 
 @pytest.fixture

@@ -16,9 +16,8 @@ from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.exceptions import Limited, Locked
 from django_bandwidth_mfa.internal.codes import recovery_codes
 from django_bandwidth_mfa.models import Counter, RecoveryCode
-
-from .browsing import assert_shut, give_password, sign_in, state, wrong
-from .conftest import OTHER_NUMBER, make_user
+from tests.browsing import assert_shut, give_password, sign_in, state, wrong
+from tests.conftest import OTHER_NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -15,9 +15,8 @@ from django_bandwidth_mfa.internal.notify.user_agents import describe
 from django_bandwidth_mfa.internal.phones import changes
 from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Phone, TrustedBrowser
-
-from .browsing import assert_shut, give_password, state, wrong
-from .conftest import OTHER_NUMBER, PASSWORD, make_user
+from tests.browsing import assert_shut, give_password, state, wrong
+from tests.conftest import OTHER_NUMBER, PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from .conftest import NUMBER
+from tests.conftest import NUMBER
 
 
 def run(*arguments: str) -> tuple[str, str]:

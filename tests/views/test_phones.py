@@ -15,9 +15,8 @@ from django.utils import timezone
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
-
-from .browsing import assert_shut, give_password, sign_in, state
-from .conftest import NUMBER, OTHER_NUMBER, make_user
+from tests.browsing import assert_shut, give_password, sign_in, state
+from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -196,7 +195,7 @@ def test_a_phone_is_removed_and_this_session_stays(verified: Client, configure: 
 
 
 @pytest.mark.attack("P15")
-@pytest.mark.parametrize("required", ["all", "staff", "tests.test_phone_pages.everybody"])
+@pytest.mark.parametrize("required", ["all", "staff", "tests.views.test_phones.everybody"])
 def test_the_last_phone_stays_while_the_policy_obliges(
     client: Client, configure: Any, required: str
 ) -> None:
@@ -219,7 +218,7 @@ def those_with_a_phone(request: Any, user: Any) -> bool:
     return Phone.objects.confirmed().filter(user=user).exists()
 
 
-@pytest.mark.parametrize("required", ["enrolled", "tests.test_phone_pages.those_with_a_phone"])
+@pytest.mark.parametrize("required", ["enrolled", "tests.views.test_phones.those_with_a_phone"])
 def test_a_policy_is_asked_as_things_would_be_without_the_phone(
     client: Client, user: Any, configure: Any, required: str
 ) -> None:
@@ -419,7 +418,7 @@ def test_nothing_is_suggested_to_those_who_have_one_or_cannot(
     client = Client()
     client.force_login(newcomer)
     assert client.post("/suggesting/").status_code == 200
-    configure(GET_PHONES="tests.test_phone_pages.no_numbers")
+    configure(GET_PHONES="tests.views.test_phones.no_numbers")
     assert client.get("/suggesting/").status_code == 200
 
 
@@ -444,7 +443,7 @@ def numbers(user: Any) -> list[str]:
 
 @pytest.fixture
 def kept_elsewhere(configure: Any, bandwidth: Any, newcomer: Any) -> Any:
-    configure(GET_PHONES="tests.test_phone_pages.numbers", TRUST_DAYS=30, RECHECK_SECONDS=0)
+    configure(GET_PHONES="tests.views.test_phones.numbers", TRUST_DAYS=30, RECHECK_SECONDS=0)
     return newcomer
 
 

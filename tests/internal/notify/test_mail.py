@@ -14,9 +14,8 @@ from django_bandwidth_mfa.internal.notify import events, mail
 from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Phone, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
-
-from .browsing import wrong
-from .conftest import NUMBER, OTHER_NUMBER, make_user
+from tests.browsing import wrong
+from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
 

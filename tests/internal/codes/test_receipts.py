@@ -13,9 +13,8 @@ from django_bandwidth_mfa import service
 from django_bandwidth_mfa.exceptions import ProviderUnavailable
 from django_bandwidth_mfa.internal.codes import receipts
 from django_bandwidth_mfa.models import Challenge, Counter
-
-from .browsing import give_password, state
-from .conftest import make_user
+from tests.browsing import give_password, state
+from tests.conftest import make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -16,9 +16,8 @@ from django.utils import timezone
 
 from django_bandwidth_mfa.management.commands import mfa_import_phones
 from django_bandwidth_mfa.models import Phone
-
-from .browsing import give_password
-from .conftest import NUMBER, OTHER_NUMBER, make_user
+from tests.browsing import give_password
+from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -19,9 +19,8 @@ from django_bandwidth_mfa.exceptions import Locked, MFAError
 from django_bandwidth_mfa.internal.notify.statistics import Conversion
 from django_bandwidth_mfa.management.console import Progress
 from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode, TrustedBrowser
-
-from .browsing import give_password, state, wrong
-from .conftest import NUMBER, OTHER_NUMBER, make_user
+from tests.browsing import give_password, state, wrong
+from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -15,9 +15,8 @@ from django_bandwidth_mfa.internal.phones import changes
 from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, SecondFactor, TrustedBrowser
 from django_bandwidth_mfa.testing import login_verified
-
-from .browsing import assert_shut, give_password, state, wrong
-from .conftest import NUMBER, OTHER_NUMBER, make_user
+from tests.browsing import assert_shut, give_password, state, wrong
+from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
 

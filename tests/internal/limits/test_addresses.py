@@ -1,0 +1,33 @@
+"""Whose address counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from django_bandwidth_mfa.internal.limits import addresses
+
+
+@pytest.mark.attack("S9")
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        (0, "203.0.113.9", "198.51.100.7"),
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        (2, "6.6.6.6, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (2, "203.0.113.9", "198.51.100.7"),
+        (1, "nonsense", None),
+        (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        (1, "::ffff:203.0.113.9", "203.0.113.9"),
+        (1, "", None),
+    ],
+)
+def test_a_forwarded_address_counts_only_as_far_as_our_own_proxies_vouch_for_it(
+    rf: Any, configure: Any, proxies: int, forwarded: str, expected: str | None
+) -> None:
+    """Fails when the header is read from the left, or without TRUSTED_PROXIES."""
+    configure(TRUSTED_PROXIES=proxies)
+    request = rf.get("/", REMOTE_ADDR="198.51.100.7", HTTP_X_FORWARDED_FOR=forwarded)
+    assert addresses.client_address(request) == expected

@@ -1,0 +1,20 @@
+"""Functions that tests name in settings: a policy, and a source of numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from .conftest import NUMBER
+
+
+def only_ada(request: HttpRequest, user: Any) -> bool:
+    # A site's policy may look at request.user; it must not recurse.
+    if hasattr(request, "user"):
+        assert request.user == user
+    return bool(user.get_username() == "ada")
+
+
+def numbers_of(user: Any) -> list[str]:
+    return [NUMBER] if user.get_username() == "newcomer" else []
