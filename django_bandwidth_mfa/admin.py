@@ -1,11 +1,11 @@
-"""The admin: ledgers to look at, and a user's second factor on the user's own page.
+"""The admin: ledgers to look at, and a user's second factor on the page of the user.
 
-Numbers are masked everywhere, and nothing can be added or edited: a phone that staff typed in would
-be one that nobody has proven.  A site with a user admin of its own adds the second factor to it::
+Numbers are masked everywhere.  Nothing can be added or edited: nobody has proven a phone that staff
+typed in.  A site with a user admin of its own adds the second factor to it::
 
     class MyUserAdmin(SecondFactorAdminMixin, UserAdmin): ...
 
-Django's stock user admin is given it without being asked.
+Django's stock user admin gets it by itself.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Ledger(ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Django asks for each row that goes along with another: whoever may delete a user may.
+        # Django also asks for each row that goes along with another one.  Staff who may delete a
+        # user may delete the rows that go with the user.
         match = request.resolver_match
         ours = f"{self.opts.app_label}_{self.opts.model_name}_"
         if obj is not None and match is not None and not str(match.url_name).startswith(ours):
@@ -249,7 +250,7 @@ def ask_or_reset(model_admin: Any, request: HttpRequest, users: list[Any]) -> Ht
     allowed = [user for user in users if model_admin.has_change_permission(request, user)]
     if not may_reset(request) or len(allowed) < len(users):
         raise PermissionDenied
-    # Whoever could reset a superuser's second factor would be a password away from being one.
+    # Staff who could reset a superuser's second factor would only need a password to be one.
     above = [user for user in users if getattr(user, "is_superuser", False)]
     if above and not getattr(request.user, "is_superuser", False):
         names = ", ".join(user.get_username() for user in above)

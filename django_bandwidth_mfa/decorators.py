@@ -1,4 +1,4 @@
-"""Ask for a code, or offer to, in front of a view."""
+"""Decorators that ask for a code, or offer a phone, before a view."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ def mfa_required(view: View, *, max_age: float | None = None) -> View: ...
 @overload
 def mfa_required(view: None = None, *, max_age: float | None = None) -> Callable[[View], View]: ...
 def mfa_required(view: Any = None, *, max_age: float | None = None) -> Any:
-    """Let only a verified session through; with ``max_age``, one verified in as many seconds.
+    """Let only a verified session see ``view``.  It works for sync and async views.
 
     ::
 
         @mfa_required(max_age=60)
         def transfer(request): ...
 
-    Anybody else is led there: an anonymous visitor to the login page, a user without a phone to
-    enrol one, any other to the code page, and all of them back again.  A trusted browser satisfies
-    no ``max_age``.  Sync and async views alike.
+    An anonymous visitor is led to the login page, a user without a phone to the page that adds one,
+    and any other user to the code page.  All of them come back afterwards.
+
+    :param max_age: seconds.  The second factor must have passed in the last so many seconds; a
+        trusted browser is then not enough.
     """
     if view is None:
         return lambda view: mfa_required(view, max_age=max_age)
@@ -42,7 +44,7 @@ def mfa_required(view: Any = None, *, max_age: float | None = None) -> Any:
 
 
 def mfa_suggested(view: View) -> View:
-    """Offer a phone, now and then, to signed-in users whom nothing obliges to have one.
+    """Offer a phone, now and then, to signed-in users who do not have to have one.
 
     ::
 
@@ -50,8 +52,9 @@ def mfa_suggested(view: View) -> View:
         @mfa_suggested
         def account(request): ...
 
-    The offer is a page of its own, with "not now": once a session, and not again within
-    ``SUGGEST_DAYS`` of that answer.  Only a GET is interrupted.  Sync and async views alike.
+    The offer is a page of its own, with a button "not now".  It comes once in a session, and not
+    again for 30 days after "not now".  Only a GET is interrupted.  It works for sync and async
+    views.
     """
     guarded: View = _guarded(view, _needs_no_offer, _offer)
     return guarded
@@ -77,9 +80,11 @@ def _guarded(
     passes: Callable[[HttpRequest], bool],
     answer: Callable[[HttpRequest], HttpResponse | None],
 ) -> Any:
-    """``view``, behind ``answer`` for whoever does not pass; an answer of None lets them, too.
+    """Return ``view`` with a guard before it.
 
-    ``passes`` asks the session at most, so that in an async view it needs no thread.
+    :param passes: whether a request goes straight to the view.  It asks the session at most, so
+        that it needs no thread in an async view.
+    :param answer: the answer to any other request; None sends it to the view after all.
     """
     if iscoroutinefunction(view):
 

@@ -1,4 +1,4 @@
-"""The same for class-based views."""
+"""A mixin that asks for a code before a class-based view."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ else:
 
 
 class MFARequiredMixin(Base):
-    """Let only a verified session through; ``mfa_max_age`` seconds old at most, where it is set.
+    """Lets only a verified session see the view, as :func:`.mfa_required` does.
 
-    Stands left of the view class, as ``LoginRequiredMixin`` does.
+    It stands to the left of the view class, like ``LoginRequiredMixin``.
     """
 
     mfa_max_age: float | None = None
+    """Seconds; None for any age."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         view: Any = super().dispatch
@@ -34,7 +35,7 @@ class MFARequiredMixin(Base):
 
 
 def as_coroutine_function(dispatch: Any) -> Any:
-    """``dispatch`` of an async view returns a coroutine without being a coroutine function."""
+    """Return ``dispatch`` of an async view as a coroutine function, which it is not by itself."""
 
     async def dispatch_async(*args: Any, **kwargs: Any) -> Any:
         return await dispatch(*args, **kwargs)

@@ -1,9 +1,8 @@
-"""What is stored: the users' phones, the codes that were sent, recovery codes, trusted browsers,
-since when a user's sessions count, and the counters.
+"""The tables: phones, codes that were sent, recovery codes, trusted browsers, the moments since
+which sessions count, and the counters.
 
-No table holds a code that could be typed.  Numbers stand in full in :class:`Phone` and
-:class:`Challenge` only, where they are needed to send and to verify; every text form of a row masks
-them.
+No table holds a code that somebody could type.  Full numbers are in :class:`Phone` and
+:class:`Challenge` only, which need them to send and to verify.  The text form of a row masks them.
 """
 
 from __future__ import annotations
@@ -346,7 +345,7 @@ class TrustedBrowser(models.Model):
 
     .. attribute:: digest
 
-        Of the random token in its cookie: whoever reads this table has no cookie.
+        The SHA-256 of the random token in its cookie.  So a reader of this table has no cookie.
 
     .. attribute:: auth_hash
 
@@ -473,15 +472,17 @@ class Counter(models.Model):
 
 
 def _choice(pk: int | None, number: str) -> str:
-    """A phone that GET_PHONES told of has no row, and so no key."""
+    """Return the key of a phone, or a digest: a phone of ``GET_PHONES`` has no row and no key."""
     if pk is not None:
         return str(pk)
     return salted_hmac("bandwidth_mfa.phone", number, algorithm="sha256").hexdigest()[:16]
 
 
 def auth_hashes(user: User) -> list[str]:
-    """What Django binds a session of ``user`` to, the password: one hash for each ``SECRET_KEY``
-    that still counts, the one in force first."""
+    """Return the hashes of the password that Django binds a session of ``user`` to.
+
+    There is one for each ``SECRET_KEY`` that still counts.  The one in force comes first.
+    """
     if not hasattr(user, "get_session_auth_hash"):
         return [""]
     of_django = cast(AbstractBaseUser, user)

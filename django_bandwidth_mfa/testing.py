@@ -51,15 +51,18 @@ def login_verified(client: Client | AsyncClient, user: User, *, method: str = "s
 
 
 async def alogin_verified(client: AsyncClient, user: User, *, method: str = "sms") -> None:
-    """The same for ``AsyncClient``, in an async test."""
+    """Sign ``user`` in to Django's ``AsyncClient``, in an async test.
+
+    :param method: what ``request.mfa.method`` is to say.
+    """
     await sync_to_async(login_verified)(client, user, method=method)
 
 
 class FakeBandwidth(Simulator):
-    """A Bandwidth in this process: while it runs, ``BANDWIDTH_MFA`` points at it.
+    """A Bandwidth in this process.  While it runs, ``BANDWIDTH_MFA`` points at it.
 
-    It is the simulator, spoken to over real HTTP on loopback; what it can be asked and told
-    (``fault``, ``requests``) stands there.
+    It is the simulator, over real HTTP on loopback.  Its ``fault`` makes it fail on purpose, and
+    its ``requests`` lists what it was asked.
     """
 
     def __enter__(self) -> Self:

@@ -159,7 +159,7 @@ class _BoundedReader(io.RawIOBase):
         self._sock.settimeout(self._exchange.at_most(self._per_read))
         count: int | None = self._raw.readinto(buffer)
         self._exchange.received(count or 0)
-        # Whoever uses the socket next (TLS, after a proxy's CONNECT) gets what is left, no more.
+        # The next user of the socket (TLS, after a proxy's CONNECT) gets what is left, no more.
         self._sock.settimeout(self._exchange.at_most(self._per_read))
         return count
 

@@ -52,7 +52,7 @@ def _greeting(simulator: Simulator) -> str:
         "",
     ]
     if not simulator.is_loopback:
-        lines += ["Whoever reaches this address can read the codes.", ""]
+        lines += ["Everybody who reaches this address can read the codes.", ""]
     return "\n".join([*lines, "Stop with Ctrl-C."])
 
 

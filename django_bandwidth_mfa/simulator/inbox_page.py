@@ -59,7 +59,7 @@ def _ago(seconds: float) -> str:
 
 
 def _fill(name: str, **values: str) -> str:
-    # Whoever sends a code chooses most of these; unescaped they could write the page.
+    # The sender of a code chooses most of these values.  Unescaped they could write the page.
     escaped = {key: escape(value) for key, value in values.items()}
     return _template(name).substitute(escaped)
 

@@ -10,11 +10,14 @@ from ...conf import settings
 
 
 def client_address(request: HttpRequest | None) -> str | None:
-    """Where ``request`` came from: an IPv4 address, or the /64 that an IPv6 customer is given.
+    """Return the client address: an IPv4 address, or the /64 network of an IPv6 address.
 
-    ``X-Forwarded-For`` is what the client says of itself, save for the entries that our own
-    ``TRUSTED_PROXIES`` appended: the last of those that they can vouch for is counted from the
-    right.  None where there is no request, or no address in it.
+    A customer is given a whole /64, so all of it counts as one.
+
+    A client can write anything into ``X-Forwarded-For``.  Only the entries that our own
+    ``TRUSTED_PROXIES`` appended are true, so they are counted from the right.
+
+    :returns: None if there is no request, or no address that can be read.
     """
     if request is None:
         return None
