@@ -1,6 +1,7 @@
-"""Figures that tests count while they run, told at the end of the run.
+"""Figures that tests count while they run, printed at the end of the run.
 
-``figures.add("threads raced", 50)`` in a test; the same name adds up over all tests.
+``figures.add("threads raced", 50)`` in a test; the same name adds up over all tests, whichever
+worker process of pytest-xdist ran them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _tally: Counter[str] = Counter()
 
 
 class Figures:
-    """What one test adds."""
+    """What the tests of this process have counted so far."""
 
     def add(self, name: str, many: int) -> None:
         _tally[name] += many
@@ -29,9 +30,21 @@ def figures() -> Figures:
     return Figures()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker process: hand the figures to the controller, which prints them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = dict(_tally)
+
+
+@pytest.hookimpl(optionalhook=True)  # the hook exists only where pytest-xdist is installed
+def pytest_testnodedown(node: Any) -> None:
+    """In the controller: add what a worker has counted. One that crashed hands over nothing."""
+    _tally.update(getattr(node, "workeroutput", {}).get("figures", {}))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not _tally:
         return
     terminalreporter.section(f"figures on {connection.vendor}")
-    for name, many in _tally.items():
+    for name, many in sorted(_tally.items()):
         terminalreporter.write_line(f"{many:>7,}  {name}")

@@ -23,7 +23,11 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, for threads share no database in memory; IMMEDIATE, for SQLite refuses at once to
     # turn a reading transaction into a writing one.
     DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}
-    DATABASES["default"]["OPTIONS"] = {"timeout": 20, "transaction_mode": "IMMEDIATE"}
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA synchronous=OFF",
+    }
 
 INSTALLED_APPS = [
     "django.contrib.admin",
