@@ -1,0 +1,53 @@
+"""The lowest versions that pyproject.toml allows the app and its tests.
+
+``lowest.py write FILE`` writes them as a constraints file for pip. ``lowest.py check`` ends
+non-zero if anything else is installed.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+
+
+def floor(requirement: Requirement) -> Version:
+    """The version after ``>=``. Raises ``ValueError`` for a requirement that has none."""
+    floors = [one.version for one in requirement.specifier if one.operator == ">="]
+    if len(floors) != 1:
+        raise ValueError(f"{requirement} names no lowest version")
+    return Version(floors[0])
+
+
+def lowest_versions(pyproject: str) -> dict[str, Version]:
+    """The floor of each package in ``dependencies`` and the extra ``test``."""
+    project = tomllib.loads(pyproject)["project"]
+    lines = project["dependencies"] + project["optional-dependencies"]["test"]
+    requirements = [Requirement(line) for line in lines]
+    return {requirement.name: floor(requirement) for requirement in requirements}
+
+
+def main(command: str, *arguments: str) -> int:
+    lowest = lowest_versions(PYPROJECT.read_text())
+    if command == "write":
+        [file] = arguments
+        Path(file).write_text("".join(f"{name}=={lowest[name]}\n" for name in lowest))
+        return 0
+    wrong = 0
+    for name, wanted in lowest.items():
+        installed = Version(version(name))
+        print(f"{name} {installed}")
+        if installed != wanted:
+            print(f"{name} {wanted} was wanted")
+            wrong += 1
+    return 1 if wrong or command != "check" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,233 @@
+"""The parts of the gate, each runnable alone: ``nox --list`` names them.
+
+Arguments after ``--`` go to pytest in the sessions that run it, in place of the session's own
+choice of tests: ``nox -s "database(postgresql)" -- tests/test_views.py``.
+
+A session without an environment of its own uses the environment that nox runs in: the working
+copy's, with the extra ``dev``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+POSTGRESQL_URL = os.environ.get(
+    "CI_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/bandwidth_mfa"
+)
+MARIADB_URL = os.environ.get("CI_MARIADB_URL", "mysql://root@127.0.0.1:3306/bandwidth_mfa")
+REDIS_URL = os.environ.get("CI_REDIS_URL", "redis://127.0.0.1:6379/9")
+
+DATABASES = ("sqlite", "postgresql", "mariadb")
+# These tests use no database.
+NO_DATABASE = ("--ignore=tests/bandwidth", "--ignore=tests/simulator")
+
+nox.options.sessions = ["lint", "tests"]
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_venv = "yes"
+
+# nox looks for other versions of Python on PATH only; pyenv keeps them in folders of their own.
+_PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+os.environ["PATH"] = os.pathsep.join(
+    [os.environ["PATH"], *(str(folder / "bin") for folder in sorted(_PYENV.glob("3.*")))]
+)
+
+
+def supported(classifier: str) -> list[str]:
+    """The versions that pyproject.toml names after ``classifier``."""
+    versions = (line.rpartition(" :: ") for line in PROJECT["project"]["classifiers"])
+    return [version for start, _, version in versions if start == classifier and "." in version]
+
+
+Environment = Mapping[str, str | None]  # None takes a variable away
+
+
+def run_python(
+    session: nox.Session, *arguments: str, environment: Environment | None = None
+) -> None:
+    """Run a program with the working copy's Python. Raises ``CommandFailed`` where it fails."""
+    session.run(sys.executable, *arguments, env=environment, external=True)
+
+
+def run_tests(session: nox.Session, *chosen: str, environment: Environment | None = None) -> None:
+    """Run the tests named after ``--``, in one process; without any, those of ``chosen``."""
+    arguments = chosen_tests(session, *chosen)
+    run_python(session, "-m", "pytest", *arguments, environment=environment)
+
+
+def run_each(session: nox.Session, *commands: tuple[str, ...], **variables: str) -> None:
+    """Run all commands, so that one run tells all; fail at the end if one of them failed."""
+    failed = []
+    for command in commands:
+        try:
+            session.run(*command, env=variables, external=True)
+        except nox.command.CommandFailed:
+            failed.append(" ".join(command))
+    if failed:
+        session.error("failed: " + ", ".join(failed))
+
+
+def chosen_tests(session: nox.Session, *chosen: str) -> tuple[str, ...]:
+    """The arguments after ``--`` for pytest, or else ``chosen``."""
+    return ("-n", "0", *session.posargs) if session.posargs else chosen
+
+
+def prepare_database(session: nox.Session, kind: str) -> dict[str, str | None]:
+    """Install the driver and start the server where they are missing.
+
+    Returns the environment variables that let the tests use that database.
+    """
+    if kind == "sqlite":
+        return {"DATABASE_URL": None}
+    module, variable, url = {
+        "postgresql": ("psycopg", "CI_POSTGRES_URL", POSTGRESQL_URL),
+        "mariadb": ("MySQLdb", "CI_MARIADB_URL", MARIADB_URL),
+    }[kind]
+    if importlib.util.find_spec(module) is None:
+        run_python(session, "-m", "pip", "install", "-q", "-e", f".[{kind}]")
+    start_service(session, kind, variable)
+    return {"DATABASE_URL": url}
+
+
+def start_service(session: nox.Session, kind: str, variable: str) -> None:
+    """Start a server on this machine, unless ``variable`` names one that somebody else started."""
+    if variable not in os.environ:
+        session.run(str(ROOT / ".ci/services"), kind, external=True)
+
+
+@nox.session(venv_backend="none")
+def tests(session: nox.Session) -> None:
+    """All tests that need nothing but pip, on SQLite."""
+    run_tests(session)
+
+
+@nox.session(venv_backend="none")
+def lint(session: nox.Session) -> None:
+    """Style, types, import rules, and no migration that is missing."""
+    commands: list[tuple[str, ...]] = [
+        (sys.executable, "-m", "ruff", "check", "."),
+        (sys.executable, "-m", "ruff", "format", "--check", "."),
+        (sys.executable, "-m", "mypy"),
+        (
+            *(sys.executable, "-m", "django", "makemigrations", "bandwidth_mfa"),
+            *("--check", "--dry-run", "--settings=tests.settings", "--pythonpath=."),
+        ),
+    ]
+    if "importlinter" in PROJECT["tool"]:
+        commands.append((str(Path(sys.executable).with_name("lint-imports")),))
+    run_each(session, *commands)
+
+
+@nox.session(venv_backend="none")
+def checks(session: nox.Session) -> None:
+    """Django's deployment checks of the example, and known weaknesses of what is installed."""
+    production = {
+        "DEBUG": "0",
+        "SECRET_KEY": secrets.token_hex(32),
+        "ALLOWED_HOSTS": "bank.example",
+        "BANDWIDTH_MFA_ACCOUNT_ID": "9900000",
+        "BANDWIDTH_MFA_CLIENT_ID": "client",
+        "BANDWIDTH_MFA_CLIENT_SECRET": "secret",
+        "BANDWIDTH_MFA_FROM_NUMBER": "+12025550100",
+        "BANDWIDTH_MFA_MESSAGING_APPLICATION_ID": "messaging",
+        "BANDWIDTH_MFA_RECEIPT_SECRET": secrets.token_hex(20),
+    }
+    check = ("example_project/manage.py", "check", "--deploy", "--fail-level=WARNING")
+    run_each(
+        session,
+        (sys.executable, *check),
+        (sys.executable, ".ci/check_advisories.py"),
+        **production,
+    )
+
+
+@nox.session(venv_backend="none")
+def coverage(session: nox.Session) -> None:
+    """All tests on SQLite; fails where less than 90 % of the lines and branches run."""
+    run_tests(session, "--cov", "--cov-report=term", "--cov-fail-under=90")
+
+
+@nox.session(venv_backend="none")
+@nox.parametrize("kind", [nox.param(kind, id=kind) for kind in (*DATABASES, "uuid")])
+def database(session: nox.Session, kind: str) -> None:
+    """The tests that use a database, on one of them; ``uuid``: SQLite, users with UUID keys."""
+    if kind == "uuid":
+        environment = prepare_database(session, "sqlite")
+        environment["TEST_USER_MODEL"] = "accounts.UUIDUser"
+    else:
+        environment = prepare_database(session, kind)
+    run_tests(session, "tests", *NO_DATABASE, environment=environment)
+
+
+@nox.session(venv_backend="none")
+def redis(session: nox.Session) -> None:
+    """The tests of sessions, with the sessions in Redis."""
+    start_service(session, "redis", "CI_REDIS_URL")
+    environment = {"TEST_SESSION_CACHE": REDIS_URL}
+    run_tests(session, "tests/test_sessions.py", "tests/test_views.py", environment=environment)
+
+
+@nox.session(venv_backend="none")
+@nox.parametrize("kind", [nox.param(kind, id=kind) for kind in DATABASES])
+def proof(session: nox.Session, kind: str) -> None:
+    """Lies told by the network, threads raced, faults injected, processes killed: how many, and
+    what came of it."""
+    environment = prepare_database(session, kind)
+    run_tests(session, "-n0", "tests/proof", "tests/test_races.py", environment=environment)
+
+
+@nox.session(venv_backend="none")
+def benchmarks(session: nox.Session) -> None:
+    """The import of a hundred thousand phone devices of another package."""
+    run_python(session, "benchmarks/import_phones.py", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def browser(session: nox.Session) -> None:
+    """The tests in a real browser: ``CHROMIUM``, ``chromium`` on the path, or Playwright's own."""
+    run_tests(session, "-n0", "tests/browser")
+
+
+@nox.session(venv_backend="none")
+def package(session: nox.Session) -> None:
+    """Wheel and sdist hold everything, and the README's installation works on a fresh site."""
+    with tempfile.TemporaryDirectory() as folder:
+        run_python(session, "-m", "build", "--outdir", f"{folder}/dist", ".")
+        run_python(session, ".ci/check_dist.py", f"{folder}/dist")
+        run_python(session, ".ci/check_install.py", f"{folder}/dist", f"{folder}/site")
+
+
+@nox.session(venv_backend="none")
+def demo(session: nox.Session) -> None:
+    """The README's demo command, in a fresh copy, signed in to over HTTP."""
+    run_python(session, ".ci/check_demo.py")
+
+
+@nox.session(venv_backend="venv")
+def lowest(session: nox.Session) -> None:
+    """All tests with the lowest versions that pyproject.toml allows."""
+    constraints = str(Path(session.create_tmp(), "lowest.txt"))
+    run_python(session, ".ci/lowest.py", "write", constraints)
+    session.install("-q", "-c", constraints, "-e", ".[test]")
+    session.run("python", ".ci/lowest.py", "check")
+    session.run("python", "-m", "pytest", *chosen_tests(session))
+
+
+@nox.session(venv_backend="venv", python=supported("Programming Language :: Python"))
+@nox.parametrize(
+    "django", [nox.param(version, id=version) for version in supported("Framework :: Django")]
+)
+def matrix(session: nox.Session, django: str) -> None:
+    """All tests on each version of Python and Django that pyproject.toml names."""
+    session.install("-q", "-e", ".[test]", f"django=={django}.*")
+    session.run("python", "-m", "pytest", *chosen_tests(session))
