@@ -1,0 +1,134 @@
+"""The files around the package agree: the gate, its sessions, the lowest versions."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOXFILE = (ROOT / "noxfile.py").read_text()
+SESSIONS = set(re.findall(r"^@nox\.session\(.*?^def (\w+)\(", NOXFILE, re.MULTILINE | re.DOTALL))
+# A name, and in parentheses the variant that is meant.
+SESSION = r"([a-z]+)(?:\((\w+)\))?"
+
+
+def missing(named: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of ``named`` that noxfile.py does not have, as a session or as a variant of one."""
+    return [
+        (name, variant)
+        for name, variant in named
+        if name not in SESSIONS or (variant and f'"{variant}"' not in NOXFILE)
+    ]
+
+
+def gate_sessions(array: str) -> list[tuple[str, str]]:
+    """The sessions in an array of ``.ci/run``."""
+    [words] = re.findall(rf"^{array}=\((.*?)\)$", (ROOT / ".ci/run").read_text(), re.M | re.S)
+    return [(name, kind) for one in shlex.split(words) for name, kind in re.findall(SESSION, one)]
+
+
+def test_each_session_that_contributing_names_exists() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    in_commands = re.findall(rf'nox -s "?{SESSION}', page)
+    in_the_table = re.findall(rf"^\| `{SESSION}` \|", page, re.MULTILINE)
+    assert missing(in_commands + in_the_table) == []
+    assert {name for name, _ in in_the_table} == SESSIONS
+    assert len(in_commands) >= 3
+
+
+def test_the_gate_runs_each_session() -> None:
+    every_change, slow = gate_sessions("sessions"), gate_sessions("slow_sessions")
+    assert missing(every_change + slow) == []
+    # The gate runs the README's test command in place of `tests`.
+    assert {name for name, _ in every_change + slow} == SESSIONS - {"tests"}
+    databases = {variant for name, variant in every_change if name == "database"}
+    assert databases == {"postgresql", "mariadb", "uuid"}
+
+
+def test_the_workflow_runs_sessions_that_exist_on_each_python_that_is_supported() -> None:
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
+    lists = re.findall(r"^ +session: \[(.*)\]$", workflow, re.MULTILINE)
+    named = [re.fullmatch(SESSION, one.strip()) for text in lists for one in text.split(",")]
+    assert missing([(one[1], one[2] or "") for one in named if one]) == []
+    assert all(named)
+    assert {one[1] for one in named if one} | {"matrix", "browser"} == SESSIONS - {"tests"}
+    [pythons] = re.findall(r"^ +python: \[(.*)\]$", workflow, re.MULTILINE)
+    supported = re.findall(
+        r"Programming Language :: Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"])
+    )
+    assert re.findall(r"[\d.]+", pythons) == supported
+    assert f">={supported[0]}" == PROJECT["requires-python"]
+
+
+def lowest(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ".ci/lowest.py", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_lowest_versions_are_all_that_pyproject_allows_at_least(tmp_path: Path) -> None:
+    constraints = tmp_path / "lowest.txt"
+    assert lowest("write", str(constraints)).returncode == 0
+    pinned = dict(line.split("==") for line in constraints.read_text().splitlines())
+    requirements = [
+        Requirement(line)
+        for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+    ]
+    assert list(pinned) == [one.name for one in requirements]
+    for one in requirements:
+        assert one.specifier.contains(pinned[one.name]), one
+        assert f">={pinned[one.name]}" in {str(part) for part in one.specifier}, one
+
+
+def test_a_tally_of_figures_sums_up_what_all_workers_have_counted(tmp_path: Path) -> None:
+    """Fails when a worker keeps its figures, or when the controller counts one twice."""
+    (tmp_path / "test_counting.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.parametrize('many', range(8))\n"
+        "def test_count(figures, many, worker_id):\n"
+        "    figures.add('counted', many)\n"
+        "    figures.add('in ' + worker_id, 1)\n"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", str(tmp_path), "--rootdir", str(tmp_path)),
+            *("-n", "2", "--dist", "load", "-p", "xdist.plugin", "-p", "tests.figures"),
+        ],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    figures = {name: int(many) for many, name in re.findall(r"^ +(\d+)  (.+)$", done.stdout, re.M)}
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert figures["counted"] == sum(range(8))
+    assert set(figures) == {"counted", "in gw0", "in gw1"}
+    assert figures["in gw0"] + figures["in gw1"] == 8
+
+
+@pytest.mark.parametrize("which", ["demo", "test"])
+def test_the_readme_has_the_command_that_the_gate_runs(which: str) -> None:
+    done = subprocess.run(
+        [ROOT / ".ci/readme-command", which], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
