@@ -1,7 +1,7 @@
 """The parts of the gate, each runnable alone: ``nox --list`` names them.
 
 Arguments after ``--`` go to pytest in the sessions that run it, in place of the session's own
-choice of tests: ``nox -s "database(postgresql)" -- tests/test_views.py``.
+choice of tests: ``nox -s "database(postgresql)" -- tests/views/test_verify.py``.
 
 A session without an environment of its own uses the environment that nox runs in: the working
 copy's, with the extra ``dev``.
@@ -122,10 +122,10 @@ def lint(session: nox.Session) -> None:
             *(sys.executable, "-m", "django", "makemigrations", "bandwidth_mfa"),
             *("--check", "--dry-run", "--settings=tests.settings", "--pythonpath=."),
         ),
+        (str(Path(sys.executable).with_name("lint-imports")),),
     ]
-    if "importlinter" in PROJECT["tool"]:
-        commands.append((str(Path(sys.executable).with_name("lint-imports")),))
-    run_each(session, *commands)
+    # The example's packages are linted too, so they must be importable.
+    run_each(session, *commands, PYTHONPATH="example_project")
 
 
 @nox.session(venv_backend="none")
@@ -174,7 +174,7 @@ def redis(session: nox.Session) -> None:
     """The tests of sessions, with the sessions in Redis."""
     start_service(session, "redis", "CI_REDIS_URL")
     environment = {"TEST_SESSION_CACHE": REDIS_URL}
-    run_tests(session, "tests/test_sessions.py", "tests/test_views.py", environment=environment)
+    run_tests(session, "tests/internal/login", "tests/views", environment=environment)
 
 
 @nox.session(venv_backend="none")

@@ -69,6 +69,15 @@ def test_the_workflow_runs_sessions_that_exist_on_each_python_that_is_supported(
     assert f">={supported[0]}" == PROJECT["requires-python"]
 
 
+def test_each_test_that_a_session_or_a_document_names_exists() -> None:
+    """Fails when a test moves and a session, or a command in a document, keeps its old path."""
+    files = ["noxfile.py", "CONTRIBUTING.md", "README.md", ".ci/mutation.toml", "docs/security.md"]
+    told = "".join((ROOT / file).read_text() for file in files)
+    named = re.findall(r"(?<![\w/])tests/[\w/]+(?:\.\w+)?", told)
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert len(named) > 10
+
+
 def lowest(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, ".ci/lowest.py", *arguments],
