@@ -33,6 +33,7 @@ DATABASES = ("sqlite", "postgresql", "mariadb")
 NO_DATABASE = ("--ignore=tests/bandwidth", "--ignore=tests/simulator")
 
 nox.options.sessions = ["lint", "tests"]
+nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
 
