@@ -24,6 +24,7 @@ __all__ = [
     "NoPhone",
     "NumberRefused",
     "ProviderUnavailable",
+    "SessionEnded",
 ]
 
 
@@ -73,6 +74,12 @@ class ChallengeUsed(MFAError):
     """The challenge has passed already, or has no tries left."""
 
     message = _("This code can no longer be used. Ask for another one.")
+
+
+class SessionEnded(MFAError):
+    """The session was logged out, or ended, while its code was checked."""
+
+    message = _("You were signed out in the meantime. Please sign in again.")
 
 
 class NumberRefused(MFAError):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from typing import Any
 
 import pytest
 import responses
 import time_machine
 from asgiref.sync import async_to_sync
+from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import OperationalError, connection
@@ -344,3 +346,92 @@ def test_refused_numbers_leave_no_rows(client: Client, newcomer: Any, bandwidth:
         client.post("/mfa/phones/add/", {"number": f"+120255501{n:02}"})
     assert len(bandwidth.inbox) == 1
     assert Phone.objects.count() == 1
+
+
+# Sessions that end while Bandwidth is asked -----------------------------------------------------
+
+
+def copy_of(client: Client) -> Client:
+    """A browser with the same cookies: another tab, or a thief's copy."""
+    other = Client()
+    other.cookies = deepcopy(client.cookies)
+    return other
+
+
+def said(answer: Any) -> list[str]:
+    return [str(message) for message in answer.context["messages"]]
+
+
+def log_out(client: Client) -> None:
+    copy_of(client).post("/accounts/logout/")
+
+
+def cancel(client: Client) -> None:
+    copy_of(client).post("/mfa/cancel/")
+
+
+def sign_out_everywhere(client: Client) -> None:
+    service.end_sessions(get_user_model()._default_manager.get())
+
+
+@pytest.mark.attack("P21")
+@responses.activate
+@pytest.mark.parametrize("end", [cancel, sign_out_everywhere])
+def test_a_parked_login_that_is_ended_meanwhile_does_not_come_back(
+    client: Client, user: Any, meanwhile: Any, end: Callable[[Client], None]
+) -> None:
+    """Fails when the login is made from what this request still has in memory."""
+    meanwhile(lambda: None)
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    responses.reset()
+    meanwhile(lambda: end(client))
+    answer = client.post("/mfa/verify/", {"code": "123456"}, follow=True)
+    assert said(answer) == ["You were signed out in the meantime. Please sign in again."]
+    assert state(client) == "anonymous"
+    assert client.get("/account/").status_code == 302
+
+
+@pytest.mark.attack("P21")
+@responses.activate
+@pytest.mark.parametrize("end", [log_out, sign_out_everywhere])
+def test_a_session_that_is_ended_meanwhile_does_not_step_up(
+    client: Client, user: Any, meanwhile: Any, end: Callable[[Client], None]
+) -> None:
+    """Fails when a step-up stores a session anew that is not there any more."""
+    login_verified(client, user)
+    meanwhile(lambda: None)
+    client.post("/mfa/send/")
+    responses.reset()
+    meanwhile(lambda: end(client))
+    answer = client.post("/mfa/verify/", {"code": "123456"}, follow=True)
+    assert said(answer) == ["You were signed out in the meantime. Please sign in again."]
+    assert state(client) == "anonymous"
+
+
+@pytest.mark.attack("P19")
+@pytest.mark.parametrize("minutes", [0, 4])
+def test_a_stolen_session_that_was_signed_out_cannot_step_up_and_stay(
+    client: Client, user: Any, bandwidth: Any, minutes: int
+) -> None:
+    """Fails when a right code marks a session that was signed out within RECHECK_SECONDS."""
+    with time_machine.travel(START, tick=False) as clock:
+        login_verified(client, user)
+        clock.shift(60)
+        client.post("/mfa/send/")
+        service.end_sessions(user)
+        clock.shift(minutes * 60)
+        client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+        assert state(client) == "anonymous"
+
+
+@pytest.mark.attack("P19")
+def test_signing_out_everywhere_else_leaves_a_copied_cookie_behind(
+    client: Client, user: Any
+) -> None:
+    """Fails when the session that stays keeps its key: its copy would stay, too."""
+    login_verified(client, user)
+    thief = copy_of(client)
+    client.post("/mfa/sign-out-others/")
+    assert state(client) == "verified"
+    assert state(thief) == "anonymous"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -12,10 +14,10 @@ from django.utils.translation import gettext as _
 
 from .. import conf
 from ..conf import settings
-from ..exceptions import Limited, MFAError
+from ..exceptions import Limited, MFAError, SessionEnded
 from ..forms import CodeForm
 from ..internal.flows.base import Flow
-from ..internal.login.redirects import with_next
+from ..internal.login.redirects import login_url, with_next
 from .base import MFAView
 
 
@@ -70,6 +72,11 @@ class FlowView(MFAView):
         response["Retry-After"] = str(error.retry_after)
         return response
 
+    def sign_in_again(self, error: SessionEnded) -> HttpResponse:
+        """Lead a visitor whose session is over to the login page, which says why."""
+        messages.error(self.request, str(error), fail_silently=True)
+        return redirect_to_login(self.flow.next, login_url())
+
     def to_page(self, name: str) -> HttpResponse:
         """Return a redirect to another of our pages, which keeps ``next``."""
         return redirect(with_next(name, self.flow.next))
@@ -88,6 +95,8 @@ class FlowView(MFAView):
         if form.is_valid():
             try:
                 destination = self.flow.verify(form.cleaned_data["code"])
+            except SessionEnded as error:
+                return self.sign_in_again(error)
             except MFAError as error:
                 return self.refused(form, "code", error)
             if destination is not None:

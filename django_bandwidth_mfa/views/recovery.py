@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from .. import service
 from ..conf import settings
-from ..exceptions import MFAError
+from ..exceptions import MFAError, SessionEnded
 from ..forms import RecoveryCodeForm
 from ..internal.codes import recovery_codes
 from ..internal.login.mark import take_owed_recovery_codes
@@ -36,6 +36,8 @@ class RecoveryCodeView(CodeView):
         if form.is_valid():
             try:
                 destination = self.flow.recover(form.cleaned_data["recovery_code"])
+            except SessionEnded as error:
+                return self.sign_in_again(error)
             except MFAError as error:
                 return self.refused(form, "recovery_code", error)
             if destination is not None:

@@ -41,7 +41,12 @@ class Mark:
 
     def is_older_than(self, moment: datetime | None) -> bool:
         """Whether a session that has to be newer than ``moment`` has ended."""
-        return moment is not None and max(self.at, self.kept) < moment.timestamp()
+        return is_before(max(self.at, self.kept), moment)
+
+
+def is_before(at: float, moment: datetime | None) -> bool:
+    """Whether ``at``, in seconds since the epoch, is before ``moment``; never if that is None."""
+    return moment is not None and at < moment.timestamp()
 
 
 def read_mark(session: SessionBase, user: User) -> Mark | None:
@@ -66,13 +71,17 @@ def mark_exempt(session: SessionBase, user: User) -> None:
 def outlive(session: SessionBase, user: User, before: SecondFactor) -> None:
     """Keep this session, which has just ended the other sessions of ``user``.
 
-    :param before: the row as it was until then.  A session that it had ended does not save itself.
+    Its key changes.  Otherwise a copied cookie would stay signed in, too.
+
+    :param before: the row before this change.  If that row had already ended this session, nothing
+        is kept.
     """
     mark = read_mark(session, user)
     if mark is not None and not any(
         mark.is_older_than(moment) for moment in (before.verified_since, before.signed_in_since)
     ):
         session[MARK] = asdict(mark) | {"kept": time.time()}
+        session.cycle_key()
 
 
 def owe_recovery_codes(session: SessionBase, user: User) -> None:

@@ -16,7 +16,7 @@ from ...models import SecondFactor
 from ...types import User
 from ..phones.source import has_phone
 from . import policy
-from .mark import MARK, Mark, mark_exempt, read_mark
+from .mark import MARK, Mark, is_before, mark_exempt, read_mark
 from .parking import PARKED, park, parked
 
 
@@ -68,6 +68,20 @@ def recheck(
     if not mark.at or mark.state != "exempt" or settings.RECHECK_SECONDS:
         mark_exempt(session, user)
     return user
+
+
+def has_ended(session: SessionBase, user: User) -> bool:
+    """Whether the user has signed this session out, as the database says at this moment.
+
+    :param session: parked, or signed in.
+    """
+    since = SecondFactor.objects.filter(user_id=user.pk).first() or SecondFactor()
+    record = parked(session)
+    if record is not None:
+        return is_before(record.at, since.signed_in_since)
+    # A session that cannot say when it began is older than any moment.
+    mark = read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
+    return mark.is_older_than(since.signed_in_since)
 
 
 def recheck_request(request: HttpRequest, user: User, *, anew: bool = False) -> User:

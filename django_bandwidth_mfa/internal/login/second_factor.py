@@ -8,10 +8,13 @@ from django.contrib.auth import SESSION_KEY, login
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
+from ...exceptions import SessionEnded
 from ...types import User
 from ...verification import Verification, carry
+from .claim import claim
 from .mark import mark_verified
 from .parking import parked
+from .recheck import has_ended
 
 
 def is_signed_in(session: SessionBase, user: User) -> bool:
@@ -25,8 +28,14 @@ def complete(request: HttpRequest, user: User, verification: Verification) -> No
     A parked login is made again, for real, with the backend of its first factor.  A session that is
     logged in already keeps its login.  In both cases the session key changes: a key that was
     planted, or read, before the code is worth nothing after it.
+
+    :raises SessionEnded: the session was logged out, or ended, since this request began.
     """
     record = parked(request.session)
+    # Without these two checks a session that its user has ended would come back with the code.
+    if not claim(request.session) or has_ended(request.session, user):
+        request.session.flush()
+        raise SessionEnded
     if record is None:
         request.session.cycle_key()
         mark_verified(request.session, user, verification)
