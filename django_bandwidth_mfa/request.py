@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
+from .internal.login.clock import is_within
 from .internal.login.mark import Mark, read_mark
 from .internal.login.parking import PARKED, pending_user
 from .types import User
@@ -83,7 +83,7 @@ class RequestMFA:
             return False
         if max_age is None:
             return True
-        return mark.method != "trusted_browser" and 0 <= time.time() - mark.at < max_age
+        return mark.method != "trusted_browser" and is_within(mark.at, max_age)
 
     @property
     def _verified_mark(self) -> Mark | None:

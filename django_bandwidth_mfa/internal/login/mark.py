@@ -12,6 +12,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from ...models import SecondFactor
 from ...types import User
 from ...verification import Verification
+from .clock import is_before
 from .records import read_record
 
 MARK = "_bandwidth_mfa_mark"
@@ -40,13 +41,13 @@ class Mark:
     owes_recovery_codes: bool = False
 
     def is_older_than(self, moment: datetime | None) -> bool:
-        """Whether a session that has to be newer than ``moment`` has ended."""
-        return is_before(max(self.at, self.kept), moment)
+        """Whether ``moment``, which ended the sessions of the user, ended this one, too.
 
-
-def is_before(at: float, moment: datetime | None) -> bool:
-    """Whether ``at``, in seconds since the epoch, is before ``moment``; never if that is None."""
-    return moment is not None and at < moment.timestamp()
+        It did not if this session itself asked for it.
+        """
+        if moment is None or self.kept >= moment.timestamp():
+            return False
+        return is_before(self.at, moment)
 
 
 def read_mark(session: SessionBase, user: User) -> Mark | None:
@@ -58,7 +59,17 @@ def read_mark(session: SessionBase, user: User) -> Mark | None:
 def mark_verified(session: SessionBase, user: User, verification: Verification) -> None:
     """Note that a second factor of ``user`` passed in this session."""
     now = time.time()
-    mark = Mark(str(user.pk), "verified", now, now, verification.method, verification.phone)
+    # A new phone that took the place of an old one has just ended the user's other sessions.
+    kept = now if verification.challenge and verification.challenge.purpose == "enrol" else 0
+    mark = Mark(
+        user=str(user.pk),
+        state="verified",
+        at=now,
+        checked=now,
+        method=verification.method,
+        phone=verification.phone,
+        kept=kept,
+    )
     session[MARK] = asdict(mark)
 
 

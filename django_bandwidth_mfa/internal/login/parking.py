@@ -25,6 +25,7 @@ from django.utils.crypto import constant_time_compare
 from ...conf import settings
 from ...models import auth_hashes
 from ...types import User
+from .clock import is_within
 from .mark import MARK
 from .records import read_record
 
@@ -75,7 +76,7 @@ def park(session: SessionBase) -> None:
 def parked(session: SessionBase) -> Parked | None:
     """Return the login that is parked here, unless it is older than ``LOGIN_SECONDS``."""
     record = read_record(session, PARKED, Parked)
-    if record is None or not 0 <= time.time() - record.at < settings.LOGIN_SECONDS:
+    if record is None or not is_within(record.at, settings.LOGIN_SECONDS):
         return None
     return record
 

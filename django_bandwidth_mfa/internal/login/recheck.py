@@ -16,7 +16,8 @@ from ...models import SecondFactor
 from ...types import User
 from ..phones.source import has_phone
 from . import policy
-from .mark import MARK, Mark, is_before, mark_exempt, read_mark
+from .clock import is_before, is_within
+from .mark import MARK, Mark, mark_exempt, read_mark
 from .parking import PARKED, park, parked
 
 
@@ -27,7 +28,7 @@ def is_settled(session: SessionBase, user: User) -> bool:
     if SESSION_KEY not in session:
         return PARKED not in session
     mark = read_mark(session, user)
-    return mark is not None and 0 <= time.time() - mark.checked < settings.RECHECK_SECONDS
+    return mark is not None and is_within(mark.checked, settings.RECHECK_SECONDS)
 
 
 def recheck(

@@ -174,8 +174,24 @@ def test_a_parked_login_from_the_future_is_none(client: Client, user: Any, bandw
     """Fails when only its end is looked at: a clock that was set back would keep it for ever."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         give_password(client, user)
-        clock.shift(-1)
+        clock.shift(-3)
         assert state(client) == "anonymous"
+
+
+@pytest.mark.parametrize("behind", [0.3, 2])
+def test_a_machine_whose_clock_is_behind_goes_on_with_the_login(
+    client: Client, user: Any, bandwidth: Any, behind: float
+) -> None:
+    """Fails when a moment in the near future is taken for none."""
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        give_password(client, user)
+        clock.shift(-behind)
+        client.get("/mfa/verify/")
+        clock.shift(behind)
+        client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+        clock.shift(-behind)
+        assert state(client) == "verified"
+        assert client.get("/transfer/").status_code == 200
 
 
 @pytest.mark.parametrize("first", ["ada", "bob"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.test import Client
+from django.utils import timezone
 
 from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.exceptions import LastPhone, NoPhone
@@ -191,8 +193,12 @@ def test_signing_out_elsewhere_signs_out_those_who_owe_no_code_too(
     service.end_sessions(user)
     assert state(client) == "anonymous"
     assert not client.session.keys()
+    # A session of the next two seconds might have begun before, on a machine that is ahead.
     client.force_login(user)
-    assert state(client) == "exempt"
+    assert state(client) == "anonymous"
+    with time_machine.travel(timezone.now() + timedelta(seconds=3)):
+        client.force_login(user)
+        assert state(client) == "exempt"
 
 
 def test_another_users_sessions_go_on(two: Any, elsewhere: Client, configure: Any) -> None:
@@ -242,3 +248,35 @@ def test_a_reset_while_a_login_is_parked_voids_its_code(
     reset_second_factor(two, forget_phones=True)
     client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
     assert_shut(client)
+
+
+@pytest.mark.parametrize(("later", "stays"), [(-1, False), (1.9, False), (2.1, True)])
+def test_a_session_that_began_within_two_seconds_after_the_end_is_ended_too(
+    user: Any, configure: Any, later: float, stays: bool
+) -> None:
+    """Fails without the two seconds: a session from before, on a machine whose clock is ahead,
+    would stay."""
+    configure(RECHECK_SECONDS=0, REQUIRED="never")
+    client = Client()
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        service.end_sessions(user)
+        clock.shift(later)
+        client.force_login(user)
+        clock.shift(10)
+        assert state(client) == ("exempt" if stays else "anonymous")
+
+
+def test_the_session_that_replaces_a_phone_stays_and_another_does_not(
+    two: Any, bandwidth: Any
+) -> None:
+    """Fails when the two seconds of doubt also end the session that asked for the change."""
+    here, elsewhere = Client(), Client()
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        login_verified(here, two)
+        login_verified(elsewhere, two)
+        old = Phone.objects.get(number=OTHER_NUMBER)
+        here.post("/mfa/phones/add/", {"number": THIRD_NUMBER, "phone": old.choice})
+        here.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
+        clock.shift(301)
+        assert state(here) == "verified"
+        assert state(elsewhere) == "parked"
