@@ -12,6 +12,7 @@ from ...verification import Verification, take
 from . import policy, trusted_browsers
 from .mark import mark_exempt, mark_verified, read_mark
 from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, park
+from .recheck import make_anonymous
 from .records import read_record
 
 
@@ -62,6 +63,10 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
     else:
         park(session)
         request.META[JUST_PARKED] = True
+        if request.resolver_match is None:
+            # A middleware made this login before any view was found.  Whatever answers now, a
+            # flatpage or another middleware, must not take the visitor for signed in.
+            make_anonymous(request)
 
 
 def _complete(request: HttpRequest | None, user: User, method: str | None) -> None:

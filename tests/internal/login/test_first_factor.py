@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.tokens import default_token_generator
+from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
 from django.utils import timezone
 from django.utils.encoding import force_bytes
@@ -115,6 +117,35 @@ def test_remote_user_is_shut_on_every_request_until_the_code(
     assert client.get("/account/").status_code == 200
     # Another browser, at the same time, is shut as well.
     assert Client(REMOTE_USER="ada").get("/account/").status_code == 302
+
+
+class Fallback:
+    """Answers what no view does, as the flatpages' middleware does."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response: HttpResponse = self.get_response(request)
+        if response.status_code != 404:
+            return response
+        user = async_to_sync(request.auser)()
+        return HttpResponse(f"{request.user} {user}")
+
+
+@pytest.mark.attack("P5")
+@pytest.mark.parametrize("middleware", [REMOTE_USER, REMOTE_USER_LATE])
+def test_remote_user_is_nobody_to_a_middleware_that_answers_without_a_view(
+    user: Any, settings: Any, middleware: list[str]
+) -> None:
+    """Fails when the user is made anonymous just before a view: a flatpage has none."""
+    settings.MIDDLEWARE = [*middleware, f"{__name__}.Fallback"]
+    settings.AUTHENTICATION_BACKENDS = REMOTE_BACKEND
+    client = Client(REMOTE_USER="ada")
+    for _ in range(2):
+        answer = client.get("/no-view-is-here/")
+        assert answer.content == b"AnonymousUser AnonymousUser"
+    assert client.get("/whoami/").json()["state"] == "parked"
 
 
 def test_login_required_middleware_lets_the_code_page_and_nothing_else_be_seen(
