@@ -1,6 +1,6 @@
 """The old place of :func:`django_bandwidth_mfa.service.require_new_code`.
 
-.. deprecated:: 0.2
+.. deprecated:: 0.1
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The old place of recovery codes, which :mod:`django_bandwidth_mfa.service` has now.
 
-.. deprecated:: 0.2
+.. deprecated:: 0.1
 """
 
 from __future__ import annotations

@@ -90,18 +90,18 @@ def verify_code(
     :raises RuntimeError: a transaction is open.
     """
     code = tries.normalise(code)
-    wrong = Verification(challenge.user, challenge.channel, challenge)
+    failed = Verification(challenge.user, challenge.channel, challenge)
     if not tries.may_be(challenge, code):
-        return wrong
+        return failed
     taken = tries.count(challenge)
     is_right = tries.ask(challenge, code, taken, request)
     now = timezone.now()
     # Nothing but the literal True: a lying or broken answer must never log anybody in.
     if is_right is True and spending.spend(challenge, code, now, request):
         events.code_verified(challenge, request)
-        return replace(wrong, verified_at=now)
+        return replace(failed, verified_at=now)
     tries.tell_of_wrong_code(challenge, request)
-    return wrong
+    return failed
 
 
 @sensitive_variables()

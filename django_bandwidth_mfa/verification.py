@@ -56,13 +56,16 @@ class Verification:
 def carry(user: T, verification: Verification) -> T:
     """Put ``verification`` on ``user``, as ``user.mfa_verification``, and return the user.
 
-    The login of that user object is then complete: the receiver of ``user_logged_in`` finds it.
+    The receiver of ``user_logged_in`` finds it there.  So a login of this user object owes no code.
     """
     user.mfa_verification = verification  # type: ignore[attr-defined]
     return user
 
 
-def take(user: User) -> Verification | None:
-    """Take the verification off ``user``.  It counts for one login, and not for a later one."""
+def pop_from(user: User) -> Verification | None:
+    """Take the verification off ``user``, and return it.
+
+    It counts for one login of this user object, and not for a later one.
+    """
     verification: Verification | None = user.__dict__.pop("mfa_verification", None)
     return verification

@@ -63,7 +63,7 @@ class FlowView(MFAView):
 
         :param field: the field of ``form`` that shows the error.
         """
-        # One message: a field that was not even sent has nothing to say of itself.
+        # Drop the field's own "required" error, so that this error alone is shown.
         form.errors.pop(field, None)
         form.add_error(field, str(error))
         if not isinstance(error, Limited):
@@ -84,7 +84,7 @@ class FlowView(MFAView):
     def code_form(self, data: Mapping[str, object] | None = None) -> CodeForm:
         """Return the form for the code that the flow waits for.
 
-        With empty data it is bound, and can show why a code could not be sent.
+        With ``{}`` the form is bound.  Django adds errors to a bound form only.
         """
         challenge = self.flow.challenge
         return CodeForm(data, digits=challenge.digits if challenge else settings.DIGITS)

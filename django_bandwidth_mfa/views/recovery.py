@@ -16,7 +16,7 @@ from ..conf import settings
 from ..exceptions import MFAError, SessionEnded
 from ..forms import RecoveryCodeForm
 from ..internal.codes import recovery_codes
-from ..internal.login.mark import take_owed_recovery_codes
+from ..internal.login.mark import pop_owed_recovery_codes
 from ..internal.login.redirects import next_of, next_or_default
 from ..models import RecoveryCode
 from .base import FreshView
@@ -71,7 +71,7 @@ class RecoveryCodesView(FreshView):
     @sensitive_variables()
     def get(self, request: HttpRequest) -> HttpResponse:
         # HEAD comes here too, from things that look ahead.
-        if request.method == "GET" and take_owed_recovery_codes(request.session, self.user):
+        if request.method == "GET" and pop_owed_recovery_codes(request.session, self.user):
             return self.show(service.issue_recovery_codes(self.user, request=request))
         return self.show(())
 

@@ -108,7 +108,7 @@ def take_step(key: str, steps: Sequence[int], *, lock_at: int | None = None) -> 
     free = Q(until__lte=now)
     if lock_at is not None:
         free &= Q(count__lt=lock_at)
-    # `until` before `count`, for the same reason.
+    # `until` before `count`: MariaDB assigns from left to right, and `until` needs the old count.
     _take(
         key,
         now,
@@ -149,7 +149,7 @@ def give_back(taken: Iterable[Taken]) -> None:
     """Return what was taken for a request that cannot have arrived: an outage costs nobody."""
     over = timezone.now() - _LONG_OVER
     for one in taken:
-        # A window that began after ours ends later than ours can: it is not ours to lower.
+        # A later end means that a new window has begun since.  Its count is not lowered.
         rows = Counter.objects.filter(key=one.key, count__gte=one.weight, until__lte=one.until)
         if one.is_step:
             rows.update(count=F("count") - one.weight, until=over)

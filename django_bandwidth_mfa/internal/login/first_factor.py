@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ... import signals
 from ...types import User
-from ...verification import Verification, take
+from ...verification import Verification, pop_from
 from . import policy, trusted_browsers
 from .mark import mark_exempt, mark_verified, read_mark
 from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, park
@@ -24,6 +24,7 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
     session = getattr(request, "session", None)
     if request is None or session is None or SESSION_KEY not in session:
         return
+    # The record itself, not `parked()`: a login of another user that has expired is emptied, too.
     earlier = read_record(session, PARKED, Parked)
     if earlier is not None and earlier.user != session[SESSION_KEY]:
         # Django empties a session that changes hands only if its own key is in it.  Here it was
@@ -31,17 +32,17 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
         kept = {key: session[key] for key in AUTH_KEYS if key in session}
         session.flush()
         session.update(kept)
-    verification = take(user)
+    verification = pop_from(user)
     if verification and verification.user.pk == user.pk:
         session.pop(PARKED, None)
         mark_verified(session, user, verification)
-        _complete(request, user, verification.method)
+        _tell_completed(request, user, verification.method)
         return
 
     mark = read_mark(session, user)
     if mark is not None and mark.state == "verified":
         # The password was given again inside a session that has shown both factors already.
-        _complete(request, user, mark.method)
+        _tell_completed(request, user, mark.method)
         return
     try:
         owes_code = policy.owes_code(request, user)
@@ -54,12 +55,12 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
     if not owes_code:
         session.pop(PARKED, None)
         mark_exempt(session, user)
-        _complete(request, user, None)
+        _tell_completed(request, user, None)
     elif is_trusted:
         session.pop(PARKED, None)
         by_browser = Verification(user, "trusted_browser", verified_at=timezone.now())
         mark_verified(session, user, by_browser)
-        _complete(request, user, by_browser.method)
+        _tell_completed(request, user, by_browser.method)
     else:
         park(session)
         request.META[JUST_PARKED] = True
@@ -69,6 +70,6 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
             make_anonymous(request)
 
 
-def _complete(request: HttpRequest | None, user: User, method: str | None) -> None:
-    """Tell that the login owes nothing any more."""
+def _tell_completed(request: HttpRequest, user: User, method: str | None) -> None:
+    """Send the signal that the login owes nothing any more."""
     signals.login_completed.send_robust(type(user), user=user, request=request, method=method)

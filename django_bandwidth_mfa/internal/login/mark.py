@@ -102,8 +102,8 @@ def owe_recovery_codes(session: SessionBase, user: User) -> None:
         session[MARK] = asdict(mark) | {"owes_recovery_codes": True}
 
 
-def take_owed_recovery_codes(session: SessionBase, user: User) -> bool:
-    """Whether a set of recovery codes is owed; it is not owed any more afterwards."""
+def pop_owed_recovery_codes(session: SessionBase, user: User) -> bool:
+    """Return whether a set of recovery codes is owed.  Afterwards it is not owed any more."""
     mark = read_mark(session, user)
     if mark is None or not mark.owes_recovery_codes:
         return False

@@ -42,7 +42,8 @@ class Parked:
     """A login that owes a code.
 
     ``user``, ``backend`` and ``hash`` are Django's own values.  ``at`` is when the first factor
-    passed, in seconds since the epoch.  ``next`` is where the login view meant to go.
+    passed, in seconds since the epoch.  ``next`` is where the site's own login view meant to go;
+    only a part that the browser chose was judged by :func:`.redirects.is_local`.
     ``owes_send`` says that no code has been sent for this login yet.
     """
 
@@ -57,8 +58,8 @@ class Parked:
 def park(session: SessionBase) -> None:
     """Move Django's keys aside.
 
-    A login of the same user that is parked already keeps its place in the process.  So another
-    right password sends nothing again.
+    If a login of the same user is parked already, its ``next`` and ``owes_send`` are kept.  So the
+    password typed twice sends one code.  The time of the login begins again.
     """
     record = Parked(
         user=session.pop(SESSION_KEY),

@@ -40,7 +40,7 @@ def recheck(
     receiver.  A mark older than ``RECHECK_SECONDS`` is asked about again: since then the user may
     have enrolled elsewhere, lost the phone that verified this session, or ended the session.
 
-    :param anew: also ask about a younger mark.
+    :param anew: ask the database even if the mark is younger than ``RECHECK_SECONDS``.
     """
     is_login = user.is_authenticated and SESSION_KEY in session
     if is_settled(session, user) and not (anew and is_login):
@@ -51,13 +51,13 @@ def recheck(
         return AnonymousUser() if record and record.user == str(user.pk) else user
     # A session that cannot say when it began is older than any moment.
     mark = read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
-    since = SecondFactor.objects.filter(user_id=user.pk).first() or SecondFactor()
-    if mark.is_older_than(since.signed_in_since):
+    row = SecondFactor.objects.filter(user_id=user.pk).first() or SecondFactor()
+    if mark.is_older_than(row.signed_in_since):
         session.flush()
         return AnonymousUser()
     if (
         mark.state == "verified"
-        and not mark.is_older_than(since.verified_since)
+        and not mark.is_older_than(row.verified_since)
         and (mark.phone is None or has_phone(user, mark.phone))
     ):
         if settings.RECHECK_SECONDS:
@@ -66,6 +66,8 @@ def recheck(
     if policy.owes_code(request, user):
         park(session)
         return AnonymousUser()
+    # With RECHECK_SECONDS = 0 every request comes here.  A mark that says the same already is not
+    # written again, so that the session is not saved each time.
     if not mark.at or mark.state != "exempt" or settings.RECHECK_SECONDS:
         mark_exempt(session, user)
     return user
@@ -76,19 +78,19 @@ def has_ended(session: SessionBase, user: User) -> bool:
 
     :param session: parked, or signed in.
     """
-    since = SecondFactor.objects.filter(user_id=user.pk).first() or SecondFactor()
+    row = SecondFactor.objects.filter(user_id=user.pk).first() or SecondFactor()
     record = parked(session)
     if record is not None:
-        return is_before(record.at, since.signed_in_since)
+        return is_before(record.at, row.signed_in_since)
     # A session that cannot say when it began is older than any moment.
     mark = read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
-    return mark.is_older_than(since.signed_in_since)
+    return mark.is_older_than(row.signed_in_since)
 
 
 def recheck_request(request: HttpRequest, user: User, *, anew: bool = False) -> User:
     """Set ``request.user`` to what :func:`recheck` says, and return it.
 
-    :param anew: also ask about a mark that is younger than ``RECHECK_SECONDS``.
+    :param anew: ask the database even if the mark is younger than ``RECHECK_SECONDS``.
     """
     # The site's own policy may look at request.user; it must not come back here.
     request.user = cast(Any, user)

@@ -30,15 +30,15 @@ def is_local(request: HttpRequest, url: str) -> bool:
     An open redirect would lend our name to a phisher.  A text that is no address at all is refused
     too, since Django might take it for the name of a view.
     """
-    if not url.startswith(("/", "http://", "https://")) or not _is_text(url):
+    if not url.startswith(("/", "http://", "https://")) or not _is_encodable(url):
         return False
     return url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
 
 
-def _is_text(url: str) -> bool:
-    """Whether ``url`` can be sent: with an odd charset it may hold half characters."""
+def _is_encodable(url: str) -> bool:
+    """Whether ``url`` can be encoded.  A request in an odd charset can hold lone surrogates."""
     try:
         url.encode()
     except UnicodeEncodeError:
@@ -71,7 +71,7 @@ def with_next(name: str, next_: str) -> str:
 
 
 def redirect_to_second_factor(user: User | None, here: str) -> HttpResponse:
-    """Return the redirect on which a visitor becomes verified.
+    """Return a redirect to the next page that a visitor needs to become verified.
 
     An anonymous visitor is led to the login page, a user without a phone to the page that adds one,
     and any other user to the code page.
@@ -122,7 +122,8 @@ def is_login_page(path: str, match: ResolverMatch | None) -> bool:
 def target_of_login(request: HttpRequest, location: str) -> str:
     """Return where the redirect of a login view means to go in the end.
 
-    A redirect back to a login page means that page's own ``next``.
+    The location is the site's own answer, so :func:`is_local` does not judge it.  It judges only
+    the ``next`` of a login page, which the browser may have chosen.
 
     :param location: the absolute path, or the address, that the login view redirects to.
     """

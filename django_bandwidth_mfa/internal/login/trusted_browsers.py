@@ -33,7 +33,7 @@ def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
     if not settings.TRUST_DAYS:
         return
     token = secrets.token_urlsafe(32)
-    TrustedBrowser.objects.filter(user_id=user.pk, digest=_digest(request, user)).delete()
+    TrustedBrowser.objects.filter(user_id=user.pk, digest=_cookie_digest(request, user)).delete()
     browser = TrustedBrowser.objects.create(
         user=cast(Any, user),
         digest=digest(token),
@@ -57,7 +57,7 @@ def recognise(request: HttpRequest, user: User) -> bool:
     if not settings.TRUST_DAYS or cookie_name(user) not in request.COOKIES:
         return False
     # One UPDATE, so that a browser forgotten at the same moment is not let in.
-    known = TrustedBrowser.objects.valid(user).filter(digest=_digest(request, user))
+    known = TrustedBrowser.objects.valid(user).filter(digest=_cookie_digest(request, user))
     if not known.update(last_used_at=timezone.now()):
         return False
     events.browser_recognised(user)
@@ -83,7 +83,7 @@ def forget(user: User, pk: str | None = None, *, request: HttpRequest | None = N
 
 def is_this(browser: TrustedBrowser, request: HttpRequest) -> bool:
     """Whether ``request`` comes from ``browser``."""
-    return browser.digest == _digest(request, browser.user)
+    return browser.digest == _cookie_digest(request, browser.user)
 
 
 def cookie_name(user: User) -> str:
@@ -99,5 +99,5 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
-def _digest(request: HttpRequest, user: User) -> str:
+def _cookie_digest(request: HttpRequest, user: User) -> str:
     return digest(request.COOKIES.get(cookie_name(user), ""))

@@ -1,8 +1,8 @@
 """What happened: one record in the log for each event and, for most, one signal.
 
 :data:`EVENTS` is the one table.  A row has the name of the event, the level of its log record, its
-signal, and whether the user is mailed.  The functions below are the only code that tells of an
-event; each says what its event carries.
+signal, and whether the user is mailed.  Only the functions below tell of an event.  The docstring
+of :mod:`~django_bandwidth_mfa.signals` says what each signal carries.
 
 The logger is ``django_bandwidth_mfa``.  Each record has the ``event`` and its fields as attributes,
 for a formatter that writes JSON: ``challenge``, ``purpose``, ``channel``, ``to`` (masked),
@@ -133,7 +133,7 @@ def code_send_failed(
     """Bandwidth did not accept a code, or its answer did not come."""
     fields = _about(challenge, **_failure(error))
     _tell("code_send_failed", fields, Challenge, challenge=challenge, error=error, request=request)
-    _tell_of_refused_access(error, request)
+    _tell_if_access_was_refused(error, request)
 
 
 def send_refused(challenge: Challenge, error: MFAError) -> None:
@@ -145,7 +145,7 @@ def code_verified(challenge: Challenge, request: HttpRequest | None) -> None:
     """A code was right.  A code for a new phone also confirms the phone."""
     _tell("code_verified", _about(challenge), Challenge, challenge=challenge, request=request)
     if challenge.purpose == Purpose.ENROL and challenge.phone is not None:
-        _tell_of_phone("phone_confirmed", challenge.phone, request)
+        phone_confirmed(challenge.phone, request)
 
 
 def code_rejected(challenge: Challenge, request: HttpRequest | None) -> None:
@@ -161,7 +161,7 @@ def code_replayed(challenge: Challenge) -> None:
 def verify_failed(challenge: Challenge, error: BandwidthError, request: HttpRequest | None) -> None:
     """Bandwidth did not say whether a code is right."""
     _tell("verify_failed", _about(challenge, **_failure(error)))
-    _tell_of_refused_access(error, request)
+    _tell_if_access_was_refused(error, request)
 
 
 def message_failed(challenge: Challenge) -> None:
@@ -180,6 +180,11 @@ def locked_out(user: User, request: HttpRequest | None) -> None:
 
 
 # Phones --------------------------------------------------------------------------------------
+
+
+def phone_confirmed(phone: Phone, request: HttpRequest | None) -> None:
+    """A user has typed the code that was sent to a new phone."""
+    _tell_of_phone("phone_confirmed", phone, request)
 
 
 def phone_removed(phone: Phone, request: HttpRequest | None) -> None:
@@ -277,7 +282,10 @@ def database_unavailable() -> None:
     _tell("database_unavailable", {}, failed=True)
 
 
-def _tell_of_refused_access(error: BandwidthError, request: HttpRequest | None) -> None:
-    """Raise the alarm when Bandwidth refuses the site's credentials: nobody gets a code then."""
+def _tell_if_access_was_refused(error: BandwidthError, request: HttpRequest | None) -> None:
+    """Raise the alarm if ``error`` says that Bandwidth refuses the site's credentials.
+
+    Then nobody gets a code.
+    """
     if isinstance(error, Unauthorized | Forbidden):
         _tell("access_refused", _failure(error), type(error), error=error, request=request)
