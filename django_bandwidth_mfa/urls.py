@@ -20,5 +20,6 @@ urlpatterns = [
     path("browsers/", views.BrowsersView.as_view(), name="browsers"),
     path("sign-out-others/", views.SignOutOthersView.as_view(), name="sign_out_others"),
     path("suggestion/", views.SuggestionView.as_view(), name="suggestion"),
+    path("delivery/<str:signed>/", views.DeliveryView.as_view(), name="delivery"),
     path("receipts/<str:secret>/", views.ReceiptsView.as_view(), name="receipts"),
 ]

@@ -1,6 +1,7 @@
 """The pages that people see.  A view is thin: the process behind it is a flow."""
 
 from .browsers import BrowsersView, SignOutOthersView
+from .delivery import DeliveryView
 from .enrolment import PhoneAddView, PhoneConfirmView
 from .phones import PhonePrimaryView, PhoneRemoveView, PhonesView
 from .receipts import ReceiptsView
@@ -11,6 +12,7 @@ from .verify import CancelView, SendView, VerifyView
 __all__ = [
     "BrowsersView",
     "CancelView",
+    "DeliveryView",
     "PhoneAddView",
     "PhoneConfirmView",
     "PhonePrimaryView",

@@ -16,6 +16,7 @@ from .. import conf
 from ..conf import settings
 from ..exceptions import Limited, MFAError, SessionEnded
 from ..forms import CodeForm
+from ..internal.codes import delivery
 from ..internal.flows.base import Flow
 from ..internal.login.redirects import login_url, with_next
 from .base import MFAView
@@ -45,7 +46,9 @@ class FlowView(MFAView):
             "next": self.flow.next,
             "parked": self.flow.is_parked,
             "recovery_codes_left": self.flow.recovery_codes_left,
-            "follow_delivery": challenge is not None and challenge.is_followed,
+            "delivery_url": delivery.address_of(challenge)
+            if challenge is not None and challenge.is_followed
+            else "",
         }
 
     def page(self, form: Form, *, template: str = "", status: int = 200) -> HttpResponse:

@@ -50,6 +50,25 @@ def test_a_delivered_message_is_told(page: Page, demo_with_faults: Demo) -> None
     expect_signed_in(page, demo, member)
 
 
+def test_what_asks_for_the_delivery_carries_no_cookie_and_stops_with_the_code(
+    page: Page, demo_with_faults: Demo
+) -> None:
+    """Fails when the session's cookie goes along: an answer that comes after a right code would
+    bring the old cookie back."""
+    demo, member = demo_with_faults, demo_with_faults.member()
+    demo.fault(on="receipt", drop=True)
+    asked = []
+    page.on("request", lambda request: asked.append(request) if "/delivery/" in request.url else 0)
+    give_password(page, demo, member)
+    with page.expect_response(re.compile("/mfa/delivery/")) as answered:
+        pass
+    assert answered.value.status == 200
+    assert [request.all_headers().get("cookie") for request in asked] == [None]
+    assert answered.value.all_headers().get("set-cookie") is None
+    type_code(page, newest_code(demo, member))
+    expect_signed_in(page, demo, member)
+
+
 def test_without_javascript_the_next_page_tells(
     open_page: OpenPage, demo_with_faults: Demo
 ) -> None:

@@ -1,6 +1,9 @@
 /*
- * While the page waits for a code: ask it again whether the message was delivered, and show what it
- * says, without a reload that would lose what is being typed. The page works without this script.
+ * While the page waits for a code: ask whether the message was delivered, and show the answer, without a
+ * reload that would lose what is being typed. The page works without this script.
+ *
+ * The address needs no session, and no cookie goes along: a late answer must not overtake the answer to
+ * a right code and bring the old cookie back.
  */
 (function () {
   "use strict";
@@ -14,18 +17,23 @@
 
   function show(page) {
     var fresh = new DOMParser().parseFromString(page, "text/html").getElementById(place.id);
-    // Signed in or out elsewhere: there is nothing to wait for any more.
     if (!fresh) return false;
     if (place.innerHTML !== fresh.innerHTML) place.innerHTML = fresh.innerHTML;
     return fresh.hasAttribute("data-follow");
   }
 
+  var submitted = false;
+  document.addEventListener("submit", function () {
+    submitted = true;
+  });
+
   function ask(left) {
-    if (left === 0) return;
+    if (left === 0 || submitted) return;
     window.setTimeout(function () {
       // A hidden page asks nothing, and goes on when it is looked at again.
       if (document.hidden) return ask(left);
-      fetch(address, { credentials: "same-origin" })
+      if (submitted) return;
+      fetch(address, { credentials: "omit" })
         .then(function (answer) {
           return answer.ok ? answer.text() : null;
         })

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from typing import Any
 
 import pytest
+import time_machine
 from django.forms.models import model_to_dict
 from django.test import Client
+from django.utils import translation
 
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.exceptions import ProviderUnavailable
+from django_bandwidth_mfa.internal.codes import delivery as delivery_page
 from django_bandwidth_mfa.internal.codes import receipts
 from django_bandwidth_mfa.models import Challenge, Counter
 from tests.browsing import give_password, state
-from tests.conftest import make_user
+from tests.conftest import NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -207,7 +212,7 @@ def test_a_refused_message_is_logged_once_and_without_the_number(
 def test_the_code_page_says_that_the_message_was_refused(client: Client, user: Any) -> None:
     give_password(client, user)
     page = client.get("/mfa/verify/").content.decode()
-    assert 'data-follow="/mfa/verify/"' in page
+    assert 'data-follow="/mfa/delivery/' in page
     assert "bandwidth_mfa/delivery.js" in page
     assert "refused" not in page
     post(receipt(Challenge.objects.get()))
@@ -215,6 +220,56 @@ def test_the_code_page_says_that_the_message_was_refused(client: Client, user: A
     assert "Your phone company refused the message. Have us call you instead." in page
     assert "data-follow" not in page
     assert "forbidden to country" not in page
+
+
+def follow_address(page: str) -> str:
+    [address] = re.findall(r'data-follow="([^"]+)"', page)
+    return html.unescape(address)
+
+
+@pytest.mark.attack("T18")
+def test_what_the_page_asks_needs_no_session_and_sets_no_cookie(client: Client, user: Any) -> None:
+    """Fails when the page's own address is asked: an answer that comes after a right code would
+    bring the old session's cookie back, and sign the user out."""
+    give_password(client, user)
+    address = follow_address(client.get("/mfa/verify/").content.decode())
+    stranger = Client()
+    answer = stranger.get(address)
+    assert answer.status_code == 200
+    assert not answer.cookies
+    assert not answer.has_header("Vary") or "Cookie" not in answer["Vary"]
+    assert follow_address(answer.content.decode()) == address
+    post(receipt(Challenge.objects.get()))
+    told = stranger.get(address).content.decode()
+    assert "Your phone company refused the message." in told
+    assert "data-follow" not in told
+    assert NUMBER not in told
+    assert "ada" not in told
+
+
+def test_what_the_page_asks_answers_in_the_language_of_the_page(user: Any) -> None:
+    """Fails when the language is the browser's: it may have been chosen by a cookie."""
+    challenge = service.send_code(user)
+    with translation.override("es"):
+        address = delivery_page.address_of(challenge)
+    post(receipt(challenge))
+    told = Client().get(address, headers={"accept-language": "en"}).content.decode()
+    assert "Su compañía telefónica rechazó el mensaje." in told
+
+
+@pytest.mark.attack("T18")
+@pytest.mark.parametrize("change", ["forged", "late"])
+def test_a_forged_or_old_address_tells_nothing(client: Client, user: Any, change: str) -> None:
+    """Fails when the challenge is named without a signature, or for ever."""
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        give_password(client, user)
+        address = follow_address(client.get("/mfa/verify/").content.decode())
+        assert Client().get(address).status_code == 200
+        if change == "late":
+            clock.shift(901)
+        else:
+            address = address[:-2] + ("a" if address[-2] != "a" else "b") + "/"
+        assert Client().get(address).status_code == 404
 
 
 def test_without_calls_another_way_is_named(client: Client, user: Any, configure: Any) -> None:
