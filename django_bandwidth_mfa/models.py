@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import conf
 from .internal.numbers import mask
-from .types import User
+from .types import User, in_query
 
 __all__ = [
     "Challenge",
@@ -156,7 +156,7 @@ class Delivery(models.TextChoices):
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
     def current(self, user: User, purpose: str) -> Challenge | None:
         """The code that ``user`` would be typing now: the newest that went out for ``purpose``."""
-        sent = self.filter(user_id=user.pk, purpose=purpose, failure="").select_related("phone")
+        sent = self.filter(user=in_query(user), purpose=purpose, failure="").select_related("phone")
         challenge = sent.order_by("-sent_at").first()
         if challenge is not None:
             challenge.user = cast(Any, user)
@@ -292,7 +292,7 @@ class SpentCode(models.Model):
 class RecoveryCodeManager(models.Manager["RecoveryCode"]):
     def left(self, user: User) -> int:
         """How many unused codes ``user`` has."""
-        return self.filter(user_id=user.pk, used_at=None).count()
+        return self.filter(user=in_query(user), used_at=None).count()
 
 
 class RecoveryCode(models.Model):
@@ -330,7 +330,7 @@ class TrustedBrowserQuerySet(models.QuerySet["TrustedBrowser"]):
         """Those that ``user`` may sign in with, without a code: neither older than ``TRUST_DAYS``
         nor from before a change of password."""
         return self.filter(
-            user_id=user.pk,
+            user=in_query(user),
             created_at__gt=_trusted_since(),
             auth_hash__in=auth_hashes(user),
         )
@@ -396,10 +396,10 @@ class SecondFactorManager(models.Manager["SecondFactor"]):
 
     def _move(self, user: User, field: str) -> SecondFactor:
         with transaction.atomic(using=router.db_for_write(self.model)):
-            self.get_or_create(user_id=user.pk)
-            before = self.select_for_update().get(user_id=user.pk)
-            self.filter(user_id=user.pk).update(**{field: timezone.now()})
-            TrustedBrowser.objects.filter(user_id=user.pk).delete()
+            self.get_or_create(user=in_query(user))
+            before = self.select_for_update().get(user=in_query(user))
+            self.filter(user=in_query(user)).update(**{field: timezone.now()})
+            TrustedBrowser.objects.filter(user=in_query(user)).delete()
         return before
 
 

@@ -32,4 +32,4 @@ def use(user: User, code: str, *, request: HttpRequest | None = None) -> Verific
 
 
 def _warn(old: str, new: str) -> None:
-    warnings.warn(f"recovery.{old} is now service.{new}.", DeprecationWarning, stacklevel=3)
+    warnings.warn(f"recovery.{old} is now service.{new}.", DeprecationWarning, stacklevel=4)

@@ -12,6 +12,7 @@ from django.contrib.auth import (
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.urls import resolve
 
 from django_bandwidth_mfa.internal.login.parking import AUTH_KEYS
 from tests.browsing import give_password, sign_in
@@ -71,6 +72,7 @@ def test_an_answer_that_is_no_redirect_passes_through(user: Any, rf: Any, client
         return HttpResponse("welcome")
 
     request = rf.post("/api/login/")
+    request.resolver_match = resolve("/")  # the login is made inside a view
     request.session, request.user, request.auser = client.session, AnonymousUser(), None
     answer = BandwidthMFAMiddleware(view)(request)
     assert answer.content == b"welcome"  # type: ignore[union-attr]

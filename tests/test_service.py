@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import responses
 import time_machine
+from django.contrib.auth.models import AnonymousUser, Group
 from django.db import transaction
 
 from django_bandwidth_mfa import service, signals
@@ -24,7 +25,7 @@ from django_bandwidth_mfa.exceptions import (
     ProviderUnavailable,
 )
 from django_bandwidth_mfa.internal.codes import provider
-from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode
+from django_bandwidth_mfa.models import Challenge, Counter, Phone, RecoveryCode, SpentCode
 
 from .browsing import shows, wrong
 from .conftest import NUMBER, OTHER_NUMBER, make_user
@@ -761,3 +762,22 @@ def test_the_backend_says_nothing_to_other_credentials(
     assert BandwidthMFABackend().authenticate(None, username="ada", **credentials) is None
     assert len(bandwidth.requests) == asked
     assert BandwidthMFABackend().authenticate(None, challenge=challenge, token=code) == user
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["another model", "anonymous"])
+def test_what_is_no_user_of_the_site_is_refused(user: Any, bandwidth: Any, kind: str) -> None:
+    """Fails when only the primary key is looked at: an object of another model would use the codes
+    and end the sessions of the user with the same key."""
+    codes = service.issue_recovery_codes(user)
+    stranger: Any = Group(pk=user.pk, name="x") if kind == "another model" else AnonymousUser()
+    for use in (
+        lambda: service.use_recovery_code(stranger, codes[0]),
+        lambda: service.require_new_code(stranger),
+        lambda: service.end_sessions(stranger),
+        lambda: service.send_code(stranger),
+    ):
+        with pytest.raises((TypeError, ValueError)):
+            use()
+    assert RecoveryCode.objects.left(user) == 10
+    assert bandwidth.inbox == []

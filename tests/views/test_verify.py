@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth.signals import user_login_failed
 from django.test import AsyncClient, Client
 
 from django_bandwidth_mfa import service
@@ -663,3 +664,22 @@ def test_a_site_whose_ceiling_is_reached_still_takes_recovery_codes(
     assert "Use a recovery code" in text(answer)
     client.post("/mfa/recovery-code/", {"recovery_code": codes[0]})
     assert state(client) == "verified"
+
+
+def test_a_wrong_code_is_told_to_lockout_apps_under_a_name_that_stays(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the sender is the name of an internal module: audit apps store it."""
+    senders = []
+
+    def hear(sender: Any, **kwargs: Any) -> None:
+        senders.append(sender)
+
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    user_login_failed.connect(hear)
+    try:
+        client.post("/mfa/verify/", {"code": wrong(bandwidth.inbox[0]["code"])})
+    finally:
+        user_login_failed.disconnect(hear)
+    assert senders == ["django_bandwidth_mfa.flows"]

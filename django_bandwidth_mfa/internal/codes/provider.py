@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from ...bandwidth import BandwidthClient, BandwidthError, Breaker, TooManyRequests
@@ -15,6 +16,7 @@ from ...conf import settings
 from ...exceptions import Limited, MFAError, ProviderUnavailable
 from ...models import Challenge
 from ..limits import rules
+from . import receipts
 
 # Seconds.  Bandwidth's 429 asks for them ("please wait 2 minutes") where it names no other figure.
 THROTTLE_SECONDS = 120
@@ -121,10 +123,10 @@ def application(channel: str) -> str:
     return found or ""
 
 
-def send(challenge: Challenge, message: str, callback_url: str | None) -> str:
+def send(challenge: Challenge, message: str, request: HttpRequest | None) -> str:
     """Have Bandwidth send the code of ``challenge``.
 
-    :param callback_url: where the receipt of a text message goes; None for no receipt.
+    :param request: it tells the site's host, for the receipt of a text message.
     :returns: Bandwidth's id of the message or the call.
     :raises BandwidthError: no code was accepted for sending.
     """
@@ -145,7 +147,8 @@ def send(challenge: Challenge, message: str, callback_url: str | None) -> str:
             message=message,
             digits=challenge.digits,
             scope=challenge.scope,
-            callback_url=callback_url,
+            # No local of this frame: error pages print locals, and a secret is in it.
+            callback_url=receipts.callback_url(request),
         )
 
 

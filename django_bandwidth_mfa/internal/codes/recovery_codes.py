@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from ...conf import settings
 from ...models import RecoveryCode
-from ...types import User
+from ...types import User, in_query
 from ...verification import Verification
 from ..limits import rules, store
 from ..notify import events
@@ -40,9 +40,9 @@ def issue(user: User, *, request: HttpRequest | None = None) -> list[str]:
         for _ in range(settings.RECOVERY_CODES)
     ]
     with transaction.atomic(using=router.db_for_write(RecoveryCode)):
-        RecoveryCode.objects.filter(user_id=user.pk).delete()
+        RecoveryCode.objects.filter(user=in_query(user)).delete()
         RecoveryCode.objects.bulk_create(
-            RecoveryCode(user_id=user.pk, digest=digest(code)) for code in codes
+            RecoveryCode(user=in_query(user), digest=digest(code)) for code in codes
         )
     events.recovery_codes_made(user, request)
     return ["-".join(re.findall("....", code)) for code in codes]
@@ -62,7 +62,7 @@ def use(user: User, code: str, *, request: HttpRequest | None = None) -> Verific
         # Counted first, so that guesses at the same moment cannot all see the count before them.
         rules.take_recovery_failure(user)
         # One UPDATE: of concurrent copies of a code, one is let in.
-        unused = RecoveryCode.objects.filter(user_id=user.pk, digest=sought, used_at=None)
+        unused = RecoveryCode.objects.filter(user=in_query(user), digest=sought, used_at=None)
         if not unused.update(used_at=now):
             return False
         rules.clear(user)

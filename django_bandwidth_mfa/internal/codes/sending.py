@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
@@ -15,12 +14,12 @@ from ...bandwidth import BandwidthError
 from ...conf import channels, settings
 from ...exceptions import Limited, NoPhone
 from ...models import Challenge, ChallengeQuerySet, Phone, Purpose
-from ...types import User
+from ...types import User, in_query
 from .. import numbers
 from ..limits import rules, store
 from ..notify import events
 from ..phones.source import phone_source
-from . import alarm, provider, receipts
+from . import alarm, provider
 
 # Bandwidth's longest scope, and the random end that BIND_CODES gives to a scope: 40 bits.
 LONGEST_SCOPE = 25
@@ -50,7 +49,7 @@ def choose(
     scope, message = _scope_and_message(purpose)
     now = timezone.now()
     challenge = Challenge(
-        user=cast(Any, user),
+        user=in_query(user),
         phone=chosen if chosen.pk is not None else None,
         purpose=purpose,
         channel=channel,
@@ -129,7 +128,7 @@ def call(
     :raises MFAError: Bandwidth failed, or asks to wait.
     """
     try:
-        challenge.provider_id = provider.send(challenge, message, receipts.callback_url(request))
+        challenge.provider_id = provider.send(challenge, message, request)
     except BandwidthError as error:
         if not error.may_have_arrived:
             challenge.failure = type(error).__name__

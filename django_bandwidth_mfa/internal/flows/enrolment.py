@@ -9,6 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 from ...conf import settings
 from ...exceptions import Limited, NoPhone, NumberRefused
 from ...models import Challenge, Phone, Purpose
+from ...types import in_query
 from ..login.mark import owe_recovery_codes
 from ..login.redirects import with_next
 from .base import Flow
@@ -34,7 +35,7 @@ class EnrolFlow(Flow):
         :raises NumberRefused: the user has this phone already.
         :raises MFAError: no code could be sent.
         """
-        phone, made = Phone.objects.get_or_create(user_id=self.user.pk, number=number)
+        phone, made = Phone.objects.get_or_create(user=in_query(self.user), number=number)
         if phone.confirmed_at is not None:
             raise NumberRefused(_("This phone is on your account already."))
         try:

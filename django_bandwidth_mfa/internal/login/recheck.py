@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from ...conf import settings
 from ...models import SecondFactor
-from ...types import User
+from ...types import User, in_query
 from ..phones.source import has_phone
 from . import policy
 from .clock import is_before, is_within
@@ -51,7 +51,7 @@ def recheck(
         return AnonymousUser() if record and record.user == str(user.pk) else user
     # A session that cannot say when it began is older than any moment.
     mark = read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
-    row = SecondFactor.objects.filter(user_id=user.pk).first() or SecondFactor()
+    row = SecondFactor.objects.filter(user=in_query(user)).first() or SecondFactor()
     if mark.is_older_than(row.signed_in_since):
         session.flush()
         return AnonymousUser()
@@ -78,7 +78,7 @@ def has_ended(session: SessionBase, user: User) -> bool:
 
     :param session: parked, or signed in.
     """
-    row = SecondFactor.objects.filter(user_id=user.pk).first() or SecondFactor()
+    row = SecondFactor.objects.filter(user=in_query(user)).first() or SecondFactor()
     record = parked(session)
     if record is not None:
         return is_before(record.at, row.signed_in_since)

@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from ...conf import settings
 from ...models import TrustedBrowser, auth_hashes
-from ...types import User
+from ...types import User, in_query
 from ..notify import events, user_agents
 
 # The prefix has browsers refuse a cookie that another subdomain, or plain HTTP, tries to plant.
@@ -33,9 +32,11 @@ def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
     if not settings.TRUST_DAYS:
         return
     token = secrets.token_urlsafe(32)
-    TrustedBrowser.objects.filter(user_id=user.pk, digest=_cookie_digest(request, user)).delete()
+    TrustedBrowser.objects.filter(
+        user=in_query(user), digest=_cookie_digest(request, user)
+    ).delete()
     browser = TrustedBrowser.objects.create(
-        user=cast(Any, user),
+        user=in_query(user),
         digest=digest(token),
         auth_hash=auth_hashes(user)[0],
         name=user_agents.describe(request.headers.get("User-Agent", "")),
@@ -70,7 +71,7 @@ def forget(user: User, pk: str | None = None, *, request: HttpRequest | None = N
     :param pk: the primary key of the one browser; None for all of them.
     :returns: how many browsers were trusted until now.
     """
-    browsers = TrustedBrowser.objects.filter(user_id=user.pk)
+    browsers = TrustedBrowser.objects.filter(user=in_query(user))
     if pk is not None:
         if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
             return 0

@@ -92,9 +92,15 @@ def _tell(
     :param told: the arguments of the signal.
     """
     event = EVENTS[name]
-    words = [f"{name.replace('_', ' ')}:", *(f"{key}={value}" for key, value in fields.items())]
-    text = " ".join(words)
-    logger.log(event.level, "%s", text, exc_info=failed, extra={"event": name, **fields})
+    text = " ".join(f"{key}={value}" for key, value in fields.items())
+    logger.log(
+        event.level,
+        # The name is a part of the format: log tools group records by it.
+        f"{name.replace('_', ' ')}: %s" if text else name.replace("_", " "),
+        *([text] if text else []),
+        exc_info=failed or None,
+        extra={"event": name, **fields},
+    )
     if event.signal is not None:
         event.signal.send_robust(sender, **told)
 

@@ -24,7 +24,7 @@ from django.utils import timezone, translation
 
 from ...conf import settings
 from ...models import RecoveryCode, SecondFactor
-from ...types import User
+from ...types import User, in_query
 from . import events, user_agents
 
 
@@ -88,9 +88,9 @@ def _language(user: User, request: HttpRequest | None, told: dict[str, object]) 
     """
     if request is not None and told.get("by") is None:
         language = translation.get_language() or django_settings.LANGUAGE_CODE
-        SecondFactor.objects.update_or_create(user_id=user.pk, defaults={"language": language})
+        SecondFactor.objects.update_or_create(user=in_query(user), defaults={"language": language})
         return language
-    kept = SecondFactor.objects.filter(user_id=user.pk).first()
+    kept = SecondFactor.objects.filter(user=in_query(user)).first()
     return (kept and kept.language) or django_settings.LANGUAGE_CODE
 
 

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 
 from ...exceptions import LastPhone, NoPhone
 from ...models import Phone, PhoneQuerySet, RecoveryCode, SecondFactor
-from ...types import User
+from ...types import User, in_query
 from ..notify import events
 
 
@@ -64,7 +64,7 @@ def remove(
         if not others.exists():
             if must_stay is not None and must_stay():
                 raise LastPhone
-            RecoveryCode.objects.filter(user_id=user.pk).delete()
+            RecoveryCode.objects.filter(user=in_query(user)).delete()
         elif not others.filter(is_primary=True).exists():
             heir = others.order_by("confirmed_at", "pk").values_list("pk", flat=True)[:1]
             phones.filter(pk__in=list(heir)).update(is_primary=True)
@@ -82,7 +82,7 @@ def confirm(phone: Phone, now: datetime) -> tuple[bool, Phone | None]:
     :returns: whether the phone was waiting for its code, and the phone that it has replaced, if
         any.  The caller tells of both when its transaction is over.
     """
-    of_user = Phone.objects.filter(user=phone.user)
+    of_user = Phone.objects.filter(user_id=phone.user_id)
     pending = of_user.filter(confirmed_at=None)
     if not pending.filter(pk=phone.pk).update(confirmed_at=now):
         return False, None
@@ -103,7 +103,7 @@ def replace(new: Phone) -> Phone | None:
     """
     if new.replaces_id is None:
         return None
-    phones = Phone.objects.filter(user=new.user)
+    phones = Phone.objects.filter(user_id=new.user_id)
     old = phones.confirmed().filter(pk=new.replaces_id).first()
     if old is None:
         return None
@@ -121,6 +121,6 @@ def _locked_phones(user: User) -> Iterator[PhoneQuerySet]:
     primary one.
     """
     with transaction.atomic(using=router.db_for_write(Phone)):
-        phones = Phone.objects.filter(user_id=user.pk)
+        phones = Phone.objects.filter(user=in_query(user))
         list(phones.select_for_update().order_by("pk").values_list("pk"))
         yield phones

@@ -7,7 +7,7 @@ know which of the two is in force.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ...conf import load, settings
 from ...models import Phone
-from ...types import User
+from ...types import User, in_query
 
 
 class PhoneSource(Protocol):
@@ -48,10 +48,10 @@ class OwnTable:
     is_proven = True
 
     def confirmed(self, user: User) -> list[Phone]:
-        return list(Phone.objects.confirmed().filter(user_id=user.pk))
+        return list(Phone.objects.confirmed().filter(user=in_query(user)))
 
     def has_confirmed(self, user: User) -> bool:
-        return Phone.objects.confirmed().filter(user_id=user.pk).exists()
+        return Phone.objects.confirmed().filter(user=in_query(user)).exists()
 
     def enrolled_users(self) -> QuerySet[AbstractBaseUser] | None:
         users = get_user_model()._default_manager
@@ -75,7 +75,7 @@ class SiteFunction:
     def confirmed(self, user: User) -> list[Phone]:
         now = timezone.now()
         return [
-            Phone(user=cast(Any, user), number=number, is_primary=not place, confirmed_at=now)
+            Phone(user=in_query(user), number=number, is_primary=not place, confirmed_at=now)
             for place, number in enumerate(dict.fromkeys(self._get_phones(user)))
         ]
 

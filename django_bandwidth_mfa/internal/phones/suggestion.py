@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from ...models import SecondFactor
-from ...types import User
+from ...types import User, in_query
 from .source import phone_source
 
 # For so many days "not now" is the user's answer.
@@ -20,9 +20,11 @@ def may_suggest(user: User) -> bool:
     if not source.can_change or source.has_confirmed(user):
         return False
     long_ago = timezone.now() - timedelta(days=SUGGEST_DAYS)
-    return not SecondFactor.objects.filter(user_id=user.pk, declined_at__gt=long_ago).exists()
+    return not SecondFactor.objects.filter(user=in_query(user), declined_at__gt=long_ago).exists()
 
 
 def decline(user: User) -> None:
     """Note that ``user`` does not want a phone now."""
-    SecondFactor.objects.update_or_create(user_id=user.pk, defaults={"declined_at": timezone.now()})
+    SecondFactor.objects.update_or_create(
+        user=in_query(user), defaults={"declined_at": timezone.now()}
+    )

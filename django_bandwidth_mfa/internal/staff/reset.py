@@ -6,7 +6,7 @@ from django.db import router, transaction
 from django.http import HttpRequest
 
 from ...models import Challenge, Phone, RecoveryCode, SecondFactor
-from ...types import User
+from ...types import User, in_query
 from ..limits import rules
 from ..notify import events
 
@@ -31,8 +31,8 @@ def reset_second_factor(
         rules.clear(user)
         if forget_phones:
             # With GET_PHONES a challenge belongs to no row that would take it along.
-            Challenge.objects.filter(user_id=user.pk, passed_at=None).delete()
-            Phone.objects.filter(user_id=user.pk).delete()
-            RecoveryCode.objects.filter(user_id=user.pk).delete()
+            Challenge.objects.filter(user=in_query(user), passed_at=None).delete()
+            Phone.objects.filter(user=in_query(user)).delete()
+            RecoveryCode.objects.filter(user=in_query(user)).delete()
         SecondFactor.objects.require_new_code(user)
     events.second_factor_reset(user, by, request, forget_phones=forget_phones)

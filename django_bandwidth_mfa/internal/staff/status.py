@@ -13,7 +13,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from ...models import Challenge, Delivery, RecoveryCode, TrustedBrowser
-from ...types import User
+from ...types import User, in_query
 from ..limits import rules
 from ..notify import statistics
 from ..phones.source import phone_source
@@ -70,7 +70,7 @@ def _active(users: QuerySet[Any]) -> QuerySet[Any]:
 
 def of_user(user: User) -> dict[str, object]:
     """Return the state of one user's second factor: numbers masked, times in UTC."""
-    challenges = Challenge.objects.filter(user_id=user.pk)
+    challenges = Challenge.objects.filter(user=in_query(user))
     sent = challenges.filter(failure="").order_by("-sent_at").first()
     passed = challenges.filter(passed_at__isnull=False).order_by("-passed_at").first()
     return {

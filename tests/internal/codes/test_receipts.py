@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import time_machine
 from django.forms.models import model_to_dict
+from django.http import HttpRequest
 from django.test import Client
 from django.utils import translation
+from django.views.debug import ExceptionReporter
 
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.exceptions import ProviderUnavailable
@@ -303,3 +305,33 @@ def test_asking_again_sends_nothing_and_keeps_the_login_parked(
         client.get("/mfa/verify/")
     assert len(bandwidth.inbox) == 1
     assert state(client) == "parked"
+
+
+# What an address of receipts costs others --------------------------------------------------------
+
+
+@pytest.mark.attack("S5")
+@pytest.mark.django_db(transaction=True)
+def test_a_report_of_an_error_in_a_sites_own_view_shows_no_secret(
+    user: Any, bandwidth: Any, rf: Any
+) -> None:
+    """Fails when the address of receipts is a local of one of our frames."""
+    bandwidth.fault(on="messaging", status=500, times=1)
+    request = rf.get("/")
+    with pytest.raises(ProviderUnavailable) as caught:
+        service.send_code(user, request=request)
+    frames = ExceptionReporter(request, caught.type, caught.value, caught.tb).get_traceback_frames()
+    shown = [
+        (frame["function"], name)
+        for frame in frames
+        if "/tests/" not in frame["filename"]
+        for name, value in frame["vars"]
+        if SECRET in repr(value)
+    ]
+    assert shown == []
+
+
+def test_a_call_needs_no_address_for_receipts(user: Any, bandwidth: Any) -> None:
+    """Fails when the address is made for a call, too: this request knows no host."""
+    service.send_code(user, channel="voice", request=HttpRequest())
+    assert len(bandwidth.inbox) == 1

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.test import Client
 
 from tests.browsing import give_password, sign_in, state
-from tests.conftest import NUMBER, make_user
+from tests.conftest import NUMBER, PASSWORD, make_user
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,20 @@ def test_where_the_site_keeps_the_numbers_and_has_none_the_page_says_whom_to_ask
     assert b"Use a different account" in answer.content
     assert client.post("/mfa/phones/add/", {"number": NUMBER}).status_code == 403
     assert state(client) == "parked"
+
+
+def test_a_user_model_that_cannot_say_who_is_staff_lets_nobody_in(
+    client: Client, bandwidth: Any, configure: Any, monkeypatch: Any
+) -> None:
+    """Fails when a missing ``is_staff`` counts as False: staff would sign in by password alone."""
+    configure(REQUIRED="staff")
+    make_user("boss", is_staff=True)
+
+    def renamed(user: Any) -> bool:
+        raise AttributeError("is_staff")
+
+    kept_quiet = property(renamed, lambda user, value: None)
+    monkeypatch.setattr(get_user_model(), "is_staff", kept_quiet, raising=False)
+    client.raise_request_exception = False
+    client.post("/accounts/login/", {"username": "boss", "password": PASSWORD})
+    assert SESSION_KEY not in client.session
