@@ -16,13 +16,24 @@ NEEDED = [
     "django_bandwidth_mfa/simulator/inbox.css",
 ]
 
+# What the tests in the sdist read.
+NEEDED_IN_SDIST = [
+    ".ci/run",
+    ".github/workflows/ci.yml",
+    ".pre-commit-config.yaml",
+    "CONTRIBUTING.md",
+    "noxfile.py",
+    "tests/public_api.txt",
+]
+
 dist = Path(sys.argv[1])
 [wheel], [sdist] = dist.glob("*.whl"), dist.glob("*.tar.gz")
 held = {
     "wheel": set(zipfile.ZipFile(wheel).namelist()),
     "sdist": {name.partition("/")[2] for name in tarfile.open(sdist).getnames()},  # noqa: SIM115
 }
-missing = [(kind, name) for kind, names in held.items() for name in NEEDED if name not in names]
+needed = {"wheel": NEEDED, "sdist": NEEDED + NEEDED_IN_SDIST}
+missing = [(kind, name) for kind in held for name in needed[kind] if name not in held[kind]]
 if missing:
     sys.exit(f"missing: {missing}")
 print(f"{wheel.name}: {len(held['wheel'])} files; {sdist.name}: {len(held['sdist'])} files")

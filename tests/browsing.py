@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.conf import settings
+
 from django_bandwidth_mfa.internal.login.parking import AUTH_KEYS, PARKED
 
 from .conftest import PASSWORD
@@ -37,6 +39,11 @@ def assert_shut(client: Any) -> None:
     assert client.get("/whoami/").json()["user"] == "AnonymousUser"
     for page in ("/account/", "/secret/", "/verified/", "/admin/"):
         assert client.get(page).status_code == 302, page
+
+
+def queries_for_session_and_user() -> int:
+    """How many queries Django itself makes for a signed-in visitor."""
+    return 2 if settings.SESSION_ENGINE == "django.contrib.sessions.backends.db" else 1
 
 
 def shows(report: str, code: str) -> bool:

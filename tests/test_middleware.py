@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.contrib.auth import (
     get_user_model,
 )
@@ -15,18 +14,16 @@ from django.test import Client
 from django.urls import resolve
 
 from django_bandwidth_mfa.internal.login.parking import AUTH_KEYS
-from tests.browsing import give_password, sign_in
+from tests.browsing import give_password, queries_for_session_and_user, sign_in
 
 
 def test_a_verified_request_costs_no_query_more_than_session_and_user(
     client: Client, user: Any, bandwidth: Any, django_assert_num_queries: Any
 ) -> None:
     sign_in(client, user, bandwidth)
-    in_database = django_settings.SESSION_ENGINE == "django.contrib.sessions.backends.db"
-    session_and_user = 2 if in_database else 1
-    with django_assert_num_queries(session_and_user):
+    with django_assert_num_queries(queries_for_session_and_user()):
         assert client.get("/account/").status_code == 200
-    with django_assert_num_queries(session_and_user):
+    with django_assert_num_queries(queries_for_session_and_user()):
         assert client.get("/transfer/").status_code == 200
     with django_assert_num_queries(0):
         assert client.get("/").status_code == 200
