@@ -2,7 +2,7 @@
 
 :class:`Settings` is the one table: each key stands there once, with its kind, its default and its
 meaning.  The system checks (:mod:`django_bandwidth_mfa.checks`) and :func:`from_env` follow from
-it.  Nothing is read at import time and nothing is cached, so ``override_settings`` works everywhere.
+it.  Nothing is read at import time, and nothing is cached: ``override_settings`` works everywhere.
 """
 
 from __future__ import annotations

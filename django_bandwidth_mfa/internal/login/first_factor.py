@@ -10,6 +10,7 @@ from ... import signals
 from ...types import User
 from ...verification import Verification, pop_from
 from . import policy, trusted_browsers
+from .held_messages import hold_messages
 from .mark import mark_exempt, mark_verified, read_mark
 from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, park
 from .recheck import make_anonymous
@@ -64,6 +65,7 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
     else:
         park(session)
         request.META[JUST_PARKED] = True
+        hold_messages(request)
         if request.resolver_match is None:
             # A middleware made this login before any view was found.  Whatever answers now, a
             # flatpage or another middleware, must not take the visitor for signed in.

@@ -8,7 +8,8 @@ that reads the session find an anonymous visitor.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from django.conf import settings as django_settings
 from django.contrib.auth import (
@@ -44,7 +45,9 @@ class Parked:
     ``user``, ``backend`` and ``hash`` are Django's own values.  ``at`` is when the first factor
     passed, in seconds since the epoch.  ``next`` is where the site's own login view meant to go;
     only a part that the browser chose was judged by :func:`.redirects.is_local`.
-    ``owes_send`` says that no code has been sent for this login yet.
+    ``owes_send`` says that no code has been sent for this login yet.  ``messages`` are what the
+    login view has said since (:mod:`.held_messages`), each as level, text, extra tags, and whether
+    the text is safe.
     """
 
     user: str
@@ -53,6 +56,7 @@ class Parked:
     at: float
     next: str = ""
     owes_send: bool = True
+    messages: list[list[Any]] = field(default_factory=list)
 
 
 def park(session: SessionBase) -> None:

@@ -12,6 +12,7 @@ from ...exceptions import SessionEnded
 from ...types import User
 from ...verification import Verification, carry
 from .claim import claim
+from .held_messages import say_held_messages
 from .mark import mark_verified
 from .parking import parked
 from .recheck import has_ended
@@ -42,3 +43,4 @@ def complete(request: HttpRequest, user: User, verification: Verification) -> No
     else:
         # Django's stubs know one user model; the site's may be another.
         login(request, cast(Any, carry(user, verification)), backend=record.backend)
+        say_held_messages(request, record)
