@@ -12,6 +12,7 @@
 ``bandwidth_mfa.E011``       The middleware stands before ``AuthenticationMiddleware``.
 ``bandwidth_mfa.E012``       The URLs are not included.
 ``bandwidth_mfa.E013``       Sessions are kept in signed cookies: an old cookie replays.
+``bandwidth_mfa.E014``       The app's models are written into more than one database.
 ``bandwidth_mfa.W001``       HTTP Basic credentials: Bandwidth ends them on 2 December 2026.
 ``bandwidth_mfa.W002``       Codes of fewer than 6 digits.
 ``bandwidth_mfa.W003``       Codes that live for more than 10 minutes.
@@ -34,6 +35,7 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.db import router
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
@@ -159,7 +161,28 @@ def _together() -> Iterator[CheckMessage]:
 
 def check_site(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     """What the rest of the site has to do with it."""
-    return [*_middleware(), *_urls(), *_sessions(), *_tokens(), *_proxies()]
+    return [
+        *_middleware(),
+        *_urls(),
+        *_sessions(),
+        *_tokens(),
+        *_proxies(),
+        *_databases(),
+    ]
+
+
+def _databases() -> Iterator[CheckMessage]:
+    """A try is counted in one transaction with what it counts for, so both are in one database."""
+    models_of: dict[str, list[str]] = {}
+    for model in apps.get_app_config("bandwidth_mfa").get_models():
+        models_of.setdefault(router.db_for_write(model), []).append(model.__name__)
+    if len(models_of) > 1:
+        told = "; ".join(f"{name}: {', '.join(models)}" for name, models in models_of.items())
+        yield Error(
+            f"The app's models are written into more than one database ({told}).",
+            hint="Have db_for_write() of DATABASE_ROUTERS name one database for bandwidth_mfa.",
+            id="bandwidth_mfa.E014",
+        )
 
 
 def _is_subclass(path: str, parent: str) -> bool:

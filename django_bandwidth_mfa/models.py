@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -37,6 +37,9 @@ __all__ = [
 ]
 
 
+Row = TypeVar("Row", bound=models.Model)
+
+
 class Channel(models.TextChoices):
     """How a code travels, as Bandwidth names it."""
 
@@ -50,6 +53,18 @@ class Purpose(models.TextChoices):
     LOGIN = "login", _("sign in")
     STEP_UP = "step-up", _("confirm a sensitive action")
     ENROL = "enrol", _("confirm a new phone")
+
+
+class PrimaryManager(models.Manager[Row]):
+    """Reads where it writes, whatever the site's router says of reading.
+
+    A replica may be behind: a phone that was just added would not be asked for.
+    """
+
+    def get_queryset(self) -> models.QuerySet[Row]:
+        rows = super().get_queryset()
+        # `_db` is set by `db_manager()`, which chooses a database by name.
+        return rows if self._db else rows.using(router.db_for_write(self.model))
 
 
 class PhoneQuerySet(models.QuerySet["Phone"]):
@@ -112,7 +127,7 @@ class Phone(models.Model):
         db_persist=True,
     )
 
-    objects = PhoneQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(PhoneQuerySet)()
 
     class Meta:
         verbose_name = _("phone")
@@ -220,7 +235,7 @@ class Challenge(models.Model):
         help_text=_("Why the code cannot have gone out; empty where it did, or may have."),
     )
 
-    objects = ChallengeQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(ChallengeQuerySet)()
 
     class Meta:
         verbose_name = _("challenge")
@@ -281,6 +296,8 @@ class SpentCode(models.Model):
     digest = models.CharField(max_length=64, primary_key=True)
     expires_at = models.DateTimeField(db_index=True)
 
+    objects = PrimaryManager["SpentCode"]()
+
     class Meta:
         verbose_name = _("spent code")
         verbose_name_plural = _("spent codes")
@@ -289,7 +306,7 @@ class SpentCode(models.Model):
         return self.digest[:8]
 
 
-class RecoveryCodeManager(models.Manager["RecoveryCode"]):
+class RecoveryCodeManager(PrimaryManager["RecoveryCode"]):
     def left(self, user: User) -> int:
         """How many unused codes ``user`` has."""
         return self.filter(user=in_query(user), used_at=None).count()
@@ -368,7 +385,7 @@ class TrustedBrowser(models.Model):
     created_at = models.DateTimeField(_("trusted at"), default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), default=timezone.now, editable=False)
 
-    objects = TrustedBrowserQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(TrustedBrowserQuerySet)()
 
     class Meta:
         verbose_name = _("trusted browser")
@@ -379,7 +396,7 @@ class TrustedBrowser(models.Model):
         return self.name or str(_("Unknown browser"))
 
 
-class SecondFactorManager(models.Manager["SecondFactor"]):
+class SecondFactorManager(PrimaryManager["SecondFactor"]):
     """Ends sessions: it moves the moment since which the sessions of a user count.
 
     Both methods also forget the user's trusted browsers, and return the row as it was before.  The
@@ -462,6 +479,8 @@ class Counter(models.Model):
     key = models.CharField(_("key"), max_length=190, primary_key=True)
     count = models.PositiveIntegerField(_("count"), default=0)
     until = models.DateTimeField(_("until"), db_index=True)
+
+    objects = PrimaryManager["Counter"]()
 
     class Meta:
         verbose_name = _("counter")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
@@ -55,7 +55,7 @@ def spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest |
 def _use_up_code(number: str, code: str, now: datetime) -> None:
     spent = SpentCode(digest=digest(number, code), expires_at=now + LONGEST_CODE_LIFE)
     try:
-        with transaction.atomic():
+        with transaction.atomic(using=router.db_for_write(SpentCode)):
             spent.save(force_insert=True)
     except IntegrityError:
         forgotten = SpentCode.objects.filter(digest=spent.digest, expires_at__lte=now)

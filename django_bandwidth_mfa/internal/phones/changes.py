@@ -90,7 +90,7 @@ def confirm(phone: Phone, now: datetime) -> tuple[bool, Phone | None]:
     replaced = replace(phone)
     if not of_user.filter(is_primary=True).exists():
         of_user.filter(pk=phone.pk).update(is_primary=True)
-    phone.refresh_from_db()
+    phone.refresh_from_db(using=router.db_for_write(Phone))
     return True, replaced
 
 
