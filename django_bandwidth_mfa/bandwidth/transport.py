@@ -46,6 +46,10 @@ MAX_ANSWER = 64 * 1024
 MAX_IDLE = 15.0
 
 
+# No Content and Not Modified. `http.client` reads no body after them, whatever the server sends.
+_WITHOUT_A_BODY = (204, 304)
+
+
 class Deadline:
     """A moment of the monotonic clock, `seconds` from now."""
 
@@ -119,6 +123,8 @@ class _Exchange:
         # what fails before that may have been sent, for all we know.
         self.sent: bool | None = None
         self.limited = False  # whether the answer is read by `_Response`
+        self.connection: _BoundedConnection | None = None  # the one that carries the request
+        self.has_left_over = False  # whether bytes came after the answer's end
         self.reason = ""  # why there was no connection
         self._bytes_left = MAX_ANSWER
 
@@ -132,6 +138,15 @@ class _Exchange:
         if remaining <= 0:
             raise TimeoutError("the call's total time is over")
         return remaining if seconds is None else min(seconds, remaining)
+
+    def left_over(self) -> None:
+        """Note that bytes came after the answer's end, and close the connection.
+
+        A kept connection with such bytes would answer the next user's question with them.
+        """
+        self.has_left_over = True
+        if self.connection is not None:
+            self.connection.close()
 
     def received(self, count: int) -> None:
         self._bytes_left -= count
@@ -151,11 +166,14 @@ class _BoundedReader(io.RawIOBase):
         self._exchange = _exchange.get()
         self._exchange.limited = True
         self._per_read = sock.gettimeout()
+        self._ended = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
+        if self._ended:
+            return None  # "nothing there yet": `_Buffer.close` looks only at what it holds
         self._sock.settimeout(self._exchange.at_most(self._per_read))
         count: int | None = self._raw.readinto(buffer)
         self._exchange.received(count or 0)
@@ -163,8 +181,44 @@ class _BoundedReader(io.RawIOBase):
         self._sock.settimeout(self._exchange.at_most(self._per_read))
         return count
 
+    def end(self) -> None:
+        """Read nothing more. Bytes that are there already are noted: no answer owns them."""
+        self._ended = True
+        # What follows a proxy's answer to CONNECT is the server's, and TLS reads it.
+        if self._exchange.sent and self._has_more():
+            self._exchange.left_over()
+
+    def left_over(self) -> None:
+        self._exchange.left_over()
+
+    def _has_more(self) -> bool:
+        seconds = self._sock.gettimeout()
+        try:
+            self._sock.setblocking(False)
+            try:
+                return bool(self._sock.recv(1))
+            finally:
+                self._sock.settimeout(seconds)
+        except OSError:
+            return False  # nothing is there, or the connection is gone
+
     def close(self) -> None:
         self._raw.close()
+        super().close()
+
+
+class _Buffer(io.BufferedReader):
+    """What `http.client` reads an answer from. It closes this at the end of the answer's body."""
+
+    def __init__(self, raw: _BoundedReader) -> None:
+        super().__init__(raw)
+        self._reader = raw
+
+    def close(self) -> None:
+        if not self.closed:
+            self._reader.end()
+            if self.peek(1):
+                self._reader.left_over()
         super().close()
 
 
@@ -177,7 +231,7 @@ class _Response(http.client.HTTPResponse):
         url: str | None = None,
     ) -> None:
         super().__init__(sock, debuglevel, method, url)
-        self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock))
+        self.fp = _Buffer(_BoundedReader(self.fp.detach(), sock))
 
     def begin(self) -> None:
         not_http = False
@@ -189,6 +243,11 @@ class _Response(http.client.HTTPResponse):
             not_http = True
         if not_http:
             raise _UnreadableAnswer("the answer is not HTTP")
+        # An answer without a body ends with its head, so the connection would be kept. After a 1xx
+        # the final answer is still to come, and after the other two a careless server sends a body:
+        # the next user's wrong code would be answered by this user's "valid".
+        if self.status < 200 or self.status in _WITHOUT_A_BODY:
+            raise _UnreadableAnswer(f"status {self.status} is no answer to a POST")
 
 
 class _BoundedConnection(HTTPConnection):
@@ -246,6 +305,7 @@ class _BoundedConnection(HTTPConnection):
         exchange = _exchange.get()
         self.sock.settimeout(exchange.at_most(self.timeout))
         exchange.limited = False  # the answer to CONNECT was; this request's own is still to come
+        exchange.connection = self
         exchange.sent = True  # from here on nobody can say that it did not arrive
         self._last_used = time.monotonic()
         super().putrequest(method, url, skip_host, skip_accept_encoding)
@@ -399,6 +459,8 @@ class Transport:
                     retry_after=response.headers.get("Retry-After", ""),
                     body=b"".join(response.raw.stream(8192, decode_content=False)),
                 )
+                if exchange.has_left_over:
+                    raise _UnreadableAnswer("more bytes came than the answer has")
             return answer, False
         except (_UnreadableAnswer, _Unlimited) as error:
             return Failure(str(error), sent=exchange.may_have_been_sent, unreadable=True), False

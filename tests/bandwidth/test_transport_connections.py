@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import logging
 import os
 import socket
@@ -15,6 +16,7 @@ import pytest
 from django_bandwidth_mfa.bandwidth import (
     BandwidthClient,
     BandwidthError,
+    InvalidResponse,
     UnknownOutcome,
     Unreachable,
 )
@@ -147,6 +149,95 @@ def test_a_late_answer_is_never_read_as_the_next_ones() -> None:
         time.sleep(0.1)
         assert client.verify(**VERIFY) is False
         assert server.connections == 2
+
+
+@pytest.mark.attack("N4")
+@pytest.mark.parametrize("way", ["plain", "tls"])
+@pytest.mark.parametrize("status", ["101 Switching Protocols", "102 Processing", "103 Early Hints",
+                                    "199 Odd", "204 No Content", "304 Not Modified"])  # fmt: skip
+def test_after_an_answer_without_a_body_the_next_user_is_asked_for_on_a_new_connection(
+    status: str, way: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the look at the status: the second call is answered by the first one's yes.
+
+    Its bytes arrive late, so no look at the kept connection before the second call can find them.
+    """
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    asked_again = threading.Event()
+
+    def early(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())
+        if asked_again.wait(5):
+            connection.sendall(PASS_AND_KEEP)
+
+    def second(connection: socket.socket) -> None:
+        connection.sendall(answer(b'{"valid": false}', keep=True))
+
+    with RawServer(
+        early, second, keep_alive=True, certificate=certificate if way == "tls" else None
+    ) as server:
+        client = basic_client(server.url)
+        error = error_of(client)
+        assert type(error) is InvalidResponse
+        assert status[:3] in str(error)
+        assert error.may_have_arrived is True
+        timer = threading.Timer(0.1, asked_again.set)
+        timer.start()
+        assert client.verify(**VERIFY) is False
+        timer.join()
+        assert server.connections == 2
+
+
+_HEAD = answer(b'{"valid": true}'.ljust(100), "200 OK", "X: ", keep=True)
+FILLER = "X: " + "x" * (io.DEFAULT_BUFFER_SIZE - len(_HEAD))
+YES_AND_MORE = {
+    "right after it": PASS_AND_KEEP + PASS_AND_KEEP[:20],
+    # The answer fills the reader's buffer, so what follows is still in the socket.
+    "in the socket": answer(b'{"valid": true}'.ljust(100), "200 OK", FILLER, keep=True) + b"HTTP",
+    "after chunks": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b'f\r\n{"valid": true}\r\n0\r\n\r\nHTTP/1.1'
+    ),
+    "after no body": answer(b"", keep=True) + b"HTTP/1.1",
+    "after a refusal": answer(b'{"error": "x"}', "400 Bad Request", keep=True) + b"HTTP/1.1",
+    "and closed": PASS + b"HTTP/1.1",
+}
+
+
+@pytest.mark.attack("N4")
+@pytest.mark.parametrize("way", ["plain", "tls"])
+@pytest.mark.parametrize("name", YES_AND_MORE)
+def test_an_answer_with_bytes_after_its_end_counts_for_nothing_and_ends_the_connection(
+    name: str, way: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without `_Buffer.close`: the yes counts.
+
+    "in the socket" fails also where only the buffer is looked at.
+    """
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with RawServer(
+        sends(YES_AND_MORE[name]),
+        sends(answer(b'{"valid": false}', keep=True)),
+        keep_alive=True,
+        certificate=certificate if way == "tls" else None,
+    ) as server:
+        client = basic_client(server.url)
+        error = error_of(client)
+        assert type(error) is InvalidResponse
+        assert error.may_have_arrived is True
+        assert client.verify(**VERIFY) is False
+        assert server.connections == 2
+
+
+@pytest.mark.attack("N4")
+def test_a_final_answer_after_100_continue_is_read() -> None:
+    """Fails if every 1xx is refused: 100 is the one that HTTP lets a server send unasked."""
+    handler = sends(b"HTTP/1.1 100 Continue\r\n\r\n" + PASS_AND_KEEP)
+    with RawServer(handler, keep_alive=True) as server:
+        client = basic_client(server.url)
+        assert client.verify(**VERIFY) is True
+        assert client.verify(**VERIFY) is True
+        assert server.connections == 1
 
 
 def test_threads_share_a_client() -> None:
