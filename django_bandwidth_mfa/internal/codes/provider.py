@@ -18,7 +18,7 @@ from ...models import Challenge
 from ..limits import rules
 from . import receipts
 
-# Seconds.  Bandwidth's 429 asks for them ("please wait 2 minutes") where it names no other figure.
+# Seconds, where a 429 names no time: the two minutes of Bandwidth's reference page.
 THROTTLE_SECONDS = 120
 
 
@@ -172,11 +172,14 @@ def verify(challenge: Challenge, code: str) -> bool:
 def as_mfa_error(error: BandwidthError, challenge: Challenge) -> MFAError:
     """Return the error that the caller of :mod:`django_bandwidth_mfa.service` sees.
 
-    A 429 is a wait for the number, which all workers share.  A 429 of the token's address is about
-    the account, so no number waits for it.
+    A 429 is a wait which all workers share: after a verify, for checking codes of this number and
+    purpose; after a send, for sending to this number.  A 429 of the token's address is about the
+    account, so no number waits for it.
     """
     if isinstance(error, TooManyRequests) and error.endpoint != "token":
-        wait = error.retry_after or THROTTLE_SECONDS
-        rules.hold(challenge.number, wait)
+        wait = THROTTLE_SECONDS if error.retry_after is None else error.retry_after
+        is_verify = error.endpoint == "verify"
+        action = rules.HeldAction.VERIFY if is_verify else rules.HeldAction.SEND
+        rules.hold(challenge.number, action, challenge.purpose, wait)
         return Limited(wait)
     return ProviderUnavailable(may_have_arrived=error.may_have_arrived)

@@ -36,7 +36,7 @@ def count(challenge: Challenge) -> list[store.Taken]:
 
     :raises ChallengeExpired: its time is over, or its phone is gone.
     :raises ChallengeUsed: it passed already, or has no tries left.
-    :raises Limited: the user has to wait, or Bandwidth asked to leave the number alone.
+    :raises Limited: the user has to wait, or Bandwidth asked to check no code for the number.
     :raises Locked: the user is locked.
     :raises RuntimeError: a transaction is open.
     """
@@ -58,14 +58,14 @@ def _take(challenge: Challenge) -> list[store.Taken]:
     # The condition and the count are one UPDATE: of guesses at the same moment, no more than
     # TRIES_PER_CHALLENGE reach Bandwidth.
     open_ = row.filter(
-        ~Exists(rules.held(challenge.number)),
+        ~Exists(rules.held(challenge.number, rules.HeldAction.VERIFY, challenge.purpose)),
         passed_at=None,
         failure="",
         expires_at__gt=now,
         tries__lt=settings.TRIES_PER_CHALLENGE,
     )
     if not open_.update(tries=F("tries") + 1):
-        rules.refuse_held(challenge.number)
+        rules.refuse_held(challenge.number, rules.HeldAction.VERIFY, challenge.purpose)
         found = row.first()
         if found is None or (found.passed_at is None and found.expires_at <= now):
             raise ChallengeExpired

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
 
 from django.db import models
 from django.db.models import Q
@@ -26,6 +27,13 @@ PREFIX_RATE = "30/h"
 ENROL_TRY_SECONDS = 600
 
 
+class HeldAction(StrEnum):
+    """What Bandwidth's 429 makes wait; neither stops the other."""
+
+    SEND = "send"
+    VERIFY = "verify"
+
+
 def take_send(
     user: User,
     number: str,
@@ -38,11 +46,10 @@ def take_send(
     """Count one code that is about to be sent, under ``RESEND_COOLDOWN`` and ``SEND_LIMITS``.
 
     :param is_proven: whether a code that the app sent has confirmed ``number``.
-    :raises Limited: a limit is reached, or Bandwidth asked to leave this number alone.
+    :raises Limited: a limit is reached, or Bandwidth asked to send nothing to this number.
     """
     weight = settings.CALL_WEIGHT if channel == "voice" else 1
-    # A stranger who tries to enrol my number must not use up the codes that I sign in with.
-    budget = "enrol" if purpose == "enrol" else "number"
+    budget = _send_budget(purpose)
     # Fraudsters who are paid per message walk through ranges that they rent.  A number that a code
     # has proven is not one of theirs.  It is not counted, since a company's phones share a range.
     subjects = {
@@ -53,7 +60,7 @@ def take_send(
         "site": "site",
     }
     taken = [take_step(_cooldown(user), settings.RESEND_COOLDOWN)]
-    refuse_held(number)
+    refuse_held(number, HeldAction.SEND, purpose)
     limits = {"prefix": PREFIX_RATE, **settings.SEND_LIMITS}
     for name, subject in subjects.items():
         if subject is None:
@@ -135,20 +142,25 @@ def clear(user: User) -> None:
     store.clear([_cooldown(user), _failures(user), _recovery_failures(user)])
 
 
-def hold(number: str, seconds: float) -> None:
-    """Have all workers leave ``number`` alone for ``seconds``, as Bandwidth asked."""
+def hold(number: str, action: HeldAction, purpose: str, seconds: float) -> None:
+    """Have all workers wait with ``action`` on ``number`` for ``seconds``, as Bandwidth asked.
+
+    :param purpose: the purpose of the code that Bandwidth refused to send or to check.
+    """
     until = timezone.now() + timedelta(seconds=seconds)
-    Counter.objects.update_or_create(key=_held(number), defaults={"until": until})
+    Counter.objects.update_or_create(key=_held(number, action, purpose), defaults={"until": until})
 
 
-def held(number: str) -> models.QuerySet[Counter]:
-    """Return the row of a :func:`hold` on ``number`` that is not over, if there is one."""
-    return Counter.objects.filter(key=_held(number), until__gt=timezone.now())
+def held(number: str, action: HeldAction, purpose: str) -> models.QuerySet[Counter]:
+    """Return the row of a :func:`hold` that is not over, if there is one."""
+    return Counter.objects.filter(key=_held(number, action, purpose), until__gt=timezone.now())
 
 
 def count_held() -> int:
-    """Return how many numbers are on :func:`hold`."""
-    return Counter.objects.filter(key__startswith="held:", until__gt=timezone.now()).count()
+    """Return how many numbers are on :func:`hold`, for whichever action."""
+    keys = Counter.objects.filter(key__startswith="held:", until__gt=timezone.now())
+    # One number may be held for several actions.  The digest of the number ends each key.
+    return len({key.rpartition(":")[2] for key in keys.values_list("key", flat=True)})
 
 
 def over() -> models.QuerySet[Counter]:
@@ -165,12 +177,12 @@ def over() -> models.QuerySet[Counter]:
     return Counter.objects.filter(~on_a_step, until__lte=timezone.now())
 
 
-def refuse_held(number: str) -> None:
-    """Raise an error if ``number`` is on :func:`hold`.
+def refuse_held(number: str, action: HeldAction, purpose: str) -> None:
+    """Raise an error if ``action`` on ``number`` is on :func:`hold`.
 
     :raises Limited: it is.
     """
-    row = held(number).first()
+    row = held(number, action, purpose).first()
     if row is not None:
         raise Limited((row.until - timezone.now()).total_seconds())
 
@@ -211,8 +223,20 @@ def _recovery_failures(user: User) -> str:
     return f"recovery-failures:{user.pk}"
 
 
-def _held(number: str) -> str:
-    return f"held:{_digest(number)}"
+def _send_budget(purpose: str) -> str:
+    """Return which sends are counted and held together with those for ``purpose``.
+
+    A stranger who tries to enrol my number must neither use up nor stop the codes that I sign in
+    with.
+    """
+    return "enrol" if purpose == "enrol" else "number"
+
+
+def _held(number: str, action: HeldAction, purpose: str) -> str:
+    # Bandwidth counts wrong codes for a number, and our purposes are its scopes.  So a wait for one
+    # purpose says nothing of the others.
+    kind = _send_budget(purpose) if action == HeldAction.SEND else purpose
+    return f"held:{action}:{kind}:{_digest(number)}"
 
 
 def _digest(subject: str) -> str:

@@ -204,3 +204,13 @@ def test_no_counter_shows_a_number_or_an_address(user: Any, bandwidth: Any, rf: 
     keys = " ".join(Counter.objects.values_list("key", flat=True))
     assert NUMBER[1:] not in keys
     assert "198.51" not in keys
+
+
+def test_a_number_that_is_held_twice_is_one_number() -> None:
+    """Fails when rows are counted: one number may be held for several actions."""
+    for action in rules.HeldAction:
+        rules.hold(NUMBER, action, "login", 60)
+        rules.hold(NUMBER, action, "enrol", 60)
+    rules.hold(OTHER_NUMBER, rules.HeldAction.SEND, "login", 60)
+    rules.hold("+12025550199", rules.HeldAction.SEND, "login", -1)
+    assert rules.count_held() == 2
