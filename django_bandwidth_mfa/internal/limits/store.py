@@ -19,6 +19,8 @@ address, site), so that no two transactions wait for each other.
 from __future__ import annotations
 
 import math
+import random
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,8 +36,16 @@ from ...models import Counter
 
 T = TypeVar("T")
 
-# How often a transaction is begun again after a deadlock.
-_ATTEMPTS = 5
+# A transaction that the database broke off is begun again: up to so many tries, and for so long.
+_ATTEMPTS = 20
+_LONGEST_SECONDS = 2.0
+
+# The longest wait before the second try, which doubles up to the longest wait of all, in seconds.
+_FIRST_WAIT = 0.002
+_LONGEST_WAIT = 0.15
+
+# SQLite's result code for a statement that cannot run, because a table is missing for instance.
+_SQLITE_ERROR = 1
 
 # "No wait" lies this far back.  So it is over by the clock of every thread and every machine, and a
 # thread that reads its clock a moment earlier than another does not find itself waiting.
@@ -61,19 +71,39 @@ def counting(work: Callable[[], T]) -> T:
     It must be durable.  In a transaction of the caller (``ATOMIC_REQUESTS``, for instance) a later
     error would roll the count back, and an attacker would have unlimited tries.
 
-    When the database breaks a deadlock, or SQLite is locked, ``work`` runs again from its start.
-    So it must have no effects outside the database.
+    When the database breaks a deadlock, cannot put concurrent transactions in an order, or is
+    locked (SQLite), ``work`` runs again from its start.  So it must have no effects outside the
+    database.
 
     :raises RuntimeError: a transaction is open already.
+    :raises OperationalError: the last of 20 tries, or of the tries of two seconds, failed.
     """
+    ends = time.monotonic() + _LONGEST_SECONDS
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with transaction.atomic(using=router.db_for_write(Counter), durable=True):
                 return work()
-        except OperationalError:
-            if attempt == _ATTEMPTS:
+        except OperationalError as error:
+            wait = _wait_after(attempt)
+            if attempt == _ATTEMPTS or time.monotonic() + wait > ends or _is_hopeless(error):
                 raise
+        time.sleep(wait)
     raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _wait_after(attempt: int) -> float:
+    """Return the seconds to wait after the failed try number ``attempt``.
+
+    The moment is random: transactions that broke each other off and come back together would break
+    each other off again.
+    """
+    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1))
+    return random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+
+
+def _is_hopeless(error: OperationalError) -> bool:
+    """Whether the next try must fail as well.  Other databases raise another error then."""
+    return getattr(error.__cause__, "sqlite_errorcode", None) == _SQLITE_ERROR
 
 
 def take_window(key: str, rate: Rate, weight: int = 1) -> Taken:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError, connection
 
 from django_bandwidth_mfa.conf import Rate
 from django_bandwidth_mfa.exceptions import Limited, Locked
@@ -89,24 +91,58 @@ def test_nothing_is_given_back_to_a_later_window(clock: Any) -> None:
         store.take_window("w", Rate(1, HOUR))
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("deadlocks", [0, 1, 4, 5])
-def test_a_deadlock_is_tried_again_four_times(deadlocks: int) -> None:
-    """Fails when the database's choice of a victim loses a count, or is tried for ever."""
-    runs = []
+class Deadlocks:
+    """Work whose first tries the database breaks off.  ``began``: when each try did, in seconds."""
 
-    def work() -> str:
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.began: list[float] = []
+
+    def __call__(self) -> str:
+        self.began.append(time.monotonic())
         store.take_window("k", Rate(100, HOUR))
-        runs.append(len(runs))
-        if len(runs) <= deadlocks:
+        if len(self.began) <= self.number:
             raise OperationalError("deadlock detected")
         return "done"
 
-    if deadlocks == 5:
-        with pytest.raises(OperationalError):
-            store.counting(work)
-        assert len(runs) == 5
-        assert not Counter.objects.exists()
-    else:
-        assert store.counting(work) == "done"
-        assert Counter.objects.get().count == 1
+    @property
+    def waits(self) -> list[float]:
+        return [after - before for before, after in pairwise(self.began)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", [0, 1, 7])
+def test_a_deadlock_is_tried_again(number: int) -> None:
+    """Fails when the database's choice of a victim loses a count.  Tried: five tries at most."""
+    work = Deadlocks(number)
+    assert store.counting(work) == "done"
+    assert len(work.began) == number + 1
+    assert Counter.objects.get().count == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_wait_is_longer_and_the_end_is_after_twenty_tries_or_two_seconds() -> None:
+    """Fails when a try follows at once: those that met would meet again.  Tried: equal waits of
+    0.1 s, and no end by the clock."""
+    work = Deadlocks(100)
+    with pytest.raises(OperationalError, match="deadlock detected"):
+        store.counting(work)
+    assert sum(work.waits) < 2.5
+    assert 10 < len(work.began) <= 20
+    assert min(work.waits[:3]) * 3 < min(work.waits[7:])
+    assert len({round(wait, 4) for wait in work.waits[7:]}) > 1  # nobody waits in step
+    assert not Counter.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_missing_table_is_told_at_once() -> None:
+    """Fails when every ``OperationalError`` is waited for: this one would come two seconds late."""
+    began = []
+
+    def work() -> None:
+        began.append(1)
+        connection.cursor().execute("SELECT 1 FROM not_there")
+
+    with pytest.raises(DatabaseError, match="not_there"):
+        store.counting(work)
+    assert len(began) == 1
