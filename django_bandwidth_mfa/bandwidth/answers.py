@@ -144,7 +144,11 @@ _STATUS_ERRORS: dict[int, tuple[type[BandwidthError], str]] = {
         "Bandwidth found the request invalid. Check the numbers and the application id.",
     ),
     401: (Unauthorized, "Bandwidth refused the credentials. Check them and the account id."),
-    403: (Forbidden, "The credentials have no access. Ask Bandwidth to activate MFA for them."),
+    403: (
+        Forbidden,
+        "The credentials are wrong, or have no access. Check them and the account id; then ask "
+        "Bandwidth to activate MFA.",
+    ),
     429: (TooManyRequests, "Bandwidth asks to wait: too many wrong codes, or too many requests."),
 }
 

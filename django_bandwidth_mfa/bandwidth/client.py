@@ -218,12 +218,23 @@ class BandwidthClient:
         del to, from_, code  # error pages print locals
         return read_verdict(self._call("verify", payload))
 
+    def token_claims(self) -> dict[str, list[str]]:
+        """What the OAuth 2.0 token says of itself: `accounts` and `roles`, where they are there.
+
+        A token is fetched if there is none. Its signature is not checked: show this to people, and
+        decide nothing by it. Empty with HTTP Basic, or where the token is no JSON Web Token.
+
+        Raises:
+            BandwidthError: there is no token to be had.
+        """
+        return self._credentials.claims(Deadline(self._total_timeout))
+
     def _call(self, endpoint: Endpoint, payload: Payload) -> Answer:
         payload.validate()
         deadline = Deadline(self._total_timeout)
         authorization = self._credentials.authorization(deadline)
         answer = self._post(endpoint, payload, authorization, deadline)
-        if answer.status == 401 and self._credentials.renewable:
+        if self._credentials.may_renew(answer.status, authorization):
             # The token may have been revoked. Refused means not acted upon: asking again is safe.
             authorization = self._credentials.authorization(deadline, refused=authorization)
             answer = self._post(endpoint, payload, authorization, deadline)

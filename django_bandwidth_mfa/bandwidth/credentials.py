@@ -6,15 +6,26 @@ import base64
 import re
 import threading
 import time
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Protocol
 
-from .answers import failure_error, read_object
+from .answers import failure_error, parse_object, read_object
 from .errors import InvalidResponse, Unreachable
 from .secret import Secret
 from .transport import Deadline, Failure, PerProcess, Transport
 
 # Seconds before its end at which a token is no longer used.
 MARGIN = 60.0
+
+# Seconds. A 403 may mean that the credentials are wrong or that they have no access to MFA, and the
+# latter lasts for days. So a token that is younger is not renewed after one, and none more often.
+RENEWAL = 60.0
+
+# What a token may say of itself, and how a value may look that is shown to people.
+_SHOWN_CLAIMS = ("accounts", "roles")
+_SHOWN_VALUE = re.compile(r"[A-Za-z0-9_ .:/@-]{1,100}")
+_MOST_VALUES = 50
 
 # RFC 6750, 2.1. Anything else could add headers to our requests.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")
@@ -23,11 +34,13 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")
 class Credentials(Protocol):
     """Where a call's `Authorization` header comes from."""
 
-    renewable: bool
-
     def authorization(
         self, deadline: Deadline, refused: Secret[str] | None = None
     ) -> Secret[str]: ...
+
+    def may_renew(self, status: int, refused: Secret[str]) -> bool: ...
+
+    def claims(self, deadline: Deadline) -> dict[str, list[str]]: ...
 
 
 def basic(user: Secret[str], password: Secret[str]) -> Secret[str]:
@@ -40,13 +53,26 @@ def basic(user: Secret[str], password: Secret[str]) -> Secret[str]:
 class BasicCredentials:
     """An API user's name and password, the same header every time."""
 
-    renewable = False
-
     def __init__(self, username: Secret[str], password: Secret[str]) -> None:
         self._header = basic(username, password)
 
     def authorization(self, deadline: Deadline, refused: Secret[str] | None = None) -> Secret[str]:
         return self._header
+
+    def may_renew(self, status: int, refused: Secret[str]) -> bool:
+        return False
+
+    def claims(self, deadline: Deadline) -> dict[str, list[str]]:
+        return {}
+
+
+@dataclass(frozen=True)
+class _Token:
+    """An `Authorization` header, and moments of the monotonic clock: its birth and its end."""
+
+    header: Secret[str]
+    born: float
+    ends: float
 
 
 class OAuthCredentials:
@@ -55,8 +81,6 @@ class OAuthCredentials:
     One thread fetches a token, the others wait for it, each no longer than its own deadline.
     """
 
-    renewable = True
-
     def __init__(
         self, client_id: Secret[str], client_secret: Secret[str], transport: Transport, url: str
     ) -> None:
@@ -64,11 +88,11 @@ class OAuthCredentials:
         self._transport = transport
         self._url = url
         self._lock = PerProcess(threading.Lock)
-        # The header, and the moment of the monotonic clock at which to stop using it.
-        self._token: tuple[Secret[str], float] | None = None
+        self._token: _Token | None = None
+        self._renewed = -RENEWAL  # when a refused token was last given up, by the monotonic clock
 
     def authorization(self, deadline: Deadline, refused: Secret[str] | None = None) -> Secret[str]:
-        """The header to send. `refused` is one that just got a 401, and is not given again.
+        """The header to send. `refused` is one that just got a 401 or 403, and is not given again.
 
         Raises:
             BandwidthError: there is no token to be had; the call that needs it was not made, so
@@ -86,19 +110,45 @@ class OAuthCredentials:
         try:
             header = self._usable(refused)  # another thread may have fetched it meanwhile
             if header is None:
+                if refused is not None:
+                    self._renewed = time.monotonic()  # before: a fetch that fails counts as well
                 self._token = self._fetch(deadline)
-                header = self._token[0]
+                header = self._token.header
             return header
         finally:
             lock.release()
 
+    def may_renew(self, status: int, refused: Secret[str]) -> bool:
+        """Whether a call that got `status` is to be made once more, with another token.
+
+        After a 401 always: the token may have been revoked. After a 403, which Bandwidth answers to
+        wrong credentials too, only if the token is older than a minute, and once a minute at most.
+        """
+        if status != HTTPStatus.FORBIDDEN:
+            return status == HTTPStatus.UNAUTHORIZED
+        token = self._token
+        if token is None or token.header is not refused:
+            return True  # another thread has renewed it
+        now = time.monotonic()
+        return now - token.born > RENEWAL and now - self._renewed >= RENEWAL
+
+    def claims(self, deadline: Deadline) -> dict[str, list[str]]:
+        """What the token says of itself: `accounts` and `roles`, where they are there.
+
+        Nobody checks its signature, so it is for people to read, and decides nothing.
+
+        Raises:
+            BandwidthError: there is no token to be had.
+        """
+        return _shown_claims(self.authorization(deadline))
+
     def _usable(self, refused: Secret[str] | None) -> Secret[str] | None:
         token = self._token
-        if token is None or token[0] is refused or time.monotonic() >= token[1]:
+        if token is None or token.header is refused or time.monotonic() >= token.ends:
             return None
-        return token[0]
+        return token.header
 
-    def _fetch(self, deadline: Deadline) -> tuple[Secret[str], float]:
+    def _fetch(self, deadline: Deadline) -> _Token:
         asked = time.monotonic()
         outcome = self._transport.post(
             self._url,
@@ -116,7 +166,27 @@ class OAuthCredentials:
                 endpoint="token",
                 status=outcome.status,
             )
-        return grant.header(), asked + grant.seconds() - MARGIN
+        return _Token(grant.header(), asked, asked + grant.seconds() - MARGIN)
+
+
+def _shown_claims(header: Secret[str]) -> dict[str, list[str]]:
+    # A JSON Web Token (RFC 7519) is three parts. Only the middle one is taken out of the secret: it
+    # opens nothing without the last.
+    payload = "".join(header.reveal().split(".")[1:2])
+    try:
+        decoded = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    except ValueError:
+        return {}
+    fields = parse_object(decoded) or {}
+    found = {name: _shown_values(fields.get(name)) for name in _SHOWN_CLAIMS}
+    return {name: values for name, values in found.items() if values}
+
+
+def _shown_values(claim: object) -> list[str]:
+    """Whatever can stand in a line for people; a token could hold control characters."""
+    values = claim if isinstance(claim, list) else [claim]
+    texts = [str(value) for value in values if type(value) in (str, int)]
+    return [text for text in texts if _SHOWN_VALUE.fullmatch(text)][:_MOST_VALUES]
 
 
 class _Grant:

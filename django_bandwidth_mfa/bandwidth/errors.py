@@ -62,7 +62,7 @@ class BadRequest(BandwidthError):
 
 
 class Unauthorized(BandwidthError):
-    """401: the credentials or the account id are wrong.
+    """401: the credentials are missing or wrong, or the account id is.
 
     Also 400 or 401 of the token endpoint, which is how OAuth 2.0 refuses a client
     (RFC 6749, section 5.2). With OAuth 2.0 a fresh token was tried before this is raised.
@@ -70,7 +70,11 @@ class Unauthorized(BandwidthError):
 
 
 class Forbidden(BandwidthError):
-    """403: the credentials are known, but have no access to the MFA product."""
+    """403: the credentials are wrong, or have no access to the MFA product or to this account.
+
+    With OAuth 2.0 and a token older than a minute, a fresh token was tried before this is raised,
+    once a minute at most.
+    """
 
 
 class TooManyRequests(BandwidthError):

@@ -174,6 +174,85 @@ def test_a_second_401_is_unauthorized(bandwidth: responses.RequestsMock) -> None
     assert len(sent(bandwidth, VERIFY_URL)) == 2
 
 
+DENIED = {"Message": "User is not authorized to access this resource with an explicit deny"}
+
+
+def test_a_403_renews_a_token_that_is_older_than_a_minute_once_a_minute_at_most(
+    bandwidth: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the renewal; without the look at the age (0 and 60 s); without the look at the
+    last renewal (130 s, whose token could not be had): an account without MFA would fetch a token
+    with every call."""
+    now = float(round(time.monotonic()))
+    grants = bandwidth.post(TOKEN, json=GRANT)
+    bandwidth.post(VERIFY_URL, status=403, json=DENIED)
+    client = oauth_client()
+    # At 122 s the token endpoint is down: the old token stays, and 59 s later it is let alone.
+    for seconds, fetched, called, kind in (
+        (0, 1, 1, Forbidden),
+        (60, 1, 2, Forbidden),
+        (61, 2, 4, Forbidden),
+        (121, 2, 5, Forbidden),
+        (122, 3, 6, ServerError),
+        (181, 3, 7, Forbidden),
+        (182, 4, 9, Forbidden),
+    ):
+        if seconds == 122:
+            bandwidth.replace(responses.POST, TOKEN, status=500)
+        elif seconds == 182:
+            bandwidth.replace(responses.POST, TOKEN, json=GRANT)
+        monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: now + seconds)
+        with pytest.raises(kind):
+            client.verify(**VERIFY)
+        assert len(sent(bandwidth, TOKEN)) == fetched, seconds
+        assert len(sent(bandwidth, VERIFY_URL)) == called, seconds
+    assert grants.call_count == 2
+
+
+def test_after_a_403_the_call_is_made_again_with_the_new_token(
+    bandwidth: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    bandwidth.post(TOKEN, json=GRANT)
+    bandwidth.post(TOKEN, json={**GRANT, "access_token": "tok-2"})
+    bandwidth.post(VERIFY_URL, json={"valid": False})
+    bandwidth.post(VERIFY_URL, status=403, json=DENIED)
+    bandwidth.post(VERIFY_URL, json={"valid": True})
+    client = oauth_client()
+    assert client.verify(**VERIFY) is False
+    monkeypatch.setattr(time, "monotonic", lambda: now + 1000)
+    assert client.verify(**VERIFY) is True
+    calls = sent(bandwidth, VERIFY_URL)
+    assert [call.headers["Authorization"][-5:] for call in calls] == ["tok-1", "tok-1", "tok-2"]
+
+
+def test_a_call_whose_token_another_call_has_renewed_is_made_again(
+    bandwidth: responses.RequestsMock,
+) -> None:
+    """Fails when such a call gives up: its 403 is about the old token."""
+    bandwidth.post(TOKEN, json=GRANT)
+    bandwidth.post(TOKEN, json={**GRANT, "access_token": "tok-2"})
+    transport = Transport(TOKEN, connect_timeout=1, read_timeout=1)
+    credentials = OAuthCredentials(Secret("id"), Secret("secret"), transport, TOKEN)
+    first = credentials.authorization(Deadline(1))
+    assert not credentials.may_renew(403, first)
+    second = credentials.authorization(Deadline(1), refused=first)
+    assert credentials.may_renew(403, first)
+    assert not credentials.may_renew(403, second)
+    assert not credentials.may_renew(400, first)
+
+
+def test_a_403_with_basic_credentials_is_not_tried_again(bandwidth: responses.RequestsMock) -> None:
+    bandwidth.post(VERIFY_URL, status=403, json=DENIED)
+    with pytest.raises(Forbidden, match="The credentials are wrong, or"):
+        basic_client(BASE).verify(**VERIFY)
+    assert len(bandwidth.calls) == 1
+
+
+def test_basic_credentials_have_no_claims() -> None:
+    assert basic_client(BASE).token_claims() == {}
+
+
 def test_a_401_with_basic_credentials_is_not_tried_again(bandwidth: responses.RequestsMock) -> None:
     bandwidth.post(VERIFY_URL, status=401, json={"message": "Unauthorized"})
     with pytest.raises(Unauthorized):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from typing import Any
@@ -22,24 +23,54 @@ def run(*arguments: str) -> tuple[str, str]:
     return out.getvalue(), ""
 
 
-def test_nothing_is_sent_and_each_application_is_asked_about(bandwidth: Any) -> None:
-    """Fails when a code is sent to find out."""
+def test_nothing_is_sent_and_only_what_bandwidth_proved_is_claimed(bandwidth: Any) -> None:
+    """Fails when a code is sent to find out, or when all is said to be well: Bandwidth looks at no
+    application id where nothing was sent with it."""
     told, error = run()
     assert error == ""
-    assert "MESSAGING_APPLICATION_ID (sms): Bandwidth knows" in told
-    assert "VOICE_APPLICATION_ID (voice): Bandwidth knows" in told
-    assert "All is well" in told
+    assert "Bandwidth took the credentials for account 5500001." in told
+    assert told.endswith(
+        "Not proved: FROM_NUMBER, MESSAGING_APPLICATION_ID, VOICE_APPLICATION_ID. "
+        "--send TO tries them.\n"
+    )
+    assert "well" not in told
     assert bandwidth.inbox == []
 
 
-def test_one_code_is_sent_where_it_is_asked_for(bandwidth: Any) -> None:
+def test_one_code_is_sent_by_each_channel_where_it_is_asked_for(bandwidth: Any) -> None:
+    """Fails when only the first channel is used: the other application's id stays untried."""
     told, error = run("--send", NUMBER)
     assert error == ""
-    (message,) = bandwidth.inbox
-    assert (message["to"], message["channel"]) == (NUMBER, "sms")
-    assert "A code to ••42 is on its way by sms" in told
+    call, message = bandwidth.inbox
+    assert [(one["to"], one["channel"]) for one in (message, call)] == [
+        (NUMBER, "sms"),
+        (NUMBER, "voice"),
+    ]
+    assert (
+        "A code to ••42 by sms, with MESSAGING_APPLICATION_ID: Bandwidth took it, "
+        f"id {message['id']}."
+    ) in told
+    assert (
+        f"A code to ••42 by voice, with VOICE_APPLICATION_ID: Bandwidth took it, id {call['id']}."
+    ) in told
+    assert told.endswith("Whether they arrive, only the phone shows.\n")
     assert NUMBER not in told
     assert message["code"] not in told
+    assert call["code"] not in told
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "name"),
+    [("messaging", "MESSAGING_APPLICATION_ID"), ("voice", "VOICE_APPLICATION_ID")],
+)
+def test_an_application_id_that_bandwidth_does_not_know_is_named(
+    bandwidth: Any, endpoint: str, name: str
+) -> None:
+    bandwidth.fault(on=endpoint, status=400, body='{"error": "Invalid application"}')
+    told, error = run("--send", NUMBER)
+    assert f"with {name}: BadRequest, status 400. Look at FROM_NUMBER and the application" in told
+    assert error == "Codes will not work until this is mended."
+    assert len(bandwidth.inbox) == 1  # the other channel is tried all the same
 
 
 def test_it_calls_where_only_calls_are_set_up(bandwidth: Any, configure: Any) -> None:
@@ -53,7 +84,7 @@ def test_it_calls_where_only_calls_are_set_up(bandwidth: Any, configure: Any) ->
     [
         ({"status": 400, "body": '{"error": "x", "requestId": "r-1"}'}, "BadRequest", "FROM_NUM"),
         ({"status": 401}, "Unauthorized, status 401", "CLIENT_SECRET"),
-        ({"status": 403}, "Forbidden, status 403", "turn MFA on"),
+        ({"status": 403}, "Forbidden, status 403. The credentials are wrong, or", "turn MFA on"),
         ({"status": 500}, "ServerError, status 500", "try again"),
         ({"drop": True}, "UnknownOutcome", "firewall"),
         ({"status": 200, "body": "<html>"}, "InvalidResponse", "proxies"),
@@ -76,16 +107,75 @@ def test_the_request_id_is_told(bandwidth: Any) -> None:
     assert "requestId r-1" in run()[0]
 
 
-def test_too_many_checks_are_no_failure(bandwidth: Any) -> None:
-    bandwidth.fault(on="verify", status=429)
-    assert run()[1] == ""
+def test_too_many_checks_prove_nothing(bandwidth: Any) -> None:
+    """Fails when a 429 counts as "it answers, so it is well": credentials may come after it."""
+    bandwidth.fault(on="verify", status=429, body='{"error": "please wait 30 seconds"}')
+    told, error = run("--send", NUMBER)
+    assert "TooManyRequests, status 429. Wait 30 seconds, and try again." in told
+    assert "Bandwidth took" not in told
+    assert error == "Bandwidth asks to wait, so not everything was tried."
+    assert bandwidth.inbox == []
 
 
 def test_a_refused_message_is_told(bandwidth: Any) -> None:
     bandwidth.fault(on="messaging", status=403)
     told, error = run("--send", NUMBER)
-    assert "A code to ••42: Forbidden, status 403" in told
+    assert "A code to ••42 by sms, with MESSAGING_APPLICATION_ID: Forbidden, status 403" in told
     assert error
+
+
+def json_web_token(**claims: object) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJSUzI1NiJ9.{payload}.c2lnbmF0dXJl"
+
+
+def give(bandwidth: Any, token: str) -> None:
+    body = json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+    bandwidth.fault(on="token", body=body, times=1)
+
+
+def test_accounts_and_roles_are_those_of_the_token(bandwidth: Any, configure: Any) -> None:
+    """Fails when the claims are not read, or when the account of the settings is not looked for."""
+    configure(CONNECT_TIMEOUT=2.25)  # a client of its own, without a token
+    token = json_web_token(accounts=["9900000", 42], roles=["MFA", "Voice"], sub="someone")
+    give(bandwidth, token)
+    told, error = run()
+    assert error == ""
+    assert "The token names these accounts: 9900000, 42.\n" in told
+    assert "The token names these roles: MFA, Voice.\n" in told
+    assert "ACCOUNT_ID 5500001 is not among its accounts." in told
+    assert "someone" not in told
+    assert token not in told
+
+
+@pytest.mark.attack("T6")
+@pytest.mark.parametrize(
+    "token",
+    [
+        "opaque",
+        "a.b.c",
+        "a.W10.c",
+        "a.bnVsbA.c",
+        json_web_token(accounts=["\x1b[2J", "a\nb", "x" * 101, None, True, {}], roles={"a": "b"}),
+    ],
+)
+def test_a_token_shows_nothing_that_is_not_a_plain_word(
+    bandwidth: Any, configure: Any, token: str
+) -> None:
+    """Fails when a claim is printed as it is: it is somebody else's text, on a terminal."""
+    configure(CONNECT_TIMEOUT=2.0 + len(token) / 1000)  # a client of its own, without a token
+    give(bandwidth, token)
+    told, error = run()
+    assert error == ""
+    assert "The token" not in told
+
+
+def test_a_token_that_is_not_given_is_told(bandwidth: Any, configure: Any) -> None:
+    configure(CONNECT_TIMEOUT=1.75)
+    bandwidth.fault(on="token", status=500)
+    told, error = run()
+    assert told.startswith("The token: ServerError, status 500, requestId ")
+    assert error == "Codes will not work until this is mended."
 
 
 def test_wrong_credentials_are_told_without_them(bandwidth: Any, configure: Any) -> None:

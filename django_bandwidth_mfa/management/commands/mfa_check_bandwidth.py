@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from enum import Enum, auto
 from typing import Any
 
 from django.core.checks import Error
@@ -27,19 +28,27 @@ SCOPE = "check"
 APPLICATIONS = {"sms": "MESSAGING_APPLICATION_ID", "voice": "VOICE_APPLICATION_ID"}
 
 
+class Outcome(Enum):
+    """What one request to Bandwidth has shown."""
+
+    FINE = auto()
+    WRONG = auto()
+    UNKNOWN = auto()
+
+
 class Command(BaseCommand):
     help = (
-        "Ask Bandwidth whether it knows the credentials, the account and the applications, by "
-        "having it verify a code that nobody was sent. Nothing is sent, and nothing is billed. "
-        "Whether a message really goes out only --send shows."
+        "Ask Bandwidth whether it takes the credentials and the account id, by having it verify a "
+        "code that nobody was sent. Nothing is sent, and nothing is billed. Whether the "
+        "applications and the number are right only --send shows."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--send",
             metavar="TO",
-            help="also send one code to this number, by text or, where only calls are set up, by "
-            "call; it costs what a code costs",
+            help="also send a code to this number by each channel that is set up, text and call; "
+            "they cost what codes cost",
         )
 
     def handle(self, *args: Any, **options: Any) -> str:
@@ -53,16 +62,44 @@ class Command(BaseCommand):
                 to = numbers.parse(to)
             except NumberRefused as error:
                 raise CommandError(f"--send: {error}") from error
-        fine = [self.ask(channel) for channel in conf.channels()]
-        if to and all(fine):
-            fine.append(self.send(to))
-        if not all(fine):
-            raise CommandError("Codes will not work until this is mended.")
-        return "All is well." if to else "All is well; --send TO shows that messages go out, too."
+        self.outcomes: list[Outcome] = [self.show_token()]
+        if self.is_fine():
+            self.outcomes += [self.ask(channel) for channel in conf.channels()]
+        if self.is_fine():
+            self.stdout.write(f"Bandwidth took the credentials for account {settings.ACCOUNT_ID}.")
+        if to and self.is_fine():
+            self.outcomes += [self.send(channel, to) for channel in conf.channels()]
+        return self.sum_up(is_sent=bool(to))
 
-    def ask(self, channel: str) -> bool:
-        """Whether Bandwidth takes a question about the application of ``channel``."""
-        what = f"{APPLICATIONS[channel]} ({channel})"
+    def is_fine(self) -> bool:
+        return set(self.outcomes) == {Outcome.FINE}
+
+    def sum_up(self, *, is_sent: bool) -> str:
+        """Return the last line, which says what was proved and what was not."""
+        if Outcome.WRONG in self.outcomes:
+            raise CommandError("Codes will not work until this is mended.")
+        if Outcome.UNKNOWN in self.outcomes:
+            raise CommandError("Bandwidth asks to wait, so not everything was tried.")
+        if is_sent:
+            return "Bandwidth took every code. Whether they arrive, only the phone shows."
+        names = ["FROM_NUMBER", *(APPLICATIONS[channel] for channel in conf.channels())]
+        return f"Not proved: {', '.join(names)}. --send TO tries them."
+
+    def show_token(self) -> Outcome:
+        """Fetch a token, where there are tokens, and print what it says of itself."""
+        try:
+            claims = provider.client().token_claims()
+        except BandwidthError as error:
+            return self.say("The token", error)
+        for name, values in claims.items():
+            self.stdout.write(f"The token names these {name}: {', '.join(values)}.")
+        if "accounts" in claims and settings.ACCOUNT_ID not in claims["accounts"]:
+            self.stdout.write(f"ACCOUNT_ID {settings.ACCOUNT_ID} is not among its accounts.")
+        return Outcome.FINE
+
+    def ask(self, channel: str) -> Outcome:
+        """Have Bandwidth verify a code, with the application of ``channel``."""
+        what = f"A question with {APPLICATIONS[channel]} ({channel})"
         try:
             # To our own number: if it counts as a wrong code, it counts against nobody.
             valid = provider.client().verify(
@@ -74,25 +111,20 @@ class Command(BaseCommand):
                 expiration_minutes=settings.EXPIRATION_MINUTES,
                 scope=SCOPE,
             )
-        except TooManyRequests as error:
-            self.say(what, error, "It knows the credentials; too many checks in a row. Fine.")
-            return True
         except BandwidthError as error:
-            self.say(what, error, advice(error))
-            return False
+            return self.say(what, error)
         if valid:
             self.stdout.write(
                 f"{what}: Bandwidth took a code that nobody was sent. Do not use this account: "
                 "tell Bandwidth's support."
             )
-            return False
-        self.stdout.write(f"{what}: Bandwidth knows the credentials, the account and this.")
-        return True
+            return Outcome.WRONG
+        return Outcome.FINE
 
-    def send(self, to: str) -> bool:
-        channel = conf.channels()[0]
+    def send(self, channel: str, to: str) -> Outcome:
         client = provider.client()
         send = client.send_message if channel == "sms" else client.send_call
+        what = f"A code to {numbers.mask(to)} by {channel}, with {APPLICATIONS[channel]}"
         try:
             found = send(
                 to=to,
@@ -103,26 +135,28 @@ class Command(BaseCommand):
                 scope=SCOPE,
             )
         except BandwidthError as error:
-            self.say(f"A code to {numbers.mask(to)}", error, advice(error))
-            return False
-        self.stdout.write(f"A code to {numbers.mask(to)} is on its way by {channel}, id {found}.")
-        return True
+            return self.say(what, error)
+        self.stdout.write(f"{what}: Bandwidth took it, id {found}.")
+        return Outcome.FINE
 
-    def say(self, what: str, error: BandwidthError, then: str) -> None:
+    def say(self, what: str, error: BandwidthError) -> Outcome:
         told = [type(error).__name__, f"status {error.status}" if error.status else ""]
         told.append(f"requestId {error.request_id}" if error.request_id else "")
-        self.stdout.write(f"{what}: {', '.join(filter(None, told))}. {then}")
+        self.stdout.write(f"{what}: {', '.join(filter(None, told))}. {advice(error)}")
+        return Outcome.UNKNOWN if isinstance(error, TooManyRequests) else Outcome.WRONG
 
 
 def advice(error: BandwidthError) -> str:
     """What to do next."""
+    keys = "CLIENT_ID and CLIENT_SECRET" if settings.CLIENT_ID else "USERNAME and PASSWORD"
     if isinstance(error, Unauthorized):
-        keys = "CLIENT_ID and CLIENT_SECRET" if settings.CLIENT_ID else "USERNAME and PASSWORD"
         return f"Look at {keys}, and at ACCOUNT_ID: one of them is wrong, or was revoked."
     if isinstance(error, Forbidden):
+        # Bandwidth answers 403 to wrong credentials, and 401 to none.
         return (
-            "The credentials have no access to MFA in this account. Look at ACCOUNT_ID; ask "
-            "Bandwidth to turn MFA on, and to give the client its role."
+            f"The credentials are wrong, or have no access to MFA in this account. Look at {keys}, "
+            "then at ACCOUNT_ID; then ask Bandwidth to turn MFA on, and to give the client its "
+            "role."
         )
     if isinstance(error, BadRequest):
         return (
@@ -130,7 +164,8 @@ def advice(error: BandwidthError) -> str:
             "tied to that application."
         )
     if isinstance(error, TooManyRequests):
-        return "Wait two minutes, and try again."
+        seconds = provider.THROTTLE_SECONDS if error.retry_after is None else error.retry_after
+        return f"Wait {seconds:.0f} seconds, and try again."
     if isinstance(error, InvalidResponse):
         return (
             "Something else than Bandwidth answers there. Look at BASE_URL and TOKEN_URL, and at "
