@@ -13,7 +13,9 @@
 ``bandwidth_mfa.E012``       The URLs are not included.
 ``bandwidth_mfa.E013``       Sessions are kept in signed cookies: an old cookie replays.
 ``bandwidth_mfa.E014``       The app's models are written into more than one database.
-``bandwidth_mfa.W001``       HTTP Basic credentials: Bandwidth ends them on 2 December 2026.
+``bandwidth_mfa.W001``       HTTP Basic credentials: Bandwidth does not accept them from 2 December
+                             2026 on.  From that day it is an error with ``--deploy``, where
+                             ``BASE_URL`` is Bandwidth's own.
 ``bandwidth_mfa.W002``       Codes of fewer than 6 digits.
 ``bandwidth_mfa.W003``       Codes that live for more than 10 minutes.
 ``bandwidth_mfa.W004``       An app that issues tokens is installed: sessions cannot cover it.
@@ -31,6 +33,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -52,6 +56,11 @@ TOKEN_APPS = {
     "oauth2_provider": "OAuth 2.0 tokens",
     "graphql_jwt": "JSON Web Tokens",
 }
+
+# Bandwidth's API users (HTTP Basic) end on this day.
+BASIC_ENDS = date(2026, 12, 2)
+BANDWIDTHS_DOMAIN = ".bandwidth.com"
+BASIC_HINT = "Make an OAuth 2.0 client in Bandwidth's dashboard; set CLIENT_ID, CLIENT_SECRET."
 
 # Characters of RECEIPT_SECRET: 80 bits in hexadecimal.
 SHORTEST_SECRET = 20
@@ -115,15 +124,28 @@ def _credentials() -> Iterator[CheckMessage]:
         yield Error(
             "BANDWIDTH_MFA needs one pair of credentials, whole: CLIENT_ID and CLIENT_SECRET, "
             "or USERNAME and PASSWORD.",
-            hint="Use CLIENT_ID and CLIENT_SECRET; Bandwidth ends the other on 2 December 2026.",
+            hint=f"Use CLIENT_ID and CLIENT_SECRET. {_basic_ends()}",
             id="bandwidth_mfa.E005",
         )
     elif None not in basic:
         yield Warning(
-            "BANDWIDTH_MFA uses USERNAME and PASSWORD, which Bandwidth ends on 2 December 2026.",
-            hint="Make an OAuth 2.0 client in Bandwidth's dashboard; set CLIENT_ID, CLIENT_SECRET.",
+            f"BANDWIDTH_MFA uses USERNAME and PASSWORD. {_basic_ends()}",
+            hint=BASIC_HINT,
             id="bandwidth_mfa.W001",
         )
+
+
+def _is_basic_over() -> bool:
+    return datetime.now(UTC).date() >= BASIC_ENDS
+
+
+def _basic_ends() -> str:
+    if _is_basic_over():
+        return "Bandwidth ended this kind of credentials on 2 December 2026."
+    return (
+        "Bandwidth ends this kind of credentials on 2 December 2026; it has made no new ones since "
+        "1 April 2026, and changed none since 1 July."
+    )
 
 
 def _together() -> Iterator[CheckMessage]:
@@ -265,7 +287,7 @@ def _proxies() -> Iterator[CheckMessage]:
 
 def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     """What is right on a developer's machine only."""
-    found: list[CheckMessage] = []
+    found: list[CheckMessage] = [*_basic_at_bandwidth()]
     if not django_settings.SESSION_COOKIE_SECURE:
         found.append(
             Warning(
@@ -321,3 +343,19 @@ def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage
             )
         )
     return found
+
+
+def _basic_at_bandwidth() -> Iterator[CheckMessage]:
+    """Yield an error where no code can be sent any more.
+
+    ``migrate`` runs no deployment check.  So an upgrade of a site, after that day, is not stopped
+    half way.
+    """
+    host = urlsplit(str(settings.BASE_URL)).hostname or ""
+    is_basic = settings.USERNAME is not None and settings.CLIENT_ID is None
+    if is_basic and _is_basic_over() and host.endswith(BANDWIDTHS_DOMAIN):
+        yield Error(
+            "BANDWIDTH_MFA uses USERNAME and PASSWORD: nobody gets a code. " + _basic_ends(),
+            hint=BASIC_HINT,
+            id="bandwidth_mfa.W001",
+        )

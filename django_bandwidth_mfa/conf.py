@@ -271,7 +271,7 @@ class Settings:
     USERNAME = Setting[str | None](
         None,
         optional(text()),
-        "HTTP Basic: the API user. Bandwidth ends this kind on 2 December 2026.",
+        "HTTP Basic: the API user. Bandwidth takes none from 2 December 2026 on.",
     )
     PASSWORD = Setting[str | None](
         None, optional(text()), "HTTP Basic: the API user's password.", secret=True

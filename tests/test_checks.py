@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage
+from django.core.checks import CheckMessage, Error
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.test import override_settings
 
 from django_bandwidth_mfa.checks import check_deployment, check_settings, check_site
@@ -149,6 +153,59 @@ NO_OAUTH = {"CLIENT_ID": None, "CLIENT_SECRET": None}
 )
 def test_what_does_not_go_together(changes: dict[str, Any], expected: list[str]) -> None:
     assert ids(found(**changes)) == expected
+
+
+EVE = "2026-12-01T23:59:59Z"
+DAY = "2026-12-02T00:00:00Z"
+OWN = "https://mfa.bandwidth.com/api/v1"
+
+
+@pytest.mark.parametrize(
+    ("moment", "tense"),
+    [(EVE, "Bandwidth ends this kind"), (DAY, "Bandwidth ended this kind")],
+)
+def test_the_end_of_http_basic_is_told_in_its_tense(moment: str, tense: str) -> None:
+    """Fails when the text does not look at the clock."""
+    with time_machine.travel(moment, tick=False):
+        (both,) = found(**BASIC)
+        (warning,) = found(**NO_OAUTH, **BASIC)
+    assert tense in str(both.hint)
+    assert tense in warning.msg
+    # Never an error here: `migrate` would stop for it, in the middle of an upgrade.
+    assert not warning.is_serious()
+
+
+@pytest.mark.parametrize(
+    ("moment", "url", "changes", "expected"),
+    [
+        (DAY, OWN, {**NO_OAUTH, **BASIC}, ["W001"]),
+        (DAY, "https://eu.mfa.bandwidth.com/api/v1", {**NO_OAUTH, **BASIC}, ["W001"]),
+        (EVE, OWN, {**NO_OAUTH, **BASIC}, []),
+        (DAY, "https://bandwidth.com.example/api/v1", {**NO_OAUTH, **BASIC}, []),
+        (DAY, OWN, {}, []),
+        (DAY, OWN, BASIC, []),  # E005 tells of both
+    ],
+)
+def test_http_basic_that_bandwidth_refuses_is_an_error_of_a_deployment(
+    moment: str, url: str, changes: dict[str, Any], expected: list[str], settings: Any
+) -> None:
+    """Fails when it stays a warning, or is one with a simulator in Bandwidth's place."""
+    configured = {**GOOD, "BASE_URL": url, **changes}
+    settings.BANDWIDTH_MFA = {key: value for key, value in configured.items() if value is not ...}
+    with time_machine.travel(moment, tick=False):
+        errors = [message for message in check_deployment(None) if isinstance(message, Error)]
+    assert ids(errors) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrate_is_not_stopped_by_the_end_of_http_basic(settings: Any) -> None:
+    """Fails when the error is registered for every check, and not only for ``--deploy``."""
+    configured = {**GOOD, "BASE_URL": OWN, **NO_OAUTH, **BASIC}
+    settings.BANDWIDTH_MFA = {key: value for key, value in configured.items() if value is not ...}
+    with time_machine.travel(DAY, tick=False):
+        call_command("migrate", verbosity=0, skip_checks=False, stdout=io.StringIO())
+        with pytest.raises(SystemCheckError, match="nobody gets a code"):
+            call_command("check", deploy=True, stderr=io.StringIO())
 
 
 OURS = "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware"

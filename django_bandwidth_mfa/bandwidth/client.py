@@ -26,7 +26,7 @@ class BandwidthClient:
     `with` block. A closed client can still be used: its next call opens new connections.
 
     Credentials are either `client_id` and `client_secret` (OAuth 2.0) or `username` and `password`
-    (HTTP Basic, which Bandwidth ends on 2 December 2026): exactly one pair.
+    (HTTP Basic, which Bandwidth does not accept from 2 December 2026 on): exactly one pair.
 
     Args:
         account_id: the Bandwidth account's id.
