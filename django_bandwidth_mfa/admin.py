@@ -68,7 +68,11 @@ class Ledger(ModelAdmin):
         ours = f"{self.opts.app_label}_{self.opts.model_name}_"
         if obj is not None and match is not None and not str(match.url_name).startswith(ours):
             return True
-        return self.may_delete and super().has_delete_permission(request, obj)
+        if not self.may_delete or not super().has_delete_permission(request, obj):
+            return False
+        # Django asks for each chosen row of its "delete selected" action, too.  Staff who could
+        # delete a superuser's phones would only need a password to be one.
+        return obj is None or not is_above(obj.user, request)
 
 
 @admin.register(Phone)
@@ -179,6 +183,9 @@ class SecondFactorInline(TabularInline):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)
         formset.second_factor = {  # type: ignore[attr-defined]
@@ -188,7 +195,7 @@ class SecondFactorInline(TabularInline):
                 args=[obj.pk],
                 current_app=self.admin_site.name,
             )
-            if may_reset(request)
+            if may_reset(request) and not is_above(obj, request)
             else "",
         }
         return formset
@@ -196,6 +203,15 @@ class SecondFactorInline(TabularInline):
 
 def may_reset(request: HttpRequest) -> bool:
     return request.user.has_perm("bandwidth_mfa.reset_second_factor")
+
+
+def is_above(user: Any, request: HttpRequest) -> bool:
+    """Whether ``user`` is a superuser, and who asks is none.
+
+    Only a superuser may take a second factor from a superuser, in whichever way.
+    """
+    is_superuser = getattr(user, "is_superuser", False)
+    return bool(is_superuser and not getattr(request.user, "is_superuser", False))
 
 
 class SecondFactorAdminMixin(MixinBase):
@@ -251,8 +267,8 @@ def ask_or_reset(model_admin: Any, request: HttpRequest, users: list[Any]) -> Ht
     if not may_reset(request) or len(allowed) < len(users):
         raise PermissionDenied
     # Staff who could reset a superuser's second factor would only need a password to be one.
-    above = [user for user in users if getattr(user, "is_superuser", False)]
-    if above and not getattr(request.user, "is_superuser", False):
+    above = [user for user in users if is_above(user, request)]
+    if above:
         names = ", ".join(user.get_username() for user in above)
         said = _("Only a superuser can reset the second factor of a superuser: %(names)s.")
         model_admin.message_user(request, said % {"names": names}, messages.ERROR)

@@ -147,6 +147,45 @@ def test_a_trusted_browser_is_forgotten(root: Client, rows: Any) -> None:
     assert not TrustedBrowser.objects.exists()
 
 
+@pytest.mark.attack("P23")
+@pytest.mark.parametrize("model", [Phone, TrustedBrowser])
+@pytest.mark.parametrize("way", ["page", "action", "action with others"])
+def test_staff_cannot_delete_what_guards_a_superuser(
+    superuser: Any, rows: Any, model: Any, way: str
+) -> None:
+    """Fails when ``has_delete_permission`` does not ask whose row it is: a clerk with a superuser's
+    password and the permission to delete phones would be a superuser."""
+    TrustedBrowser.objects.create(
+        user=superuser, digest="r" * 64, auth_hash=superuser.get_session_auth_hash(), name="Firefox"
+    )
+    name = model._meta.model_name
+    clerk = staff(f"delete_{name}", f"view_{name}")
+    theirs, others = model.objects.get(user=superuser), model.objects.get(user=rows)
+    if way == "page":
+        page = page_of(model, f"{theirs.pk}/delete/")
+        answers = [clerk.get(page), clerk.post(page, {"post": "yes"})]
+        assert "deletelink" not in text(clerk.get(page_of(model, f"{theirs.pk}/change/")))
+    else:
+        keys = [theirs.pk] if way == "action" else [others.pk, theirs.pk]
+        chosen = {"action": "delete_selected", "_selected_action": keys, "post": "yes"}
+        answers = [clerk.post(page_of(model), chosen)]
+    assert [answer.status_code for answer in answers] == [403] * len(answers)
+    assert model.objects.filter(pk__in=[theirs.pk, others.pk]).count() == 2
+    # What is a member's goes as before.
+    clerk.post(page_of(model, f"{others.pk}/delete/"), {"post": "yes"})
+    assert not model.objects.filter(pk=others.pk).exists()
+
+
+@pytest.mark.parametrize("model", [Phone, TrustedBrowser])
+def test_a_superuser_deletes_what_another_superuser_has(root: Client, model: Any) -> None:
+    """Fails when the rule stops superusers, too."""
+    other = make_user("root2", OTHER_NUMBER, is_staff=True, is_superuser=True)
+    TrustedBrowser.objects.create(user=other, digest="o" * 64, auth_hash="x", name="Firefox")
+    row = model.objects.get(user=other)
+    root.post(page_of(model, f"{row.pk}/delete/"), {"post": "yes"})
+    assert not model.objects.filter(pk=row.pk).exists()
+
+
 def test_whoever_may_delete_users_can_delete_one_with_all_that_is_theirs(rows: Any) -> None:
     """Fails when the ledgers refuse to go along: no user with a phone could be deleted."""
     model = get_user_model()._meta.model_name
@@ -235,6 +274,16 @@ def test_staff_who_may_not_reset_see_no_way_to(user: Any) -> None:
     assert "••42" in page
     assert "Reset the second factor" not in page
     assert "reset_second_factor" not in text(clerk.get(user_page()))
+
+
+@pytest.mark.attack("P23")
+def test_a_superusers_page_offers_staff_no_reset(superuser: Any, user: Any) -> None:
+    """Fails when the link asks for the permission only: it would lead to a refusal."""
+    model = get_user_model()._meta.model_name
+    clerk = staff(f"change_{model}", "view_phone", "reset_second_factor")
+    link = "Reset the second factor</a>"
+    assert link in text(clerk.get(user_page(f"{user.pk}/change/")))
+    assert link not in text(clerk.get(user_page(f"{superuser.pk}/change/")))
 
 
 def numbers(user: Any) -> list[str]:
