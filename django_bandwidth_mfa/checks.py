@@ -35,9 +35,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
+from importlib import import_module
 
 from django.apps import apps
 from django.conf import settings as django_settings
+from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookieStore
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import router
 from django.urls import NoReverseMatch, reverse
@@ -253,10 +255,17 @@ def _urls() -> Iterator[CheckMessage]:
 
 
 def _sessions() -> Iterator[CheckMessage]:
-    if django_settings.SESSION_ENGINE == "django.contrib.sessions.backends.signed_cookies":
+    try:
+        store = import_module(django_settings.SESSION_ENGINE).SessionStore
+    except (ImportError, AttributeError):
+        # No request of the site works then, and Django's own error names the engine.
+        return
+    # The class, not the setting: a store of the site's own may inherit from the one that replays.
+    if isinstance(store, type) and issubclass(store, SignedCookieStore):
         yield Error(
             "Sessions in signed cookies cannot be taken back: an old cookie replays.",
-            hint="Set SESSION_ENGINE to one that keeps sessions on the server.",
+            hint=f"SESSION_ENGINE is {django_settings.SESSION_ENGINE!r}; set it to one that keeps "
+            "sessions on the server.",
             id="bandwidth_mfa.E013",
         )
 

@@ -227,11 +227,27 @@ def test_urls_not_included(settings: Any) -> None:
 
 
 @pytest.mark.attack("P10")
-def test_signed_cookie_sessions_are_an_error(settings: Any) -> None:
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+@pytest.mark.parametrize(
+    "engine", ["django.contrib.sessions.backends.signed_cookies", "tests.cookie_sessions"]
+)
+def test_signed_cookie_sessions_are_an_error(settings: Any, engine: str) -> None:
+    """Fails when the setting is compared, and not the class of the engine."""
+    settings.SESSION_ENGINE = engine
     [message] = check_site(None)
     assert message.id == "bandwidth_mfa.E013"
     assert message.is_serious()
+
+
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file"])
+def test_sessions_on_the_server_are_none(settings: Any, engine: str) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    assert check_site(None) == []
+
+
+def test_an_engine_that_is_not_there_is_left_to_django(settings: Any) -> None:
+    """Fails when the check raises: ``manage.py check`` would tell nothing else."""
+    settings.SESSION_ENGINE = "tests.nothing.here"
+    assert check_site(None) == []
 
 
 @pytest.mark.attack("P9")
