@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
@@ -19,6 +20,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
+from ..internal.databases import is_connection_lost
 from ..internal.login.recheck import recheck_request
 from ..internal.login.redirects import login_url, next_of, redirect_to_second_factor
 from ..internal.notify import events
@@ -54,7 +56,10 @@ class MFAView(View):
         request.exception_reporter_filter = NoVariablesFilter()
         try:
             response = self.turn_away(request) or super().dispatch(request, *args, **kwargs)
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError) as error:
+            # A missing table or a wrong setting must not look like an outage: nobody would mend it.
+            if django_settings.DEBUG or not is_connection_lost(error):
+                raise
             events.database_unavailable()
             return database_unavailable()
         # Not "no-referrer": Django's CSRF check wants to see where a form on HTTPS came from.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
 from ..internal.codes import receipts
+from ..internal.databases import is_connection_lost
 
 # csrf_exempt: what posts here has no session, and the address's secret is what lets it in.
 PROTECTION: list[Any] = [login_not_required, transaction.non_atomic_requests, csrf_exempt]
@@ -35,6 +36,8 @@ class ReceiptsView(View):
             is_ours = receipts.record(body)
         except receipts.NotAReceipt:
             return HttpResponse(status=400)
-        except OperationalError:
+        except (OperationalError, InterfaceError) as error:
+            if not is_connection_lost(error):
+                raise
             return HttpResponse(status=503)
         return HttpResponse(status=204 if is_ours else 404)

@@ -6,6 +6,7 @@ Nobody gets in without a code, nobody stays out for good, and nobody sees a 500.
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -169,7 +170,9 @@ class Cut:
         self.left -= 1
         if self.left == 0:
             if connection.vendor == "sqlite":
-                raise OperationalError("disk I/O error")
+                unreadable = sqlite3.OperationalError("disk I/O error")
+                unreadable.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                raise OperationalError(*unreadable.args) from unreadable
             end_connection()
         return execute(*args)
 

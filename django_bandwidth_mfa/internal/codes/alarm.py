@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from ...conf import settings
+from ..databases import close_lost_connections
 from ..limits import store
 from ..notify import events, statistics
 
@@ -21,7 +22,18 @@ def watch_conversion() -> None:
     """Raise the alarm if few of the last hour's codes were typed.
 
     Only one worker looks, every ten minutes.  Codes that can still be typed are left out.
+
+    It raises nothing: the code has been sent, and its user waits for the page that takes it.  An
+    error is logged.
     """
+    try:
+        _look()
+    except Exception:
+        events.alarm_failed()
+        close_lost_connections()
+
+
+def _look() -> None:
     if not store.is_due("conversion", LOOK_EVERY):
         return
     until = timezone.now() - timedelta(minutes=settings.EXPIRATION_MINUTES)

@@ -71,6 +71,7 @@ EVENTS = {
         # The site
         Event("access_refused", CRITICAL, signals.access_refused),
         Event("conversion_fell", CRITICAL, signals.conversion_fell),
+        Event("alarm_failed", ERROR),
         Event("mail_failed", ERROR),
         Event("database_unavailable", ERROR),
     )
@@ -276,6 +277,11 @@ def conversion_fell(conversion: Conversion) -> None:
     """So few codes were typed that somebody may be pumping messages."""
     fields = {"sent": conversion.sent, "entered": conversion.entered}
     _tell("conversion_fell", fields, type(conversion), conversion=conversion)
+
+
+def alarm_failed() -> None:
+    """Nobody could look whether the conversion fell.  Called in an ``except`` block."""
+    _tell("alarm_failed", {}, failed=True)
 
 
 def mail_failed(user: User, event: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -222,6 +223,45 @@ def test_no_alarm_without_a_reason(
     challenges(user, sent, entered, minutes_ago)
     service.send_code(user)
     assert alarms == []
+
+
+def test_an_alarm_that_fails_is_logged_and_the_code_is_sent(
+    client: Client, user: Any, bandwidth: Any, caplog: Any
+) -> None:
+    """Fails when the error goes on: the page told of an outage while the code arrived."""
+
+    def fail(execute: Any, sql: str, parameters: Any, *args: Any) -> Any:
+        if "every:conversion" in str(parameters):
+            raise DatabaseError("the alarm's")
+        return execute(sql, parameters, *args)
+
+    give_password(client, user)
+    with connection.execute_wrapper(fail):
+        answer = client.get("/mfa/verify/")
+    assert answer.status_code == 200
+    [code] = [message["code"] for message in bandwidth.inbox]
+    assert [record.event for record in caplog.records if record.exc_info] == ["alarm_failed"]
+    client.post("/mfa/verify/", {"code": code})
+    assert state(client) == "verified"
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connection to lose")
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_the_alarm_loses_stops_nobody(
+    client: Client, user: Any, bandwidth: Any, caplog: Any
+) -> None:
+    """Fails when the lost connection stays: the next query of the page would fail."""
+
+    def lose(execute: Any, sql: str, *args: Any) -> Any:
+        if "COUNT(" in sql and "passed_at" in sql:
+            connection.connection.close()
+        return execute(sql, *args)
+
+    give_password(client, user)
+    with connection.execute_wrapper(lose):
+        answer = client.get("/mfa/verify/")
+    assert answer.status_code == 200
+    assert [record.event for record in caplog.records if record.exc_info] == ["alarm_failed"]
 
 
 # mfa_purge --------------------------------------------------------------------------------------
