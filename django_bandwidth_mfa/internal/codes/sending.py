@@ -105,7 +105,7 @@ def count(challenge: Challenge, request: HttpRequest | None) -> list[store.Taken
             challenge.number,
             purpose=challenge.purpose,
             channel=challenge.channel,
-            is_proven=challenge.purpose != Purpose.ENROL and phone_source().is_proven,
+            is_proven=_is_proven(challenge.purpose),
             request=request,
         )
         challenge.save(force_insert=True)
@@ -118,6 +118,36 @@ def count(challenge: Challenge, request: HttpRequest | None) -> list[store.Taken
         raise
     except IntegrityError as error:
         raise NoPhone from error
+
+
+def seconds_until_send(
+    user: User,
+    number: str | None,
+    *,
+    purpose: str,
+    channel: str | None = None,
+    request: HttpRequest | None = None,
+) -> int:
+    """Return for how many seconds :func:`count` would refuse a send to ``user``.
+
+    It is 0 if the limits let a code go now.  It counts nothing.
+
+    :param number: where the code would go; None if that is not known yet.
+    :param channel: None for the first one that is set up.
+    """
+    return rules.seconds_until_send(
+        user,
+        number,
+        purpose=purpose,
+        channel=channel or next(iter(channels()), "sms"),
+        is_proven=_is_proven(purpose),
+        request=request,
+    )
+
+
+def _is_proven(purpose: str) -> bool:
+    """Whether a code that the app sent has confirmed the number that the next code goes to."""
+    return purpose != Purpose.ENROL and phone_source().is_proven
 
 
 def call(

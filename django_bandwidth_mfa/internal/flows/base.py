@@ -13,7 +13,7 @@ from ...exceptions import ChallengeExpired
 from ...models import Challenge, Phone, RecoveryCode
 from ...types import User
 from ...verification import Verification
-from ..limits import rules
+from ..codes import sending
 from ..login.parking import is_pending, parked
 from ..login.redirects import next_of, next_or_default
 from ..login.second_factor import complete, is_signed_in
@@ -70,8 +70,20 @@ class Flow:
 
     @property
     def seconds_until_send(self) -> int:
-        """Seconds until another code may be sent."""
-        return rules.seconds_until_send(self.user)
+        """Seconds until another code may be sent, as the page's own button sends it."""
+        challenge = self.challenge
+        return sending.seconds_until_send(
+            self.user,
+            challenge.number if challenge else self.number,
+            purpose=self.purpose,
+            channel=challenge.channel if challenge else None,
+            request=self.request,
+        )
+
+    @property
+    def number(self) -> str | None:
+        """Where the next code goes if nobody chooses; None if that is not known yet."""
+        return self.phones[0].number if self.phones else None
 
     def send(self, phone: Phone | None = None, channel: str | None = None) -> Challenge:
         """Send the user a code, as :func:`~django_bandwidth_mfa.service.send_code` does."""

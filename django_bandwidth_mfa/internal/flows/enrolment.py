@@ -26,6 +26,10 @@ class EnrolFlow(Flow):
         phone = None if self.newest is None else self.newest.phone
         return phone if phone is not None and phone.confirmed_at is None else None
 
+    @property
+    def number(self) -> str | None:
+        return self.phone.number if self.phone is not None else None
+
     def add(self, number: str, channel: str | None, replaces: Phone | None = None) -> Challenge:
         """Begin to enrol a phone: send it a code.
 

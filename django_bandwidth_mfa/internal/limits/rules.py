@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 
@@ -17,7 +18,7 @@ from ...models import Counter
 from ...types import User
 from . import store
 from .addresses import client_address
-from .store import Taken, take_step, take_window
+from .store import Taken, Window, take_step, take_window
 
 # Telephone companies give numbers out in blocks of a thousand: only the last digits differ.
 PREFIX_LESS = 3
@@ -48,28 +49,74 @@ def take_send(
     :param is_proven: whether a code that the app sent has confirmed ``number``.
     :raises Limited: a limit is reached, or Bandwidth asked to send nothing to this number.
     """
+    taken = [take_step(_cooldown(user), settings.RESEND_COOLDOWN)]
+    refuse_held(number, HeldAction.SEND, purpose)
+    windows = _send_windows(
+        user, number, purpose=purpose, channel=channel, is_proven=is_proven, request=request
+    )
+    return taken + [take_window(*window) for window in windows]
+
+
+def seconds_until_send(
+    user: User,
+    number: str | None,
+    *,
+    purpose: str,
+    channel: str,
+    is_proven: bool,
+    request: HttpRequest | None,
+) -> int:
+    """Return for how many seconds :func:`take_send` would refuse a send; 0 if it would not.
+
+    It counts nothing.
+
+    :param number: None if it is not known yet: then the limits of no number are asked.
+    """
+    windows = _send_windows(
+        user, number, purpose=purpose, channel=channel, is_proven=is_proven, request=request
+    )
+    waits = [store.seconds_left(_cooldown(user)), store.seconds_until_windows(windows)]
+    if number is not None:
+        try:
+            refuse_held(number, HeldAction.SEND, purpose)
+        except Limited as held_number:
+            waits.append(held_number.retry_after)
+    return max(waits)
+
+
+def _send_windows(
+    user: User,
+    number: str | None,
+    *,
+    purpose: str,
+    channel: str,
+    is_proven: bool,
+    request: HttpRequest | None,
+) -> list[Window]:
+    """Return the windows of one send, in the order in which they are taken."""
     weight = settings.CALL_WEIGHT if channel == "voice" else 1
     budget = _send_budget(purpose)
     # Fraudsters who are paid per message walk through ranges that they rent.  A number that a code
     # has proven is not one of theirs.  It is not counted, since a company's phones share a range.
+    prefix = None if number is None or is_proven else number[:-PREFIX_LESS]
     subjects = {
         "user": f"user:{user.pk}",
-        "number": f"{budget}:{_digest(number)}",
-        "prefix": None if is_proven else f"prefix:{_digest(number[:-PREFIX_LESS])}",
+        "number": f"{budget}:{_digest(number)}" if number is not None else None,
+        "prefix": f"prefix:{_digest(prefix)}" if prefix is not None else None,
         "address": f"address:{_digest(address)}" if (address := client_address(request)) else None,
         "site": "site",
     }
-    taken = [take_step(_cooldown(user), settings.RESEND_COOLDOWN)]
-    refuse_held(number, HeldAction.SEND, purpose)
     limits = {"prefix": PREFIX_RATE, **settings.SEND_LIMITS}
-    for name, subject in subjects.items():
-        if subject is None:
-            continue
-        taken += [
-            take_window(f"send:{subject}:{rate.seconds}", rate, weight)
-            for rate in parse_rates(limits[name] or "")
-        ]
-    return taken
+    return [
+        Window(_send_key(subject, rate), rate, weight)
+        for name, subject in subjects.items()
+        if subject is not None
+        for rate in parse_rates(limits[name] or "")
+    ]
+
+
+def _send_key(subject: str, rate: Rate) -> str:
+    return f"send:{subject}:{rate.seconds}"
 
 
 def take_failure(user: User) -> Taken:
@@ -98,7 +145,7 @@ def take_enrol_try(number: str) -> Taken:
     :raises Limited: ``TRIES_PER_CHALLENGE`` codes were typed in the last ten minutes.
     """
     rate = Rate(settings.TRIES_PER_CHALLENGE, ENROL_TRY_SECONDS)
-    return take_window(f"enrol-tries:{_digest(number)}", rate)
+    return take_window(_enrol_tries(_digest(number)), rate)
 
 
 def is_locked(user: User) -> bool:
@@ -140,6 +187,25 @@ def look_like_guesses(user: User, failures: int) -> bool:
 def clear(user: User) -> None:
     """End the waits and the cooldown of ``user``, as a right code does.  No other limit changes."""
     store.clear([_cooldown(user), _failures(user), _recovery_failures(user)])
+
+
+def clear_all(user: User, numbers: Iterable[str]) -> None:
+    """End every limit of ``user`` and of the user's ``numbers``, as staff do for them.
+
+    What is not theirs stays: the limits of an address, of a prefix and of the whole site, and the
+    wait that Bandwidth has asked for (:func:`hold`).
+    """
+    clear(user)
+    limits = settings.SEND_LIMITS
+    of_user = [f"user:{user.pk}"]
+    digests = [_digest(number) for number in numbers]
+    of_numbers = [f"{budget}:{digest}" for digest in digests for budget in ("number", "enrol")]
+    # Key by key, in the order of `take_send`: so no send and no reset wait for each other.
+    for name, subjects in (("user", of_user), ("number", of_numbers)):
+        for subject in subjects:
+            for rate in parse_rates(limits[name] or ""):
+                store.clear([_send_key(subject, rate)])
+    store.clear([_enrol_tries(digest) for digest in digests])
 
 
 def hold(number: str, action: HeldAction, purpose: str, seconds: float) -> None:
@@ -187,11 +253,6 @@ def refuse_held(number: str, action: HeldAction, purpose: str) -> None:
         raise Limited((row.until - timezone.now()).total_seconds())
 
 
-def seconds_until_send(user: User) -> int:
-    """Return for how many seconds ``user`` has to wait before another code may be sent."""
-    return store.seconds_left(_cooldown(user))
-
-
 def seconds_until_try(user: User) -> int:
     """Return for how many seconds ``user`` has to wait before another code may be tried."""
     return store.seconds_left(_failures(user))
@@ -237,6 +298,10 @@ def _held(number: str, action: HeldAction, purpose: str) -> str:
     # purpose says nothing of the others.
     kind = _send_budget(purpose) if action == HeldAction.SEND else purpose
     return f"held:{action}:{kind}:{_digest(number)}"
+
+
+def _enrol_tries(digest: str) -> str:
+    return f"enrol-tries:{digest}"
 
 
 def _digest(subject: str) -> str:

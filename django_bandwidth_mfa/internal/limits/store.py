@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import OperationalError, router, transaction
 from django.db.models import Case, F, Q, Value, When
@@ -63,6 +63,14 @@ class Taken:
     weight: int
     until: datetime
     is_step: bool
+
+
+class Window(NamedTuple):
+    """The arguments of one :func:`take_window`."""
+
+    key: str
+    rate: Rate
+    weight: int
 
 
 def counting(work: Callable[[], T]) -> T:
@@ -203,6 +211,20 @@ def seconds_left(key: str) -> int:
     row = Counter.objects.filter(key=key).first()
     left = (row.until - timezone.now()).total_seconds() if row else 0
     return max(0, math.ceil(left))
+
+
+def seconds_until_windows(windows: Iterable[Window]) -> int:
+    """Return for how many whole seconds :func:`take_window` would refuse one of ``windows``."""
+    wanted = list(windows)
+    rows = Counter.objects.in_bulk([window.key for window in wanted])
+    now, longest = timezone.now(), 0.0
+    for key, rate, weight in wanted:
+        row = rows.get(key)
+        if weight > rate.limit:
+            longest = max(longest, rate.seconds)
+        elif row is not None and row.count > rate.limit - weight:
+            longest = max(longest, (row.until - now).total_seconds())
+    return math.ceil(longest)
 
 
 def is_due(what: str, seconds: int) -> bool:

@@ -9,6 +9,7 @@ from ...models import Challenge, Phone, RecoveryCode, SecondFactor
 from ...types import User, in_query
 from ..limits import rules
 from ..notify import events
+from ..phones.source import phone_source
 
 
 def reset_second_factor(
@@ -18,7 +19,9 @@ def reset_second_factor(
     by: User | None = None,
     request: HttpRequest | None = None,
 ) -> None:
-    """Unlock ``user``, end their waits, and have their sessions owe a code again.
+    """Unlock ``user``, and have their sessions owe a code again.
+
+    Each limit of theirs and of their numbers ends, too.
 
     First make sure that you talk to the owner of the account.  People with a stolen password call
     and ask for this.
@@ -28,7 +31,7 @@ def reset_second_factor(
     :param by: the member of staff, for the log; None for a command.
     """
     with transaction.atomic(using=router.db_for_write(Phone)):
-        rules.clear(user)
+        rules.clear_all(user, _numbers(user))
         if forget_phones:
             # With GET_PHONES a challenge belongs to no row that would take it along.
             Challenge.objects.filter(user=in_query(user), passed_at=None).delete()
@@ -36,3 +39,10 @@ def reset_second_factor(
             RecoveryCode.objects.filter(user=in_query(user)).delete()
         SecondFactor.objects.require_new_code(user)
     events.second_factor_reset(user, by, request, forget_phones=forget_phones)
+
+
+def _numbers(user: User) -> list[str]:
+    """Return the numbers of ``user``, those that are being enrolled too."""
+    own = Phone.objects.filter(user_id=user.pk).values_list("number", flat=True)
+    kept_by_site = [phone.number for phone in phone_source().confirmed(user)]
+    return sorted({*own, *kept_by_site})

@@ -12,8 +12,9 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ...models import Challenge, Delivery, RecoveryCode, TrustedBrowser
+from ...models import Challenge, Delivery, Phone, Purpose, RecoveryCode, TrustedBrowser
 from ...types import User, in_query
+from ..codes import sending
 from ..limits import rules
 from ..notify import statistics
 from ..phones.source import phone_source
@@ -71,20 +72,29 @@ def _active(users: QuerySet[Any]) -> QuerySet[Any]:
 def of_user(user: User) -> dict[str, object]:
     """Return the state of one user's second factor: numbers masked, times in UTC."""
     challenges = Challenge.objects.filter(user=in_query(user))
+    phones = phone_source().confirmed(user)
     sent = challenges.filter(failure="").order_by("-sent_at").first()
     passed = challenges.filter(passed_at__isnull=False).order_by("-passed_at").first()
     return {
         "user": user.get_username(),
-        "phones": [
-            {"number": phone.masked, "primary": phone.is_primary}
-            for phone in phone_source().confirmed(user)
-        ],
+        "phones": [{"number": phone.masked, "primary": phone.is_primary} for phone in phones],
         "recovery_codes_left": RecoveryCode.objects.left(user),
         "trusted_browsers": TrustedBrowser.objects.valid(user).count(),
         "locked": rules.is_locked(user),
         "wrong_codes_in_a_row": rules.failures(user),
         "seconds_until_try": rules.seconds_until_try(user),
-        "seconds_until_send": rules.seconds_until_send(user),
+        "seconds_until_send": seconds_until_send(user, phones),
         "last_code_sent": sent and sent.sent_at.isoformat(),
         "last_code_entered": passed and passed.passed_at and passed.passed_at.isoformat(),
     }
+
+
+def seconds_until_send(user: User, phones: list[Phone]) -> int:
+    """Return for how many seconds ``user`` is sent no login code.
+
+    The limits of a client address are left out: nobody knows yet where the user will ask from.
+
+    :param phones: the user's confirmed phones; the first one is meant.
+    """
+    number = phones[0].number if phones else None
+    return sending.seconds_until_send(user, number, purpose=Purpose.LOGIN)

@@ -5,14 +5,19 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
+from ...exceptions import NumberRefused
+from ...internal import numbers
 from ...internal.limits import rules
+from ...internal.phones.source import phone_source
+from ...internal.staff import status
 from ...internal.staff.reset import reset_second_factor
 from ..console import find_user
 
 
 class Command(BaseCommand):
     help = (
-        "Let a user try codes again: unlocks the phone factor, ends every wait of theirs, forgets "
+        "Let a user try codes again: unlocks the phone factor, ends every wait and limit of theirs "
+        "and of their numbers, forgets "
         "their trusted browsers and has their sessions owe a code again. Phones and recovery codes "
         "stay, unless told."
     )
@@ -31,6 +36,27 @@ class Command(BaseCommand):
         was_locked = rules.is_locked(user)
         reset_second_factor(user, forget_phones=options["forget_phones"])
         ended = "The phone factor is unlocked" if was_locked else "Nothing was locked; waits ended"
-        if options["forget_phones"]:
-            return f"{ended}. {user.get_username()} has no phone and no recovery codes any more."
-        return f"{ended}. {user.get_username()} can ask for a code now."
+        return f"{ended}. {told_of_next_code(user, forgot_phones=options['forget_phones'])}"
+
+
+def told_of_next_code(user: Any, *, forgot_phones: bool) -> str:
+    """Return what is so for ``user`` now: whether a code can be sent, and when."""
+    name = user.get_username()
+    phones = phone_source().confirmed(user)
+    if not phones:
+        lost = " and no recovery codes any more" if forgot_phones else ""
+        return f"{name} has no phone{lost}, so no login code can be sent."
+    lost = f"{name} has no recovery codes any more. " if forgot_phones else ""
+    if not getattr(user, "is_active", True):
+        return f"{lost}{name} is not active, and cannot sign in."
+    try:
+        numbers.check(phones[0].number)
+    except NumberRefused as error:
+        return f"{lost}No code can go to the phone {phones[0].masked}: {error}"
+    wait = status.seconds_until_send(user, phones)
+    if wait:
+        return (
+            f"{lost}{name} can ask for a code in {wait} seconds: a limit that is not theirs alone "
+            "is reached, or Bandwidth has asked for the wait."
+        )
+    return f"{lost}{name} can ask for a code now."

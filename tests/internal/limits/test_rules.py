@@ -9,6 +9,7 @@ import time_machine
 
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.exceptions import Limited, ProviderUnavailable
+from django_bandwidth_mfa.internal.codes import sending
 from django_bandwidth_mfa.internal.limits import rules
 from django_bandwidth_mfa.models import Counter, Phone
 from tests.browsing import wrong
@@ -81,7 +82,7 @@ def test_the_cooldown_grows_and_a_right_code_ends_it(clock: Any, user: Any, band
         with pytest.raises(Limited) as refused:
             service.send_code(user)
         assert refused.value.retry_after == step
-        assert rules.seconds_until_send(user) == step
+        assert sending.seconds_until_send(user, NUMBER, purpose="login") == step
         clock.shift(step)
     challenge = service.send_code(user)
     assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
@@ -95,6 +96,51 @@ def test_a_right_code_gives_back_no_sends(clock: Any, user: Any, bandwidth: Any)
         assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
     with pytest.raises(Limited):
         service.send_code(user)
+
+
+@pytest.mark.parametrize(
+    ("limits", "channel"),
+    [
+        ({"user": "2/h"}, "sms"),
+        ({"number": "2/h,3/d"}, "sms"),
+        ({"number": "9/h,2/d"}, "sms"),
+        ({"address": "2/h"}, "sms"),
+        ({"site": "2/h"}, "sms"),
+        ({"user": "3/h"}, "voice"),
+        ({"user": "1/h"}, "voice"),
+        ({"prefix": "2/h"}, "sms"),
+    ],
+)
+def test_the_wait_that_is_told_is_the_wait_of_the_refusal(
+    clock: Any, user: Any, bandwidth: Any, configure: Any, rf: Any, limits: Any, channel: str
+) -> None:
+    """Fails when one of the limits is not asked, and when a call does not weigh more."""
+    configure(SEND_LIMITS=limits, RESEND_COOLDOWN=[0])
+    if "prefix" in limits:
+        configure(GET_PHONES=lambda user: [NUMBER])
+    request = rf.get("/", REMOTE_ADDR="198.51.100.7")
+
+    def wait() -> int:
+        return sending.seconds_until_send(
+            user, NUMBER, purpose="login", channel=channel, request=request
+        )
+
+    def refusal() -> int:
+        try:
+            service.send_code(user, channel=channel, request=request)
+        except Limited as error:
+            return error.retry_after
+        return 0
+
+    for _ in range(3):
+        before = list(Counter.objects.order_by("key").values())
+        told = wait()
+        assert list(Counter.objects.order_by("key").values()) == before
+        assert refusal() == told
+        clock.shift(7)
+    assert told > 0
+    clock.shift(24 * HOUR)
+    assert wait() == (HOUR if limits == {"user": "1/h"} else 0)
 
 
 def test_a_refused_send_counts_nothing(clock: Any, user: Any, bandwidth: Any) -> None:

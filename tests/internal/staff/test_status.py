@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_bandwidth_mfa import service, signals
-from django_bandwidth_mfa.exceptions import Locked, MFAError
+from django_bandwidth_mfa.exceptions import Limited, Locked, MFAError
 from django_bandwidth_mfa.internal.notify.statistics import Conversion
 from django_bandwidth_mfa.management.console import Progress
 from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode, TrustedBrowser
@@ -109,6 +109,25 @@ def test_one_users_figures_mask_the_number(user: Any, bandwidth: Any) -> None:
     }
 
 
+def test_the_wait_of_a_user_who_has_used_up_the_hour_is_told(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when only the cooldown is asked: "0" was said to one with 59 minutes to go."""
+    configure(RESEND_COOLDOWN=[0], SEND_LIMITS={"user": "2/h"})
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        for _ in range(2):
+            service.send_code(user)
+        clock.shift(60)
+        with pytest.raises(Limited) as refusal:
+            service.send_code(user)
+        assert refusal.value.retry_after == 59 * 60
+        assert json.loads(run("mfa_status", "ada", "--json"))["seconds_until_send"] == 59 * 60
+        give_password(client, user)
+        page = client.get("/mfa/verify/")
+        assert page.context["wait"] == 59 * 60
+        assert "in about 59 minutes" in page.content.decode()
+
+
 def test_a_user_who_was_sent_nothing_has_nothing_to_wait_for(newcomer: Any) -> None:
     assert json.loads(run("mfa_status", "newcomer", "--json")) == {
         "user": "newcomer",
@@ -174,6 +193,68 @@ def test_a_reset_keeps_phones_and_recovery_codes(user: Any) -> None:
     assert "Nothing was locked" in run("mfa_reset", "ada")
     assert Phone.objects.confirmed().filter(user=user)
     assert service.use_recovery_code(user, codes[0])
+
+
+def test_a_reset_ends_each_limit_of_the_user_and_of_the_users_numbers(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when a reset clears the cooldown only: "can ask for a code now" was not so."""
+    configure(RESEND_COOLDOWN=[0], SEND_LIMITS={"user": "3/h", "number": "1/h,2/d"})
+    Phone.objects.create(user=user, number=OTHER_NUMBER)
+    new = Phone.objects.get(number=OTHER_NUMBER)
+    service.send_code(user)
+    challenge = service.send_code(user, purpose="enrol", phone=new)
+    for _ in range(5):
+        assert not service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+    for purpose, phone in (("login", None), ("enrol", new)):
+        with pytest.raises(Limited):
+            service.send_code(user, purpose=purpose, phone=phone)
+    assert "ada can ask for a code now." in run("mfa_reset", "ada")
+    assert json.loads(run("mfa_status", "ada", "--json"))["seconds_until_send"] == 0
+    service.send_code(user)
+    challenge = service.send_code(user, purpose="enrol", phone=new)
+    assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+def test_a_reset_leaves_the_limits_of_others(user: Any, bandwidth: Any, configure: Any) -> None:
+    configure(RESEND_COOLDOWN=[60], SEND_LIMITS={"user": "1/h"})
+    other = make_user("bob", OTHER_NUMBER)
+    service.send_code(other)
+    run("mfa_reset", "ada")
+    with pytest.raises(Limited):
+        service.send_code(other)
+
+
+def test_a_reset_says_what_is_so_when_no_code_can_be_sent_yet(
+    user: Any, newcomer: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the answer is a fixed text."""
+    with time_machine.travel(1_800_000_000, tick=False):
+        bandwidth.fault(on="messaging", status=429, times=1)
+        with pytest.raises(Limited) as refusal:
+            service.send_code(user)
+        wait = refusal.value.retry_after
+        assert f"ada can ask for a code in {wait} seconds" in run("mfa_reset", "ada")
+        configure(SEND_LIMITS={"site": "1/h"})
+        service.send_code(make_user("bob", OTHER_NUMBER))
+        assert "ada can ask for a code in 3600 seconds: a limit" in run("mfa_reset", "ada")
+    assert "newcomer has no phone, so" in run("mfa_reset", "newcomer")
+    configure(ALLOWED_REGIONS=["GB"])
+    assert "No code can go to the phone ••42: " in run("mfa_reset", "ada")
+    user.is_active = False
+    user.save()
+    assert "ada is not active, and cannot sign in." in run("mfa_reset", "ada")
+
+
+def test_a_reset_that_forgets_phones_says_whose_they_are(user: Any, configure: Any) -> None:
+    """Fails when numbers that the site keeps are said to be gone."""
+    configure(GET_PHONES=lambda user: [NUMBER])
+    told = run("mfa_reset", "ada", "--forget-phones")
+    assert "ada has no recovery codes any more. ada can ask for a code now." in told
+    configure(GET_PHONES=None)
+    assert "ada has no phone and no recovery codes any more" in run(
+        "mfa_reset", "ada", "--forget-phones"
+    )
 
 
 # The conversion -------------------------------------------------------------------------------
