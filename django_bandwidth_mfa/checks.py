@@ -10,7 +10,7 @@
 ``bandwidth_mfa.E007``       Two purposes share a scope: a code of one would pass the other.
 ``bandwidth_mfa.E010``       The middleware is missing.
 ``bandwidth_mfa.E011``       The middleware stands before ``AuthenticationMiddleware``.
-``bandwidth_mfa.E012``       The URLs are not included.
+``bandwidth_mfa.E012``       The URLs are not included, or a pattern before them answers for them.
 ``bandwidth_mfa.E013``       Sessions are kept in signed cookies: an old cookie replays.
 ``bandwidth_mfa.E014``       The app's models are written into more than one database.
 ``bandwidth_mfa.W001``       HTTP Basic credentials: Bandwidth does not accept them from 2 December
@@ -42,7 +42,14 @@ from django.conf import settings as django_settings
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookieStore
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import router
-from django.urls import NoReverseMatch, reverse
+from django.urls import (
+    NoReverseMatch,
+    Resolver404,
+    URLPattern,
+    get_script_prefix,
+    resolve,
+    reverse,
+)
 from django.utils.module_loading import import_string
 
 from . import conf
@@ -230,8 +237,8 @@ def _middleware() -> Iterator[CheckMessage]:
     ours = _place("django_bandwidth_mfa.middleware.BandwidthMFAMiddleware")
     django = _place("django.contrib.auth.middleware.AuthenticationMiddleware")
     hint = (
-        'Add "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware" to MIDDLEWARE, after '
-        '"django.contrib.auth.middleware.AuthenticationMiddleware".'
+        'Add "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware" to MIDDLEWARE, directly '
+        'after "django.contrib.auth.middleware.AuthenticationMiddleware".'
     )
     if ours is None:
         yield Error("BandwidthMFAMiddleware is missing.", hint=hint, id="bandwidth_mfa.E010")
@@ -244,14 +251,51 @@ def _middleware() -> Iterator[CheckMessage]:
 
 
 def _urls() -> Iterator[CheckMessage]:
-    try:
-        reverse("bandwidth_mfa:verify")
-    except NoReverseMatch:
+    # Imported here, so that a command which checks nothing loads no views.
+    from .urls import app_name, urlpatterns
+
+    hint = (
+        'Add path("mfa/", include("django_bandwidth_mfa.urls")) to the URLconf, before any pattern '
+        "that takes every address."
+    )
+    taken: dict[str, str] = {}
+    for pattern in urlpatterns:
+        arguments = dict.fromkeys(pattern.pattern.converters, "x")
+        try:
+            url = reverse(f"{app_name}:{pattern.name}", kwargs=arguments)
+        except NoReverseMatch:
+            yield Error("The app's URLs are not included.", hint=hint, id="bandwidth_mfa.E012")
+            return
+        other = _view_in_place_of(pattern, app_name, url)
+        if other is not None:
+            taken[url] = other
+    if taken:
+        url, view = next(iter(taken.items()))
+        more = f" So it is with {len(taken) - 1} more of the app's URLs." if len(taken) > 1 else ""
         yield Error(
-            "The app's URLs are not included.",
-            hint='Add path("mfa/", include("django_bandwidth_mfa.urls")) to the URLconf.',
+            f"{url} is the address of a page of this app, but {view} answers there.{more}",
+            hint=hint,
             id="bandwidth_mfa.E012",
         )
+
+
+def _view_in_place_of(pattern: URLPattern, app_name: str, url: str) -> str | None:
+    """Return the name of the view that answers at ``url``; None if it is the view of ``pattern``.
+
+    A site may put a view of its own in the place of ours, if it inherits from ours.
+    """
+    try:
+        match = resolve("/" + url.removeprefix(get_script_prefix()))
+    except Resolver404:
+        return "no view"
+    if match.app_names[-1:] == [app_name] and match.url_name == pattern.name:
+        return None
+    ours: type = getattr(pattern.callback, "view_class", object)
+    theirs = getattr(match.func, "view_class", match.func)
+    if isinstance(theirs, type) and issubclass(theirs, ours):
+        return None
+    named = theirs if hasattr(theirs, "__qualname__") else type(theirs)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _sessions() -> Iterator[CheckMessage]:

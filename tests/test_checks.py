@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+from types import ModuleType
 from typing import Any
 
 import pytest
 import time_machine
 from django.conf import settings as django_settings
+from django.conf.urls.i18n import i18n_patterns
 from django.core.checks import CheckMessage, Error
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.http import HttpResponse
 from django.test import override_settings
+from django.urls import get_script_prefix, include, path, set_script_prefix
 
 from django_bandwidth_mfa.checks import check_deployment, check_settings, check_site
 from django_bandwidth_mfa.conf import Settings
+from django_bandwidth_mfa.views import VerifyView
 
 GOOD = dict(django_settings.BANDWIDTH_MFA)
 
@@ -224,6 +229,70 @@ def test_middleware_missing_or_too_early(settings: Any) -> None:
 def test_urls_not_included(settings: Any) -> None:
     settings.ROOT_URLCONF = "django.contrib.auth.urls"
     assert ids(check_site(None)) == ["E012"]
+
+
+def everything(request: Any, path: str) -> HttpResponse:
+    return HttpResponse("a page of the site")
+
+
+class OwnVerifyView(VerifyView):
+    """A site's own page, in the place of ours."""
+
+
+OURS_INCLUDED = path("mfa/", include("django_bandwidth_mfa.urls"))
+CATCH_ALL = path("<path:path>", everything)
+LANGUAGES = i18n_patterns(OURS_INCLUDED)
+
+
+def with_patterns(settings: Any, *patterns: Any) -> list[CheckMessage]:
+    urlconf = ModuleType("tests.a_urlconf")
+    urlconf.urlpatterns = list(patterns)  # type: ignore[attr-defined]
+    settings.ROOT_URLCONF = urlconf
+    return check_site(None)
+
+
+def test_a_pattern_before_ours_that_answers_for_them_is_an_error(settings: Any) -> None:
+    """Fails when the URLs are reversed and not resolved: the code page was the site's own 404."""
+    [message] = with_patterns(settings, CATCH_ALL, OURS_INCLUDED)
+    assert message.id == "bandwidth_mfa.E012"
+    assert message.msg == (
+        "/mfa/verify/ is the address of a page of this app, but tests.test_checks.everything "
+        "answers there. So it is with 13 more of the app's URLs."
+    )
+    assert "before any pattern" in str(message.hint)
+
+
+def test_one_page_that_another_view_answers_for_is_an_error(settings: Any) -> None:
+    """Fails when only the code page is looked at."""
+    taken = path("mfa/phones/", everything, {"path": ""})
+    [message] = with_patterns(settings, taken, OURS_INCLUDED)
+    assert message.msg.startswith("/mfa/phones/ is the address")
+    assert message.msg.endswith("answers there.")
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        (OURS_INCLUDED, CATCH_ALL),
+        (path("mfa/verify/", OwnVerifyView.as_view()), OURS_INCLUDED),
+        LANGUAGES,
+        (path("a/", include([OURS_INCLUDED])), CATCH_ALL),
+        (path("mfa/", include("django_bandwidth_mfa.urls", namespace="second-factor")), CATCH_ALL),
+    ],
+    ids=["catch-all after", "a view that inherits", "with a language", "deeper", "a namespace"],
+)
+def test_urls_that_lead_to_our_views_are_none(settings: Any, patterns: Any) -> None:
+    assert with_patterns(settings, *patterns) == []
+
+
+def test_urls_below_a_prefix_of_the_server_lead_to_our_views(settings: Any) -> None:
+    """Fails when the prefix stays in the path that is resolved."""
+    before = get_script_prefix()
+    set_script_prefix("/site/")
+    try:
+        assert with_patterns(settings, OURS_INCLUDED) == []
+    finally:
+        set_script_prefix(before)
 
 
 @pytest.mark.attack("P10")
