@@ -21,6 +21,7 @@
 ``bandwidth_mfa.W004``       An app that issues tokens is installed: sessions cannot cover it.
 ``bandwidth_mfa.W005``       ``TRUSTED_PROXIES`` is 0, yet another setting tells of a proxy.
 ``bandwidth_mfa.W006``       More than 100 wrong codes before the lock.
+``bandwidth_mfa.W007``       SQLite without the transaction mode ``IMMEDIATE``.
 ``bandwidth_mfa.W010``       (``--deploy``) Session cookies travel over plain HTTP.
 ``bandwidth_mfa.W011``       (``--deploy``) ``BASE_URL`` or ``TOKEN_URL`` is plain HTTP.
 ``bandwidth_mfa.W012``       (``--deploy``) ``TRUSTED_PROXIES`` is not set, not even to 0.
@@ -32,16 +33,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from importlib import import_module
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookieStore
 from django.core.checks import CheckMessage, Error, Warning
-from django.db import router
+from django.db import connections, router
 from django.urls import (
     NoReverseMatch,
     Resolver404,
@@ -53,7 +55,8 @@ from django.urls import (
 from django.utils.module_loading import import_string
 
 from . import conf
-from .conf import Settings, configured, settings
+from .conf import Setting, Settings, configured, settings
+from .models import Counter
 
 __all__ = ["check_deployment", "check_settings", "check_site"]
 
@@ -89,9 +92,14 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
                 id="bandwidth_mfa.E001",
             )
         ]
-    found = [*_unknown_keys(), *_values()]
-    # What is wrong by itself is said once; together it is looked at only when each is right.
-    return found or [*_credentials(), *_together()]
+    wrong = {setting.name: list(_value(setting)) for setting in Settings.all()}
+    found = [*_unknown_keys(), *(message for messages in wrong.values() for message in messages)]
+    # All that is missing is said in one round.  What is wrong by itself is said once: keys are
+    # looked at together when each of them is right.
+    for names, check in _TOGETHER:
+        if not any(wrong[name] for name in names):
+            found += check()
+    return found
 
 
 def _unknown_keys() -> Iterator[CheckMessage]:
@@ -104,26 +112,25 @@ def _unknown_keys() -> Iterator[CheckMessage]:
         )
 
 
-def _values() -> Iterator[CheckMessage]:
+def _value(setting: Setting[Any]) -> Iterator[CheckMessage]:
     given = configured()
-    for setting in Settings.all():
-        if setting.name not in given:
-            if setting.required:
-                yield Error(
-                    f'BANDWIDTH_MFA["{setting.name}"] is missing.',
-                    hint=f"{setting.doc} In the environment: {conf.PREFIX}{setting.name}.",
-                    id="bandwidth_mfa.E004",
-                )
-            continue
-        value = given[setting.name]
-        problem = setting.problem(value)
-        if problem is not None:
-            shown = "" if setting.secret else f", not {value!r}"
+    if setting.name not in given:
+        if setting.required:
             yield Error(
-                f'BANDWIDTH_MFA["{setting.name}"] {problem}{shown}.',
-                hint=setting.doc,
-                id="bandwidth_mfa.E003",
+                f'BANDWIDTH_MFA["{setting.name}"] is missing.',
+                hint=f"{setting.doc} In the environment: {conf.PREFIX}{setting.name}.",
+                id="bandwidth_mfa.E004",
             )
+        return
+    value = given[setting.name]
+    problem = setting.problem(value)
+    if problem is not None:
+        shown = "" if setting.secret else f", not {value!r}"
+        yield Error(
+            f'BANDWIDTH_MFA["{setting.name}"] {problem}{shown}.',
+            hint=setting.doc,
+            id="bandwidth_mfa.E003",
+        )
 
 
 def _credentials() -> Iterator[CheckMessage]:
@@ -157,37 +164,60 @@ def _basic_ends() -> str:
     )
 
 
-def _together() -> Iterator[CheckMessage]:
+def _channels() -> Iterator[CheckMessage]:
     if not conf.channels():
         yield Error(
             "BANDWIDTH_MFA has no way to send a code.",
             hint="Set MESSAGING_APPLICATION_ID, VOICE_APPLICATION_ID, or both.",
             id="bandwidth_mfa.E006",
         )
+
+
+def _scopes() -> Iterator[CheckMessage]:
     if len(set(settings.SCOPES.values())) < len(settings.SCOPES):
         yield Error(
             'BANDWIDTH_MFA["SCOPES"] must differ: a code for one purpose would pass for another.',
             hint="Give each purpose a scope of its own.",
             id="bandwidth_mfa.E007",
         )
+
+
+def _digits() -> Iterator[CheckMessage]:
     if settings.DIGITS < 6:
         yield Warning(
             f'BANDWIDTH_MFA["DIGITS"] is {settings.DIGITS}: such codes are soon guessed.',
             hint="NIST SP 800-63B-4 (3.1.3.2) asks for six digits at least.",
             id="bandwidth_mfa.W002",
         )
+
+
+def _expiration() -> Iterator[CheckMessage]:
     if settings.EXPIRATION_MINUTES > 10:
         yield Warning(
             'BANDWIDTH_MFA["EXPIRATION_MINUTES"] is over 10.',
             hint="NIST SP 800-63B-4 (3.1.3.2) lets a code live for 10 minutes at most.",
             id="bandwidth_mfa.W003",
         )
+
+
+def _lock() -> Iterator[CheckMessage]:
     if settings.FAILURES_BEFORE_LOCK > 100:
         yield Warning(
             'BANDWIDTH_MFA["FAILURES_BEFORE_LOCK"] is over 100.',
             hint="NIST SP 800-63B-4 (3.2.2) allows 100 wrong codes in a row at most.",
             id="bandwidth_mfa.W006",
         )
+
+
+# What is looked at when each of these keys is right by itself.
+_TOGETHER: list[tuple[tuple[str, ...], Callable[[], Iterator[CheckMessage]]]] = [
+    (("CLIENT_ID", "CLIENT_SECRET", "USERNAME", "PASSWORD"), _credentials),
+    (("MESSAGING_APPLICATION_ID", "VOICE_APPLICATION_ID"), _channels),
+    (("SCOPES",), _scopes),
+    (("DIGITS",), _digits),
+    (("EXPIRATION_MINUTES",), _expiration),
+    (("FAILURES_BEFORE_LOCK",), _lock),
+]
 
 
 def check_site(app_configs: object, **kwargs: object) -> list[CheckMessage]:
@@ -199,6 +229,7 @@ def check_site(app_configs: object, **kwargs: object) -> list[CheckMessage]:
         *_tokens(),
         *_proxies(),
         *_databases(),
+        *_sqlite(),
     ]
 
 
@@ -335,6 +366,19 @@ def _proxies() -> Iterator[CheckMessage]:
             "visitors share the proxy's limit.",
             hint="Set TRUSTED_PROXIES to how many proxies of yours append to X-Forwarded-For.",
             id="bandwidth_mfa.W005",
+        )
+
+
+def _sqlite() -> Iterator[CheckMessage]:
+    alias = router.db_for_write(Counter)
+    connection = connections[alias]
+    mode = (connection.settings_dict.get("OPTIONS") or {}).get("transaction_mode") or ""
+    if connection.vendor == "sqlite" and str(mode).upper() not in ("IMMEDIATE", "EXCLUSIVE"):
+        yield Warning(
+            f'DATABASES["{alias}"] is SQLite without the transaction mode IMMEDIATE: when two '
+            'people sign in at the same moment, one may get the error "database is locked".',
+            hint=f'Set DATABASES["{alias}"]["OPTIONS"] = {{"transaction_mode": "IMMEDIATE"}}.',
+            id="bandwidth_mfa.W007",
         )
 
 

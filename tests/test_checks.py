@@ -13,6 +13,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.core.checks import CheckMessage, Error
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.db import connection
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import get_script_prefix, include, path, set_script_prefix
@@ -133,6 +134,14 @@ def test_not_a_dict_an_unknown_key_and_a_missing_one() -> None:
     assert ids(messages) == ["E002", "E004"]
     assert '"DIGIT"' in messages[0].msg
     assert "BANDWIDTH_MFA_ACCOUNT_ID" in str(messages[1].hint)
+
+
+def test_all_that_is_missing_is_told_in_one_round() -> None:
+    """Fails when keys are looked at together only after each one was right: it took two rounds."""
+    with override_settings(BANDWIDTH_MFA={}):
+        assert ids(check_settings(None)) == ["E004", "E004", "E005", "E006"]
+    messages = found(DIGIT=6, FROM_NUMBER="no", CLIENT_SECRET=..., SCOPES={"login": "confirmation"})
+    assert ids(messages) == ["E002", "E003", "E005", "E007"]
 
 
 BASIC = {"USERNAME": "u", "PASSWORD": "p"}
@@ -257,7 +266,7 @@ def test_a_pattern_before_ours_that_answers_for_them_is_an_error(settings: Any) 
     assert message.id == "bandwidth_mfa.E012"
     assert message.msg == (
         "/mfa/verify/ is the address of a page of this app, but tests.test_checks.everything "
-        "answers there. So it is with 13 more of the app's URLs."
+        "answers there. So it is with 14 more of the app's URLs."
     )
     assert "before any pattern" in str(message.hint)
 
@@ -325,6 +334,24 @@ def test_apps_that_issue_tokens_are_a_warning(monkeypatch: Any) -> None:
 
     monkeypatch.setattr(apps, "is_installed", lambda name: name == "rest_framework.authtoken")
     assert ids(check_site(None)) == ["W004"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ["W007"]),
+        ({"transaction_mode": None}, ["W007"]),
+        ({"transaction_mode": "DEFERRED"}, ["W007"]),
+        ({"transaction_mode": "immediate"}, []),
+        ({"transaction_mode": "EXCLUSIVE"}, []),
+    ],
+)
+def test_sqlite_that_refuses_to_write_is_warned_of(
+    monkeypatch: Any, options: dict[str, Any], expected: list[str]
+) -> None:
+    """Fails when nobody looks at the options."""
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    assert ids(check_site(None)) == (expected if connection.vendor == "sqlite" else [])
 
 
 @pytest.mark.attack("S10", "N14")

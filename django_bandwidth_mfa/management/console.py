@@ -7,16 +7,34 @@ from django.core.management import CommandError
 from django.core.management.base import OutputWrapper
 
 
-def find_user(username: str) -> Any:
-    """Return the user whose name is ``username``.
+def find_user(name: str) -> Any:
+    """Return the user whom ``name`` means at the site's own login.
 
-    :raises CommandError: there is no such user.
+    First the ``USERNAME_FIELD`` is looked at, by ``get_by_natural_key`` of the manager: Django's
+    login asks it, too, so upper and lower case count as they do there.  Then the e-mail address is
+    looked at, in upper and lower case alike, as packages do that sign in by e-mail.
+
+    :raises CommandError: there is no such user, or there are several.
     """
     model = get_user_model()
+    users = model._default_manager
     try:
-        return model._default_manager.get_by_natural_key(username)
+        return users.get_by_natural_key(name)
     except model.DoesNotExist:
-        raise CommandError(f"There is no user {username!r}.") from None
+        pass
+    except model.MultipleObjectsReturned:
+        raise CommandError(f"{name!r} is the name of several users.") from None
+    email = model.get_email_field_name()
+    columns = {field.name for field in model._meta.get_fields()}
+    # Without a name, all who have no address would be meant.
+    can_look = name and email in columns
+    found = list(users.filter(**{f"{email}__iexact": name})[:20]) if can_look else []
+    if len(found) > 1:
+        names = ", ".join(sorted(user.get_username() for user in found))
+        raise CommandError(f"{name!r} is the e-mail address of several users: {names}.")
+    if not found:
+        raise CommandError(f"There is no user {name!r}.")
+    return found[0]
 
 
 class Progress:

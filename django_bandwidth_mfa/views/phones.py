@@ -59,6 +59,7 @@ class PhonesView(SignedInView):
     def show(self, request: HttpRequest, forms: dict[int, PhoneNameForm]) -> HttpResponse:
         found = phone_source().confirmed(self.user)
         rows = [(phone, forms.get(phone.pk) or PhoneNameForm(phone)) for phone in found]
+        done_url = next_or_default(request)
         context = {
             "rows": rows,
             "errors": bool(forms),
@@ -69,7 +70,8 @@ class PhonesView(SignedInView):
             "few_recovery_codes": recovery_codes.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
             "trust_days": settings.TRUST_DAYS,
-            "done_url": next_or_default(request),
+            # A site may have no other page for its users than this one.
+            "done_url": "" if done_url == phones_url() else done_url,
         }
         return render(request, self.template_name, context)
 

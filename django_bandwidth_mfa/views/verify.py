@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, resolve_url
+from django.shortcuts import redirect
 
 from .. import conf
 from ..conf import settings
@@ -15,7 +14,7 @@ from ..internal.flows.base import Flow
 from ..internal.flows.login import LoginFlow
 from ..internal.flows.step_up import StepUpFlow
 from ..internal.login import trusted_browsers
-from ..internal.login.redirects import login_url
+from ..internal.login.redirects import default_page, login_url
 from ..request import mfa_of
 from .base import MFAView
 from .flow import FlowView
@@ -112,4 +111,4 @@ class CancelView(MFAView):
         if mfa_of(request).state == "parked":
             request.session.flush()
             return redirect(login_url())
-        return redirect(resolve_url(django_settings.LOGIN_REDIRECT_URL))
+        return redirect(default_page(request))

@@ -15,7 +15,7 @@ from ...types import User
 from ...verification import Verification
 from ..codes import sending
 from ..login.parking import is_pending, parked
-from ..login.redirects import next_of, next_or_default
+from ..login.redirects import next_of, next_or_default, page_that_is_there
 from ..login.second_factor import complete, is_signed_in
 from ..phones.source import phone_source
 
@@ -151,4 +151,6 @@ class Flow:
     def destination(self) -> str:
         """Return where a right code leads."""
         record = parked(self.request.session)
-        return (record.next if record else "") or next_or_default(self.request)
+        if record is not None and record.next:
+            return page_that_is_there(self.request, record.next)
+        return next_or_default(self.request)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
+from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -56,8 +58,34 @@ def next_of(request: HttpRequest) -> str:
 
 
 def next_or_default(request: HttpRequest) -> str:
-    """Return ``next``, or ``LOGIN_REDIRECT_URL`` if there is none."""
-    return next_of(request) or resolve_url(django_settings.LOGIN_REDIRECT_URL)
+    """Return ``next``, or :func:`default_page` if there is none."""
+    wanted = next_of(request)
+    return page_that_is_there(request, wanted) if wanted else default_page(request)
+
+
+def default_page(request: HttpRequest) -> str:
+    """Return ``LOGIN_REDIRECT_URL``, or the page in its place."""
+    return page_that_is_there(request, resolve_url(django_settings.LOGIN_REDIRECT_URL))
+
+
+def page_that_is_there(request: HttpRequest, url: str) -> str:
+    """Return ``url``, or another page if ``url`` is Django's own default and leads nowhere.
+
+    Django's default of ``LOGIN_REDIRECT_URL`` is ``/accounts/profile/``, which few sites have.  The
+    other page is ``/``, or the page of the user's phones if there is no ``/``.
+
+    An address that the site chose itself stays: another program may answer there.
+    """
+    unset = global_settings.LOGIN_REDIRECT_URL
+    if url != unset or unset != django_settings.LOGIN_REDIRECT_URL:
+        return url
+    urlconf = getattr(request, "urlconf", None)
+    first_page = get_script_prefix()
+    for candidate in (url, first_page):
+        with suppress(Resolver404):
+            resolve("/" + candidate.removeprefix(first_page), urlconf)
+            return candidate
+    return reverse("bandwidth_mfa:phones")
 
 
 def with_next(name: str, next_: str) -> str:

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user", help="the user's name, as typed at login")
+        parser.add_argument("user", help="the user's name or e-mail address, as typed at login")
         parser.add_argument(
             "--forget-phones",
             action="store_true",

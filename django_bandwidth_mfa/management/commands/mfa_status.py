@@ -17,7 +17,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user", nargs="?", help="a user's name, as typed at login")
+        parser.add_argument(
+            "user", nargs="?", help="a user's name or e-mail address, as typed at login"
+        )
         parser.add_argument("--json", action="store_true", help="for programs")
 
     def handle(self, *args: Any, **options: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import DatabaseError, connection
@@ -153,9 +154,46 @@ def test_people_read_the_same_in_words(user: Any) -> None:
 
 
 def test_an_unknown_user_is_told(db: None) -> None:
+    nameless = make_user("ada")
+    nameless.email = ""
+    nameless.save()
+    with pytest.raises(CommandError, match="no user ''"):
+        run("mfa_reset", "")
     for command in ("mfa_status", "mfa_reset"):
         with pytest.raises(CommandError, match="no user 'nobody'"):
             run(command, "nobody")
+
+
+def test_a_user_is_found_by_what_people_type_at_login(user: Any, monkeypatch: Any) -> None:
+    """Fails when only the name is looked for: people who sign in by e-mail were not found."""
+
+    def found(name: str) -> object:
+        return json.loads(run("mfa_status", name, "--json"))["user"]
+
+    make_user("ada@example.com")
+    assert found("ada") == "ada"
+    assert found("ada@example.com") == "ada@example.com"  # the name comes first
+    make_user("bob")
+    assert found("Bob@Example.com") == "bob"
+    assert "can ask for a code" not in run("mfa_reset", "bob@example.com")
+    if connection.vendor != "mysql":  # its names know no case at all
+        with pytest.raises(CommandError, match="no user 'ADA'"):
+            found("ADA")
+    # A manager whose login takes any case is asked as the login asks it.
+    manager = type(get_user_model()._default_manager)
+    monkeypatch.setattr(
+        manager, "get_by_natural_key", lambda self, name: self.get(username__iexact=name)
+    )
+    assert found("ADA") == "ada"
+
+
+def test_an_address_of_several_users_is_told(user: Any) -> None:
+    """Fails when the first one is taken: staff would reset somebody else."""
+    other = make_user("bob")
+    other.email = "Ada@example.com"
+    other.save()
+    with pytest.raises(CommandError, match="several users: ada, bob"):
+        run("mfa_reset", "ada@example.com")
 
 
 def test_a_site_that_keeps_the_numbers_itself_is_not_asked_for_every_user(

@@ -1,0 +1,86 @@
+"""Where the pages lead when the site says nothing of it: to a page that is there."""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.conf import global_settings
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import include, path
+
+from tests.browsing import give_password, sign_in
+from tests.conftest import OTHER_NUMBER
+
+pytestmark = pytest.mark.django_db
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("a page")
+
+
+LOGIN = path("accounts/login/", LoginView.as_view())
+OURS = path("mfa/", include("django_bandwidth_mfa.urls"))
+FIRST_PAGE = path("", page)
+PROFILE = path("accounts/profile/", page)
+
+SITES = [
+    ([LOGIN, OURS], "/mfa/phones/"),
+    ([LOGIN, OURS, FIRST_PAGE], "/"),
+    ([LOGIN, OURS, FIRST_PAGE, PROFILE], "/accounts/profile/"),
+]
+
+
+@pytest.fixture(params=SITES, ids=["only ours", "a first page", "a profile"])
+def expected(request: Any, settings: Any) -> str:
+    """Where a page leads on a site that left ``LOGIN_REDIRECT_URL`` alone."""
+    patterns, expected = request.param
+    settings.ROOT_URLCONF = ModuleType("tests.a_site_that_says_nothing")
+    settings.ROOT_URLCONF.urlpatterns = patterns
+    settings.LOGIN_REDIRECT_URL = global_settings.LOGIN_REDIRECT_URL
+    return str(expected)
+
+
+def link(client: Client, url: str, text: str) -> str:
+    """Where the link ``text`` on the page leads; the page there must open."""
+    shown = client.get(url).content.decode()
+    found = re.findall(rf'href="([^"]*)"[^>]*>{text}</a>', shown)
+    if not found:
+        return ""
+    assert client.get(found[0]).status_code == 200
+    return str(found[0])
+
+
+def test_the_first_recovery_codes_lead_to_a_page_that_is_there(
+    client: Client, newcomer: Any, bandwidth: Any, configure: Any, expected: str
+) -> None:
+    """Fails when the address that the login view meant is taken as it is: a 404."""
+    configure(REQUIRED="all")
+    give_password(client, newcomer)
+    client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+    answer = client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
+    assert link(client, answer["Location"], "I have kept them") == expected
+
+
+def test_a_code_and_done_and_cancel_lead_to_a_page_that_is_there(
+    client: Client, user: Any, bandwidth: Any, expected: str
+) -> None:
+    """Fails in the same way.  A page does not lead to itself."""
+    assert sign_in(client, user, bandwidth)["Location"] == expected
+    done = link(client, "/mfa/phones/", "Done")
+    assert done == ("" if expected == "/mfa/phones/" else expected)
+    assert client.post("/mfa/cancel/")["Location"] == expected
+    assert client.get("/mfa/verify/")["Location"] == expected
+
+
+def test_an_address_that_the_site_chose_stays(
+    client: Client, user: Any, bandwidth: Any, settings: Any
+) -> None:
+    """Fails when it is resolved, too: another program may answer there."""
+    settings.LOGIN_REDIRECT_URL = "/shop/"
+    sign_in(client, user, bandwidth)
+    assert 'href="/shop/"' in client.get("/mfa/phones/").content.decode()
