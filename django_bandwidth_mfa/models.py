@@ -181,9 +181,9 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
 class Challenge(models.Model):
     """A code that was sent: to whom, what for, and what has become of it.
 
-    The fields from ``number`` to ``digits`` are what Bandwidth must be told again when the code is
-    verified; they are kept as they were sent, so that a change of settings between the two does no
-    harm.
+    Bandwidth must be told the fields from ``number`` to ``digits`` again when the code is verified.
+    They are kept as they were sent, so that a change of settings in between does no harm.  Only the
+    lifetime is the one of the settings at that moment (``EXPIRATION_MINUTES``).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

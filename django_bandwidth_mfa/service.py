@@ -56,20 +56,20 @@ def send_code(
     :param request: the request whose client address counts towards the limits; None counts none.
     :raises NoPhone: the user has no such phone.
     :raises NumberRefused: codes may not go to this number.
-    :raises Limited: too many codes were sent lately.
+    :raises Limited: too many codes were sent lately, or Bandwidth asks to wait.
     :raises ProviderUnavailable: Bandwidth failed.  With ``may_have_arrived`` the challenge stands
         all the same, and the code can be typed if it comes.
     :raises ValueError: there is no such purpose, or the channel is not set up.
     :raises RuntimeError: a transaction is open.
     """
-    challenge, message = sending.choose(user, purpose=purpose, phone=phone, channel=channel)
-    taken = sending.count(challenge, request)
-    sending.call(challenge, message, taken, request)
-    sending.settle(challenge, request)
+    challenge, message = sending.prepare(user, purpose=purpose, phone=phone, channel=channel)
+    taken = sending.count_and_save(challenge, request)
+    sending.ask_bandwidth(challenge, message, taken, request)
+    sending.record_sent(challenge, request)
     return challenge
 
 
-@sensitive_variables("code", "number", "subject", "spent", "told")
+@sensitive_variables("code", "number", "subject", "spent", "number_and_code")
 def verify_code(
     challenge: Challenge, code: str, *, request: HttpRequest | None = None
 ) -> Verification:
@@ -84,17 +84,17 @@ def verify_code(
         used before.
     :raises ChallengeExpired: its time is over, or its phone is gone.
     :raises ChallengeUsed: it passed already, or has no tries left.
-    :raises Limited: too many wrong codes in a row.
+    :raises Limited: too many wrong codes in a row, or Bandwidth asks to wait.
     :raises Locked: ``FAILURES_BEFORE_LOCK`` wrong codes in a row.
     :raises ProviderUnavailable: Bandwidth failed; the try counts only if it may have arrived.
     :raises RuntimeError: a transaction is open.
     """
     code = tries.normalise(code)
     failed = Verification(challenge.user, challenge.channel, challenge)
-    if not tries.may_be(challenge, code):
+    if not tries.could_be_code(challenge, code):
         return failed
     taken = tries.count(challenge)
-    is_right = tries.ask(challenge, code, taken, request)
+    is_right = tries.ask_bandwidth(challenge, code, taken, request)
     now = timezone.now()
     # Nothing but the literal True: a lying or broken answer must never log anybody in.
     if is_right is True and spending.spend(challenge, code, now, request):

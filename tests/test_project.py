@@ -111,6 +111,8 @@ def test_a_tally_of_figures_sums_up_what_all_workers_have_counted(tmp_path: Path
         "    figures.add('counted', many)\n"
         "    figures.add('in ' + worker_id, 1)\n"
     )
+    # A configuration of its own: the folder may lie inside this project.
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", str(tmp_path), "--rootdir", str(tmp_path)),

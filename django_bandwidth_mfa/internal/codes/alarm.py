@@ -34,7 +34,7 @@ def watch_conversion() -> None:
 
 
 def _look() -> None:
-    if not store.is_due("conversion", LOOK_EVERY):
+    if not store.claim_turn("conversion", LOOK_EVERY):
         return
     until = timezone.now() - timedelta(minutes=settings.EXPIRATION_MINUTES)
     found = statistics.conversion(until - timedelta(seconds=CONVERSION_SECONDS), until)

@@ -10,6 +10,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
+from django.views.decorators.debug import sensitive_variables
 
 from ...bandwidth import BandwidthClient, BandwidthError, Breaker, TooManyRequests
 from ...conf import settings
@@ -29,7 +30,8 @@ class Registry(Generic[T]):
     """Keeps one object for each configuration, so that its connections or its state are shared.
 
     The key of a configuration is a digest: no dump of the registry shows a secret.  There is no
-    lock, which a fork could leave locked; of two objects that are made at once, one is kept.
+    lock, because a fork could leave it locked for ever.  If two threads make an object at once, one
+    of the two is kept.
 
     :param make: makes the object from its configuration.  It must not open anything.
     :param close: closes an object that is not kept any longer.
@@ -48,6 +50,8 @@ class Registry(Generic[T]):
         self._most = most
         self._kept: dict[str, T] = {}
 
+    # A wrong configuration raises here, and error pages print locals.
+    @sensitive_variables()
     def get(self, **configuration: Any) -> T:
         """Return the object of ``configuration``; make it if there is none yet."""
         key = _digest(configuration)
@@ -77,6 +81,7 @@ def _digest(configuration: Mapping[str, object]) -> str:
 clients = Registry(BandwidthClient, close=BandwidthClient.close)
 
 
+# `base_url` is a part of the key only.
 def _make_breaker(base_url: str, **configuration: Any) -> Breaker:
     return Breaker(**configuration)
 
@@ -86,7 +91,7 @@ breakers = Registry(_make_breaker)
 
 @receiver(setting_changed)
 def _forget_failures(*, setting: str, **kwargs: object) -> None:
-    """Forget the outages of a test when its settings go."""
+    """In tests: forget open breakers when ``BANDWIDTH_MFA`` is overridden."""
     if setting == "BANDWIDTH_MFA":
         breakers.close()
 
@@ -169,12 +174,12 @@ def verify(challenge: Challenge, code: str) -> bool:
         )
 
 
-def as_mfa_error(error: BandwidthError, challenge: Challenge) -> MFAError:
+def hold_and_translate(error: BandwidthError, challenge: Challenge) -> MFAError:
     """Return the error that the caller of :mod:`django_bandwidth_mfa.service` sees.
 
-    A 429 is a wait which all workers share: after a verify, for checking codes of this number and
-    purpose; after a send, for sending to this number.  A 429 of the token's address is about the
-    account, so no number waits for it.
+    After a 429 the number is put on hold first, for all workers: after a verify, for checking codes
+    of this number and purpose; after a send, for sending to this number.  A 429 of the token's
+    address is about the account, so no number waits for it.
     """
     if isinstance(error, TooManyRequests) and error.endpoint != "token":
         wait = THROTTLE_SECONDS if error.retry_after is None else error.retry_after

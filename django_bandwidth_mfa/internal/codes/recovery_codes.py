@@ -70,7 +70,7 @@ def use(user: User, code: str, *, request: HttpRequest | None = None) -> Verific
 
     if not store.counting(spend):
         events.recovery_code_rejected(user)
-        if rules.look_like_guesses(user, rules.recovery_failures(user)):
+        if rules.claim_warning(user, rules.count_recovery_failures(user)):
             events.wrong_codes(user, request)
         return Verification(user, "recovery_code")
     events.recovery_code_used(user, RecoveryCode.objects.left(user), request)

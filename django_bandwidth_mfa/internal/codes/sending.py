@@ -1,4 +1,4 @@
-"""Sending a code: choose the phone, count the send, call Bandwidth, settle what came of it."""
+"""Sending a code: prepare it, count it, ask Bandwidth to send it, record that it was sent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOUND_LETTERS = "abcdefghjkmnpqrstvwxyz0123456789"
 BOUND_LENGTH = 8
 
 
-def choose(
+def prepare(
     user: User, *, purpose: str, phone: Phone | str | None, channel: str | None
 ) -> tuple[Challenge, str]:
     """Return the challenge that the code will belong to, unsaved, and the text that carries it.
@@ -91,7 +91,7 @@ def _scope_and_message(purpose: str) -> tuple[str, str]:
     return bound, message.replace("{SCOPE}", scope)
 
 
-def count(challenge: Challenge, request: HttpRequest | None) -> list[store.Taken]:
+def count_and_save(challenge: Challenge, request: HttpRequest | None) -> list[store.Taken]:
     """Count the send under every limit, and save ``challenge``; both or neither.
 
     :raises Limited: a limit is reached.
@@ -147,10 +147,10 @@ def seconds_until_send(
 
 def _is_proven(purpose: str) -> bool:
     """Whether a code that the app sent has confirmed the number that the next code goes to."""
-    return purpose != Purpose.ENROL and phone_source().is_proven
+    return purpose != Purpose.ENROL and phone_source().proves_numbers
 
 
-def call(
+def ask_bandwidth(
     challenge: Challenge, message: str, taken: list[store.Taken], request: HttpRequest | None
 ) -> None:
     """Have Bandwidth send the code.  What cannot have arrived is given back to the limits.
@@ -162,24 +162,24 @@ def call(
     except BandwidthError as error:
         if not error.may_have_arrived:
             challenge.failure = type(error).__name__
-            _row(challenge).update(failure=challenge.failure)
+            _rows(challenge).update(failure=challenge.failure)
             store.counting(lambda: store.give_back(taken))
         events.code_send_failed(challenge, error, request)
-        raise provider.as_mfa_error(error, challenge) from error
+        raise provider.hold_and_translate(error, challenge) from error
 
 
-def settle(challenge: Challenge, request: HttpRequest | None) -> None:
+def record_sent(challenge: Challenge, request: HttpRequest | None) -> None:
     """Note that Bandwidth took the code, and tell of it.
 
     :raises NoPhone: the phone was removed while Bandwidth was asked, and the challenge with it.
     """
-    is_there = _row(challenge).update(provider_id=challenge.provider_id)
+    is_there = _rows(challenge).update(provider_id=challenge.provider_id)
     events.code_sent(challenge, request)
     if not is_there:
         raise NoPhone
     alarm.watch_conversion()
 
 
-def _row(challenge: Challenge) -> ChallengeQuerySet:
+def _rows(challenge: Challenge) -> ChallengeQuerySet:
     # An UPDATE by key: the row may have gone, with its phone, while Bandwidth was asked.
     return Challenge.objects.filter(pk=challenge.pk)

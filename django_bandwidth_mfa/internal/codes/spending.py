@@ -14,8 +14,8 @@ from ..limits import rules, store
 from ..notify import events
 from ..phones import changes
 
-# Bandwidth takes a code for this long at most (``expirationTimeInMinutes``).  What passed is
-# remembered for as long, even if EXPIRATION_MINUTES changes in between.
+# Bandwidth accepts a code for this long at most (``expirationTimeInMinutes``).  A code that passed
+# is remembered for as long, whatever EXPIRATION_MINUTES is.
 LONGEST_CODE_LIFE = timedelta(minutes=15)
 
 
@@ -29,20 +29,20 @@ def spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest |
     A code for a new phone confirms the phone in the same transaction.
 
     :returns: False if the code has passed for this number before.
-    :raises ChallengeUsed: the challenge has passed, or its phone was confirmed otherwise.
+    :raises ChallengeUsed: the challenge has passed, or another code has confirmed its phone.
     """
 
-    def use_up() -> Phone | None:
+    def spend_both() -> Phone | None:
         # Counters before the challenge, as when a try is counted: in another order two
         # transactions would wait for each other.
         rules.clear(challenge.user)
         if not Challenge.objects.filter(pk=challenge.pk, passed_at=None).update(passed_at=now):
             raise ChallengeUsed
-        _use_up_code(challenge.number, code, now)
+        _spend_code(challenge.number, code, now)
         return _confirm_phone(challenge, now) if challenge.purpose == Purpose.ENROL else None
 
     try:
-        replaced = store.counting(use_up)
+        replaced = store.counting(spend_both)
     except _Replayed:
         events.code_replayed(challenge)
         return False
@@ -52,14 +52,14 @@ def spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest |
     return True
 
 
-def _use_up_code(number: str, code: str, now: datetime) -> None:
+def _spend_code(number: str, code: str, now: datetime) -> None:
     spent = SpentCode(digest=digest(number, code), expires_at=now + LONGEST_CODE_LIFE)
     try:
         with transaction.atomic(using=router.db_for_write(SpentCode)):
             spent.save(force_insert=True)
     except IntegrityError:
-        forgotten = SpentCode.objects.filter(digest=spent.digest, expires_at__lte=now)
-        if not forgotten.update(expires_at=spent.expires_at):
+        expired = SpentCode.objects.filter(digest=spent.digest, expires_at__lte=now)
+        if not expired.update(expires_at=spent.expires_at):
             raise _Replayed from None
 
 
@@ -69,8 +69,8 @@ def digest(number: str, code: str) -> str:
     It is keyed with ``SECRET_KEY``: six digits alone are no secret from somebody who can hash them
     all.
     """
-    told = f"{number} {code}"
-    return salted_hmac("bandwidth_mfa.spent_code", told, algorithm="sha256").hexdigest()
+    number_and_code = f"{number} {code}"
+    return salted_hmac("bandwidth_mfa.spent_code", number_and_code, algorithm="sha256").hexdigest()
 
 
 def _confirm_phone(challenge: Challenge, now: datetime) -> Phone | None:

@@ -26,7 +26,7 @@ def normalise(code: str) -> str:
     return re.sub(r"[\s-]+", "", code)
 
 
-def may_be(challenge: Challenge, code: str) -> bool:
+def could_be_code(challenge: Challenge, code: str) -> bool:
     """Whether ``code`` can be the code of ``challenge``: as many ASCII digits as were sent."""
     return re.fullmatch(r"[0-9]+", code) is not None and len(code) == challenge.digits
 
@@ -57,14 +57,14 @@ def _take(challenge: Challenge) -> list[store.Taken]:
     row = Challenge.objects.filter(pk=challenge.pk)
     # The condition and the count are one UPDATE: of guesses at the same moment, no more than
     # TRIES_PER_CHALLENGE reach Bandwidth.
-    open_ = row.filter(
+    still_open = row.filter(
         ~Exists(rules.held(challenge.number, rules.HeldAction.VERIFY, challenge.purpose)),
         passed_at=None,
         failure="",
         expires_at__gt=now,
         tries__lt=settings.TRIES_PER_CHALLENGE,
     )
-    if not open_.update(tries=F("tries") + 1):
+    if not still_open.update(tries=F("tries") + 1):
         rules.refuse_held(challenge.number, rules.HeldAction.VERIFY, challenge.purpose)
         found = row.first()
         if found is None or (found.passed_at is None and found.expires_at <= now):
@@ -73,7 +73,7 @@ def _take(challenge: Challenge) -> list[store.Taken]:
     return taken
 
 
-def ask(
+def ask_bandwidth(
     challenge: Challenge, code: str, taken: list[store.Taken], request: HttpRequest | None
 ) -> bool:
     """Ask Bandwidth whether ``code`` is right.  A try that cannot have arrived is given back.
@@ -86,7 +86,7 @@ def ask(
         if not error.may_have_arrived:
             _give_back(challenge, taken)
         events.verify_failed(challenge, error, request)
-        raise provider.as_mfa_error(error, challenge) from error
+        raise provider.hold_and_translate(error, challenge) from error
 
 
 def _give_back(challenge: Challenge, taken: list[store.Taken]) -> None:
@@ -101,8 +101,8 @@ def tell_of_wrong_code(challenge: Challenge, request: HttpRequest | None) -> Non
     """Tell that a code was wrong, and of the lock or the warning that follows from it."""
     user = challenge.user
     events.code_rejected(challenge, request)
-    failures = rules.failures(user)
+    failures = rules.count_failures(user)
     if failures >= settings.FAILURES_BEFORE_LOCK:
         events.locked_out(user, request)
-    if rules.look_like_guesses(user, failures):
+    if rules.claim_warning(user, failures):
         events.wrong_codes(user, request)

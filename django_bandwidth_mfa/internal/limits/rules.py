@@ -49,7 +49,7 @@ def take_send(
     :param is_proven: whether a code that the app sent has confirmed ``number``.
     :raises Limited: a limit is reached, or Bandwidth asked to send nothing to this number.
     """
-    taken = [take_step(_cooldown(user), settings.RESEND_COOLDOWN)]
+    taken = [take_step(_cooldown_key(user), settings.RESEND_COOLDOWN)]
     refuse_held(number, HeldAction.SEND, purpose)
     windows = _send_windows(
         user, number, purpose=purpose, channel=channel, is_proven=is_proven, request=request
@@ -75,7 +75,7 @@ def seconds_until_send(
     windows = _send_windows(
         user, number, purpose=purpose, channel=channel, is_proven=is_proven, request=request
     )
-    waits = [store.seconds_left(_cooldown(user)), store.seconds_until_windows(windows)]
+    waits = [store.seconds_left(_cooldown_key(user)), store.seconds_until_windows(windows)]
     if number is not None:
         try:
             refuse_held(number, HeldAction.SEND, purpose)
@@ -96,8 +96,9 @@ def _send_windows(
     """Return the windows of one send, in the order in which they are taken."""
     weight = settings.CALL_WEIGHT if channel == "voice" else 1
     budget = _send_budget(purpose)
-    # Fraudsters who are paid per message walk through ranges that they rent.  A number that a code
-    # has proven is not one of theirs.  It is not counted, since a company's phones share a range.
+    # Toll fraud: somebody rents a block of numbers and earns money for each message to it.  So
+    # codes to unproven numbers of one block are limited together.  Proven numbers are not counted,
+    # since the phones of one company often share a block.
     prefix = None if number is None or is_proven else number[:-PREFIX_LESS]
     subjects = {
         "user": f"user:{user.pk}",
@@ -120,12 +121,14 @@ def _send_key(subject: str, rate: Rate) -> str:
 
 
 def take_failure(user: User) -> Taken:
-    """Count one wrong code of ``user``.  It is counted before Bandwidth says that it is wrong.
+    """Count one try of ``user`` as wrong, before Bandwidth is asked.
+
+    A right code clears the count.
 
     :raises Limited: the wait after too many wrong codes in a row is not over.
     :raises Locked: the user has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row.
     """
-    return take_step(_failures(user), _failure_steps(), lock_at=settings.FAILURES_BEFORE_LOCK)
+    return take_step(_failures_key(user), _failure_steps(), lock_at=settings.FAILURES_BEFORE_LOCK)
 
 
 def take_recovery_failure(user: User) -> Taken:
@@ -133,7 +136,7 @@ def take_recovery_failure(user: User) -> Taken:
 
     :raises Limited: the wait after too many wrong recovery codes in a row is not over.
     """
-    return take_step(_recovery_failures(user), _failure_steps())
+    return take_step(_recovery_failures_key(user), _failure_steps())
 
 
 def take_enrol_try(number: str) -> Taken:
@@ -145,12 +148,12 @@ def take_enrol_try(number: str) -> Taken:
     :raises Limited: ``TRIES_PER_CHALLENGE`` codes were typed in the last ten minutes.
     """
     rate = Rate(settings.TRIES_PER_CHALLENGE, ENROL_TRY_SECONDS)
-    return take_window(_enrol_tries(_digest(number)), rate)
+    return take_window(_enrol_tries_key(_digest(number)), rate)
 
 
 def is_locked(user: User) -> bool:
     """Whether ``user`` has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row."""
-    return _locked().filter(key=_failures(user)).exists()
+    return _locked().filter(key=_failures_key(user)).exists()
 
 
 def count_locked() -> int:
@@ -169,24 +172,29 @@ def locked_users() -> list[str]:
     return [key.partition(":")[2] for key in _locked().values_list("key", flat=True)]
 
 
-def failures(user: User) -> int:
+def count_failures(user: User) -> int:
     """Return how many wrong codes in a row ``user`` has typed."""
-    return store.read(_failures(user))
+    return store.read(_failures_key(user))
 
 
-def recovery_failures(user: User) -> int:
+def count_recovery_failures(user: User) -> int:
     """Return how many wrong recovery codes in a row ``user`` has typed."""
-    return store.read(_recovery_failures(user))
+    return store.read(_recovery_failures_key(user))
 
 
-def look_like_guesses(user: User, failures: int) -> bool:
-    """Whether to warn ``user`` of so many ``failures`` in a row: once a day at most."""
-    return failures >= settings.FAILURES_BEFORE_WAIT and store.is_due(f"warning:{user.pk}", 86_400)
+def claim_warning(user: User, failures: int) -> bool:
+    """Return whether ``user`` must be warned now of so many ``failures`` in a row.
+
+    The first True counts as today's warning; later calls on the same day return False.
+    """
+    return failures >= settings.FAILURES_BEFORE_WAIT and store.claim_turn(
+        f"warning:{user.pk}", 86_400
+    )
 
 
 def clear(user: User) -> None:
     """End the waits and the cooldown of ``user``, as a right code does.  No other limit changes."""
-    store.clear([_cooldown(user), _failures(user), _recovery_failures(user)])
+    store.clear([_cooldown_key(user), _failures_key(user), _recovery_failures_key(user)])
 
 
 def clear_all(user: User, numbers: Iterable[str]) -> None:
@@ -205,7 +213,7 @@ def clear_all(user: User, numbers: Iterable[str]) -> None:
         for subject in subjects:
             for rate in parse_rates(limits[name] or ""):
                 store.clear([_send_key(subject, rate)])
-    store.clear([_enrol_tries(digest) for digest in digests])
+    store.clear([_enrol_tries_key(digest) for digest in digests])
 
 
 def hold(number: str, action: HeldAction, purpose: str, seconds: float) -> None:
@@ -214,12 +222,14 @@ def hold(number: str, action: HeldAction, purpose: str, seconds: float) -> None:
     :param purpose: the purpose of the code that Bandwidth refused to send or to check.
     """
     until = timezone.now() + timedelta(seconds=seconds)
-    Counter.objects.update_or_create(key=_held(number, action, purpose), defaults={"until": until})
+    Counter.objects.update_or_create(
+        key=_held_key(number, action, purpose), defaults={"until": until}
+    )
 
 
 def held(number: str, action: HeldAction, purpose: str) -> models.QuerySet[Counter]:
     """Return the row of a :func:`hold` that is not over, if there is one."""
-    return Counter.objects.filter(key=_held(number, action, purpose), until__gt=timezone.now())
+    return Counter.objects.filter(key=_held_key(number, action, purpose), until__gt=timezone.now())
 
 
 def count_held() -> int:
@@ -229,11 +239,11 @@ def count_held() -> int:
     return len({key.rpartition(":")[2] for key in keys.values_list("key", flat=True)})
 
 
-def over() -> models.QuerySet[Counter]:
+def expired_rows() -> models.QuerySet[Counter]:
     """Return the rows that limit nobody any more, for ``mfa_purge``.
 
-    Those are windows and holds that have ended, and ladders at their start.  A ladder on a step
-    stays, however old it is: time does not forgive a hundred wrong codes.
+    Those are windows and holds that have ended, and ladders at their start.  A ladder above its
+    start stays, however old it is: wrong codes do not expire.
     """
     on_a_step = Q(count__gt=0) & (
         Q(key__startswith="cooldown:")
@@ -255,7 +265,7 @@ def refuse_held(number: str, action: HeldAction, purpose: str) -> None:
 
 def seconds_until_try(user: User) -> int:
     """Return for how many seconds ``user`` has to wait before another code may be tried."""
-    return store.seconds_left(_failures(user))
+    return store.seconds_left(_failures_key(user))
 
 
 def _failure_steps() -> list[int]:
@@ -272,15 +282,15 @@ def _failure_steps() -> list[int]:
     return [*steps, longest]
 
 
-def _cooldown(user: User) -> str:
+def _cooldown_key(user: User) -> str:
     return f"cooldown:{user.pk}"
 
 
-def _failures(user: User) -> str:
+def _failures_key(user: User) -> str:
     return f"failures:{user.pk}"
 
 
-def _recovery_failures(user: User) -> str:
+def _recovery_failures_key(user: User) -> str:
     return f"recovery-failures:{user.pk}"
 
 
@@ -293,14 +303,14 @@ def _send_budget(purpose: str) -> str:
     return "enrol" if purpose == "enrol" else "number"
 
 
-def _held(number: str, action: HeldAction, purpose: str) -> str:
+def _held_key(number: str, action: HeldAction, purpose: str) -> str:
     # Bandwidth counts wrong codes for a number, and our purposes are its scopes.  So a wait for one
     # purpose says nothing of the others.
     kind = _send_budget(purpose) if action == HeldAction.SEND else purpose
     return f"held:{action}:{kind}:{_digest(number)}"
 
 
-def _enrol_tries(digest: str) -> str:
+def _enrol_tries_key(digest: str) -> str:
     return f"enrol-tries:{digest}"
 
 

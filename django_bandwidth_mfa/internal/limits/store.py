@@ -227,8 +227,11 @@ def seconds_until_windows(windows: Iterable[Window]) -> int:
     return math.ceil(longest)
 
 
-def is_due(what: str, seconds: int) -> bool:
-    """Whether ``what``, which all workers together do every ``seconds``, is this one's to do."""
+def claim_turn(what: str, seconds: int) -> bool:
+    """Claim the next run of ``what``.
+
+    Of all workers one gets True; the others get False until ``seconds`` have passed.
+    """
     try:
         counting(lambda: take_window(f"every:{what}", Rate(1, seconds)))
     except Limited:

@@ -25,7 +25,7 @@ class PhoneSource(Protocol):
     can_change: bool
     """Whether the app's pages may add, change and remove phones."""
 
-    is_proven: bool
+    proves_numbers: bool
     """Whether each phone was confirmed by a code that the app sent to it."""
 
     def confirmed(self, user: User) -> list[Phone]:
@@ -45,7 +45,7 @@ class OwnTable:
     """Phones are rows of :class:`~django_bandwidth_mfa.models.Phone`."""
 
     can_change = True
-    is_proven = True
+    proves_numbers = True
 
     def confirmed(self, user: User) -> list[Phone]:
         return list(Phone.objects.confirmed().filter(user=in_query(user)))
@@ -67,7 +67,7 @@ class SiteFunction:
     """
 
     can_change = False
-    is_proven = False
+    proves_numbers = False
 
     def __init__(self, get_phones: Callable[[User], list[str]]) -> None:
         self._get_phones = get_phones

@@ -81,7 +81,7 @@ def of_user(user: User) -> dict[str, object]:
         "recovery_codes_left": RecoveryCode.objects.left(user),
         "trusted_browsers": TrustedBrowser.objects.valid(user).count(),
         "locked": rules.is_locked(user),
-        "wrong_codes_in_a_row": rules.failures(user),
+        "wrong_codes_in_a_row": rules.count_failures(user),
         "seconds_until_try": rules.seconds_until_try(user),
         "seconds_until_send": seconds_until_send(user, phones),
         "last_code_sent": sent and sent.sent_at.isoformat(),

@@ -40,7 +40,7 @@ class Command(BaseCommand):
         found: dict[str, QuerySet[Any]] = {
             "challenges": Challenge.objects.filter(sent_at__lt=now - timedelta(days=days)),
             "spent codes": SpentCode.objects.filter(expires_at__lte=now),
-            "counters": rules.over(),
+            "counters": rules.expired_rows(),
             "trusted browsers": TrustedBrowser.objects.over(),
         }
         told = []

@@ -6,6 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
+from django.views.debug import ExceptionReporter
 
 from django_bandwidth_mfa.internal.codes import provider
 from django_bandwidth_mfa.internal.codes.provider import Registry
@@ -62,3 +63,25 @@ def test_another_secret_makes_another_client(configure: Any) -> None:
     before = provider.client()
     configure(CLIENT_SECRET="the new one")
     assert provider.client() is not before
+
+
+@pytest.mark.django_db
+def test_a_wrong_configuration_shows_no_secret_in_an_error_report(
+    configure: Any, monkeypatch: Any, rf: Any
+) -> None:
+    """Fails when the configuration is a local that an error page prints."""
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    configure(CLIENT_SECRET="do-not-show-me")
+    with pytest.raises(ValueError, match="proxy") as caught:
+        provider.client()
+    reporter = ExceptionReporter(rf.get("/"), caught.type, caught.value, caught.tb)
+    shown = [
+        (frame["function"], name)
+        for frame in reporter.get_traceback_frames()
+        if "/tests/" not in frame["filename"]
+        for name, value in frame["vars"]
+        if "do-not-show-me" in repr(value)
+    ]
+    assert shown == []
