@@ -10,6 +10,7 @@ Django's stock user admin gets it by itself.
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
@@ -28,8 +29,7 @@ from .internal.limits import rules
 from .internal.login import trusted_browsers
 from .internal.phones import changes
 from .internal.phones.source import phone_source
-from .internal.staff import status
-from .internal.staff.reset import reset_second_factor
+from .internal.staff import reset, status
 from .models import Challenge, Counter, Phone, RecoveryCode, TrustedBrowser
 
 __all__ = ["SecondFactorAdminMixin"]
@@ -224,11 +224,22 @@ class SecondFactorAdminMixin(MixinBase):
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return [*super().get_list_filter(request), SecondFactorFilter]
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions: dict[str, Any] = super().get_actions(request)
-        if may_reset(request):
-            label = _("Reset the second factor of the chosen users")
-            actions["reset_second_factor"] = (reset_selected, "reset_second_factor", label)
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        """Return the actions of the site, and the reset among those of the list.
+
+        :param action_location: Django 6.1 asks for the actions of the list, and for those of the
+            page of one user.  Older versions ask for the list only, and do not say so.
+        """
+        get_actions: Any = super().get_actions
+        is_list = getattr(action_location, "name", "CHANGE_LIST") == "CHANGE_LIST"
+        if action_location is not None and "action_location" in signature(get_actions).parameters:
+            actions: dict[str, Any] = get_actions(request, action_location=action_location)
+        else:
+            # A user admin that knows no locations means the list, as Django takes it.
+            actions = get_actions(request) if is_list else {}
+        # A user's own page has a link to the reset.
+        if is_list and may_reset(request):
+            actions["reset_second_factor"] = self.get_action(reset_second_factor)
         return actions
 
     def get_urls(self) -> list[Any]:
@@ -255,7 +266,8 @@ class SecondFactorAdminMixin(MixinBase):
         return answer or HttpResponseRedirect(back)
 
 
-def reset_selected(
+@admin.action(description=gettext_lazy("Reset the second factor of the chosen users"))
+def reset_second_factor(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]
 ) -> HttpResponse | None:
     return ask_or_reset(model_admin, request, list(queryset))
@@ -284,7 +296,9 @@ def ask_or_reset(model_admin: Any, request: HttpRequest, users: list[Any]) -> Ht
         return TemplateResponse(request, "admin/bandwidth_mfa/reset_second_factor.html", context)
     forget_phones = request.POST["what"] == "forget"
     for user in users:
-        reset_second_factor(user, forget_phones=forget_phones, by=request.user, request=request)
+        reset.reset_second_factor(
+            user, forget_phones=forget_phones, by=request.user, request=request
+        )
         did = (
             _("Reset the second factor: phones and recovery codes removed.")
             if forget_phones

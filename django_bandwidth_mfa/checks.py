@@ -27,7 +27,7 @@
 ``bandwidth_mfa.W012``       (``--deploy``) ``TRUSTED_PROXIES`` is not set, not even to 0.
 ``bandwidth_mfa.W013``       (``--deploy``) Receipts are on, and any ``Host`` header is believed.
 ``bandwidth_mfa.W014``       (``--deploy``) ``RECEIPT_SECRET`` is short.
-``bandwidth_mfa.W015``       (``--deploy``) Mail goes out over SMTP without an ``EMAIL_TIMEOUT``.
+``bandwidth_mfa.W015``       (``--deploy``) Mail goes out over SMTP without a time-out.
 ===========================  =======================================================================
 """
 
@@ -38,6 +38,7 @@ from datetime import UTC, date, datetime
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
+from warnings import catch_warnings, simplefilter
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -76,6 +77,8 @@ BASIC_HINT = "Make an OAuth 2.0 client in Bandwidth's dashboard; set CLIENT_ID, 
 
 # Characters of RECEIPT_SECRET: 80 bits in hexadecimal.
 SHORTEST_SECRET = 20
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 # Django's settings that make sense behind a proxy only.
 PROXY_SETTINGS = ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT")
@@ -382,6 +385,33 @@ def _sqlite() -> Iterator[CheckMessage]:
         )
 
 
+def _mail() -> Iterator[CheckMessage]:
+    if not settings.NOTIFY:
+        return
+    # Where Django's MAILERS is set, the old settings cannot be read at all.
+    mailers = getattr(django_settings, "MAILERS", None)
+    if mailers is None:
+        with catch_warnings():
+            # Django 6.1 warns when they are read.  It has warned the site already.
+            simplefilter("ignore")
+            backend, timeout = django_settings.EMAIL_BACKEND, django_settings.EMAIL_TIMEOUT
+        name, hint = "EMAIL_TIMEOUT", "Set EMAIL_TIMEOUT = 10 (seconds), or an EMAIL_BACKEND that"
+    elif "default" in mailers:
+        backend = mailers["default"].get("BACKEND", SMTP)
+        timeout = mailers["default"].get("OPTIONS", {}).get("timeout")
+        name = 'MAILERS["default"]["OPTIONS"]["timeout"]'
+        hint = f"Set {name} = 10 (seconds), or a BACKEND that"
+    else:
+        return  # Django's own check says that no mail can be sent.
+    if backend == SMTP and timeout is None:
+        yield Warning(
+            f"{name} is not set: a mail server that hangs would hold the pages that mail users of "
+            "changes to their second factor.",
+            hint=f"{hint} queues.",
+            id="bandwidth_mfa.W015",
+        )
+
+
 def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     """What is right on a developer's machine only."""
     found: list[CheckMessage] = [*_basic_at_bandwidth()]
@@ -420,16 +450,7 @@ def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage
                 id="bandwidth_mfa.W013",
             )
         )
-    by_smtp = django_settings.EMAIL_BACKEND == "django.core.mail.backends.smtp.EmailBackend"
-    if settings.NOTIFY and by_smtp and django_settings.EMAIL_TIMEOUT is None:
-        found.append(
-            Warning(
-                "EMAIL_TIMEOUT is not set: a mail server that hangs would hold the pages that mail "
-                "users of changes to their second factor.",
-                hint="Set EMAIL_TIMEOUT = 10 (seconds), or an EMAIL_BACKEND that queues.",
-                id="bandwidth_mfa.W015",
-            )
-        )
+    found += _mail()
     secret = settings.RECEIPT_SECRET
     if secret is not None and len(secret) < SHORTEST_SECRET:
         found.append(

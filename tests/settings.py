@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import django
 import environ
 
 env = environ.Env()
@@ -66,6 +67,9 @@ TEMPLATES = [
         },
     }
 ]
+
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = False

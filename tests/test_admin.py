@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from html import unescape
 from typing import Any
 from urllib.parse import urljoin
 
+import django
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Permission
 from django.test import Client
 
 from django_bandwidth_mfa import service
+from django_bandwidth_mfa.admin import SecondFactorAdminMixin
 from django_bandwidth_mfa.internal.limits import rules, store
 from django_bandwidth_mfa.models import (
     Challenge,
@@ -318,6 +322,66 @@ def test_a_user_admin_of_the_sites_own_stays_as_it_is() -> None:
     before = admin.site.get_model_admin(model)
     extend_stock_user_admin()
     assert admin.site.get_model_admin(model) is before
+
+
+# The actions of the site's own -----------------------------------------------------------------
+
+
+def own_action(model_admin: Any, request: Any, queryset: Any) -> None:
+    """An action of the site's own."""
+
+
+class Location(enum.Enum):
+    """Django 6.1's ``ActionLocation``, for every version."""
+
+    CHANGE_LIST = "CHANGE_LIST"
+    CHANGE_FORM = "CHANGE_FORM"
+
+
+class AdminWithoutLocations(UserAdmin):
+    def get_actions(self, request: Any) -> Any:
+        return {"own_action": (own_action, "own_action", "Own action")}
+
+
+class AdminWithLocations(UserAdmin):
+    def get_actions(self, request: Any, action_location: Any = Location.CHANGE_LIST) -> Any:
+        return {f"own_{action_location.value}": (own_action, "own_action", "Own action")}
+
+
+@pytest.mark.parametrize(
+    ("parent", "asked", "expected"),
+    [
+        (AdminWithoutLocations, (), {"own_action", "reset_second_factor"}),
+        (AdminWithoutLocations, (Location.CHANGE_LIST,), {"own_action", "reset_second_factor"}),
+        (AdminWithoutLocations, (Location.CHANGE_FORM,), set()),
+        (AdminWithLocations, (), {"own_CHANGE_LIST", "reset_second_factor"}),
+        (AdminWithLocations, (Location.CHANGE_LIST,), {"own_CHANGE_LIST", "reset_second_factor"}),
+        (AdminWithLocations, (Location.CHANGE_FORM,), {"own_CHANGE_FORM"}),
+    ],
+)
+def test_actions_of_the_site_stay_where_the_site_has_them(
+    superuser: Any, rf: Any, parent: Any, asked: Any, expected: set[str]
+) -> None:
+    """Fails when ``get_actions`` takes no location, or does not hand it on: Django 6.1 then shows
+    no action at all on a user's page."""
+    request = rf.get("/")
+    request.user = superuser
+    own = type("OwnAdmin", (SecondFactorAdminMixin, parent), {})(get_user_model(), admin.site)
+    assert set(own.get_actions(request, *asked)) == expected
+
+
+@pytest.mark.skipif(django.VERSION < (6, 1), reason="It has no actions on the page of one row")
+def test_an_action_of_the_site_is_on_the_users_page(
+    root: Client, user: Any, monkeypatch: Any
+) -> None:
+    """Fails in the same way."""
+    own_action.locations = list(admin.ActionLocation)  # type: ignore[attr-defined]
+    model_admin = type(admin.site.get_model_admin(get_user_model()))
+    monkeypatch.setattr(model_admin, "actions", [own_action])
+    page = text(root.get(user_page(f"{user.pk}/change/")))
+    assert '<option value="own_action">' in page
+    assert '<option value="reset_second_factor">' not in page
+    assert '<option value="reset_second_factor">' in text(root.get(user_page()))
 
 
 # The reset ------------------------------------------------------------------------------------

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +21,7 @@ from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import get_script_prefix, include, path, set_script_prefix
 
+from django_bandwidth_mfa import checks
 from django_bandwidth_mfa.checks import check_deployment, check_settings, check_site
 from django_bandwidth_mfa.conf import Settings
 from django_bandwidth_mfa.views import VerifyView
@@ -366,9 +370,12 @@ def test_deployment(settings: Any) -> None:
     assert ids(check_deployment(None)) == ["W010", "W011", "W012", "W013", "W014"]
 
 
+@pytest.mark.filterwarnings("ignore:The EMAIL_")  # Django 6.1 warns of these settings
 def test_a_mail_server_that_may_hang_is_warned_of(settings: Any) -> None:
     settings.SESSION_COOKIE_SECURE = True
     settings.BANDWIDTH_MFA = {**GOOD, "TRUSTED_PROXIES": 0}
+    if hasattr(settings, "MAILERS"):
+        del settings.MAILERS
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     assert ids(check_deployment(None)) == ["W015"]
     settings.EMAIL_TIMEOUT = 10
@@ -376,6 +383,70 @@ def test_a_mail_server_that_may_hang_is_warned_of(settings: Any) -> None:
     settings.EMAIL_TIMEOUT = None
     settings.BANDWIDTH_MFA = {**settings.BANDWIDTH_MFA, "NOTIFY": False}
     assert check_deployment(None) == []
+
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+@pytest.mark.parametrize(
+    ("mailers", "expected"),
+    [
+        ({"default": {"BACKEND": SMTP, "OPTIONS": {"host": "localhost"}}}, ["W015"]),
+        ({"default": {"OPTIONS": {"host": "localhost"}}}, ["W015"]),
+        ({"default": {}}, ["W015"]),
+        ({"default": {"OPTIONS": {"host": "localhost", "timeout": 10}}}, []),
+        ({"default": {"BACKEND": "site.mail.Queue"}}, []),
+        ({"other": {}}, []),
+        ({}, []),
+    ],
+)
+def test_a_mail_server_of_mailers_that_may_hang_is_warned_of(
+    settings: Any, monkeypatch: Any, mailers: Any, expected: list[str]
+) -> None:
+    """Fails when ``EMAIL_BACKEND`` is read where ``MAILERS`` is set: Django 6.1 raises then."""
+
+    class Settings61:
+        """Django 6.1's, on every version: they refuse to tell the old settings."""
+
+        MAILERS = mailers
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("EMAIL_"):
+                raise AttributeError(name)
+            return getattr(settings, name)
+
+    settings.SESSION_COOKIE_SECURE = True
+    settings.BANDWIDTH_MFA = {**GOOD, "TRUSTED_PROXIES": 0}
+    monkeypatch.setattr(checks, "django_settings", Settings61())
+    messages = check_deployment(None)
+    assert ids(messages) == expected
+    for message in messages:
+        assert "MAILERS" in message.msg + str(message.hint)
+
+
+def test_check_deploy_runs_with_the_mailers_of_the_django_at_hand() -> None:
+    """``manage.py check --deploy`` in a process of its own.  Fails in the same way, on Django 6.1;
+    older versions do not know ``MAILERS``."""
+    program = """
+from django.conf import settings
+from tests import settings as of_tests
+given = {name: value for name, value in vars(of_tests).items() if name.isupper()}
+given["MAILERS"] = {"default": {"OPTIONS": {"host": "localhost"}}}
+settings.configure(**given)
+import django
+from django.core.management import call_command
+django.setup()
+call_command("check", deploy=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bandwidth_mfa.W015" in done.stderr
 
 
 @pytest.mark.attack("S10")

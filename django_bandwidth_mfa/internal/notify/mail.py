@@ -5,7 +5,7 @@ other lines also fill ``bandwidth_mfa/mail/message.html``.  A mail holds no link
 send messages that ask people to follow one.
 
 A mail that cannot be sent is logged and changes nothing.  A mail server that hangs holds the page:
-set Django's ``EMAIL_TIMEOUT``, or use a backend that queues.
+set Django's ``EMAIL_TIMEOUT`` (or the ``timeout`` of ``MAILERS``), or use a backend that queues.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import django
 import pytest
 from django.test import Client
 from django.utils import translation
@@ -129,8 +130,13 @@ def test_a_mail_server_that_fails_stops_nothing_and_is_logged(
 ) -> None:
     """Fails when the error is let through: a page would answer 500, or Django would log it with
     variables."""
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    smtp = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION >= (6, 1):
+        options = {"host": "127.0.0.1", "port": 1}
+        settings.MAILERS = {"default": {"BACKEND": smtp, "OPTIONS": options}}
+    else:
+        settings.EMAIL_BACKEND = smtp
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     login_verified(client, user)
     assert client.post("/mfa/recovery-codes/").status_code == 200
     assert [one.event for one in caplog.records if one.levelname == "ERROR"] == ["mail_failed"]
