@@ -3,12 +3,14 @@
 import argparse
 import errno
 import math
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 
 from . import defaults
+from .contract import THROTTLE_SECONDS
 from .server import Simulator
 
 
@@ -26,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         latency=options.latency,
         name=options.name,
         max_wrong=options.max_wrong,
+        throttle_seconds=options.throttle_seconds,
+        applications=options.application,
         quiet=options.quiet,
     )
     told_to_stop = threading.Event()
@@ -46,14 +50,38 @@ def _greeting(simulator: Simulator) -> str:
     lines = [
         f"Simulated Bandwidth, account {simulator.account}. Nothing reaches a real phone.",
         "",
-        f"  API    {simulator.base_url}  (BANDWIDTH_MFA_BASE_URL)",
-        f"  Token  {simulator.token_url}  (BANDWIDTH_MFA_TOKEN_URL)",
-        f"  Inbox  {simulator.inbox_url}",
+        "Paste this where the site is started:",
+        "",
+        *(
+            f"export BANDWIDTH_MFA_{key}={shlex.quote(value)}"
+            for key, value in _settings(simulator)
+        ),
+        "",
+        f"The codes: {simulator.inbox_url}",
         "",
     ]
     if not simulator.is_loopback:
         lines += ["Everybody who reaches this address can read the codes.", ""]
     return "\n".join([*lines, "Stop with Ctrl-C."])
+
+
+def _settings(simulator: Simulator) -> list[tuple[str, str]]:
+    """Return what a site needs to use the simulator: the keys of its settings, and their values."""
+    # The first application that was named is for messages, the last one for calls.
+    messaging, *_, voice = [*simulator.applications[:1], *simulator.applications[-1:]] or [
+        defaults.DEFAULT_MESSAGING_APPLICATION_ID,
+        defaults.DEFAULT_VOICE_APPLICATION_ID,
+    ]
+    return [
+        ("ACCOUNT_ID", simulator.account),
+        ("CLIENT_ID", simulator.client_id),
+        ("CLIENT_SECRET", simulator.client_secret),
+        ("FROM_NUMBER", defaults.DEFAULT_FROM_NUMBER),
+        ("MESSAGING_APPLICATION_ID", messaging),
+        ("VOICE_APPLICATION_ID", voice),
+        ("BASE_URL", simulator.base_url),
+        ("TOKEN_URL", simulator.token_url),
+    ]
 
 
 def _explain(problem: OSError, host: str, port: int) -> str:
@@ -88,6 +116,20 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         default=defaults.DEFAULT_MAX_WRONG,
         help="wrong codes for one number within two minutes before it is answered 429",
+    )
+    add(
+        "--throttle-seconds",
+        type=_positive,
+        default=THROTTLE_SECONDS,
+        help="how long it is answered 429 then",
+    )
+    add(
+        "--application",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="an application id; may be given again. With it, sends with another id are answered "
+        "400; without it, any id is taken",
     )
     add("--quiet", action="store_true", help="do not write a line for each API request")
     return parser

@@ -10,6 +10,11 @@ DEFAULT_PASSWORD = "sim-password"  # noqa: S105 - published on purpose, opens no
 DEFAULT_CLIENT_ID = "sim-client"
 DEFAULT_CLIENT_SECRET = "sim-secret"  # noqa: S105 - published on purpose, opens nothing
 
+DEFAULT_FROM_NUMBER = "+12025550100"
+DEFAULT_MESSAGING_APPLICATION_ID = "sim-messaging"
+DEFAULT_VOICE_APPLICATION_ID = "sim-voice"
+"""What the command line prints for a site's settings. No real phone has that number."""
+
 DEFAULT_NAME = "Example"
 """What ``{NAME}`` in a message becomes: the name an account is provisioned with."""
 

@@ -112,7 +112,8 @@ class Handler(BaseHTTPRequestHandler):
             self._serve_page(path, body)
 
     # http.server's names. The gateway answers any method, so the API has to see them all.
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815
+    do_OPTIONS = do_TRACE = _handle  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep http.server quiet: its lines hold whatever the client put in the path."""

@@ -5,7 +5,7 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from http.server import ThreadingHTTPServer
 from ipaddress import ip_address
@@ -14,10 +14,12 @@ from typing import Any, Self
 
 from . import defaults
 from .api import API, API_PREFIX, TOKEN_PATH, Credentials
+from .contract import THROTTLE_SECONDS
 from .faults import Fault, Faults
 from .handler import Handler
 from .receipts import Receipts
 from .state import State
+from .tokens import Tokens
 
 # What socketserver hands to a server's methods: a connection here, a datagram elsewhere.
 Request = socket.socket | tuple[bytes, socket.socket]
@@ -29,6 +31,8 @@ class Simulator:
     ``port``: 0 picks a free one. ``host``: anything but loopback lets other machines read codes.
     ``latency``: seconds that every API answer takes. ``name``: what ``{NAME}`` becomes.
     ``max_wrong``: wrong codes for a number within two minutes before it is answered 429.
+    ``throttle_seconds``: how long that lasts. ``applications``: ids that codes may be sent with;
+    none means any.
     ``receipt_delay``: seconds from a message's answer to its delivery receipt, if it has a
     ``callbackUrl``; the waits before further tries grow from it.
     ``clock``: seconds since the epoch; left out, ``time.time`` is looked up at each use, so that
@@ -48,6 +52,8 @@ class Simulator:
         latency: float = 0.0,
         name: str = defaults.DEFAULT_NAME,
         max_wrong: int = defaults.DEFAULT_MAX_WRONG,
+        throttle_seconds: int = THROTTLE_SECONDS,
+        applications: Collection[str] = (),
         receipt_delay: float = defaults.DEFAULT_RECEIPT_DELAY,
         clock: Callable[[], float] | None = None,
         quiet: bool = True,
@@ -61,7 +67,11 @@ class Simulator:
         self._thread: threading.Thread | None = None
         self.stopping = threading.Event()
         self.faults = Faults()
-        self.state = State(self.now, name=name, max_wrong=max_wrong)
+        self.client_id, self.client_secret = client_id, client_secret
+        self.applications = tuple(applications)
+        self.state = State(
+            self.now, name=name, max_wrong=max_wrong, throttle_seconds=throttle_seconds
+        )
         self.receipts = Receipts(
             receipt_delay,
             state=self.state,
@@ -71,7 +81,11 @@ class Simulator:
             log=self.log,
         )
         self.api = API(
-            self.state, Credentials(account, username, password, client_id, client_secret)
+            self.state,
+            Credentials(account, username, password, client_id, client_secret),
+            Tokens(self.now, account=account, client_secret=client_secret),
+            applications=self.applications,
+            throttle_seconds=throttle_seconds,
         )
 
     def __enter__(self) -> Self:

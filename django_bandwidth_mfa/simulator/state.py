@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import string
 import threading
 import uuid
 from collections import defaultdict, deque
@@ -14,7 +15,6 @@ from .contract import MAX_EXPIRATION_MINUTES, CodeRequest, VerifyRequest
 
 Channel = Literal["sms", "voice"]
 
-TOKEN_SECONDS = 3600
 WRONG_WINDOW_SECONDS = 120
 KEPT = 10_000
 """Messages and requests kept; older ones are forgotten."""
@@ -70,16 +70,18 @@ class State:
     ``clock`` gives the time in seconds since the epoch.
     """
 
-    def __init__(self, clock: Callable[[], float], *, name: str, max_wrong: int) -> None:
+    def __init__(
+        self, clock: Callable[[], float], *, name: str, max_wrong: int, throttle_seconds: int
+    ) -> None:
         self._clock = clock
         self._name = name
         self._max_wrong = max_wrong
+        self._throttle_seconds = throttle_seconds
         self._lock = threading.Lock()
-        self._tokens: dict[str, float] = {}
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything but access tokens, which clients keep for their hour."""
+        """Forget everything."""
         with self._lock:
             self._messages: deque[Message] = deque(maxlen=KEPT)
             self._requests: deque[dict[str, object]] = deque(maxlen=KEPT)
@@ -93,12 +95,13 @@ class State:
         code = f"{secrets.randbelow(10**request.digits):0{request.digits}}"
         spoken = ", ".join(code) if channel == "voice" else code
         words = {"CODE": spoken, "NAME": self._name, "SCOPE": request.scope}
+        now = self._clock()
         message = Message(
-            id=f"c-{uuid.uuid4()}" if channel == "voice" else str(uuid.uuid4()),
+            id=_call_id() if channel == "voice" else _message_id(now),
             channel=channel,
             text=_PLACEHOLDER.sub(lambda found: words[found[1]], request.message),
             code=code,
-            sent_at=self._clock(),
+            sent_at=now,
             request=request,
         )
         oldest = message.sent_at - MAX_EXPIRATION_MINUTES * 60
@@ -115,8 +118,8 @@ class State:
         A right code is not used up: Bandwidth does not promise that, so an application that
         relies on it must fail here.
 
-        Raises TooManyWrongCodesError for two minutes after ``max_wrong`` wrong codes for the
-        number within two minutes. A right code does not reset that count.
+        Raises TooManyWrongCodesError for ``throttle_seconds`` after ``max_wrong`` wrong codes for
+        the number within two minutes. A right code does not reset that count.
         """
         now = self._clock()
         with self._lock:
@@ -129,21 +132,8 @@ class State:
             self._wrong[attempt.to] = [*recent, now]
             if len(self._wrong[attempt.to]) >= self._max_wrong:
                 del self._wrong[attempt.to]
-                self._blocked_until[attempt.to] = now + WRONG_WINDOW_SECONDS
+                self._blocked_until[attempt.to] = now + self._throttle_seconds
             return False
-
-    def issue_token(self) -> str:
-        """Return a new access token, good for TOKEN_SECONDS."""
-        token, now = secrets.token_urlsafe(32), self._clock()
-        with self._lock:
-            self._tokens = {old: end for old, end in self._tokens.items() if end > now}
-            self._tokens[token] = now + TOKEN_SECONDS
-        return token
-
-    def accepts_token(self, token: str) -> bool:
-        """Say whether the token was issued here and has not expired."""
-        with self._lock:
-            return self._clock() < self._tokens.get(token, 0)
 
     def record(self, path: str, body: object) -> None:
         """Keep a request for ``/requests.json``."""
@@ -166,6 +156,17 @@ class State:
         """What was asked, oldest first: ``path``, ``body``, ``at``."""
         with self._lock:
             return list(self._requests)
+
+
+def _message_id(now: float) -> str:
+    """Return an id of Bandwidth's form: milliseconds, then letters and digits; 29 characters."""
+    ending = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(16))
+    return f"{int(now * 1000):013}{ending}"
+
+
+def _call_id() -> str:
+    """Return an id of Bandwidth's form: 47 characters."""
+    return f"c-{secrets.token_hex(4)}-{uuid.uuid4()}"
 
 
 def iso_utc(at: float, timespec: str = "milliseconds") -> str:

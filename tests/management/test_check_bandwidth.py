@@ -130,6 +130,8 @@ def json_web_token(**claims: object) -> str:
 
 
 def give(bandwidth: Any, token: str) -> None:
+    """The next token is ``token``; the API takes it."""
+    bandwidth.fault(on="verify", body='{"valid": false}')
     body = json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
     bandwidth.fault(on="token", body=body, times=1)
 

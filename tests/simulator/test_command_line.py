@@ -1,9 +1,13 @@
 """``python -m django_bandwidth_mfa.simulator``: start, stop, what it prints and what it refuses."""
 
+import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,10 +43,9 @@ def start(*options: str) -> tuple[subprocess.Popen[str], str]:
 def test_it_serves_until_told_to_stop_and_logs_no_secrets(number: signal.Signals) -> None:
     """The log part fails when a line holds the path, a number, a body or a header."""
     process, printed = start("--account", "42", "--password", "shh-basic", "--name", "Acme")
-    with process:
-        [base] = re.findall(r"API +(http://127\.0\.0\.1:[0-9]+/api/v1)", printed)
-        [token_url] = re.findall(r"Token +(http\S+)", printed)
-        [inbox] = re.findall(r"Inbox +(http\S+)", printed)
+    with process, killed_on_error(process):
+        base, token_url = exported(printed, "BASE_URL"), exported(printed, "TOKEN_URL")
+        [inbox] = re.findall(r"The codes: (http\S+)", printed)
         basic = ("sim-user", "shh-basic")
         code_url = f"{base}/accounts/42/code"
         with requests.Session() as session:
@@ -69,6 +72,53 @@ def test_it_serves_until_told_to_stop_and_logs_no_secrets(number: signal.Signals
         assert str(secret) not in log + printed
 
 
+@contextmanager
+def killed_on_error(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Without it a failed assertion would wait for a process that nobody stops."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
+def exported(printed: str, key: str) -> str:
+    [value] = re.findall(rf"(?m)^export BANDWIDTH_MFA_{key}=(.*)$", printed)
+    return shlex.split(value)[0]
+
+
+def test_what_it_prints_can_be_pasted_and_is_all_that_a_site_needs() -> None:
+    """Fails when a key is missing, or when a value is not quoted for the shell."""
+    process, printed = start("--client-secret", "it's $HOME", "--application", "a1")
+    with process, killed_on_error(process):
+        block = "\n".join(line for line in printed.splitlines() if line.startswith("export "))
+        show = f"{block}\n{shlex.quote(sys.executable)} -c {shlex.quote(READ_SETTINGS)}"
+        shell = subprocess.run(
+            ["sh", "-c", show], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        process.terminate()
+        process.communicate(timeout=5)
+    settings = json.loads(shell.stdout)
+    url = settings["BASE_URL"].removesuffix("/api/v1")
+    assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+", url)
+    assert settings == {
+        "ACCOUNT_ID": "5500001",
+        "CLIENT_ID": "sim-client",
+        "CLIENT_SECRET": "it's $HOME",
+        "FROM_NUMBER": "+12025550100",
+        "MESSAGING_APPLICATION_ID": "a1",
+        "VOICE_APPLICATION_ID": "a1",
+        "BASE_URL": f"{url}/api/v1",
+        "TOKEN_URL": f"{url}/api/v1/oauth2/token",
+    }
+
+
+READ_SETTINGS = (
+    "import environ, json; from django_bandwidth_mfa.conf import from_env; "
+    "print(json.dumps(from_env(environ.Env())))"
+)
+
+
 def test_a_taken_port_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     with Simulator() as simulator:
         port = simulator.url.rpartition(":")[2]
@@ -91,6 +141,7 @@ def test_a_host_that_is_not_ours_is_explained(capsys: pytest.CaptureFixture[str]
         (["--latency", "-1"], "0 or more"),
         (["--latency", "nan"], "0 or more"),
         (["--max-wrong", "0"], "1 or more"),
+        (["--throttle-seconds", "0"], "1 or more"),
     ],
 )
 def test_an_impossible_option_is_refused(

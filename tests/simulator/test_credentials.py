@@ -1,8 +1,11 @@
 """Both kinds of credentials, the token endpoint, and whose account it is."""
 
 import base64
+import json
 
 import pytest
+
+from django_bandwidth_mfa.simulator import Simulator
 
 from .client import BASIC, CLIENT, SEND, Api, Clock
 
@@ -47,9 +50,10 @@ def test_a_token_expires_after_an_hour(api: Api, clock: Clock) -> None:
 @pytest.mark.parametrize(
     "authorization",
     [
-        "",
         "Bearer",
         "Bearer made-up",
+        "Bearer made.up.too",
+        "Bearer made.up.töken",
         "Basic",
         "Basic ???",
         "Basic " + base64.b64encode(b"sim-user").decode(),
@@ -59,12 +63,45 @@ def test_a_token_expires_after_an_hour(api: Api, clock: Clock) -> None:
         "Digest " + base64.b64encode(":".join(BASIC).encode()).decode(),
     ],
 )
-def test_anything_else_is_unauthorized(api: Api, endpoint: str, authorization: str) -> None:
-    answer = api.post(endpoint, json=SEND, auth=None, headers={"Authorization": authorization})
+def test_wrong_credentials_are_forbidden(api: Api, endpoint: str, authorization: str) -> None:
+    """Fails when they are answered 401: Bandwidth answers 403 to a wrong password."""
+    headers = {"Authorization": authorization.encode()}
+    answer = api.post(endpoint, json=SEND, auth=None, headers=headers)
+
+    assert answer.status_code == 403
+    assert answer.json() == {
+        "Message": "User is not authorized to access this resource with an explicit deny"
+    }
+    assert api.simulator.inbox == []
+
+
+@ENDPOINTS
+@pytest.mark.parametrize("headers", [{}, {"Authorization": ""}])
+def test_missing_credentials_are_unauthorized(
+    api: Api, endpoint: str, headers: dict[str, str]
+) -> None:
+    answer = api.post(endpoint, json=SEND, auth=None, headers=headers)
 
     assert answer.status_code == 401
     assert answer.json() == {"message": "Unauthorized"}
     assert api.simulator.inbox == []
+
+
+def test_a_token_names_its_account_and_outlives_a_restart(api: Api, clock: Clock) -> None:
+    """Fails when tokens are kept in memory: a site would be refused after each restart."""
+    token = api.token().json()["access_token"]
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    assert claims["accounts"] == ["5500001"]
+    with Simulator(clock=clock) as again, Simulator(clock=clock, client_secret="other") as other:
+        for simulator, status in ((again, 200), (other, 403)):
+            answer = api.session.post(
+                f"{simulator.base_url}/accounts/5500001/code/messaging",
+                json=SEND,
+                headers=bearer(token),
+                timeout=5,
+            )
+            assert answer.status_code == status
 
 
 @ENDPOINTS
@@ -104,3 +141,13 @@ def test_the_token_endpoint_takes_the_client_credentials_grant_only(
 
     assert answer.status_code == 400
     assert answer.json()["error"] == error
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "TRACE"])
+def test_the_gateway_answers_other_methods_in_json(api: Api, method: str) -> None:
+    """Fails for a method that http.server answers by itself: with 501, and a page."""
+    answer = api.session.request(method, api.url("messaging"), auth=BASIC, timeout=5)
+
+    assert answer.status_code == 403
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert answer.json() == {"message": "Missing Authentication Token"}

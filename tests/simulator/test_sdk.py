@@ -94,8 +94,16 @@ def test_another_account_is_its_forbidden(mfa: bandwidth.MFAApi) -> None:
         mfa.verify_code("5500002", attempt("123456"))
 
 
-def test_wrong_credentials_are_its_unauthorized(simulator: Simulator) -> None:
+def test_wrong_credentials_are_its_forbidden(simulator: Simulator) -> None:
     client = sdk(simulator, username="nobody", password="nothing")
+
+    with pytest.raises(exceptions.ForbiddenException):
+        client.generate_messaging_code(DEFAULT_ACCOUNT, code_request())
+    client.api_client.rest_client.pool_manager.clear()
+
+
+def test_missing_credentials_are_its_unauthorized(simulator: Simulator) -> None:
+    client = sdk(simulator)
 
     with pytest.raises(exceptions.UnauthorizedException) as caught:
         client.generate_messaging_code(DEFAULT_ACCOUNT, code_request())

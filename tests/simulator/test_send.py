@@ -1,8 +1,15 @@
 """``/code/messaging`` and ``/code/voice``: what they take, what they answer, what arrives."""
 
+import json
+import re
+import shutil
+import subprocess
+
 import pytest
 
-from .client import BASIC, FROM, MISSING, SEND, TO, Api
+from django_bandwidth_mfa.simulator import Simulator
+
+from .client import APPLICATION, BASIC, FROM, MISSING, SEND, TO, Api, Clock
 
 BOTH = pytest.mark.parametrize("endpoint", ["messaging", "voice"])
 
@@ -35,6 +42,58 @@ def test_a_call_is_answered_with_its_id_and_spells_the_code(api: Api) -> None:
     assert answer.json() == {"callId": call["id"]}
     assert call["channel"] == "voice"
     assert call["text"] == f"Your Example sign-in code is {', '.join(call['code'])}"
+
+
+@pytest.mark.parametrize("clock_now", [0.0, 1_790_000_000.123])
+def test_ids_have_the_form_of_bandwidths(api: Api, clock: Clock, clock_now: float) -> None:
+    """Fails with ids of another length: a column that is too short would show only in production.
+
+    The examples are those of Bandwidth's pages.
+    """
+    clock.now = clock_now
+    message = api.send("messaging").json()["messageId"]
+    call = api.send("voice").json()["callId"]
+    assert len(message) == len("14762070468292kw2fuqty55yp2b2") == 29
+    assert len(call) == len("c-15ac29a2-1331029c-2cb0-4a07-b215-b22865662d85") == 47
+    assert re.fullmatch("[0-9]{13}[0-9a-z]{16}", message)
+    assert re.fullmatch("c-[0-9a-f]{8}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", call)
+
+
+@BOTH
+@pytest.mark.parametrize("content_type", ["", "application/x-www-form-urlencoded"])
+def test_a_request_that_names_no_content_type_is_taken(
+    api: Api, endpoint: str, content_type: str
+) -> None:
+    """Fails when JSON must be named: Bandwidth's own curl sample does not."""
+    headers = {"Content-Type": content_type or None}
+    answer = api.post(endpoint, data=json.dumps(SEND), headers=headers)
+    assert answer.status_code == 200
+    assert api.simulator.inbox[0]["to"] == TO
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_bandwidths_curl_sample_is_taken_as_it_stands(api: Api) -> None:
+    """Fails as the test above does; curl says by itself that what it posts is a form."""
+    told = subprocess.run(
+        ["curl", "-s", "-X", "POST", api.url("messaging"), "-u", ":".join(BASIC),
+         "-H", "Accept: application/json", "-d", json.dumps(SEND)],
+        capture_output=True, text=True, check=True, timeout=10,
+    )  # fmt: skip
+    assert json.loads(told.stdout) == {"messageId": api.simulator.inbox[0]["id"]}
+
+
+def test_only_the_applications_that_were_named_are_known() -> None:
+    """Fails when any id is taken: a mistyped one must not be found by the first user."""
+    with Simulator(applications=[APPLICATION, "second"]) as simulator:
+        api = Api(simulator)
+        with api.session:
+            for endpoint in ("messaging", "voice"):
+                for known in (APPLICATION, "second"):
+                    assert api.send(endpoint, applicationId=known).status_code == 200
+                answer = api.send(endpoint, applicationId="not_an_application_id")
+                assert answer.status_code == 400
+                assert answer.json()["error"] == "applicationId is not one of the account's"
+            assert len(simulator.inbox) == 4
 
 
 @pytest.mark.parametrize("digits", [2, 4, 8, 6.0])
@@ -127,7 +186,8 @@ def test_the_longest_values_are_taken(api: Api) -> None:
     ("content_type", "body", "error"),
     [
         ("text/plain", b"{}", "Content-Type must be application/json"),
-        ("", b"{}", "Content-Type must be application/json"),
+        ("", b"no JSON", "request body must be valid JSON in UTF-8"),
+        ("application/x-www-form-urlencoded", b"to=1", "request body must be valid JSON in UTF-8"),
         ("application/json", b"", "request body must be valid JSON"),
         ("application/json", b"{", "request body must be valid JSON"),
         ("application/json", b'{"digits": NaN}', "request body must be valid JSON"),

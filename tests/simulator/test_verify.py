@@ -189,6 +189,25 @@ def test_the_number_of_wrong_codes_can_be_set() -> None:
             assert api.verify("123456").status_code == 429
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(30, "30 seconds"), (60, "1 minute"), (1, "1 second"), (90, "90 seconds")]
+)
+def test_how_long_a_number_waits_can_be_set_and_is_told(seconds: int, told: str) -> None:
+    """Fails when the wait is two minutes whatever was set, or is told as two minutes."""
+    clock = Clock()
+    with Simulator(max_wrong=1, throttle_seconds=seconds, clock=clock) as simulator:
+        api = Api(simulator)
+        with api.session:
+            assert api.verify("123456").status_code == 200
+            answer = api.verify("123456")
+            assert answer.status_code == 429
+            assert answer.json()["error"].endswith(f"please wait {told}")
+            clock.now += seconds - 0.5
+            assert api.verify("123456").status_code == 429
+            clock.now += 0.5
+            assert api.verify("123456").status_code == 200
+
+
 def test_reset_forgets_codes_messages_requests_faults_and_waits(api: Api) -> None:
     code = api.new_code()
     for _ in range(DEFAULT_MAX_WRONG):
