@@ -25,6 +25,9 @@ __all__ = ["from_env", "settings"]
 
 PREFIX = "BANDWIDTH_MFA_"
 
+# The region that ``phonenumbers`` gives to numbers of no country.
+NO_COUNTRY = "001"
+
 T = TypeVar("T")
 
 
@@ -193,6 +196,15 @@ def _region_problem(region: Any) -> Problem:
     return 'must hold two-letter ISO 3166 codes in capitals, such as "US"'
 
 
+def _allowed_region_problem(region: Any) -> Problem:
+    if region == NO_COUNTRY or _region_problem(region) is None:
+        return None
+    return (
+        'must hold two-letter ISO 3166 codes in capitals, such as "US", or '
+        f'"{NO_COUNTRY}" for numbers of no country'
+    )
+
+
 def _number_type_problem(name: Any) -> Problem:
     if isinstance(name, str) and hasattr(phonenumbers.PhoneNumberType, name) and name.isupper():
         return None
@@ -346,11 +358,20 @@ class Settings:
     )
     ALLOWED_REGIONS = Setting[list[str] | None](
         None,
-        optional(sequence(_region_problem, empty=False)),
-        "The only regions that codes are sent to; None: all.",
+        optional(sequence(_allowed_region_problem, empty=False)),
+        "The only regions that codes are sent to; None: all. Numbers of no country, such as those "
+        f'of satellite networks, are refused unless "{NO_COUNTRY}" is among them.',
     )
     REFUSED_NUMBER_TYPES = Setting(
-        ["PREMIUM_RATE", "SHARED_COST", "TOLL_FREE", "PAGER", "UAN", "VOICEMAIL"],
+        [
+            "PREMIUM_RATE",
+            "SHARED_COST",
+            "TOLL_FREE",
+            "PERSONAL_NUMBER",
+            "PAGER",
+            "UAN",
+            "VOICEMAIL",
+        ],
         sequence(_number_type_problem),
         "Types of numbers that codes are never sent to, as `phonenumbers` names them.",
     )

@@ -82,7 +82,7 @@ BY_KEY: dict[str, tuple[list[Any], list[Any]]] = {
     "LOGIN_SECONDS": ([0, 29, "600"], [30]),
     "GET_PHONES": (["nothing", "tests.nothing.here"], [None, "tests.policies.numbers_of"]),
     "DEFAULT_REGION": (["us", "USA", 1], ["US", None]),
-    "ALLOWED_REGIONS": ([[], "US", ["us"]], [["US", "CA"], None]),
+    "ALLOWED_REGIONS": ([[], "US", ["us"], ["1"]], [["US", "CA"], ["001"], None]),
     "REFUSED_NUMBER_TYPES": (["PREMIUM_RATE", ["premium"], ["values"]], [[], ["PAGER"]]),
     "SEND_LIMITS": ([{"user": "5"}, {"other": "5/h"}, {"site": 5}, "5/h"], [{"user": ""}]),
     "CALL_WEIGHT": ([0, "2"], [1]),

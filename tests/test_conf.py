@@ -40,6 +40,7 @@ DEFAULTS = {
         "PREMIUM_RATE",
         "SHARED_COST",
         "TOLL_FREE",
+        "PERSONAL_NUMBER",
         "PAGER",
         "UAN",
         "VOICEMAIL",

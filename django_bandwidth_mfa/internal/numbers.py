@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from ..conf import settings
+from ..conf import NO_COUNTRY, settings
 from ..exceptions import NumberRefused
 
 
@@ -58,7 +58,13 @@ def check(number: str) -> None:
     except phonenumbers.NumberParseException:
         raise NumberRefused from None
     allowed = settings.ALLOWED_REGIONS
-    if allowed is not None and phonenumbers.region_code_for_number(parsed) not in allowed:
+    region = phonenumbers.region_code_for_number(parsed)
+    # Satellite and international networks: a code costs dollars there, and fraudsters rent numbers.
+    if region == NO_COUNTRY and NO_COUNTRY not in (allowed or []):
+        raise NumberRefused(
+            _("We cannot send codes to this kind of number. Please use a mobile number.")
+        )
+    if allowed is not None and region not in allowed:
         raise NumberRefused(_("We cannot send codes to this country. Please use another number."))
     refused = {getattr(PhoneNumberType, name) for name in settings.REFUSED_NUMBER_TYPES}
     if phonenumbers.number_type(parsed) in refused:
@@ -84,7 +90,7 @@ def mask(number: str) -> str:
 def example() -> str:
     """Return an example of a mobile number in the site's region, as people there write it."""
     regions = [settings.DEFAULT_REGION, *(settings.ALLOWED_REGIONS or []), "US"]
-    region = next(filter(None, regions))
+    region = next(region for region in regions if region not in (None, NO_COUNTRY))
     number = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
     if number is None:
         return "+1 202-555-0123"

@@ -45,6 +45,39 @@ def test_numbers_that_cost_somebody_money_are_refused(number: str) -> None:
 
 
 @pytest.mark.attack("S5")
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+447012345678",  # a British personal number, which looks like a mobile phone's
+        "+881612345678",  # Iridium
+        "+870773111632",  # Inmarsat
+        "+883510012345",  # an international network
+        "+878101234567890",  # a universal personal number
+    ],
+)
+def test_personal_numbers_and_numbers_of_no_country_are_refused(number: str) -> None:
+    """Fails when only the old types are refused, or the region 001 is taken for a country."""
+    with pytest.raises(NumberRefused, match="kind of number"):
+        numbers.check(number)
+    with pytest.raises(NumberRefused):
+        numbers.parse(number)
+
+
+@pytest.mark.attack("S5")
+def test_numbers_of_no_country_are_allowed_by_name_only(configure: Any) -> None:
+    configure(ALLOWED_REGIONS=["US"])
+    with pytest.raises(NumberRefused, match="kind of number"):
+        numbers.check("+881612345678")
+    configure(ALLOWED_REGIONS=["001", "US"])
+    assert numbers.parse("+881612345678") == "+881612345678"
+    numbers.check("+12025550142")
+    assert numbers.example().startswith("+1 ")
+    for refused in ("+442071838750", "+979123456789"):  # another country; premium rate
+        with pytest.raises(NumberRefused):
+            numbers.check(refused)
+
+
+@pytest.mark.attack("S5")
 def test_a_region_is_more_than_its_country_code(configure: Any) -> None:
     """Fails when ``+1`` is taken for one country."""
     configure(ALLOWED_REGIONS=["US"])

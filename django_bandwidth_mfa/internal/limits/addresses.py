@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from django.http import HttpRequest
 
 from ...conf import settings
+
+_WITH_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](:[0-9]{1,5})?|(?P<v4>[0-9.]+):[0-9]{1,5}")
 
 
 def client_address(request: HttpRequest | None) -> str | None:
@@ -28,7 +31,7 @@ def client_address(request: HttpRequest | None) -> str | None:
         if len(forwarded) >= proxies:
             address = forwarded[-proxies].strip()
     try:
-        found = ipaddress.ip_address(address)
+        found = ipaddress.ip_address(_without_port(address))
     except ValueError:
         return None
     if isinstance(found, ipaddress.IPv6Address):
@@ -36,3 +39,13 @@ def client_address(request: HttpRequest | None) -> str | None:
             return str(found.ipv4_mapped)
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)
+
+
+def _without_port(address: str) -> str:
+    """Return ``203.0.113.9`` of ``203.0.113.9:4711``, and ``2001:db8::1`` of ``[2001:db8::1]:443``.
+
+    Some proxies append the client's port.  An IPv6 address with a port stands in brackets, since
+    its last group would be no different from a port.  What has neither form is returned as it is.
+    """
+    found = _WITH_PORT.fullmatch(address)
+    return (found["v6"] or found["v4"]) if found else address
