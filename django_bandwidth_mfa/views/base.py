@@ -76,10 +76,7 @@ class MFAView(View):
                 _("Your sign-in took too long. Please begin again."),
                 fail_silently=True,
             )
-        wanted = next_of(request)
-        if wanted:
-            return redirect_to_login(wanted, login_url())
-        return redirect(login_url())
+        return to_login_page(request)
 
     @property
     def user(self) -> User:
@@ -87,6 +84,12 @@ class MFAView(View):
         user = visitor(self.request)
         # Anonymous visitors are turned away before.
         return self.request.user if user is None else user
+
+
+def to_login_page(request: HttpRequest) -> HttpResponse:
+    """Return a redirect to the login page, which leads on to ``next`` if there is one."""
+    wanted = next_of(request)
+    return redirect_to_login(wanted, login_url()) if wanted else redirect(login_url())
 
 
 def recheck_now(request: HttpRequest) -> None:

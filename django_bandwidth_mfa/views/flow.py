@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from django.contrib import messages
-from django.contrib.auth.views import redirect_to_login
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -18,8 +17,8 @@ from ..exceptions import Limited, MFAError, SessionEnded
 from ..forms import CodeForm
 from ..internal.codes import delivery
 from ..internal.flows.base import Flow
-from ..internal.login.redirects import login_url, with_next
-from .base import MFAView
+from ..internal.login.redirects import with_next
+from .base import MFAView, to_login_page
 
 
 class FlowView(MFAView):
@@ -78,7 +77,7 @@ class FlowView(MFAView):
     def sign_in_again(self, error: SessionEnded) -> HttpResponse:
         """Lead a visitor whose session is over to the login page, which says why."""
         messages.error(self.request, str(error), fail_silently=True)
-        return redirect_to_login(self.flow.next, login_url())
+        return to_login_page(self.request)
 
     def to_page(self, name: str) -> HttpResponse:
         """Return a redirect to another of our pages, which keeps ``next``."""
