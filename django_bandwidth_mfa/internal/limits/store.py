@@ -36,9 +36,12 @@ from ...models import Counter
 
 T = TypeVar("T")
 
-# A transaction that the database broke off is begun again: up to so many tries, and for so long.
+# A transaction that the database broke off is begun again: up to so many tries, and for so many
+# seconds.  The clock ends it only after a few tries: one that waits for a lock can take two seconds
+# by itself, and the next one would go through.
 _ATTEMPTS = 20
 _LONGEST_SECONDS = 2.0
+_FEWEST_ATTEMPTS = 5
 
 # The longest wait before the second try, which doubles up to the longest wait of all, in seconds.
 _FIRST_WAIT = 0.002
@@ -84,7 +87,8 @@ def counting(work: Callable[[], T]) -> T:
     database.
 
     :raises RuntimeError: a transaction is open already.
-    :raises OperationalError: the last of 20 tries, or of the tries of two seconds, failed.
+    :raises OperationalError: the last of 20 tries, or of the tries of two seconds (five at least),
+        failed.
     """
     ends = time.monotonic() + _LONGEST_SECONDS
     for attempt in range(1, _ATTEMPTS + 1):
@@ -93,7 +97,8 @@ def counting(work: Callable[[], T]) -> T:
                 return work()
         except OperationalError as error:
             wait = _wait_after(attempt)
-            if attempt == _ATTEMPTS or time.monotonic() + wait > ends or _is_hopeless(error):
+            is_late = attempt >= _FEWEST_ATTEMPTS and time.monotonic() + wait > ends
+            if attempt == _ATTEMPTS or is_late or _is_hopeless(error):
                 raise
         time.sleep(wait)
     raise AssertionError("unreachable")  # pragma: no cover
