@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import time
 
 from django.http import HttpRequest
 
 from ...conf import settings
+from ..notify import events
+
+# Seconds.
+_TELL_EVERY = 3600
+
+_told_at: float | None = None
 
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](:[0-9]{1,5})?|(?P<v4>[0-9.]+):[0-9]{1,5}")
 
@@ -20,7 +27,8 @@ def client_address(request: HttpRequest | None) -> str | None:
     A client can write anything into ``X-Forwarded-For``.  Only the entries that our own
     ``TRUSTED_PROXIES`` appended are true, so they are counted from the right.
 
-    :returns: None if there is no request, or no address that can be read.
+    :returns: None if there is no request, or no address that can be read.  Only a wrong setting
+        makes an address unreadable, so then nobody is limited by address, and the log says so.
     """
     if request is None:
         return None
@@ -33,12 +41,22 @@ def client_address(request: HttpRequest | None) -> str | None:
     try:
         found = ipaddress.ip_address(_without_port(address))
     except ValueError:
+        _tell_unreadable()
         return None
     if isinstance(found, ipaddress.IPv6Address):
         if found.ipv4_mapped:
             return str(found.ipv4_mapped)
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)
+
+
+def _tell_unreadable() -> None:
+    """Log that an address cannot be read: once an hour in each process."""
+    global _told_at
+    now = time.monotonic()
+    if _told_at is None or now - _told_at >= _TELL_EVERY:
+        _told_at = now
+        events.address_unreadable()
 
 
 def _without_port(address: str) -> str:

@@ -72,6 +72,7 @@ EVENTS = {
         Event("access_refused", CRITICAL, signals.access_refused),
         Event("conversion_fell", CRITICAL, signals.conversion_fell),
         Event("alarm_failed", ERROR),
+        Event("address_unreadable", ERROR),
         Event("mail_failed", ERROR),
         Event("database_unavailable", ERROR),
     )
@@ -282,6 +283,11 @@ def conversion_fell(conversion: Conversion) -> None:
 def alarm_failed() -> None:
     """Nobody could look whether the conversion fell.  Called in an ``except`` block."""
     _tell("alarm_failed", {}, failed=True)
+
+
+def address_unreadable() -> None:
+    """The client address of a request cannot be read, so nobody is limited by address."""
+    _tell("address_unreadable", {"setting": "TRUSTED_PROXIES"})
 
 
 def mail_failed(user: User, event: str) -> None:

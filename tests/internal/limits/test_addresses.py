@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -44,3 +45,22 @@ def test_a_forwarded_address_counts_only_as_far_as_our_own_proxies_vouch_for_it(
     configure(TRUSTED_PROXIES=proxies)
     request = rf.get("/", REMOTE_ADDR="198.51.100.7", HTTP_X_FORWARDED_FOR=forwarded)
     assert addresses.client_address(request) == expected
+
+
+def test_an_address_that_cannot_be_read_is_told_once_an_hour(
+    rf: Any, monkeypatch: Any, caplog: Any
+) -> None:
+    """Fails when nobody hears that no limit by address holds, or hears it with each request."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(addresses, "_told_at", None)
+    for seconds in (0, 1, 3598):
+        now[0] += seconds
+        assert addresses.client_address(rf.get("/", REMOTE_ADDR="")) is None
+    [record] = caplog.records
+    assert record.event == "address_unreadable"
+    assert record.levelname == "ERROR"
+    assert "TRUSTED_PROXIES" in record.getMessage()
+    now[0] += 1
+    addresses.client_address(rf.get("/", REMOTE_ADDR="unix:"))
+    assert len(caplog.records) == 2
