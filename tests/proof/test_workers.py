@@ -37,7 +37,13 @@ for n in range({many}):
 
 
 @pytest.fixture
-def site(bandwidth: Any, tmp_path: Path) -> Iterator[int]:
+def engine() -> str:
+    """The session store of the site."""
+    return "db"
+
+
+@pytest.fixture
+def site(bandwidth: Any, tmp_path: Path, engine: str) -> Iterator[int]:
     """The example site under gunicorn; its port."""
     (port,) = free_ports(1)
     environment = {
@@ -48,7 +54,8 @@ def site(bandwidth: Any, tmp_path: Path) -> Iterator[int]:
         "BANDWIDTH_MFA_MAX_CONCURRENT_CALLS": str(THREADS - 1),
         "BANDWIDTH_MFA_SEND_LIMITS": '{"address": ""}',
         "PYTHONPATH": f"{ROOT}:{ROOT / 'example_project'}",
-        "DJANGO_SETTINGS_MODULE": "example.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.proof.worker_settings",
+        "TEST_SESSION_ENGINE": engine,
     }
     for command in (["migrate", "-v", "0"], ["shell", "-c", ADD_VISITORS.format(many=VISITORS)]):
         subprocess.run(
@@ -143,3 +150,34 @@ def test_while_bandwidth_hangs_other_pages_answer_and_codes_fail_fast(
     assert all("does not answer" in page for _, page in pages)
     assert len(bandwidth.requests) == asked + THREADS - 1
     figures.add("faults injected", VISITORS)
+
+
+@pytest.mark.attack("P21")
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache"])
+def test_no_session_comes_back_that_was_left_while_bandwidth_was_asked(
+    bandwidth: Any, site: int, figures: Any
+) -> None:
+    """Fails when the login is made from what the waiting request has in memory: all came back."""
+    visitors = [park(site, n) for n in range(VISITORS)]
+    codes = {message["to"]: message["code"] for message in bandwidth.inbox}
+    bandwidth.fault(on="verify", delay=0.2)
+
+    def type_code(n: int) -> int:
+        """Type the right code; "use a different account" is pressed while Bandwidth is asked."""
+        cookies, csrf = visitors[n]
+        form = f"code={codes[f'+12025550{n:03}']}&csrfmiddlewaretoken={csrf}"
+        asked = len(bandwidth.requests)
+        with ThreadPoolExecutor(1) as pool:
+            typed = pool.submit(request, site, "POST", "/mfa/verify/", cookies, form)
+            while len(bandwidth.requests) == asked:
+                time.sleep(0.005)
+            left = f"csrfmiddlewaretoken={csrf}"
+            assert request(site, "POST", "/mfa/cancel/", dict(cookies), left)[0] == 302
+            assert typed.result()[0] == 302
+        return int(request(site, "GET", "/account/", cookies)[0])
+
+    answers = [type_code(n) for n in range(VISITORS)]
+    came_back = sum(status == 200 for status in answers)
+    figures.add("sessions left while Bandwidth was asked", VISITORS)
+    figures.add("sessions that came back", came_back)
+    assert came_back == 0
