@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,12 @@ from django_bandwidth_mfa.models import Phone
 from django_bandwidth_mfa.simulator import Simulator
 
 pytest_plugins = ["tests.attack_option", "tests.figures"]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than the machine has cores: some tests wait for threads or sockets."""
+    return (os.cpu_count() or 1) + 1
+
 
 PASSWORD = "correct horse"
 NUMBER = "+12025550142"
