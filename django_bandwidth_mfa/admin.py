@@ -31,6 +31,7 @@ from .internal.phones import changes
 from .internal.phones.source import phone_source
 from .internal.staff import reset, status
 from .models import Challenge, Counter, Phone, RecoveryCode, TrustedBrowser
+from .types import User
 
 __all__ = ["SecondFactorAdminMixin"]
 
@@ -205,7 +206,7 @@ def may_reset(request: HttpRequest) -> bool:
     return request.user.has_perm("bandwidth_mfa.reset_second_factor")
 
 
-def is_above(user: Any, request: HttpRequest) -> bool:
+def is_above(user: User, request: HttpRequest) -> bool:
     """Whether ``user`` is a superuser, and who asks is none.
 
     Only a superuser may take a second factor from a superuser, in whichever way.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
@@ -72,12 +73,12 @@ class Kind:
     """One kind of value: its name in the reference, its test and its text form."""
 
     name: str
-    problem: Callable[[Any], Problem]
-    parse: Callable[[str], Any] = str
+    problem: Callable[[object], Problem]
+    parse: Callable[[str], object] = str
 
 
 def text(*, longest: int = 255, form: re.Pattern[str] | None = None, like: str = "") -> Kind:
-    def problem(value: Any) -> Problem:
+    def problem(value: object) -> Problem:
         if not isinstance(value, str) or not value:
             return "must be a string that is not empty"
         if len(value) > longest:
@@ -92,9 +93,10 @@ def text(*, longest: int = 255, form: re.Pattern[str] | None = None, like: str =
 def integer(low: int, high: int | None = None) -> Kind:
     bounds = f"from {low} to {high}" if high is not None else f"of {low} or more"
 
-    def problem(value: Any) -> Problem:
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or value < low or (high is not None and value > high):
+    def problem(value: object) -> Problem:
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            return f"must be a whole number {bounds}"
+        if high is not None and value > high:
             return f"must be a whole number {bounds}"
         return None
 
@@ -102,11 +104,10 @@ def integer(low: int, high: int | None = None) -> Kind:
 
 
 def number(high: float, *, unit: str) -> Kind:
-    def problem(value: Any) -> Problem:
-        real = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not real or not 0 < value <= high:
-            return f"must be a number of {unit}, over 0 and at most {high:g}"
-        return None
+    def problem(value: object) -> Problem:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= high:
+            return None
+        return f"must be a number of {unit}, over 0 and at most {high:g}"
 
     def parse(value: str) -> float:
         found = float(value)
@@ -127,8 +128,8 @@ def boolean() -> Kind:
     )
 
 
-def table(problem_of_item: Callable[[Any, Any], Problem]) -> Kind:
-    def problem(value: Any) -> Problem:
+def table(problem_of_item: Callable[[object, object], Problem]) -> Kind:
+    def problem(value: object) -> Problem:
         if not isinstance(value, Mapping):
             return "must be a dict"
         return next(filter(None, (problem_of_item(*item) for item in value.items())), None)
@@ -136,8 +137,8 @@ def table(problem_of_item: Callable[[Any, Any], Problem]) -> Kind:
     return Kind("dict", problem, json.loads)
 
 
-def sequence(problem_of_item: Callable[[Any], Problem], *, empty: bool = True) -> Kind:
-    def problem(value: Any) -> Problem:
+def sequence(problem_of_item: Callable[[object], Problem], *, empty: bool = True) -> Kind:
+    def problem(value: object) -> Problem:
         if not isinstance(value, (list, tuple)) or not (value or empty):
             return "must be a list" + ("" if empty else " that is not empty")
         return next(filter(None, map(problem_of_item, value)), None)
@@ -148,7 +149,7 @@ def sequence(problem_of_item: Callable[[Any], Problem], *, empty: bool = True) -
 def choice_or_path(*choices: str) -> Kind:
     """One of ``choices``, a callable, or the dotted path of one."""
 
-    def problem(value: Any) -> Problem:
+    def problem(value: object) -> Problem:
         if callable(value) or value in choices:
             return None
         listed = "".join(f'"{choice}", ' for choice in choices)
@@ -172,7 +173,7 @@ def optional(kind: Kind) -> Kind:
     )
 
 
-def _scope_problem(purpose: Any, scope: Any) -> Problem:
+def _scope_problem(purpose: object, scope: object) -> Problem:
     if purpose not in ("login", "step-up", "enrol"):
         return 'knows the purposes "login", "step-up" and "enrol" only'
     if not isinstance(scope, str) or not 1 <= len(scope) <= 25:
@@ -180,23 +181,25 @@ def _scope_problem(purpose: Any, scope: Any) -> Problem:
     return None
 
 
-def _rates_problem(name: Any, rates: Any) -> Problem:
+def _rates_problem(name: object, rates: object) -> Problem:
     if name not in ("user", "number", "prefix", "address", "site"):
         return 'knows the limits "user", "number", "prefix", "address" and "site" only'
-    try:
-        parse_rates(rates or "")
-    except (ValueError, TypeError, AttributeError):
-        return f'must be rates such as "5/h,10/d" for "{name}" ("" for no limit)'
-    return None
+    if not rates:
+        return None
+    with suppress(ValueError):
+        if isinstance(rates, str):
+            parse_rates(rates)
+            return None
+    return f'must be rates such as "5/h,10/d" for "{name}" ("" for no limit)'
 
 
-def _region_problem(region: Any) -> Problem:
+def _region_problem(region: object) -> Problem:
     if region in phonenumbers.SUPPORTED_REGIONS:
         return None
     return 'must hold two-letter ISO 3166 codes in capitals, such as "US"'
 
 
-def _allowed_region_problem(region: Any) -> Problem:
+def _allowed_region_problem(region: object) -> Problem:
     if region == NO_COUNTRY or _region_problem(region) is None:
         return None
     return (
@@ -205,13 +208,13 @@ def _allowed_region_problem(region: Any) -> Problem:
     )
 
 
-def _number_type_problem(name: Any) -> Problem:
+def _number_type_problem(name: object) -> Problem:
     if isinstance(name, str) and hasattr(phonenumbers.PhoneNumberType, name) and name.isupper():
         return None
     return 'must hold names of phonenumbers.PhoneNumberType, such as "PREMIUM_RATE"'
 
 
-def _seconds_problem(value: Any) -> Problem:
+def _seconds_problem(value: object) -> Problem:
     return integer(0).problem(value)
 
 

@@ -1,13 +1,13 @@
 """What the ``mfa_…`` commands share: they find a user, and they show progress."""
 
-from typing import Any
-
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError
 from django.core.management.base import OutputWrapper
 
+from ..types import User
 
-def find_user(name: str) -> Any:
+
+def find_user(name: str) -> User:
     """Return the user whom ``name`` means at the site's own login.
 
     First the ``USERNAME_FIELD`` is looked at, by ``get_by_natural_key`` of the manager: Django's

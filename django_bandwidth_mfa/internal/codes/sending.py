@@ -128,7 +128,7 @@ def seconds_until_send(
     channel: str | None = None,
     request: HttpRequest | None = None,
 ) -> int:
-    """Return for how many seconds :func:`count` would refuse a send to ``user``.
+    """Return for how many seconds :func:`count_and_save` would refuse a send to ``user``.
 
     It is 0 if the limits let a code go now.  It counts nothing.
 

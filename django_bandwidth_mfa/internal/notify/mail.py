@@ -10,7 +10,7 @@ set Django's ``EMAIL_TIMEOUT`` (or the ``timeout`` of ``MAILERS``), or use a bac
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -37,7 +37,7 @@ def connect() -> None:
             )
 
 
-def _receiver(event: str) -> Any:
+def _receiver(event: str) -> Callable[..., None]:
     def receive(sender: object, user: User, request: HttpRequest | None, **told: object) -> None:
         if settings.NOTIFY:
             notify(user, event, request, **told)

@@ -11,6 +11,7 @@ from ...internal.limits import rules
 from ...internal.phones.source import phone_source
 from ...internal.staff import status
 from ...internal.staff.reset import reset_second_factor
+from ...types import User
 from ..console import find_user
 
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         return f"{ended}. {told_of_next_code(user, forgot_phones=options['forget_phones'])}"
 
 
-def told_of_next_code(user: Any, *, forgot_phones: bool) -> str:
+def told_of_next_code(user: User, *, forgot_phones: bool) -> str:
     """Return what is so for ``user`` now: whether a code can be sent, and when."""
     name = user.get_username()
     phones = phone_source().confirmed(user)

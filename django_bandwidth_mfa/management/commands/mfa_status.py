@@ -29,7 +29,7 @@ class Command(BaseCommand):
         return "\n".join(f"{name.replace('_', ' '):<24}{_shown(found[name])}" for name in found)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(map(_shown, value)) or "none"
     if isinstance(value, dict):
