@@ -230,9 +230,16 @@ def lowest(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *chosen_tests(session))
 
 
-@nox.session(venv_backend="venv", python=supported("Programming Language :: Python"))
+@nox.session(venv_backend="venv")
 @nox.parametrize(
-    "django", [nox.param(version, id=version) for version in supported("Framework :: Django")]
+    "python,django",
+    [
+        nox.param(python, django, id=f"{python}, {django}")
+        for python in supported("Programming Language :: Python")
+        for django in supported("Framework :: Django")
+        # Django 6 needs Python 3.12.
+        if not (python == "3.11" and django.startswith("6."))
+    ],
 )
 def matrix(session: nox.Session, django: str) -> None:
     """All tests on each version of Python and Django that pyproject.toml names."""
