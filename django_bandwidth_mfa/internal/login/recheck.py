@@ -49,9 +49,7 @@ def recheck(
         # A middleware put a user here.  It made the login in this request, and we parked it.
         record = parked(session)
         return AnonymousUser() if record and record.user == str(user.pk) else user
-    # A session that cannot say when it began is older than any moment.
-    mark = read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
-    row = SecondFactor.objects.filter(user=in_query(user)).first() or SecondFactor()
+    mark, row = _mark_or_oldest(session, user), _row_of(user)
     if mark.is_older_than(row.signed_in_since):
         session.flush()
         return AnonymousUser()
@@ -78,13 +76,24 @@ def has_ended(session: SessionBase, user: User) -> bool:
 
     :param session: parked, or signed in.
     """
-    row = SecondFactor.objects.filter(user=in_query(user)).first() or SecondFactor()
+    ended = _row_of(user).signed_in_since
     record = parked(session)
     if record is not None:
-        return is_before(record.at, row.signed_in_since)
-    # A session that cannot say when it began is older than any moment.
-    mark = read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
-    return mark.is_older_than(row.signed_in_since)
+        return is_before(record.at, ended)
+    return _mark_or_oldest(session, user).is_older_than(ended)
+
+
+def _mark_or_oldest(session: SessionBase, user: User) -> Mark:
+    """Return the mark of the session.
+
+    A session that cannot say when it began gets one that is older than any moment.
+    """
+    return read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
+
+
+def _row_of(user: User) -> SecondFactor:
+    """Return the row of ``user``; an empty one, unsaved, if there is none."""
+    return SecondFactor.objects.filter(user=in_query(user)).first() or SecondFactor()
 
 
 def recheck_request(request: HttpRequest, user: User, *, anew: bool = False) -> User:
