@@ -35,9 +35,7 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
         session.update(kept)
     verification = pop_from(user)
     if verification and verification.user.pk == user.pk:
-        session.pop(PARKED, None)
-        mark_verified(session, user, verification)
-        _tell_completed(request, user, verification.method)
+        _complete(request, user, verification)
         return
 
     mark = read_mark(session, user)
@@ -54,14 +52,10 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
             session.pop(key, None)
         raise
     if not owes_code:
-        session.pop(PARKED, None)
-        mark_exempt(session, user)
-        _tell_completed(request, user, None)
+        _complete(request, user, None)
     elif is_trusted:
-        session.pop(PARKED, None)
         by_browser = Verification(user, "trusted_browser", verified_at=timezone.now())
-        mark_verified(session, user, by_browser)
-        _tell_completed(request, user, by_browser.method)
+        _complete(request, user, by_browser)
     else:
         park(session)
         request.META[JUST_PARKED] = True
@@ -70,6 +64,17 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
             # A middleware made this login before any view was found.  Whatever answers now, a
             # flatpage or another middleware, must not take the visitor for signed in.
             make_anonymous(request)
+
+
+def _complete(request: HttpRequest, user: User, verification: Verification | None) -> None:
+    """Mark the login as complete: verified by ``verification``, or exempt if there is none."""
+    request.session.pop(PARKED, None)
+    if verification is None:
+        mark_exempt(request.session, user)
+        _tell_completed(request, user, None)
+    else:
+        mark_verified(request.session, user, verification)
+        _tell_completed(request, user, verification.method)
 
 
 def _tell_completed(request: HttpRequest, user: User, method: str | None) -> None:

@@ -8,7 +8,7 @@ that reads the session find an anonymous visitor.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -74,7 +74,7 @@ def park(session: SessionBase) -> None:
     session.pop(MARK, None)
     earlier = parked(session)
     if earlier is not None and (earlier.user, earlier.hash) == (record.user, record.hash):
-        record = Parked(**{**asdict(record), "next": earlier.next, "owes_send": earlier.owes_send})
+        record = replace(record, next=earlier.next, owes_send=earlier.owes_send)
     session[PARKED] = asdict(record)
 
 
@@ -87,7 +87,7 @@ def parked(session: SessionBase) -> Parked | None:
 
 
 def update_parked(session: SessionBase, **changes: object) -> None:
-    """Change ``next`` or ``owes_send`` of the parked login, if there is one."""
+    """Change fields of the parked login, if there is one."""
     record = parked(session)
     if record is not None:
         session[PARKED] = asdict(record) | changes
