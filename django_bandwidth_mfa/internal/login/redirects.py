@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import global_settings
@@ -80,12 +79,22 @@ def page_that_is_there(request: HttpRequest, url: str) -> str:
     if url != unset or unset != django_settings.LOGIN_REDIRECT_URL:
         return url
     urlconf = getattr(request, "urlconf", None)
-    first_page = get_script_prefix()
-    for candidate in (url, first_page):
-        with suppress(Resolver404):
-            resolve("/" + candidate.removeprefix(first_page), urlconf)
+    for candidate in (url, get_script_prefix()):
+        if match_of(candidate, urlconf) is not None:
             return candidate
     return reverse("bandwidth_mfa:phones")
+
+
+def match_of(path: str, urlconf: str | None = None) -> ResolverMatch | None:
+    """Return the view that answers at ``path``; None if there is no such view.
+
+    :param path: with the prefix under which the site is served (``FORCE_SCRIPT_NAME``).
+    :param urlconf: a request's own URLs; None for ``ROOT_URLCONF``.
+    """
+    try:
+        return resolve("/" + path.removeprefix(get_script_prefix()), urlconf)
+    except Resolver404:
+        return None
 
 
 def with_next(name: str, next_: str) -> str:
@@ -124,15 +133,12 @@ def login_url() -> str:
     """
     url = resolve_url(django_settings.LOGIN_URL)
     split = urlsplit(url)
-    if not split.netloc:
-        try:
-            resolve("/" + split.path.removeprefix(get_script_prefix()))
-        except Resolver404:
-            try:
-                return reverse("admin:login")
-            except NoReverseMatch:
-                return url
-    return url
+    if split.netloc or match_of(split.path) is not None:
+        return url
+    try:
+        return reverse("admin:login")
+    except NoReverseMatch:
+        return url
 
 
 def is_login_page(path: str, match: ResolverMatch | None) -> bool:
@@ -158,12 +164,7 @@ def target_of_login(request: HttpRequest, location: str) -> str:
     split = urlsplit(location)
     if split.netloc not in ("", request.get_host()):
         return location
-    try:
-        match = resolve(
-            "/" + split.path.removeprefix(get_script_prefix()), getattr(request, "urlconf", None)
-        )
-    except Resolver404:
-        match = None
+    match = match_of(split.path, getattr(request, "urlconf", None))
     if not is_login_page(split.path, match):
         return location
     wanted = parse_qs(split.query).get("next", [""])[-1]
