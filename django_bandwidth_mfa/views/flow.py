@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from django.contrib import messages
@@ -93,15 +93,25 @@ class FlowView(MFAView):
 
     def try_code(self) -> HttpResponse:
         """Answer a POST of a code: go where it leads, or show the page again."""
-        form = self.code_form(self.request.POST)
+        wrong = _("That code is not right. Please check it and try again.")
+        return self.answer(self.code_form(self.request.POST), "code", self.flow.verify, wrong)
+
+    def answer(
+        self, form: Form, field: str, attempt: Callable[[str], str | None], wrong: str
+    ) -> HttpResponse:
+        """Answer a POST of ``form``: go where its ``field`` leads, or show the page again.
+
+        :param attempt: tries what was typed; it returns where to go, or None if that was wrong.
+        :param wrong: what the page says then.
+        """
         if form.is_valid():
             try:
-                destination = self.flow.verify(form.cleaned_data["code"])
+                destination = attempt(form.cleaned_data[field])
             except SessionEnded as error:
                 return self.sign_in_again(error)
             except MFAError as error:
-                return self.refused(form, "code", error)
+                return self.refused(form, field, error)
             if destination is not None:
                 return HttpResponseRedirect(destination)
-            form.add_error("code", _("That code is not right. Please check it and try again."))
+            form.add_error(field, wrong)
         return self.page(form)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -13,7 +13,6 @@ from django.views.decorators.debug import sensitive_variables
 
 from .. import service
 from ..conf import settings
-from ..exceptions import MFAError, SessionEnded
 from ..forms import RecoveryCodeForm
 from ..internal.codes import recovery_codes
 from ..internal.login.mark import pop_owed_recovery_codes
@@ -33,21 +32,11 @@ class RecoveryCodeView(CodeView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = RecoveryCodeForm(request.POST)
-        if form.is_valid():
-            try:
-                destination = self.flow.recover(form.cleaned_data["recovery_code"])
-            except SessionEnded as error:
-                return self.sign_in_again(error)
-            except MFAError as error:
-                return self.refused(form, "recovery_code", error)
-            if destination is not None:
-                self.say_what_is_left()
-                return HttpResponseRedirect(destination)
-            form.add_error(
-                "recovery_code",
-                _("That is not one of your unused recovery codes. Please check it."),
-            )
-        return self.page(form)
+        wrong = _("That is not one of your unused recovery codes. Please check it.")
+        answer = self.answer(form, "recovery_code", self.flow.recover, wrong)
+        if self.flow.has_passed:
+            self.say_what_is_left()
+        return answer
 
     def say_what_is_left(self) -> None:
         """Say on the next page how many codes are left, and what to do if the phone is gone."""
