@@ -62,7 +62,7 @@ class PhoneAddView(EnrolView):
         return {
             **super().context(),
             "first": not self.flow.phones,
-            "replaces": chosen_phone(self.request, self.user),
+            "replaces": chosen_phone(self.request, self.flow.phones),
             "example": numbers.example(),
             "default_region": numbers.default_region(),
         }
@@ -77,7 +77,7 @@ class PhoneAddView(EnrolView):
         if form.is_valid():
             number, channel = form.cleaned_data["number"], form.cleaned_data.get("channel") or None
             try:
-                self.flow.add(number, channel, replaces=chosen_phone(request, self.user))
+                self.flow.add(number, channel, replaces=chosen_phone(request, self.flow.phones))
             except MFAError as error:
                 return self.refused(form, "number", error)
             return self.to_page("phone_confirm")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -20,10 +21,9 @@ from ..internal.login import policy
 from ..internal.login.mark import outlive
 from ..internal.login.redirects import next_or_default
 from ..internal.phones import changes
-from ..internal.phones.source import phone_source
+from ..internal.phones.source import phone_of_choice, phone_source
 from ..models import Phone, RecoveryCode
 from ..request import mfa_of
-from ..types import User
 from .base import FreshView, SignedInView
 
 
@@ -32,10 +32,12 @@ def phones_url(*, changed: bool = False) -> str:
     return f"{url}?changed" if changed else url
 
 
-def chosen_phone(request: HttpRequest, user: User) -> Phone | None:
-    """Return the phone that ``request`` names, among ``user``'s own confirmed phones; else None."""
-    choice = request.POST.get("phone") or request.GET.get("phone")
-    return next((one for one in phone_source().confirmed(user) if one.choice == choice), None)
+def chosen_phone(request: HttpRequest, phones: Iterable[Phone]) -> Phone | None:
+    """Return the one of ``phones`` that ``request`` names; None if it names none of them.
+
+    :param phones: the confirmed phones of the visitor.
+    """
+    return phone_of_choice(phones, request.POST.get("phone") or request.GET.get("phone"))
 
 
 class PhonesView(SignedInView):
@@ -47,7 +49,7 @@ class PhonesView(SignedInView):
         return self.show(request, {})
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        phone = chosen_phone(request, self.user)
+        phone = chosen_phone(request, phone_source().confirmed(self.user))
         if phone is None or phone.pk is None:
             return redirect(phones_url())
         form = PhoneNameForm(phone, request.POST)
@@ -100,13 +102,13 @@ class ChangeView(FreshView):
         return f"{self.request.path}?{urlencode({'phone': choice})}" if choice else phones_url()
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        phone = chosen_phone(request, self.user)
+        phone = chosen_phone(request, phone_source().confirmed(self.user))
         if phone is None:
             return redirect(phones_url())
         return self.ask(request, phone)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        phone = chosen_phone(request, self.user)
+        phone = chosen_phone(request, phone_source().confirmed(self.user))
         if phone is None:  # removed in another tab, perhaps
             return redirect(phones_url())
         return self.change(request, phone)

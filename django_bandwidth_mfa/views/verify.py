@@ -15,6 +15,7 @@ from ..internal.flows.login import LoginFlow
 from ..internal.flows.step_up import StepUpFlow
 from ..internal.login import trusted_browsers
 from ..internal.login.redirects import default_page, login_url
+from ..internal.phones.source import phone_of_choice
 from ..request import mfa_of
 from .base import MFAView
 from .flow import FlowView
@@ -34,8 +35,7 @@ class CodeView(FlowView):
         flow = self.flow
         challenge, phone = flow.challenge, next(iter(flow.phones), None)
         if challenge:
-            sent_to = challenge.phone_choice
-            phone = next((one for one in flow.phones if one.choice == sent_to), phone)
+            phone = phone_of_choice(flow.phones, challenge.phone_choice) or phone
         return {
             **super().context(),
             "phones": flow.phones,
@@ -91,7 +91,7 @@ class SendView(CodeView):
         choice = request.POST.get("phone") or flow.phones[0].choice
         # Only among the user's own confirmed phones: with a number from the browser, a visitor who
         # knows a password could have the code sent to himself.
-        phone = next((one for one in flow.phones if one.choice == choice), None)
+        phone = phone_of_choice(flow.phones, choice)
         channel = request.POST.get("channel") or None
         try:
             if phone is None or channel not in (None, *conf.channels()):

@@ -6,7 +6,7 @@ know which of the two is in force.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from django.contrib.auth import get_user_model
@@ -97,4 +97,12 @@ def has_phone(user: User, choice: str) -> bool:
 
     :param choice: a :attr:`~django_bandwidth_mfa.models.Phone.choice`.
     """
-    return any(phone.choice == choice for phone in phone_source().confirmed(user))
+    return phone_of_choice(phone_source().confirmed(user), choice) is not None
+
+
+def phone_of_choice(phones: Iterable[Phone], choice: str | None) -> Phone | None:
+    """Return the one of ``phones`` that ``choice`` names; None if it names none of them.
+
+    :param choice: a :attr:`~django_bandwidth_mfa.models.Phone.choice`.
+    """
+    return next((phone for phone in phones if phone.choice == choice), None)
