@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from django_bandwidth_mfa.bandwidth import BandwidthClient
+import pytest
+
+from django_bandwidth_mfa.bandwidth import BandwidthClient, BandwidthError
 
 Handler = Callable[[socket.socket], None]
 
@@ -35,6 +37,13 @@ def basic_client(base_url: str, **options: Any) -> BandwidthClient:
             **options,
         }
     )
+
+
+def error_of(client: BandwidthClient) -> BandwidthError:
+    """The error that a call of `client` raises."""
+    with pytest.raises(BandwidthError) as caught:
+        client.verify(**VERIFY)
+    return caught.value
 
 
 def answer(body: bytes, status: str = "200 OK", *headers: str, keep: bool = False) -> bytes:

@@ -21,14 +21,21 @@ import urllib3
 from urllib3.connection import HTTPConnection
 
 from django_bandwidth_mfa.bandwidth import (
-    BandwidthClient,
-    BandwidthError,
     InvalidResponse,
     UnknownOutcome,
     Unreachable,
 )
 from django_bandwidth_mfa.bandwidth import transport as ours
-from tests.bandwidth.servers import VERIFY, RawServer, answer, basic_client, drips, sends, tunnel
+from tests.bandwidth.servers import (
+    VERIFY,
+    RawServer,
+    answer,
+    basic_client,
+    drips,
+    error_of,
+    sends,
+    tunnel,
+)
 
 PASS_AND_KEEP = answer(b'{"valid": true}', keep=True)
 DRIP = drips(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" ")
@@ -169,12 +176,6 @@ def test_half_a_second_stays_half_a_second(
 
 
 # Below, the libraries are changed as a later version might change them.
-
-
-def error_of(client: BandwidthClient) -> BandwidthError:
-    with pytest.raises(BandwidthError) as caught:
-        client.verify(**VERIFY)
-    return caught.value
 
 
 def test_other_pools_than_ours_are_refused_before_anything_is_sent(

@@ -10,25 +10,16 @@ from typing import Any
 import pytest
 
 from django_bandwidth_mfa.bandwidth import (
-    BandwidthClient,
-    BandwidthError,
     InvalidResponse,
     UnknownOutcome,
     Unreachable,
 )
 from django_bandwidth_mfa.bandwidth.secret import Secret
 from django_bandwidth_mfa.bandwidth.transport import Answer, Deadline, Failure, Transport
-from tests.bandwidth.servers import VERIFY, RawServer, answer, basic_client, drips, sends
+from tests.bandwidth.servers import VERIFY, RawServer, answer, basic_client, drips, error_of, sends
 
 PASS = answer(b'{"valid": true}')
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-
-
-def error_of(client: BandwidthClient) -> BandwidthError:
-    with pytest.raises(BandwidthError) as caught:
-        client.verify(**VERIFY)
-    return caught.value
-
 
 DRIPS = {
     "status line": drips(b"", b"H"),

@@ -14,23 +14,15 @@ from pathlib import Path
 import pytest
 
 from django_bandwidth_mfa.bandwidth import (
-    BandwidthClient,
-    BandwidthError,
     InvalidResponse,
     UnknownOutcome,
     Unreachable,
 )
 from django_bandwidth_mfa.bandwidth import transport as transport_module
-from tests.bandwidth.servers import VERIFY, RawServer, answer, basic_client, sends, tunnel
+from tests.bandwidth.servers import VERIFY, RawServer, answer, basic_client, error_of, sends, tunnel
 
 PASS = answer(b'{"valid": true}')
 PASS_AND_KEEP = answer(b'{"valid": true}', keep=True)
-
-
-def error_of(client: BandwidthClient) -> BandwidthError:
-    with pytest.raises(BandwidthError) as caught:
-        client.verify(**VERIFY)
-    return caught.value
 
 
 @pytest.mark.attack("N3")

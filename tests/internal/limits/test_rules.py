@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import time_machine
 
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.exceptions import Limited, ProviderUnavailable
@@ -19,12 +18,6 @@ pytestmark = pytest.mark.django_db
 
 
 HOUR = 3600
-
-
-@pytest.fixture
-def clock() -> Any:
-    with time_machine.travel(1_800_000_000, tick=False) as clock:
-        yield clock
 
 
 def send_until_limited(clock: Any, user: Any, **kwargs: Any) -> int:

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-import time_machine
 from django.db import DatabaseError, OperationalError, connection
 
 from django_bandwidth_mfa.conf import Rate
@@ -20,12 +19,6 @@ pytestmark = pytest.mark.django_db
 
 
 HOUR = 3600
-
-
-@pytest.fixture
-def clock() -> Any:
-    with time_machine.travel(1_800_000_000, tick=False) as clock:
-        yield clock
 
 
 def test_a_window_starts_at_its_first_count_and_ends_after_its_length(clock: Any) -> None:
