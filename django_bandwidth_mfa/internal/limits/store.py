@@ -91,17 +91,18 @@ def counting(work: Callable[[], T]) -> T:
         failed.
     """
     ends = time.monotonic() + _LONGEST_SECONDS
-    for attempt in range(1, _ATTEMPTS + 1):
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             with transaction.atomic(using=router.db_for_write(Counter), durable=True):
                 return work()
         except OperationalError as error:
             wait = _wait_after(attempt)
             is_late = attempt >= _FEWEST_ATTEMPTS and time.monotonic() + wait > ends
-            if attempt == _ATTEMPTS or is_late or _is_hopeless(error):
+            if attempt >= _ATTEMPTS or is_late or _is_hopeless(error):
                 raise
         time.sleep(wait)
-    raise AssertionError("unreachable")  # pragma: no cover
 
 
 def _wait_after(attempt: int) -> float:
