@@ -209,7 +209,7 @@ def may_reset(request: HttpRequest) -> bool:
 def is_above(user: User, request: HttpRequest) -> bool:
     """Whether ``user`` is a superuser, and who asks is none.
 
-    Only a superuser may take a second factor from a superuser, in whichever way.
+    Only a superuser may take a second factor from a superuser, by any page or action.
     """
     is_superuser = getattr(user, "is_superuser", False)
     return bool(is_superuser and not getattr(request.user, "is_superuser", False))

@@ -354,7 +354,7 @@ def test_a_429_for_a_verify_makes_only_the_checks_of_that_number_and_purpose_wai
     with pytest.raises(Limited):
         service.verify_code(challenge, code)
     asked = len(bandwidth.requests)
-    for held in (challenge, theirs):  # whoever asks: all workers share the wait
+    for held in (challenge, theirs):  # all challenges share the wait
         with pytest.raises(Limited) as refused:
             service.verify_code(held, code)
         assert 100 < refused.value.retry_after <= 120

@@ -260,7 +260,7 @@ class BandwidthClient:
 
 
 def _chosen_pair(given: dict[str, Secret[str]]) -> str:
-    """`"client_id"` or `"username"`: whichever pair is given, whole and alone."""
+    """The user name of the pair that is given, whole and alone: `"client_id"` or `"username"`."""
     names = {name for name, secret in given.items() if secret.reveal()}
     if names not in ({"client_id", "client_secret"}, {"username", "password"}):
         raise ValueError(

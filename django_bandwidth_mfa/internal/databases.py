@@ -26,8 +26,8 @@ def is_connection_lost(error: Error) -> bool:
     Everything else is a fault that trying again does not mend, such as a missing table, or one that
     somebody has to look at, such as a lock that nobody lets go.
 
-    The driver's own error tells, whichever database of the site it comes from.  It is the cause of
-    Django's error, and its code is read.  Its text is in the language of the server.
+    The driver's own error tells, for each database of the site.  It is the cause of Django's
+    error, and its code is read.  Its text is in the language of the server.
     """
     if not isinstance(error, OperationalError | InterfaceError):
         return False

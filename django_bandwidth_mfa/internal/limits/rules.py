@@ -233,7 +233,7 @@ def held(number: str, action: HeldAction, purpose: str) -> models.QuerySet[Count
 
 
 def count_held() -> int:
-    """Return how many numbers are on :func:`hold`, for whichever action."""
+    """Return how many numbers are on :func:`hold`, for any action."""
     keys = Counter.objects.filter(key__startswith="held:", until__gt=timezone.now())
     # One number may be held for several actions.  The digest of the number ends each key.
     return len({key.rpartition(":")[2] for key in keys.values_list("key", flat=True)})
