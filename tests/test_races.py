@@ -19,9 +19,13 @@ from django_bandwidth_mfa.models import Challenge, Counter, Phone, RecoveryCode
 from .browsing import give_password, state, wrong
 from .conftest import NUMBER, OTHER_NUMBER, make_user
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# One group, so that no two races run at once: a server that takes a hundred connections, as
+# PostgreSQL does by default, refuses the threads of a second one.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("races")]
 
-THREADS = 50
+# Each thread gives its connection up while Bandwidth is asked and opens another one. The server may
+# still be closing the old one, so that a race needs up to twice as many connections as threads.
+THREADS = 40
 
 
 def at_once(threads: int, work: Callable[[int], Any]) -> list[Any]:
@@ -92,7 +96,7 @@ def test_one_challenge_passes_once(bandwidth: Any, configure: Any, one_winner: A
 
 
 @pytest.mark.attack("G4")
-def test_one_code_in_fifty_challenges_passes_once(
+def test_one_code_in_many_challenges_passes_once(
     bandwidth: Any, configure: Any, one_winner: Any
 ) -> None:
     """Fails without SpentCode: each challenge has its own ``passed_at``."""
@@ -107,7 +111,7 @@ def test_one_code_in_fifty_challenges_passes_once(
     one_winner(lambda n: bool(service.verify_code(challenges[n], code)))
 
 
-def test_one_code_typed_in_fifty_ways_passes_once(
+def test_one_code_typed_in_many_ways_passes_once(
     bandwidth: Any, configure: Any, one_winner: Any
 ) -> None:
     """Fails when ``passed_at`` is not asked to be None, and the code is spent as it was typed."""
