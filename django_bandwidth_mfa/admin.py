@@ -18,7 +18,7 @@ from django.contrib.admin import helpers
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -53,13 +53,13 @@ class Ledger(ModelAdmin):
     """Rows to look at; ``mfa_purge`` takes the old ones away."""
 
     may_delete = False
-    search_fields: ClassVar[Any] = (USER,)
-    list_select_related: ClassVar[Any] = ("user",)
+    search_fields: ClassVar[tuple[str, ...]] = (USER,)
+    list_select_related: ClassVar[bool | tuple[str, ...]] = ("user",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -149,7 +149,7 @@ class SecondFactorFilter(admin.SimpleListFilter):
     title = gettext_lazy("second factor")
     parameter_name = "second_factor"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         by_phone = [("with", _("With a phone")), ("without", _("Without a second factor"))]
         # No query can tell who has a phone if the site keeps the numbers.
         known = [] if phone_source().enrolled_users() is None else by_phone
@@ -178,13 +178,13 @@ class SecondFactorInline(TabularInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Phone]:
         return super().get_queryset(request).none()
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
@@ -218,7 +218,7 @@ def is_above(user: User, request: HttpRequest) -> bool:
 class SecondFactorAdminMixin(MixinBase):
     """Left of a user admin: the status on the user's page, a filter, and the reset."""
 
-    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+    def get_inlines(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         inlines: list[Any] = list(super().get_inlines(request, obj))
         return inlines if obj is None else [*inlines, SecondFactorInline]
 

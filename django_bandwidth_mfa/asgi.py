@@ -14,7 +14,7 @@ __all__ = ["MFAMiddleware"]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[Any]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class MFAMiddleware:
@@ -32,6 +32,6 @@ class MFAMiddleware:
     def __init__(self, inner: Application) -> None:
         self.inner = inner
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         user = await sync_to_async(recheck)(scope["session"], scope["user"], None)
-        return await self.inner({**scope, "user": user}, receive, send)
+        await self.inner({**scope, "user": user}, receive, send)

@@ -36,7 +36,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from importlib import import_module
-from typing import Any
 from urllib.parse import urlsplit
 from warnings import catch_warnings, simplefilter
 
@@ -115,7 +114,7 @@ def _unknown_keys() -> Iterator[CheckMessage]:
         )
 
 
-def _value(setting: Setting[Any]) -> Iterator[CheckMessage]:
+def _value(setting: Setting[object]) -> Iterator[CheckMessage]:
     given = configured()
     if setting.name not in given:
         if setting.required:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, overload
+from typing import Generic, ParamSpec, TypeVar, cast, overload
 
 import environ
 import phonenumbers
@@ -29,6 +29,7 @@ PREFIX = "BANDWIDTH_MFA_"
 # The region that ``phonenumbers`` gives to numbers of no country.
 NO_COUNTRY = "001"
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -263,10 +264,10 @@ class Setting(Generic[T]):
             if self.required:
                 raise ImproperlyConfigured(f'BANDWIDTH_MFA needs the key "{self.name}".')
             return self.default
-        value: T = given[self.name]
+        value = given[self.name]
         if isinstance(self.default, dict) and isinstance(value, Mapping):
-            return {**self.default, **value}  # type: ignore[return-value]
-        return value
+            value = {**self.default, **value}
+        return cast(T, value)
 
     def problem(self, value: object) -> Problem:
         """What is wrong with ``value`` for this key, or None."""
@@ -337,7 +338,7 @@ class Settings:
     TOTAL_TIMEOUT = Setting[float](
         8, number(120, unit="seconds"), "How long a call may take, fetching a token included."
     )
-    REQUIRED = Setting[Any](
+    REQUIRED = Setting[str | Callable[..., bool]](
         "enrolled",
         choice_or_path("enrolled", "staff", "all", "never"),
         'Who owes a code at login: "enrolled" (users with a phone), "staff" (staff, and enrolled), '
@@ -349,7 +350,7 @@ class Settings:
         "How long a session's mark is trusted before the database is asked again; 0: each time.",
     )
     LOGIN_SECONDS = Setting(600, integer(30), "How long a parked login lives.")
-    GET_PHONES = Setting[Any](
+    GET_PHONES = Setting[str | Callable[..., list[str]] | None](
         None,
         optional(choice_or_path()),
         "The path of `f(user) -> list` of E.164 numbers, for a site that keeps them itself.",
@@ -435,7 +436,7 @@ class Settings:
     )
 
     @classmethod
-    def all(cls) -> Iterator[Setting[Any]]:
+    def all(cls) -> Iterator[Setting[object]]:
         """The keys, in the table's order."""
         return (value for value in vars(cls).values() if isinstance(value, Setting))
 
@@ -451,7 +452,7 @@ settings = Settings()
 """
 
 
-def configured() -> Mapping[str, Any]:
+def configured() -> Mapping[str, object]:
     """The site's ``BANDWIDTH_MFA`` as it stands; empty where there is none."""
     given = getattr(django_settings, "BANDWIDTH_MFA", {})
     return given if isinstance(given, Mapping) else {}
@@ -466,15 +467,16 @@ def channels() -> list[str]:
     return [channel for channel, application in applications.items() if application]
 
 
-def load(value: Any) -> Any:
+def load(value: str | Callable[P, T]) -> Callable[P, T]:
     """The function that a dotted path names; a function is its own."""
-    return value if callable(value) else import_string(value)
+    function: Callable[P, T] = import_string(value) if isinstance(value, str) else value
+    return function
 
 
 # The environment -----------------------------------------------------------------------------
 
 
-def from_env(env: environ.Env) -> dict[str, Any]:
+def from_env(env: environ.Env) -> dict[str, object]:
     """``BANDWIDTH_MFA`` from variables named ``BANDWIDTH_MFA_<KEY>``, dicts and lists as JSON.
 
     ::
@@ -487,7 +489,7 @@ def from_env(env: environ.Env) -> dict[str, Any]:
     ``manage.py check`` can name every mistake at once.
     """
     known = {setting.name: setting for setting in Settings.all()}
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for variable in sorted(env.ENVIRON):
         name = variable.removeprefix(PREFIX)
         # With a FileAwareEnv, BANDWIDTH_MFA_X_FILE names the file that holds BANDWIDTH_MFA_X.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, TypeVar, overload
+from typing import TypeVar, cast, overload
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse
@@ -17,14 +17,16 @@ from .request import mfa_of, visitor
 
 __all__ = ["mfa_required", "mfa_suggested"]
 
-View = TypeVar("View", bound=Callable[..., Any])
+View = TypeVar("View", bound=Callable[..., object])
 
 
 @overload
 def mfa_required(view: View, *, max_age: float | None = None) -> View: ...
 @overload
 def mfa_required(view: None = None, *, max_age: float | None = None) -> Callable[[View], View]: ...
-def mfa_required(view: Any = None, *, max_age: float | None = None) -> Any:
+def mfa_required(
+    view: Callable[..., object] | None = None, *, max_age: float | None = None
+) -> object:
     """Let only a verified session see ``view``.  It works for sync and async views.
 
     ::
@@ -56,8 +58,7 @@ def mfa_suggested(view: View) -> View:
     again for 30 days after "not now".  Only a GET is interrupted.  It works for sync and async
     views.
     """
-    guarded: View = _guarded(view, _needs_no_offer, _offer)
-    return guarded
+    return _guarded(view, _needs_no_offer, _offer)
 
 
 def _needs_no_offer(request: HttpRequest) -> bool:
@@ -76,10 +77,10 @@ def _offer(request: HttpRequest) -> HttpResponse | None:
 
 
 def _guarded(
-    view: Any,
+    view: View,
     passes: Callable[[HttpRequest], bool],
     answer: Callable[[HttpRequest], HttpResponse | None],
-) -> Any:
+) -> View:
     """Return ``view`` with a guard before it.
 
     :param passes: whether a request goes straight to the view.  It asks the session at most, so
@@ -89,22 +90,22 @@ def _guarded(
     if iscoroutinefunction(view):
 
         @wraps(view)
-        async def awrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        async def awrapped(request: HttpRequest, *args: object, **kwargs: object) -> object:
             await request.auser()
             if not passes(request):
                 answered = await sync_to_async(answer)(request)
                 if answered is not None:
                     return answered
-            return await view(request, *args, **kwargs)
+            return await cast(Awaitable[object], view(request, *args, **kwargs))
 
-        return awrapped
+        return cast(View, awrapped)
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def wrapped(request: HttpRequest, *args: object, **kwargs: object) -> object:
         answered = None if passes(request) else answer(request)
         return view(request, *args, **kwargs) if answered is None else answered
 
-    return wrapped
+    return cast(View, wrapped)
 
 
 def lead_to_code(request: HttpRequest) -> HttpResponse:

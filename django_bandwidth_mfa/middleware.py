@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -32,7 +32,10 @@ class BandwidthMFAMiddleware:
     sync_capable = True
     async_capable = True
 
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+    def __init__(
+        self,
+        get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
+    ) -> None:
         self.get_response = get_response
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
@@ -42,12 +45,12 @@ class BandwidthMFAMiddleware:
         if self.is_async:
             return self.__acall__(request)
         self._recheck_lazily(request)
-        response: HttpResponseBase = self.get_response(request)
+        response = cast(HttpResponseBase, self.get_response(request))
         return self._lead_to_code(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         self._recheck_lazily(request)
-        response: HttpResponseBase = await self.get_response(request)
+        response = await cast(Awaitable[HttpResponseBase], self.get_response(request))
         return self._lead_to_code(request, response)
 
     def _recheck_lazily(self, request: HttpRequest) -> None:
@@ -72,7 +75,7 @@ class BandwidthMFAMiddleware:
         request.auser = arechecked
 
     def process_view(
-        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+        self, request: HttpRequest, view: object, args: object, kwargs: object
     ) -> HttpResponse | None:
         """Before the view: keep a parked login out, and lead it from a login page to the code page.
 

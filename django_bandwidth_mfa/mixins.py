@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, cast
 
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.views import View
 
 from .decorators import mfa_required
@@ -27,17 +29,18 @@ class MFARequiredMixin(Base):
     mfa_max_age: float | None = None
     """Seconds; None for any age."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        view: Any = super().dispatch
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        view: Callable[..., object] = super().dispatch
         if self.view_is_async:
             view = as_coroutine_function(view)
-        return mfa_required(view, max_age=self.mfa_max_age)(request, *args, **kwargs)
+        guarded = mfa_required(view, max_age=self.mfa_max_age)
+        return cast(HttpResponseBase, guarded(request, *args, **kwargs))
 
 
-def as_coroutine_function(dispatch: Any) -> Any:
+def as_coroutine_function(dispatch: Callable[..., object]) -> Callable[..., object]:
     """Return ``dispatch`` of an async view as a coroutine function, which it is not by itself."""
 
-    async def dispatch_async(*args: Any, **kwargs: Any) -> Any:
-        return await dispatch(*args, **kwargs)
+    async def dispatch_async(*args: object, **kwargs: object) -> object:
+        return await cast(Awaitable[object], dispatch(*args, **kwargs))
 
     return dispatch_async

@@ -49,6 +49,7 @@ class RequestMFA:
         mark = read_mark(self._request.session, user)
         return "exempt" if mark is None else mark.state
 
+    # Any: it is an object of the site's own user model.
     @property
     def pending_user(self) -> Any | None:
         """The user who has given the password and owes a code; None in every other state."""

@@ -13,13 +13,23 @@ class User(Protocol):
     Every user model that derives from Django's ``AbstractBaseUser`` has it.
     """
 
-    pk: Any
-    is_active: Any
+    @property
+    def pk(self) -> object: ...
 
     @property
-    def is_authenticated(self) -> Any: ...
+    def is_active(self) -> bool: ...
+
+    @property
+    def is_authenticated(self) -> bool: ...
 
     def get_username(self) -> str: ...
+
+
+class StaffUser(User, Protocol):
+    """What this app uses of a user if the site's policy asks for staff."""
+
+    @property
+    def is_staff(self) -> bool: ...
 
 
 def in_query(user: User) -> Any:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from http.server import ThreadingHTTPServer
 from ipaddress import ip_address
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from . import defaults
 from .api import API, API_PREFIX, TOKEN_PATH, Credentials
@@ -166,7 +166,7 @@ class Simulator:
         return [message.as_json() for message in self.state.messages]
 
     @property
-    def requests(self) -> list[dict[str, Any]]:
+    def requests(self) -> list[dict[str, object]]:
         """API requests, oldest first: ``path``, ``body`` (parsed if it is JSON), ``at``."""
         return self.state.requests
 

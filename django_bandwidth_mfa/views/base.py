@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils.decorators import method_decorator
@@ -52,7 +53,7 @@ PROTECTION: list[Any] = [
 class MFAView(View):
     """A page for somebody who has given a password at least: parked, or signed in."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         request.exception_reporter_filter = NoVariablesFilter()
         try:
             response = self.turn_away(request) or super().dispatch(request, *args, **kwargs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from django.core.signals import setting_changed
 from django.dispatch import receiver
@@ -52,7 +52,7 @@ class Registry(Generic[T]):
 
     # A wrong configuration raises here, and error pages print locals.
     @sensitive_variables()
-    def get(self, **configuration: Any) -> T:
+    def get(self, **configuration: object) -> T:
         """Return the object of ``configuration``; make it if there is none yet."""
         key = _digest(configuration)
         found = self._kept.get(key)
@@ -82,8 +82,8 @@ clients = Registry(BandwidthClient, close=BandwidthClient.close)
 
 
 # `base_url` is a part of the key only.
-def _make_breaker(base_url: str, **configuration: Any) -> Breaker:
-    return Breaker(**configuration)
+def _make_breaker(base_url: str, *, failures: int, seconds: float, concurrent: int) -> Breaker:
+    return Breaker(failures=failures, seconds=seconds, concurrent=concurrent)
 
 
 breakers = Registry(_make_breaker)

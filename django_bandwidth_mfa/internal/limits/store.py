@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.db import OperationalError, router, transaction
 from django.db.models import Case, F, Q, Value, When
@@ -168,7 +168,7 @@ def take_step(key: str, steps: Sequence[int], *, lock_at: int | None = None) -> 
 
 
 def _take(
-    key: str, now: datetime, condition: Q, *, lock_at: int | None = None, **changes: Any
+    key: str, now: datetime, condition: Q, *, lock_at: int | None = None, **changes: object
 ) -> None:
     """One conditional ``UPDATE``; a row that is not there yet is made, and tried again."""
     row = Counter.objects.filter(key=key)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 from django.conf import settings as django_settings
 from django.contrib.auth import (
@@ -56,7 +55,7 @@ class Parked:
     at: float
     next: str = ""
     owes_send: bool = True
-    messages: list[list[Any]] = field(default_factory=list)
+    messages: list[tuple[int, str, str, bool]] = field(default_factory=list)
 
 
 def park(session: SessionBase) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from django.http import HttpRequest
 
 from ...conf import load, settings
-from ...types import User
+from ...types import StaffUser, User
 from ..phones.source import phone_source
 
 
@@ -34,4 +34,4 @@ def is_obliged(user: User) -> bool:
     """
     required = settings.REQUIRED
     # A user without `is_staff` is an error, which lets nobody in; a default would let all in.
-    return bool(required == "all" or (required == "staff" and cast(Any, user).is_staff))
+    return bool(required == "all" or (required == "staff" and cast(StaffUser, user).is_staff))

@@ -43,6 +43,6 @@ def reset_second_factor(
 
 def _numbers(user: User) -> list[str]:
     """Return the numbers of ``user``, those that are being enrolled too."""
-    own = Phone.objects.filter(user_id=user.pk).values_list("number", flat=True)
+    own = Phone.objects.filter(user=in_query(user)).values_list("number", flat=True)
     kept_by_site = [phone.number for phone in phone_source().confirmed(user)]
     return sorted({*own, *kept_by_site})

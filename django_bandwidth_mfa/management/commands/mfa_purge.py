@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from ...internal.limits import rules
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         days, now = options["older_than"], timezone.now()
         if days < 1:
             raise CommandError("--older-than must be 1 or more: today's challenges are in use.")
-        found: dict[str, QuerySet[Any]] = {
+        found: dict[str, QuerySet[Model]] = {
             "challenges": Challenge.objects.filter(sent_at__lt=now - timedelta(days=days)),
             "spent codes": SpentCode.objects.filter(expires_at__lte=now),
             "counters": rules.expired_rows(),
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             told.append(f"{many} {name}")
         return f"{'Would delete' if options['dry_run'] else 'Deleted'} {', '.join(told)}."
 
-    def delete(self, name: str, rows: QuerySet[Any]) -> int:
+    def delete(self, name: str, rows: QuerySet[Model]) -> int:
         """How many went; run again after an interruption, it goes on where it was."""
         done, progress = 0, Progress(self.stderr, name, rows.count())
         while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
