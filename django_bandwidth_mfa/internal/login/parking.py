@@ -38,24 +38,55 @@ JUST_PARKED = "bandwidth_mfa.just_parked"
 
 
 @dataclass(frozen=True)
-class Parked:
-    """A login that owes a code.
-
-    ``user``, ``backend`` and ``hash`` are Django's own values.  ``at`` is when the first factor
-    passed, in seconds since the epoch.  ``next`` is where the site's own login view meant to go;
-    only a part that the browser chose was judged by :func:`.redirects.is_local`.
-    ``owes_send`` says that no code has been sent for this login yet.  ``messages`` are what the
-    login view has said since (:mod:`.held_messages`), each as level, text, extra tags, and whether
-    the text is safe.
-    """
+class Login:
+    """A login, by the values of Django's own keys in a session."""
 
     user: str
     backend: str
     hash: str
+
+
+@dataclass(frozen=True)
+class Parked(Login):
+    """A login that owes a code.
+
+    ``at`` is when the first factor passed, in seconds since the epoch.  ``next`` is where the
+    site's own login view meant to go; only a part that the browser chose was judged by
+    :func:`.redirects.is_local`.  ``owes_send`` says that no code has been sent for this login yet.
+    ``messages`` are what the login view has said since (:mod:`.held_messages`), each as level,
+    text, extra tags, and whether the text is safe.
+    """
+
     at: float
     next: str = ""
     owes_send: bool = True
     messages: list[tuple[int, str, str, bool]] = field(default_factory=list)
+
+
+def login_of(session: SessionBase) -> Login | None:
+    """Return the login that Django's keys describe; None if nobody is logged in."""
+    if SESSION_KEY not in session:
+        return None
+    return Login(
+        user=session[SESSION_KEY],
+        backend=session.get(BACKEND_SESSION_KEY, ""),
+        hash=session.get(HASH_SESSION_KEY, ""),
+    )
+
+
+def user_of(login: Login) -> User | None:
+    """Return the user of ``login``, read from the database.
+
+    None if the user was deactivated, removed or given another password since.
+    """
+    if login.backend not in django_settings.AUTHENTICATION_BACKENDS:
+        return None
+    try:
+        pk = get_user_model()._meta.pk.to_python(login.user)
+    except ValidationError:
+        return None
+    user = load_backend(login.backend).get_user(pk)
+    return user if user is not None and _still_proves(login, user) else None
 
 
 def park(session: SessionBase) -> None:
@@ -99,7 +130,7 @@ def pending_user(session: SessionBase) -> User | None:
     password since.  The parked login then ends.
     """
     record = parked(session)
-    user = None if record is None else _load(record)
+    user = None if record is None else user_of(record)
     if user is None and PARKED in session:
         del session[PARKED]
     return user
@@ -114,19 +145,8 @@ def is_pending(session: SessionBase, user: User) -> bool:
     return record is not None and _still_proves(record, user)
 
 
-def _load(record: Parked) -> User | None:
-    if record.backend not in django_settings.AUTHENTICATION_BACKENDS:
-        return None
-    try:
-        pk = get_user_model()._meta.pk.to_python(record.user)
-    except ValidationError:
-        return None
-    user = load_backend(record.backend).get_user(pk)
-    return user if user is not None and _still_proves(record, user) else None
-
-
-def _still_proves(record: Parked, user: User) -> bool:
-    """Whether the first factor of ``record`` is still the user's: same password, still active."""
-    if not user.is_active or str(user.pk) != record.user:
+def _still_proves(login: Login, user: User) -> bool:
+    """Whether the first factor of ``login`` is still the user's: same password, still active."""
+    if not user.is_active or str(user.pk) != login.user:
         return False
-    return any(constant_time_compare(record.hash, known) for known in auth_hashes(user))
+    return any(constant_time_compare(login.hash, known) for known in auth_hashes(user))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from django.contrib.sessions.backends.base import SessionBase
@@ -10,11 +11,16 @@ Record = TypeVar("Record")
 
 
 def read_record(session: SessionBase, key: str, kind: type[Record]) -> Record | None:
-    """Return the record under ``key``.
+    """Return the record under ``key``; None if there is none, or none that ``kind`` can read."""
+    return make_record(session.get(key), kind)
 
-    None if there is none, or if another release wrote it in a form that ``kind`` cannot read.
+
+def make_record(fields: object, kind: type[Record]) -> Record | None:
+    """Return the record with these fields.
+
+    None if another release wrote them in a form that ``kind`` cannot read.
     """
     try:
-        return kind(**session[key])
-    except (KeyError, TypeError):
+        return kind(**fields) if isinstance(fields, Mapping) else None
+    except TypeError:
         return None
