@@ -8,10 +8,10 @@ from typing import TypeVar, cast, overload
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 
 from .internal.login.mark import note_offer_of_a_phone, was_offered_a_phone
-from .internal.login.redirects import redirect_to_second_factor, with_next
+from .internal.login.redirects import default_page, redirect_to_second_factor, with_next
 from .internal.phones import suggestion
 from .request import mfa_of, visitor
 
@@ -64,6 +64,7 @@ def mfa_suggested(view: View) -> View:
 def _needs_no_offer(request: HttpRequest) -> bool:
     return (
         request.method != "GET"
+        or mfa_of(request).is_on_behalf
         or mfa_of(request).state != "exempt"
         or was_offered_a_phone(request.session)
     )
@@ -108,6 +109,17 @@ def _guarded(
     return cast(View, wrapped)
 
 
+def refuse_on_behalf(request: HttpRequest) -> HttpResponse:
+    """Return the page that says why somebody who acts on behalf of a user is not let in."""
+    context = {"home": default_page(request), "user_name": request.user.get_username()}
+    return render(request, "bandwidth_mfa/on_behalf.html", context, status=403)
+
+
 def lead_to_code(request: HttpRequest) -> HttpResponse:
-    """Return the redirect on which the visitor becomes verified, and then comes back."""
+    """Return the redirect on which the visitor becomes verified, and then comes back.
+
+    People who act on behalf of a user are led nowhere: a code would go to that user.
+    """
+    if mfa_of(request).is_on_behalf:
+        return refuse_on_behalf(request)
     return redirect_to_second_factor(visitor(request), request.get_full_path())

@@ -10,10 +10,11 @@ from django.http import HttpRequest
 
 from .internal.login.clock import is_within
 from .internal.login.mark import Mark, read_mark
+from .internal.login.on_behalf import is_on_behalf, login_on_behalf
 from .internal.login.parking import PARKED, pending_user
 from .types import User
 
-__all__ = ["MFAHttpRequest", "RequestMFA", "State"]
+__all__ = ["MFAHttpRequest", "RequestMFA", "State", "login_on_behalf"]
 
 State = Literal["anonymous", "parked", "exempt", "verified"]
 
@@ -57,6 +58,11 @@ class RequestMFA:
             self._pending_user = pending_user(self._request.session)
         # The login may have been completed, or left, since the user was loaded.
         return self._pending_user if PARKED in self._request.session else None
+
+    @property
+    def is_on_behalf(self) -> bool:
+        """Whether somebody else acts on behalf of ``request.user``, who has not signed in."""
+        return is_on_behalf(self._request.session, self._request.user)
 
     @property
     def verified_at(self) -> datetime | None:

@@ -21,6 +21,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
+from ..decorators import refuse_on_behalf
 from ..internal.databases import is_connection_lost
 from ..internal.login.recheck import recheck_request
 from ..internal.login.redirects import login_url, next_of, redirect_to_second_factor
@@ -69,6 +70,8 @@ class MFAView(View):
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         """Return the answer to a visitor whom this page is not for; None for any other visitor."""
+        if mfa_of(request).is_on_behalf:
+            return refuse_on_behalf(request)
         if mfa_of(request).state != "anonymous":
             return None
         if request.method == "POST":

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils import timezone
 
 from ... import signals
 from ...types import User
 from ...verification import Verification, pop_from
+from ..notify import events
 from . import policy, trusted_browsers
 from .held_messages import hold_messages
-from .mark import mark_exempt, mark_verified, read_mark
+from .mark import MARK, mark_exempt, mark_verified, read_mark
+from .on_behalf import ON_BEHALF, Actor, announced_actor, begin
 from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, park
-from .recheck import make_anonymous
+from .recheck import make_anonymous, may_act
 from .records import read_record
 
 
@@ -33,6 +37,11 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
         kept = {key: session[key] for key in AUTH_KEYS if key in session}
         session.flush()
         session.update(kept)
+    # The user may sign in, in a session in which somebody acted on their behalf until now.
+    session.pop(ON_BEHALF, None)
+    actor = announced_actor(request)
+    if actor is not None and _settle_on_behalf(request, user, actor):
+        return
     verification = pop_from(user)
     if verification and verification.user.pk == user.pk:
         _complete(request, user, verification)
@@ -48,8 +57,7 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
         is_trusted = owes_code and trusted_browsers.recognise(request, user)
     except BaseException:
         # The answer to this error, a 404 for instance, may save the session.  It lets nobody in.
-        for key in AUTH_KEYS:
-            session.pop(key, None)
+        _forget_login(session)
         raise
     if not owes_code:
         _complete(request, user, None)
@@ -64,6 +72,34 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
             # A middleware made this login before any view was found.  Whatever answers now, a
             # flatpage or another middleware, must not take the visitor for signed in.
             make_anonymous(request)
+
+
+def _forget_login(session: SessionBase) -> None:
+    """Take the login that was just made out of ``session``."""
+    for key in AUTH_KEYS:
+        session.pop(key, None)
+
+
+def _settle_on_behalf(request: HttpRequest, user: User, actor: Actor) -> bool:
+    """Settle a login that ``actor`` makes on behalf of ``user``, or to come back to themselves.
+
+    :returns: False if the actor comes back, and their own login does not hold any more.  Then they
+        owe what any other login owes.
+    :raises django.core.exceptions.PermissionDenied: the actor's own login does not hold any more.
+    """
+    session, is_way_back = request.session, actor.user == str(user.pk)
+    if not may_act(actor, request):
+        if is_way_back:
+            return False
+        _forget_login(session)
+        raise PermissionDenied("The session of the person who wants to act is over.")
+    session.pop(PARKED, None)
+    if is_way_back:
+        session[MARK] = actor.mark
+    else:
+        begin(session, user, actor)
+    events.login_on_behalf(user, actor.user)
+    return True
 
 
 def _complete(request: HttpRequest, user: User, verification: Verification | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 
 from ...models import SecondFactor
@@ -54,6 +55,12 @@ def read_mark(session: SessionBase, user: User) -> Mark | None:
     """Return the mark of the session, if it is ``user``'s."""
     mark = read_record(session, MARK, Mark)
     return mark if mark is not None and mark.user == str(user.pk) else None
+
+
+def mark_of_login(session: SessionBase) -> Mark | None:
+    """Return the mark of the user whom the session names, whatever ``request.user`` is."""
+    mark = read_record(session, MARK, Mark)
+    return mark if mark is not None and mark.user == session.get(SESSION_KEY) else None
 
 
 def mark_verified(session: SessionBase, user: User, verification: Verification) -> None:

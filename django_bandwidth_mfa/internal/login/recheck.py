@@ -17,8 +17,9 @@ from ...types import User, in_query
 from ..phones.source import has_phone
 from . import policy
 from .clock import is_before, is_within
-from .mark import MARK, Mark, mark_exempt, read_mark
-from .parking import PARKED, park, parked
+from .mark import MARK, Mark, mark_exempt, mark_of_login, read_mark
+from .on_behalf import Actor, is_someone_else, read_actor
+from .parking import PARKED, login_of, park, parked, user_of
 
 
 def is_settled(session: SessionBase, user: User) -> bool:
@@ -27,7 +28,7 @@ def is_settled(session: SessionBase, user: User) -> bool:
         return True
     if SESSION_KEY not in session:
         return PARKED not in session
-    mark = read_mark(session, user)
+    mark = mark_of_login(session)
     return mark is not None and is_within(mark.checked, settings.RECHECK_SECONDS)
 
 
@@ -49,15 +50,20 @@ def recheck(
         # A middleware put a user here.  It made the login in this request, and we parked it.
         record = parked(session)
         return AnonymousUser() if record and record.user == str(user.pk) else user
+    if is_someone_else(session, user):
+        # The site acts on behalf of `user`.  It may as long as the session's own login holds.
+        login = login_of(session)
+        holder = user_of(login) if login is not None else None
+        if holder is None:
+            return AnonymousUser()
+        judged = recheck(session, holder, request, anew=anew)
+        return user if judged.is_authenticated else judged
     mark, row = _mark_or_oldest(session, user), _row_of(user)
-    if mark.is_older_than(row.signed_in_since):
+    actor = read_actor(session)
+    if mark.is_older_than(row.signed_in_since) or (actor and not may_act(actor, request)):
         session.flush()
         return AnonymousUser()
-    if (
-        mark.state == "verified"
-        and not mark.is_older_than(row.verified_since)
-        and (mark.phone is None or has_phone(user, mark.phone))
-    ):
+    if actor or _is_verified(mark, user, row):
         if settings.RECHECK_SECONDS:
             session[MARK] = asdict(mark) | {"checked": time.time()}
         return user
@@ -69,6 +75,26 @@ def recheck(
     if not mark.at or mark.state != "exempt" or settings.RECHECK_SECONDS:
         mark_exempt(session, user)
     return user
+
+
+def may_act(actor: Actor, request: HttpRequest | None) -> bool:
+    """Whether the login of ``actor`` still holds, so that they may act on behalf of somebody."""
+    user, mark = user_of(actor), actor.own_mark
+    if user is None or mark is None:
+        return False
+    row = _row_of(user)
+    if mark.is_older_than(row.signed_in_since):
+        return False
+    return _is_verified(mark, user, row) or not policy.owes_code(request, user)
+
+
+def _is_verified(mark: Mark, user: User, row: SecondFactor) -> bool:
+    """Whether ``mark`` says that a second factor passed, and nothing has undone that since."""
+    return (
+        mark.state == "verified"
+        and not mark.is_older_than(row.verified_since)
+        and (mark.phone is None or has_phone(user, mark.phone))
+    )
 
 
 def has_ended(session: SessionBase, user: User) -> bool:

@@ -66,6 +66,7 @@ EVENTS = {
         Event("browser_trusted", INFO, signals.browser_trusted, is_mailed=True),
         Event("browser_recognised", INFO),
         Event("browsers_forgotten", INFO, signals.browsers_forgotten, is_mailed=True),
+        Event("login_on_behalf", INFO),
         Event("signed_out_others", INFO, signals.signed_out_others, is_mailed=True),
         Event("second_factor_reset", WARNING, signals.second_factor_reset, is_mailed=True),
         # The site
@@ -248,6 +249,14 @@ def browsers_forgotten(user: User, many: int, request: HttpRequest | None) -> No
     """So many browsers of a user are no longer trusted."""
     fields = {"user": user.pk, "many": many}
     _tell("browsers_forgotten", fields, TrustedBrowser, many=many, user=user, request=request)
+
+
+def login_on_behalf(user: User, actor: str) -> None:
+    """Somebody acts on behalf of ``user`` from now on, or comes back to their own account.
+
+    :param actor: the primary key of the person who acts.
+    """
+    _tell("login_on_behalf", {"user": user.pk, "actor": actor})
 
 
 def signed_out_others(user: User, request: HttpRequest | None) -> None:

@@ -1,0 +1,287 @@
+"""Staff who act on behalf of a user: no code for the user, and no loss of their own login."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth import get_user_model, login
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.test import Client
+from django.urls import path, reverse
+from django.utils import timezone
+
+from django_bandwidth_mfa import service
+from django_bandwidth_mfa.internal.login.mark import MARK
+from django_bandwidth_mfa.internal.login.parking import PARKED
+from django_bandwidth_mfa.models import Phone
+from django_bandwidth_mfa.request import login_on_behalf
+from tests import urls
+from tests.browsing import give_password, sign_in, state
+from tests.conftest import PASSWORD, make_user
+
+pytestmark = pytest.mark.urls(__name__)
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+HERE = __name__
+
+
+def act(request: HttpRequest, name: str) -> HttpResponse:
+    with login_on_behalf(request):
+        login(request, get_user_model().objects.get(username=name), backend=BACKEND)
+    return HttpResponse("done")
+
+
+def who(request: Any) -> HttpResponse:
+    user, mfa = str(request.user), request.mfa
+    return JsonResponse({"user": user, "state": mfa.state, "is_on_behalf": mfa.is_on_behalf})
+
+
+urlpatterns = [*urls.urlpatterns, path("act/<name>/", act), path("who/", who)]
+
+
+class SwapUser:
+    """What impersonation packages do that leave the session alone."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> HttpResponse:
+        name = request.headers.get("Swap")
+        if name and request.user.is_authenticated:
+            request.user = get_user_model().objects.get(username=name)
+        return self.get_response(request)
+
+
+@pytest.fixture
+def staff(db: None) -> Any:
+    return make_user("staff", "+12025550188")
+
+
+@pytest.fixture
+def seat(client: Client, staff: Any, bandwidth: Any) -> Client:
+    """A browser in which ``staff`` is verified.  The one code in the inbox is theirs."""
+    sign_in(client, staff, bandwidth)
+    return client
+
+
+def seen(client: Client, **headers: str) -> tuple[str, str, bool]:
+    told = client.get("/who/", headers=headers).json()
+    return told["user"], told["state"], told["is_on_behalf"]
+
+
+@pytest.mark.attack("P39")
+def test_the_user_is_sent_no_code_and_the_actor_comes_back_verified(
+    seat: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the receiver does not look whether the login is one on behalf of somebody: the
+    session is parked, and the user is sent a code."""
+    assert seat.get("/act/ada/").content == b"done"
+    assert seen(seat) == ("ada", "exempt", True)
+    assert seat.get("/act/staff/").content == b"done"
+    assert seen(seat) == ("staff", "verified", False)
+    assert len(bandwidth.inbox) == 1
+
+
+def test_from_one_user_to_the_next_the_way_back_is_the_same(
+    seat: Client, user: Any, bandwidth: Any
+) -> None:
+    make_user("eve", "+12025550199")
+    for name in ("ada", "eve", "ada"):
+        seat.get(f"/act/{name}/")
+        assert seen(seat) == (name, "exempt", True)
+    seat.get("/act/staff/")
+    assert seen(seat) == ("staff", "verified", False)
+    assert len(bandwidth.inbox) == 1
+
+
+PAGES = ("verify", "recovery_code", "phones", "phone_add", "phone_confirm", "recovery_codes")
+BUTTONS = ("verify", "send", "cancel", "phone_add", "recovery_codes", "browsers", "sign_out_others")
+
+
+@pytest.mark.attack("P39")
+@pytest.mark.parametrize(
+    ("method", "name"), [*(("get", name) for name in PAGES), *(("post", name) for name in BUTTONS)]
+)
+def test_the_pages_of_the_app_stay_shut(
+    seat: Client, user: Any, bandwidth: Any, method: str, name: str
+) -> None:
+    """Fails when the pages do not ask who acts: staff add a phone of theirs to the account."""
+    seat.get("/act/ada/")
+    answer = getattr(seat, method)(reverse(f"bandwidth_mfa:{name}"), {"number": "+12025550111"})
+    assert answer.status_code == 403
+    assert b"account of ada" in answer.content
+    assert len(bandwidth.inbox) == 1
+    assert Phone.objects.filter(user=user).count() == 1
+
+
+@pytest.mark.attack("P39")
+@pytest.mark.parametrize("page", ["verified", "transfer", "atransfer", "class-transfer"])
+def test_a_view_that_asks_for_a_code_is_refused_and_sends_none(
+    seat: Client, user: Any, bandwidth: Any, page: str
+) -> None:
+    """Fails when the decorator takes the second factor of the actor for the user's."""
+    seat.get("/act/ada/")
+    answer = seat.get(f"/{page}/")
+    assert (answer.status_code, b"No code was sent" in answer.content) == (403, True)
+    assert len(bandwidth.inbox) == 1
+
+
+def test_nobody_is_offered_a_phone_on_the_account_of_somebody_else(
+    seat: Client, newcomer: Any
+) -> None:
+    seat.get("/act/newcomer/")
+    assert seat.get("/suggesting/").content == b"suggesting"
+
+
+def deactivate(staff: Any) -> None:
+    type(staff).objects.filter(pk=staff.pk).update(is_active=False)
+
+
+def change_password(staff: Any) -> None:
+    staff.set_password("another one")
+    staff.save()
+
+
+def change_phone(staff: Any) -> None:
+    Phone.objects.filter(user=staff).delete()
+    now = timezone.now()
+    Phone.objects.create(user=staff, number="+12025550155", is_primary=True, confirmed_at=now)
+
+
+ENDINGS = [deactivate, change_password, change_phone, service.end_sessions]
+
+
+@pytest.mark.attack("P39")
+@pytest.mark.parametrize("end", [*ENDINGS, service.require_new_code])
+def test_a_login_on_behalf_ends_with_the_actors_own(
+    seat: Client, user: Any, staff: Any, end: Callable[[Any], None]
+) -> None:
+    """Fails when only the user's own rows are asked about: a dismissed member of staff goes on."""
+    with time_machine.travel(time.time() + 60, tick=False) as clock:
+        seat.get("/act/ada/")
+        end(staff)
+        clock.shift(299)
+        assert seen(seat) == ("ada", "exempt", True)
+        clock.shift(1)
+        assert seen(seat) == ("AnonymousUser", "anonymous", False)
+
+
+@pytest.mark.attack("P39")
+@pytest.mark.parametrize("end", ENDINGS)
+def test_a_member_of_staff_whose_session_is_over_cannot_begin_to_act(
+    seat: Client, user: Any, staff: Any, bandwidth: Any, end: Callable[[Any], None]
+) -> None:
+    """Fails when only a mark younger than RECHECK_SECONDS is asked for."""
+    assert seen(seat) == ("staff", "verified", False)
+    end(staff)
+    assert seat.get("/act/ada/").status_code != 200
+    assert seen(seat)[0] == "AnonymousUser"
+    assert len(bandwidth.inbox) == 1
+
+
+def test_a_way_back_to_a_login_that_is_over_owes_a_code(
+    seat: Client, user: Any, staff: Any
+) -> None:
+    seat.get("/act/ada/")
+    service.require_new_code(staff)
+    change_phone(staff)
+    seat.get("/act/staff/")
+    assert PARKED in seat.session
+    assert seen(seat) == ("AnonymousUser", "parked", False)
+
+
+def test_the_user_ends_a_login_on_their_behalf_and_not_one_that_begins_later(
+    seat: Client, user: Any
+) -> None:
+    with time_machine.travel(time.time() + 60, tick=False) as clock:
+        service.end_sessions(user)
+        clock.shift(10)
+        seat.get("/act/ada/")
+        clock.shift(300)
+        assert seen(seat) == ("ada", "exempt", True)
+        service.end_sessions(user)
+        clock.shift(300)
+        assert seen(seat) == ("AnonymousUser", "anonymous", False)
+
+
+@pytest.mark.attack("P39")
+def test_the_users_password_typed_in_that_session_owes_a_code(
+    seat: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the record of the actor outlives a login that is none on behalf of anybody."""
+    seat.get("/act/ada/")
+    give_password(seat, user)
+    assert state(seat) == "parked"
+    seat.get("/mfa/verify/")
+    seat.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert seen(seat) == ("ada", "verified", False)
+
+
+@pytest.mark.attack("P39")
+@pytest.mark.parametrize("is_parked", [True, False])
+def test_nobody_acts_without_a_login_of_their_own(
+    client: Client, user: Any, staff: Any, is_parked: bool
+) -> None:
+    """Fails when a parked login may act: the password of staff would open every account."""
+    if is_parked:
+        give_password(client, staff)
+    assert client.get("/act/ada/").status_code == 403
+    assert seen(client)[0] == "AnonymousUser"
+
+
+def test_the_log_says_who_acts_for_whom(seat: Client, user: Any, staff: Any, caplog: Any) -> None:
+    with caplog.at_level("INFO", "django_bandwidth_mfa"):
+        seat.get("/act/ada/")
+    told = [record for record in caplog.records if record.event == "login_on_behalf"]
+    assert [(record.user, record.actor) for record in told] == [(user.pk, str(staff.pk))]
+
+
+OURS = "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware"
+
+
+@pytest.fixture(params=["before ours", "after ours"])
+def swapping(request: Any, settings: Any) -> str:
+    """A middleware that puts another user into the request stands before, or after, ours."""
+    middleware = list(settings.MIDDLEWARE)
+    place = middleware.index(OURS) + (request.param == "after ours")
+    settings.MIDDLEWARE = [*middleware[:place], f"{HERE}.SwapUser", *middleware[place:]]
+    return str(request.param)
+
+
+@pytest.mark.attack("P39")
+def test_a_user_put_into_the_request_is_sent_no_code_and_staff_stay_signed_in(
+    swapping: str, seat: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the session is judged as the login of ``request.user``: then it is parked."""
+    configure(RECHECK_SECONDS=0)
+    assert seen(seat, Swap="ada") == ("ada", "exempt", True)
+    for page in ("verified", "mfa/verify", "mfa/phones", "mfa/phones/add"):
+        assert seat.get(f"/{page}/", headers={"Swap": "ada"}).status_code == 403
+    assert seen(seat) == ("staff", "verified", False)
+    assert len(bandwidth.inbox) == 1
+
+
+@pytest.mark.attack("P39")
+@pytest.mark.parametrize("end", ENDINGS)
+def test_a_user_put_into_the_request_goes_with_the_login_of_the_session(
+    swapping: str, seat: Client, user: Any, staff: Any, end: Callable[[Any], None]
+) -> None:
+    """Fails when such a user is let through unasked: a session from before the app, or one that was
+    ended, would need no code."""
+    session = seat.session
+    session[MARK] |= {"checked": 0}
+    session.save()
+    end(staff)
+    assert seen(seat, Swap="ada")[0] == "AnonymousUser"
+
+
+def test_a_visitor_who_types_a_password_acts_for_nobody(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    sign_in(client, user, bandwidth)
+    assert seen(client) == ("ada", "verified", False)
+    assert PASSWORD not in str(dict(client.session))
