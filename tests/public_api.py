@@ -19,8 +19,8 @@ from django.dispatch import Signal
 FILE = Path(__file__).with_name("public_api.txt")
 PACKAGE = "django_bandwidth_mfa"
 
-# Not modules that somebody imports from.
-PRIVATE = {"internal", "management", "migrations"}
+# Not modules that somebody imports from.  Those of `contrib` need other packages.
+PRIVATE = {"contrib", "internal", "management", "migrations"}
 
 # What Django adds to a class.
 DJANGOS = re.compile(

@@ -1,0 +1,1 @@
+"""One folder for each other package that this app works with."""
