@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 __all__ = [
     "ChallengeExpired",
     "ChallengeUsed",
+    "CodeOwed",
     "LastPhone",
     "Limited",
     "Locked",
@@ -97,6 +98,15 @@ class NoPhone(MFAError):
     """The user has no confirmed phone, or not the one that was asked for."""
 
     message = _("There is no such phone on this account.")
+
+
+class CodeOwed(MFAError):
+    """A login owes a code, and there is no page on which it could be typed.
+
+    ``channels.auth.login()`` raises it.
+    """
+
+    message = _("A code is needed to sign in. Please sign in on the site first.")
 
 
 class LastPhone(MFAError):

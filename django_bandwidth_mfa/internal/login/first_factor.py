@@ -19,6 +19,7 @@ from .on_behalf import ON_BEHALF, Actor, announced_actor, begin
 from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, park
 from .recheck import make_anonymous, may_act
 from .records import read_record
+from .sockets import settle_socket_login
 
 
 def settle_login(sender: object, request: HttpRequest | None, user: User, **kwargs: object) -> None:
@@ -26,8 +27,11 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
 
     A login that wrote no session (that of a token, for instance) is not touched.
     """
+    if request is None:
+        settle_socket_login(user)
+        return
     session = getattr(request, "session", None)
-    if request is None or session is None or SESSION_KEY not in session:
+    if session is None or SESSION_KEY not in session:
         return
     # The record itself, not `parked()`: a login of another user that has expired is emptied, too.
     earlier = read_record(session, PARKED, Parked)
