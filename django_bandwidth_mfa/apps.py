@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
@@ -14,10 +14,12 @@ class BandwidthMFAConfig(AppConfig):
 
     def ready(self) -> None:
         from .checks import check_deployment, check_settings, check_site
+        from .internal.login.ended_keys import note_logout
         from .internal.login.first_factor import settle_login
         from .internal.notify import mail
 
         user_logged_in.connect(settle_login, dispatch_uid="bandwidth_mfa.settle_login")
+        user_logged_out.connect(note_logout, dispatch_uid="bandwidth_mfa.note_logout")
         mail.connect()
         checks.register(check_settings, checks.Tags.security)
         checks.register(check_site, checks.Tags.security)

@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
+from .internal.login.ended_keys import cache_of
 from .internal.login.parking import JUST_PARKED, PARKED, pending_user, update_parked
 from .internal.login.recheck import is_settled, make_anonymous, recheck_request
 from .internal.login.redirects import is_local, is_login_page, target_of_login
@@ -62,7 +63,8 @@ class BandwidthMFAMiddleware:
 
         async def arechecked() -> Any:
             found: Any = await auser()
-            if not is_settled(request.session, found):
+            # The database is asked in a thread, and so is the cache that may hold the session.
+            if cache_of(request.session) or not is_settled(request.session, found):
                 found = await sync_to_async(recheck_request)(request, found)
             else:
                 request.user = found

@@ -2,121 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-import os
-import re
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from http.cookies import SimpleCookie
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ..browser.demo import free_ports
-
-ROOT = Path(__file__).resolve().parents[2]
-THREADS = 4
-VISITORS = 10
-HANGS = 3.0  # seconds that Bandwidth takes, and that a call waits for it
-
-ADD_VISITORS = """
-from django.contrib.auth.models import User
-from django.utils import timezone
-from django_bandwidth_mfa.models import Phone
-
-for n in range({many}):
-    user = User.objects.create_user(f"visitor{{n}}", password="correct horse")
-    Phone.objects.create(
-        user=user, number=f"+12025550{{n:03}}", is_primary=True, confirmed_at=timezone.now()
-    )
-"""
-
-
-@pytest.fixture
-def engine() -> str:
-    """The session store of the site."""
-    return "db"
-
-
-@pytest.fixture
-def site(bandwidth: Any, tmp_path: Path, engine: str) -> Iterator[int]:
-    """The example site under gunicorn; its port."""
-    (port,) = free_ports(1)
-    environment = {
-        **os.environ,
-        "DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite3",
-        "BANDWIDTH_SIMULATOR_URL": bandwidth.url,
-        "BANDWIDTH_MFA_READ_TIMEOUT": str(HANGS),
-        "BANDWIDTH_MFA_MAX_CONCURRENT_CALLS": str(THREADS - 1),
-        "BANDWIDTH_MFA_SEND_LIMITS": '{"address": ""}',
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'example_project'}",
-        "DJANGO_SETTINGS_MODULE": "tests.proof.worker_settings",
-        "TEST_SESSION_ENGINE": engine,
-    }
-    for command in (["migrate", "-v", "0"], ["shell", "-c", ADD_VISITORS.format(many=VISITORS)]):
-        subprocess.run(
-            [sys.executable, "-m", "django", *command],
-            env=environment,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "gunicorn", "example.wsgi"),
-            *("--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", str(THREADS)),
-            *("--log-level", "error"),
-        ],
-        env=environment,
-    )
-    try:
-        for _ in range(200):
-            try:
-                get(port, "/")
-                break
-            except OSError:
-                time.sleep(0.05)  # the one way to learn that a port is listened on
-        yield port
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def request(port: int, method: str, path: str, cookies: dict[str, str], form: str = "") -> Any:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        jar = "; ".join(f"{name}={value}" for name, value in cookies.items())
-        kind = "application/x-www-form-urlencoded"
-        connection.request(method, path, form, {"Cookie": jar, "Content-Type": kind})
-        answer = connection.getresponse()
-        for header in answer.headers.get_all("Set-Cookie", []):
-            cookies |= {name: one.value for name, one in SimpleCookie(header).items()}
-        return answer.status, answer.read().decode()
-    finally:
-        connection.close()
-
-
-def get(port: int, path: str) -> int:
-    return int(request(port, "GET", path, {})[0])
-
-
-def park(port: int, n: int) -> tuple[dict[str, str], str]:
-    """Come as far as the code page; the cookies, and the form's token."""
-    cookies: dict[str, str] = {}
-    _, page = request(port, "GET", "/accounts/login/", cookies)
-    login = f"username=visitor{n}&password=correct+horse&csrfmiddlewaretoken={token(page)}"
-    assert request(port, "POST", "/accounts/login/", cookies, login)[0] == 302
-    _, page = request(port, "GET", "/mfa/verify/", cookies)
-    return cookies, token(page)
-
-
-def token(page: str) -> str:
-    found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    assert found is not None
-    return found[1]
+from .server import HANGS, THREADS, VISITORS, get, park, request
 
 
 def test_while_bandwidth_hangs_other_pages_answer_and_codes_fail_fast(

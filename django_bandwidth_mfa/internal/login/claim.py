@@ -7,6 +7,8 @@ from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db import router
 
+from .ended_keys import note_end
+
 
 def claim(session: SessionBase) -> bool:
     """Delete the stored session, and say whether it was still there.
@@ -20,6 +22,7 @@ def claim(session: SessionBase) -> bool:
     key = session.session_key
     if key is None:
         return False
+    note_end(session)
     if isinstance(session, DatabaseStore):
         # Also cached_db, whose delete() takes the copy in the cache away.
         rows = session.model._base_manager.using(router.db_for_write(session.model))

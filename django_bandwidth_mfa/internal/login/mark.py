@@ -14,6 +14,7 @@ from ...models import SecondFactor
 from ...types import User
 from ...verification import Verification
 from .clock import is_before
+from .ended_keys import note_end
 from .records import read_record
 
 MARK = "_bandwidth_mfa_mark"
@@ -99,6 +100,7 @@ def outlive(session: SessionBase, user: User, before: SecondFactor) -> None:
         mark.is_older_than(moment) for moment in (before.verified_since, before.signed_in_since)
     ):
         session[MARK] = asdict(mark) | {"kept": time.time()}
+        note_end(session)
         session.cycle_key()
 
 

@@ -17,6 +17,7 @@ from ...types import User, in_query
 from ..phones.source import has_phone
 from . import policy
 from .clock import is_before, is_within
+from .ended_keys import is_over
 from .mark import MARK, Mark, mark_exempt, mark_of_login, read_mark
 from .on_behalf import Actor, is_someone_else, read_actor
 from .parking import PARKED, login_of, park, parked, user_of
@@ -44,6 +45,9 @@ def recheck(
     :param anew: ask the database even if the mark is younger than ``RECHECK_SECONDS``.
     """
     is_login = user.is_authenticated and SESSION_KEY in session
+    if is_login and is_over(session):
+        session.flush()
+        return AnonymousUser()
     if is_settled(session, user) and not (anew and is_login):
         return user
     if SESSION_KEY not in session:
