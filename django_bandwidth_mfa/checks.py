@@ -13,12 +13,23 @@
 ``bandwidth_mfa.E012``       The URLs are not included, or a pattern before them answers for them.
 ``bandwidth_mfa.E013``       Sessions are kept in signed cookies: an old cookie replays.
 ``bandwidth_mfa.E014``       The app's models are written into more than one database.
+``bandwidth_mfa.E020``       (``--deploy``, as all to E029) A door of W004: HTTP Basic of REST
+                             framework.
+``bandwidth_mfa.E021``       REST framework's token, or djoser's.
+``bandwidth_mfa.E022``       simplejwt.
+``bandwidth_mfa.E023``       dj-rest-auth.
+``bandwidth_mfa.E024``       allauth's access tokens.
+``bandwidth_mfa.E025``       knox.
+``bandwidth_mfa.E026``       The password grant of django-oauth-toolkit.
+``bandwidth_mfa.E027``       HTTP Basic of django-ninja.
+``bandwidth_mfa.E028``       ninja-jwt.
+``bandwidth_mfa.E029``       django-graphql-jwt.
 ``bandwidth_mfa.W001``       HTTP Basic credentials: Bandwidth does not accept them from 2 December
                              2026 on.  From that day it is an error with ``--deploy``, where
                              ``BASE_URL`` is Bandwidth's own.
 ``bandwidth_mfa.W002``       Codes of fewer than 6 digits.
 ``bandwidth_mfa.W003``       Codes that live for more than 10 minutes.
-``bandwidth_mfa.W004``       An app that issues tokens is installed: sessions cannot cover it.
+``bandwidth_mfa.W004``       A door that takes the password alone and uses no session.
 ``bandwidth_mfa.W005``       ``TRUSTED_PROXIES`` is 0, yet another setting tells of a proxy.
 ``bandwidth_mfa.W006``       More than 100 wrong codes before the lock.
 ``bandwidth_mfa.W007``       SQLite without the transaction mode ``IMMEDIATE``.
@@ -56,18 +67,10 @@ from django.utils.module_loading import import_string
 
 from . import conf
 from .conf import Setting, Settings, configured, settings
+from .internal.doors import Door, find_doors
 from .models import Counter
 
 __all__ = ["check_deployment", "check_settings", "check_site"]
-
-TOKEN_APPS = {
-    "rest_framework.authtoken": "REST framework's tokens",
-    "rest_framework_simplejwt": "JSON Web Tokens",
-    "ninja_jwt": "JSON Web Tokens",
-    "knox": "knox tokens",
-    "oauth2_provider": "OAuth 2.0 tokens",
-    "graphql_jwt": "JSON Web Tokens",
-}
 
 # Bandwidth's API users (HTTP Basic) end on this day.
 BASIC_ENDS = date(2026, 12, 2)
@@ -228,7 +231,7 @@ def check_site(app_configs: object, **kwargs: object) -> list[CheckMessage]:
         *_middleware(),
         *_urls(),
         *_sessions(),
-        *_tokens(),
+        *_doors(),
         *_proxies(),
         *_databases(),
         *_sqlite(),
@@ -347,15 +350,36 @@ def _sessions() -> Iterator[CheckMessage]:
         )
 
 
-def _tokens() -> Iterator[CheckMessage]:
-    for app, what in TOKEN_APPS.items():
-        if apps.is_installed(app):
-            yield Warning(
-                f"{app} is installed: {what} are issued for a password alone.",
-                hint="Sessions cannot cover it: let it issue tokens to verified sessions only "
-                "(request.mfa.state), then silence this.",
-                id="bandwidth_mfa.W004",
+def _open_doors() -> Iterator[tuple[Door, str]]:
+    """Yield each door that takes the password alone and is not silenced by name, with its hint.
+
+    Silenced by name: the id of the kind's error, or that of the one door.  Django compares whole
+    ids only, so the latter is looked for here.  "W004" is no name of a door: a site that silenced
+    that would never hear of a new one.
+    """
+    silenced = set(django_settings.SILENCED_SYSTEM_CHECKS)
+    for door in find_doors():
+        if silenced.isdisjoint((door.id, door.kind.id)):
+            yield (
+                door,
+                f"{door.kind.closing} If the door is meant, as for machines, silence it: "
+                f'SILENCED_SYSTEM_CHECKS = ["{door.id}"], or "{door.kind.id}" for each of its '
+                'kind. docs/security.md, "Doors that sessions do not cover", has code.',
             )
+
+
+def _doors() -> Iterator[CheckMessage]:
+    for door, hint in _open_doors():
+        yield Warning(f"{door.kind.opens}: {door.place}.", hint=hint, id="bandwidth_mfa.W004")
+
+
+def _doors_of_deployment() -> Iterator[CheckMessage]:
+    """Yield an error for each, with the id of its kind.
+
+    Neither ``migrate`` nor ``runserver`` runs a deployment check, so no door stops them.
+    """
+    for door, hint in _open_doors():
+        yield Error(f"{door.kind.opens}: {door.place}.", hint=hint, id=door.kind.id)
 
 
 def _proxies() -> Iterator[CheckMessage]:
@@ -413,7 +437,7 @@ def _mail() -> Iterator[CheckMessage]:
 
 def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     """What is right on a developer's machine only."""
-    found: list[CheckMessage] = [*_basic_at_bandwidth()]
+    found: list[CheckMessage] = [*_basic_at_bandwidth(), *_doors_of_deployment()]
     if not django_settings.SESSION_COOKIE_SECURE:
         found.append(
             Warning(

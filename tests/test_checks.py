@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.conf.urls.i18n import i18n_patterns
 from django.core.checks import CheckMessage, Error
@@ -20,6 +21,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import get_script_prefix, include, path, set_script_prefix
+from django.views import View
 
 from django_bandwidth_mfa import checks
 from django_bandwidth_mfa.checks import check_deployment, check_settings, check_site
@@ -332,12 +334,69 @@ def test_an_engine_that_is_not_there_is_left_to_django(settings: Any) -> None:
     assert check_site(None) == []
 
 
-@pytest.mark.attack("P9")
-def test_apps_that_issue_tokens_are_a_warning(monkeypatch: Any) -> None:
-    from django.apps import apps
+class TokenView(View):
+    """Stands for the view of a package that the tests do not need: doors are known by their path.
 
-    monkeypatch.setattr(apps, "is_installed", lambda name: name == "rest_framework.authtoken")
-    assert ids(check_site(None)) == ["W004"]
+    ``tests/neighbours`` tries the doors of the packages themselves.
+    """
+
+    __module__ = "rest_framework.authtoken.views"
+    __qualname__ = "ObtainAuthToken"
+
+
+TokenView.__name__ = "ObtainAuthToken"
+DOOR = "bandwidth_mfa.E021:rest_framework.authtoken.views.ObtainAuthToken"
+TOKENS = path("token/", TokenView.as_view())
+
+
+@pytest.mark.attack("P9")
+def test_a_door_in_the_urlconf_is_a_warning_and_an_error_of_a_deployment(settings: Any) -> None:
+    """Fails when the error is a warning, or has the warning's id."""
+    [warning] = with_patterns(settings, OURS_INCLUDED, TOKENS)
+    [error] = [message for message in check_deployment(None) if isinstance(message, Error)]
+    assert ids([warning, error]) == ["W004", "E021"]
+    assert not warning.is_serious()
+    assert "/token/ (rest_framework.authtoken.views.ObtainAuthToken)" in error.msg == warning.msg
+    assert f'"{DOOR}"' in str(error.hint)
+
+
+@pytest.mark.attack("P9")
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (DOOR, []),
+        ("bandwidth_mfa.E021", []),
+        ("bandwidth_mfa.W004", ["E021"]),
+        ("bandwidth_mfa.E022", ["E021", "W004"]),
+        ("bandwidth_mfa.E021:rest_framework.authtoken.views", ["E021", "W004"]),
+    ],
+)
+def test_a_door_is_silenced_by_its_own_name_or_that_of_its_kind(
+    settings: Any, name: str, expected: list[str]
+) -> None:
+    """Fails when W004 silences the error: a door that is added later would never be told of."""
+    settings.SILENCED_SYSTEM_CHECKS = [name]
+    found = [
+        *with_patterns(settings, OURS_INCLUDED, TOKENS),
+        *(message for message in check_deployment(None) if isinstance(message, Error)),
+    ]
+    assert sorted(ids([message for message in found if not message.is_silenced()])) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrate_is_not_stopped_by_a_door(settings: Any) -> None:
+    """Fails when the error is registered for every check, and not only for ``--deploy``."""
+    with_patterns(settings, OURS_INCLUDED, TOKENS)
+    call_command("migrate", verbosity=0, skip_checks=False, stdout=io.StringIO())
+    call_command("check", stderr=io.StringIO())
+    with pytest.raises(SystemCheckError, match="E021"):
+        call_command("check", deploy=True, stderr=io.StringIO())
+
+
+def test_an_app_that_is_only_installed_is_no_door(monkeypatch: Any) -> None:
+    """Fails when the check looks at the list of apps."""
+    monkeypatch.setattr(apps, "is_installed", lambda name: True)
+    assert check_site(None) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,218 @@
+"""Finds the doors, for each package in its own way.  No package is imported to look for its own.
+
+A guard around a token view, such as ``mfa_required``, closes nothing: behind it, a visitor with an
+account of their own sends the password of another user.  So guards are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+
+from django.utils.module_loading import import_string
+
+from . import kinds
+from .kinds import Door, Kind
+from .urlconf import RoutedView, is_subclass, routed_views
+
+DEFAULT_CLASSES = "DEFAULT_AUTHENTICATION_CLASSES"
+
+
+def find_doors() -> list[Door]:
+    """Return each door that stands open, in the order of ``kinds``."""
+    views = list(routed_views())
+    found: list[Door] = [*_rest_basic_by_default(views)]
+    for kind, is_door in _KINDS:
+        found += _doors(kind, [view for view in views if _stands_open(is_door, view)])
+    return found
+
+
+def _stands_open(is_door: Callable[[RoutedView], bool], view: RoutedView) -> bool:
+    """Return what ``is_door`` says.  In doubt a door is named.
+
+    Each of them first recognises its view, then reads the settings of the package.  If these cannot
+    be read, as in a release of the package that keeps them elsewhere, the view is still there.
+    """
+    try:
+        return is_door(view)
+    except Exception:
+        return True
+
+
+def _doors(kind: Kind, views: Iterable[RoutedView]) -> Iterator[Door]:
+    """Yield one door for each view, whatever the number of its addresses."""
+    addresses: dict[str, list[str]] = {}
+    for view in views:
+        addresses.setdefault(view.path, []).append(view.address)
+    for path, found in addresses.items():
+        yield Door(kind, path, f"{_first(found, 'address', 'addresses')} ({path})")
+
+
+def _first(found: list[str], one: str, many: str) -> str:
+    more = len(set(found)) - 1
+    return found[0] + (f" and {more} more {one if more == 1 else many}" if more else "")
+
+
+def _classes(view: RoutedView, name: str) -> list[object]:
+    found = view.option(name)
+    return list(found) if isinstance(found, list | tuple) else []
+
+
+def _takes_basic(view: RoutedView) -> bool:
+    return view.is_a("rest_framework.views.APIView") and any(
+        is_subclass(one, "rest_framework.authentication.BasicAuthentication")
+        for one in _classes(view, "authentication_classes")
+    )
+
+
+def _takes_defaults(view: RoutedView) -> bool:
+    """Whether the view's classes are REST framework's default, as ``APIView`` read it at start."""
+    if not view.is_a("rest_framework.views.APIView"):
+        return False
+    api_view = import_module("rest_framework.views").APIView
+    return view.option("authentication_classes") is api_view.authentication_classes
+
+
+def _rest_basic_by_default(views: list[RoutedView]) -> Iterator[Door]:
+    """One door for all views that take the default: one setting closes it."""
+    taking = [view for view in views if _takes_basic(view) and _takes_defaults(view)]
+    if taking:
+        paths = list(dict.fromkeys(view.path for view in taking))
+        place = (
+            f'REST_FRAMEWORK["{DEFAULT_CLASSES}"] holds BasicAuthentication, as it does where the '
+            f"site sets nothing; taken at {taking[0].address} ({_first(paths, 'view', 'views')})"
+        )
+        yield Door(kinds.REST_BASIC, DEFAULT_CLASSES, place)
+
+
+def _is_rest_basic(view: RoutedView) -> bool:
+    return _takes_basic(view) and not _takes_defaults(view)
+
+
+def _is_rest_token(view: RoutedView) -> bool:
+    return view.is_a(
+        "rest_framework.authtoken.views.ObtainAuthToken", "djoser.views.TokenCreateView"
+    )
+
+
+def _is_simplejwt(view: RoutedView) -> bool:
+    """Whether the serializer takes a password.  Those that refresh and verify a token do not."""
+    if not view.is_a("rest_framework_simplejwt.views.TokenViewBase"):
+        return False
+    serializer = view.option("serializer_class")
+    if serializer is None:
+        serializer = import_string(str(view.option("_serializer_class")))
+    return is_subclass(
+        serializer, "rest_framework_simplejwt.serializers.TokenObtainSerializer"
+    ) or "password" in getattr(serializer, "_declared_fields", {})
+
+
+def _is_for_signed_in_users(view: RoutedView) -> bool:
+    """Whether a permission class asks for a user: what signed them in is a door, or is covered."""
+    return any(
+        is_subclass(
+            one,
+            "rest_framework.permissions.IsAuthenticated",
+            "rest_framework.permissions.IsAdminUser",
+        )
+        for one in _classes(view, "permission_classes")
+    )
+
+
+def _is_dj_rest_auth(view: RoutedView) -> bool:
+    if not view.is_a("dj_rest_auth.views.LoginView") or _is_for_signed_in_users(view):
+        return False
+    in_force = import_module("dj_rest_auth.app_settings").api_settings
+    return bool(in_force.USE_JWT or in_force.TOKEN_MODEL)
+
+
+def _is_knox(view: RoutedView) -> bool:
+    """Whether the view lets anonymous visitors in, as one does that looks at the password itself.
+
+    The view as knox has it takes who is signed in already: by a session, or by HTTP Basic, which is
+    a door of its own.
+    """
+    return view.is_a("knox.views.LoginView") and not _is_for_signed_in_users(view)
+
+
+def _is_allauth(view: RoutedView) -> bool:
+    """Whether a login of the client "app" is answered with a token that needs no session."""
+    is_login = view.is_a("allauth.headless.account.views.LoginView")
+    if not is_login or str(getattr(view.option("client"), "value", "")) != "app":
+        return False
+    in_force = import_module("allauth.headless.app_settings")
+    # The base class has these methods, too, and they issue nothing.
+    strategy = [
+        one
+        for one in type(in_force.TOKEN_STRATEGY).__mro__
+        if one.__name__ != "AbstractTokenStrategy"
+    ]
+    # JWT_STATEFUL_VALIDATION_ENABLED is not looked at.  Some releases of allauth then look only
+    # whether the session exists, and a parked one does.
+    return any(
+        name in vars(one)
+        for one in strategy
+        for name in ("create_access_token", "create_access_token_payload")
+    )
+
+
+def _is_oauth2(view: RoutedView) -> bool:
+    """Whether the server knows the password grant.
+
+    Each application says in the database which grant it uses, and any day one may be added.
+    """
+    if not view.is_a("oauth2_provider.views.base.TokenView"):
+        return False
+    in_force = import_module("oauth2_provider.settings").oauth2_settings
+    # Newer versions can refuse the grant by a setting; older ones do not know it.
+    if getattr(in_force, "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT", False) is True:
+        return False
+    server = view.option("server_class") or in_force.OAUTH2_SERVER_CLASS
+    pre_configured = "oauthlib.oauth2.rfc6749.endpoints.pre_configured"
+    return is_subclass(
+        server, f"{pre_configured}.Server", f"{pre_configured}.LegacyApplicationServer"
+    )
+
+
+def _is_ninja_basic(view: RoutedView) -> bool:
+    callbacks = getattr(view.view, "auth_callbacks", None) or []
+    return any(is_subclass(type(one), "ninja.security.http.HttpBasicAuth") for one in callbacks)
+
+
+def _is_ninja_jwt(view: RoutedView) -> bool:
+    parameters = [
+        field.annotation
+        for model in getattr(view.view, "models", None) or []
+        for field in model.model_fields.values()
+    ]
+    return any(
+        is_subclass(one, "ninja_jwt.schema.TokenObtainInputSchemaBase") for one in parameters
+    )
+
+
+def _is_graphql_jwt(view: RoutedView) -> bool:
+    if not view.is_a("graphene_django.views.GraphQLView"):
+        return False
+    schema = (
+        view.option("schema") or import_module("graphene_django.settings").graphene_settings.SCHEMA
+    )
+    mutation = getattr(schema, "mutation", None)
+    fields = getattr(getattr(mutation, "_meta", None), "fields", {})
+    return any(
+        is_subclass(getattr(field, "type", None), "graphql_jwt.mixins.ObtainJSONWebTokenMixin")
+        for field in fields.values()
+    )
+
+
+_KINDS: list[tuple[Kind, Callable[[RoutedView], bool]]] = [
+    (kinds.REST_BASIC, _is_rest_basic),
+    (kinds.REST_TOKEN, _is_rest_token),
+    (kinds.SIMPLEJWT, _is_simplejwt),
+    (kinds.DJ_REST_AUTH, _is_dj_rest_auth),
+    (kinds.ALLAUTH, _is_allauth),
+    (kinds.KNOX, _is_knox),
+    (kinds.OAUTH2, _is_oauth2),
+    (kinds.NINJA_BASIC, _is_ninja_basic),
+    (kinds.NINJA_JWT, _is_ninja_jwt),
+    (kinds.GRAPHQL_JWT, _is_graphql_jwt),
+]

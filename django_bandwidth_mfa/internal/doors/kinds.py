@@ -1,0 +1,89 @@
+"""Each kind of door: its check id, what it gives for the password, and how to close it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way in, of one package."""
+
+    number: str
+    """The number of its error: ``"E020"``.  It never gets another meaning."""
+    opens: str
+    """What it gives, in words; a colon and the place follow."""
+    closing: str
+    """How to close it, in sentences."""
+
+    @property
+    def id(self) -> str:
+        """The id of its error, by which all doors of the kind are silenced."""
+        return f"bandwidth_mfa.{self.number}"
+
+
+@dataclass(frozen=True)
+class Door:
+    """One place where the password alone is enough."""
+
+    kind: Kind
+    name: str
+    """The dotted path of the view, or the name of the setting that opens the door."""
+    place: str
+    """Where it is, in words: the address and the view."""
+
+    @property
+    def id(self) -> str:
+        """What silences this door, and no other: ``"bandwidth_mfa.E020:shop.api.Orders"``."""
+        return f"{self.kind.id}:{self.name}"
+
+
+_ISSUE_INSTEAD = (
+    "Take it out of the URLconf, and issue the token in a view that takes sessions only, to "
+    "request.user."
+)
+
+REST_BASIC = Kind(
+    "E020",
+    "HTTP Basic lets a client in with the password alone",
+    'Set REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"] to '
+    '["rest_framework.authentication.SessionAuthentication"], and take BasicAuthentication out of '
+    "the authentication_classes of views.",
+)
+REST_TOKEN = Kind("E021", "REST framework's token is issued for the password alone", _ISSUE_INSTEAD)
+SIMPLEJWT = Kind(
+    "E022", "A JSON Web Token of simplejwt is issued for the password alone", _ISSUE_INSTEAD
+)
+DJ_REST_AUTH = Kind(
+    "E023",
+    "dj-rest-auth answers the password alone with a token",
+    'Set REST_AUTH = {"TOKEN_MODEL": None, "USE_JWT": False}: its login then makes a session only, '
+    "which waits for the code.",
+)
+ALLAUTH = Kind(
+    "E024",
+    "allauth answers the password alone with an access token that needs no session",
+    "Set HEADLESS_TOKEN_STRATEGY to "
+    '"allauth.headless.tokens.strategies.sessions.SessionTokenStrategy", or leave the client "app" '
+    "out of HEADLESS_CLIENTS.",
+)
+KNOX = Kind("E025", "knox issues a token for the password alone", _ISSUE_INSTEAD)
+OAUTH2 = Kind(
+    "E026",
+    "The password grant of OAuth 2.0 gives an access token for the password alone",
+    'Set OAUTH2_PROVIDER["OAUTH2_SERVER_CLASS"] to "oauthlib.oauth2.WebApplicationServer", which '
+    "knows the authorization code only.",
+)
+NINJA_BASIC = Kind(
+    "E027",
+    "HTTP Basic of django-ninja lets a client in with the password alone",
+    "Use ninja.security.django_auth, which takes the session.",
+)
+NINJA_JWT = Kind(
+    "E028", "A JSON Web Token of ninja-jwt is issued for the password alone", _ISSUE_INSTEAD
+)
+GRAPHQL_JWT = Kind(
+    "E029",
+    "A GraphQL mutation issues a JSON Web Token for the password alone",
+    "Take the mutation out of the schema, and let the client use the session.",
+)
