@@ -208,6 +208,13 @@ def browser(session: nox.Session) -> None:
     run_tests(session, "-n0", "tests/browser")
 
 
+@nox.session(venv_backend="venv")
+def neighbours(session: nox.Session) -> None:
+    """The doors that other packages open. A package that is missing fails its tests."""
+    session.install("-q", "-e", ".[neighbours]")
+    session.run("python", "-m", "pytest", *chosen_tests(session, "tests/neighbours"))
+
+
 @nox.session(venv_backend="none")
 def package(session: nox.Session) -> None:
     """Wheel and sdist hold everything, and the README's installation works on a fresh site."""
