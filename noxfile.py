@@ -212,7 +212,8 @@ def browser(session: nox.Session) -> None:
 def neighbours(session: nox.Session) -> None:
     """The doors that other packages open. A package that is missing fails its tests."""
     session.install("-q", "-e", ".[neighbours]")
-    session.run("python", "-m", "pytest", *chosen_tests(session, "tests/neighbours"))
+    site = "--ds=tests.neighbours.settings"
+    session.run("python", "-m", "pytest", site, *chosen_tests(session, "tests/neighbours"))
 
 
 @nox.session(venv_backend="none")

@@ -1,0 +1,81 @@
+"""django-hijack and django-impersonate: nobody is sent a code, and staff stay signed in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import include, path, resolve, reverse
+
+from tests import urls
+from tests.browsing import sign_in
+from tests.conftest import make_user
+from tests.urls import whoami
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+urlpatterns = [
+    path("hijack/", include("django_bandwidth_mfa.contrib.hijack.urls")),
+    path("impersonate/", include("impersonate.urls")),
+    path("here/", whoami),
+    *urls.urlpatterns,
+]
+
+
+@pytest.fixture
+def seat(client: Client, bandwidth: Any) -> Client:
+    """A browser in which a superuser is verified.  The one code in the inbox is theirs."""
+    sign_in(client, make_user("root", "+12025550188", is_staff=True, is_superuser=True), bandwidth)
+    return client
+
+
+def seen(client: Client) -> tuple[str, str]:
+    told = client.get("/here/").json()
+    return told["user"], told["state"]
+
+
+def test_hijack_leads_to_the_account_and_back_without_a_code(
+    seat: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails with hijack's own URLs: the session is parked, and the user is sent a code."""
+    assert seat.post("/hijack/acquire/", {"user_pk": user.pk}).status_code == 302
+    assert seen(seat) == ("ada", "exempt")
+    assert seat.get("/account/").status_code == 200
+    assert seat.get("/mfa/phones/").status_code == 403
+    assert seat.post("/hijack/release/").status_code == 302
+    assert seen(seat) == ("root", "verified")
+    assert len(bandwidth.inbox) == 1
+    assert seat.get("/mfa/phones/").status_code == 200
+
+
+def test_hijack_keeps_its_own_rules_and_its_csrf_protection(
+    client: Client, user: Any, seat: Client, bandwidth: Any
+) -> None:
+    other = Client()
+    sign_in(other, make_user("eve", "+12025550166"), bandwidth)
+    assert other.post("/hijack/acquire/", {"user_pk": user.pk}).status_code == 403
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = seat.cookies
+    assert strict.post("/hijack/acquire/", {"user_pk": user.pk}).status_code == 403
+    assert seen(seat) == ("root", "verified")
+
+
+def test_the_buttons_of_hijack_lead_to_our_views() -> None:
+    for name in ("acquire", "release"):
+        view = resolve(reverse(f"hijack:{name}")).func.view_class
+        assert view.__module__ == "django_bandwidth_mfa.contrib.hijack.views"
+
+
+def test_impersonate_sends_no_code_and_staff_stay_signed_in(
+    seat: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the session is judged as the login of ``request.user``: then it is parked."""
+    configure(RECHECK_SECONDS=0)
+    seat.get(f"/impersonate/{user.pk}/")
+    assert seen(seat) == ("ada", "exempt")
+    assert seat.get("/mfa/verify/").status_code == 403
+    assert seat.get("/verified/").status_code == 403
+    seat.get("/impersonate/stop/")
+    assert seen(seat) == ("root", "verified")
+    assert len(bandwidth.inbox) == 1
