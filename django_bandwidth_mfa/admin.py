@@ -81,10 +81,10 @@ class PhoneAdmin(Ledger):
     """Deleting one is what its owner's "remove" is."""
 
     may_delete = True
-    fields = ("user", "masked", "name", "is_primary", "confirmed_at", "created_at")
+    fields = ("user", "masked", "name", "is_primary", "channel", "confirmed_at", "created_at")
     readonly_fields = fields
-    list_display = ("masked", "user", "name", "is_primary", "confirmed_at")
-    list_filter = ("is_primary", ("confirmed_at", admin.EmptyFieldListFilter))
+    list_display = ("masked", "user", "name", "is_primary", "channel", "confirmed_at")
+    list_filter = ("is_primary", "channel", ("confirmed_at", admin.EmptyFieldListFilter))
 
     def delete_model(self, request: HttpRequest, obj: Phone) -> None:
         changes.remove(obj, request=request)

@@ -98,6 +98,11 @@ class Phone(models.Model):
     .. attribute:: replaces
 
         While it is unconfirmed: the phone whose place it takes once it is.
+
+    .. attribute:: channel
+
+        How its owner wants to get codes there, ``"sms"`` or ``"voice"``; empty if they never said.
+        :attr:`default_channel` is what happens.
     """
 
     user = models.ForeignKey(
@@ -117,6 +122,16 @@ class Phone(models.Model):
         null=True,
         blank=True,
         verbose_name=_("replaces"),
+    )
+    channel = models.CharField(
+        _("preferred channel"),
+        max_length=5,
+        choices=Channel,
+        blank=True,
+        default="",
+        # In the database, too: while a new version is rolled out, the old one still adds phones.
+        db_default="",
+        help_text=_("How codes go to it; empty for the first way that the site has set up."),
     )
     created_at = models.DateTimeField(_("added at"), default=timezone.now, editable=False)
     # "One primary phone a user" as a constraint that every database can hold: MariaDB has no
@@ -159,6 +174,16 @@ class Phone(models.Model):
     def choice(self) -> str:
         """What a form sends, and a session keeps, to name this phone: never the number itself."""
         return _choice(self.pk, self.number)
+
+    @property
+    def default_channel(self) -> str:
+        """How a code goes to this phone if nobody chooses, ``"sms"`` or ``"voice"``.
+
+        It is the preferred channel.  If none is preferred, or the site has not set it up, it is the
+        site's first channel.
+        """
+        offered = conf.channels()
+        return self.channel if self.channel in offered else next(iter(offered), Channel.SMS.value)
 
 
 class Delivery(models.TextChoices):

@@ -52,7 +52,8 @@ def send_code(
     :param purpose: ``"login"``, ``"step-up"`` or ``"enrol"``.
     :param phone: one of the user's confirmed phones, or its number; None for the primary one.  For
         ``"enrol"``, the phone that is to be confirmed.
-    :param channel: ``"sms"`` or ``"voice"``; None for the first one that is set up.
+    :param channel: ``"sms"`` or ``"voice"``; None for the :attr:`~.Phone.default_channel` of the
+        phone: the one that its owner prefers, or else the first one that is set up.
     :param request: the request whose client address counts towards the limits; None counts none.
     :raises NoPhone: the user has no such phone.
     :raises NumberRefused: codes may not go to this number.

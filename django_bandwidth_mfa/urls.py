@@ -17,6 +17,7 @@ urlpatterns = [
     path("phones/confirm/", views.PhoneConfirmView.as_view(), name="phone_confirm"),
     path("phones/remove/", views.PhoneRemoveView.as_view(), name="phone_remove"),
     path("phones/primary/", views.PhonePrimaryView.as_view(), name="phone_primary"),
+    path("phones/channel/", views.PhoneChannelView.as_view(), name="phone_channel"),
     path("browsers/", views.BrowsersView.as_view(), name="browsers"),
     path("sign-out-others/", views.SignOutOthersView.as_view(), name="sign_out_others"),
     path("suggestion/", views.SuggestionView.as_view(), name="suggestion"),

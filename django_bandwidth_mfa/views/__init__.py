@@ -3,7 +3,7 @@
 from .browsers import BrowsersView, SignOutOthersView
 from .delivery import DeliveryView
 from .enrolment import PhoneAddView, PhoneConfirmView
-from .phones import PhonePrimaryView, PhoneRemoveView, PhonesView
+from .phones import PhoneChannelView, PhonePrimaryView, PhoneRemoveView, PhonesView
 from .receipts import ReceiptsView
 from .recovery import RecoveryCodesView, RecoveryCodeView
 from .suggestion import SuggestionView
@@ -14,6 +14,7 @@ __all__ = [
     "CancelView",
     "DeliveryView",
     "PhoneAddView",
+    "PhoneChannelView",
     "PhoneConfirmView",
     "PhonePrimaryView",
     "PhoneRemoveView",

@@ -18,6 +18,7 @@ from ..forms import CodeForm
 from ..internal.codes import delivery
 from ..internal.flows.base import Flow
 from ..internal.login.redirects import with_next
+from ..models import Phone
 from .base import MFAView, to_login_page
 
 
@@ -31,6 +32,17 @@ class FlowView(MFAView):
         """The flow of this request."""
         raise NotImplementedError
 
+    @property
+    def phone(self) -> Phone | None:
+        """The phone that the buttons of the page send a code to; None if that is not known yet."""
+        return self.flow.next_phone
+
+    def channels(self) -> list[str]:
+        """Return the channels that the page offers; the one that its phone prefers comes first."""
+        phone = self.phone
+        preferred = phone.default_channel if phone else None
+        return sorted(conf.channels(), key=lambda channel: channel != preferred)
+
     def context(self) -> dict[str, object]:
         """Return what the template shows, apart from the form."""
         challenge = self.flow.challenge
@@ -38,7 +50,7 @@ class FlowView(MFAView):
             "purpose": self.flow.purpose,
             "challenge": challenge,
             "channel": challenge.channel if challenge else None,
-            "channels": conf.channels(),
+            "channels": self.channels(),
             "minutes": max(1, int(settings.EXPIRATION_MINUTES)),
             "sent_at": challenge.sent_at if challenge else None,
             "wait": self.flow.seconds_until_send,

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from .. import conf
 from ..conf import settings
 from ..exceptions import LastPhone, NoPhone
 from ..forms import PhoneNameForm
@@ -37,7 +38,12 @@ def chosen_phone(request: HttpRequest, phones: Iterable[Phone]) -> Phone | None:
 
     :param phones: the confirmed phones of the visitor.
     """
-    return phone_of_choice(phones, request.POST.get("phone") or request.GET.get("phone"))
+    return phone_of_choice(phones, asked_for(request, "phone"))
+
+
+def asked_for(request: HttpRequest, name: str) -> str | None:
+    """Return the value that a form, or else the address, has under ``name``."""
+    return request.POST.get(name) or request.GET.get(name)
 
 
 class PhonesView(SignedInView):
@@ -67,6 +73,7 @@ class PhonesView(SignedInView):
             "errors": bool(forms),
             "changed": "changed" in request.GET,
             "kept_by_site": not phone_source().can_change,
+            "channels": conf.channels(),
             "must_stay": len(found) == 1 and policy.is_obliged(self.user),
             "recovery_codes_left": RecoveryCode.objects.left(self.user),
             "few_recovery_codes": recovery_codes.are_few(self.user),
@@ -92,14 +99,18 @@ class ChangeView(FreshView):
 
     template_name: str
 
+    # What a change is about: the names in the form, and in the address to come back to.
+    names: tuple[str, ...] = ("phone",)
+
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         if not phone_source().can_change:
             return kept_by_site(request)
         return super().turn_away(request)
 
     def here(self) -> str:
-        choice = self.request.POST.get("phone") or self.request.GET.get("phone")
-        return f"{self.request.path}?{urlencode({'phone': choice})}" if choice else phones_url()
+        asked = {name: asked_for(self.request, name) for name in self.names}
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return f"{self.request.path}?{query}" if asked["phone"] else phones_url()
 
     def get(self, request: HttpRequest) -> HttpResponse:
         phone = chosen_phone(request, phone_source().confirmed(self.user))
@@ -143,5 +154,43 @@ class PhonePrimaryView(ChangeView):
         with suppress(NoPhone):  # removed in another tab, this very moment
             changes.make_primary(phone, request=request)
         said = _("Codes now go to the phone %(number)s first.") % {"number": phone.masked}
+        messages.success(request, said, fail_silently=True)
+        return redirect(phones_url())
+
+
+class PhoneChannelView(ChangeView):
+    """``channel`` is how codes go to ``phone`` from now on: ``"sms"`` or ``"voice"``.
+
+    Where the site has set up one channel, there is nothing to choose.
+    """
+
+    template_name = "bandwidth_mfa/phone_channel.html"
+    names = ("phone", "channel")
+
+    @property
+    def channel(self) -> str | None:
+        """The channel that was asked for; None unless it is one of several of the site."""
+        offered, channel = conf.channels(), asked_for(self.request, "channel")
+        return channel if len(offered) > 1 and channel in offered else None
+
+    def ask(self, request: HttpRequest, phone: Phone, error: str = "") -> HttpResponse:
+        if self.channel is None:
+            return redirect(phones_url())
+        context = {"phone": phone, "channel": self.channel, "phones_url": phones_url()}
+        return render(request, self.template_name, context)
+
+    def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
+        channel = self.channel
+        if channel is None:
+            return redirect(phones_url())
+        try:
+            changes.prefer_channel(phone, channel, request=request)
+        except NoPhone:  # removed in another tab, this very moment
+            return redirect(phones_url())
+        said = (
+            _("We now call the phone %(number)s with codes.")
+            if channel == "voice"
+            else _("We now text codes to the phone %(number)s.")
+        ) % {"number": phone.masked}
         messages.success(request, said, fail_silently=True)
         return redirect(phones_url())

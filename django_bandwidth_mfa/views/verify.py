@@ -16,6 +16,7 @@ from ..internal.flows.step_up import StepUpFlow
 from ..internal.login import trusted_browsers
 from ..internal.login.redirects import default_page, login_url
 from ..internal.phones.source import phone_of_choice
+from ..models import Phone
 from ..request import mfa_of
 from .base import MFAView
 from .flow import FlowView
@@ -31,11 +32,14 @@ class CodeView(FlowView):
         state = mfa_of(self.request).state
         return (LoginFlow if state == "parked" else StepUpFlow)(self.request, self.user)
 
+    @property
+    def phone(self) -> Phone | None:
+        flow, challenge = self.flow, self.flow.challenge
+        sent_to = phone_of_choice(flow.phones, challenge.phone_choice) if challenge else None
+        return sent_to or flow.next_phone
+
     def context(self) -> dict[str, object]:
-        flow = self.flow
-        challenge, phone = flow.challenge, next(iter(flow.phones), None)
-        if challenge:
-            phone = phone_of_choice(flow.phones, challenge.phone_choice) or phone
+        flow, challenge, phone = self.flow, self.flow.challenge, self.phone
         return {
             **super().context(),
             "phones": flow.phones,
@@ -78,7 +82,10 @@ class VerifyView(CodeView):
 
 
 class SendView(CodeView):
-    """POST ``phone`` (its :attr:`.Phone.choice`) and ``channel`` sends another code."""
+    """POST ``phone`` (its :attr:`.Phone.choice`) and ``channel`` sends another code.
+
+    Without a channel it goes as the owner of the phone prefers.
+    """
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Lead a visitor on who came back to the address of the button."""

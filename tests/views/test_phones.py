@@ -22,7 +22,10 @@ from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 pytestmark = pytest.mark.django_db
 
 START = 1_800_000_000
-PAGES = ("phones", "phones/remove", "phones/primary", "browsers", "recovery-codes", "suggestion")
+PAGES = (
+    *("phones", "phones/remove", "phones/primary", "phones/channel"),
+    *("browsers", "recovery-codes", "suggestion"),
+)
 
 
 @pytest.fixture
@@ -53,10 +56,10 @@ def phone(number: str = OTHER_NUMBER) -> Phone:
 def test_a_parked_login_sees_none_of_them(client: Client, two: Any, page: str, method: str) -> None:
     """Fails when the page lets a parked login in: a password alone would be enough to read them."""
     give_password(client, two)
-    path = f"/mfa/{page}/?phone={phone().choice}"
+    path = f"/mfa/{page}/?phone={phone().choice}&channel=voice"
     assert getattr(client, method)(path)["Location"].startswith("/mfa/verify/?next=/mfa/")
     assert_shut(client)
-    assert Phone.objects.filter(user=two).count() == 2
+    assert [one.channel for one in Phone.objects.filter(user=two)] == ["", ""]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -98,32 +101,37 @@ def test_adding_a_phone_takes_one_too(client: Client, two: Any, bandwidth: Any) 
 
 
 @pytest.mark.attack("P13")
-@pytest.mark.parametrize("page", ["remove", "primary"])
+@pytest.mark.parametrize("page", ["remove", "primary", "channel"])
 def test_another_users_phone_cannot_be_touched(verified: Client, page: str) -> None:
     """Fails when the phone is looked for among all users'."""
     bob = make_user("bob", "+12025550188", "+12025550189")
     theirs = Phone.objects.get(number="+12025550189")
     for method in (verified.get, verified.post):
-        assert method(f"/mfa/phones/{page}/?phone={theirs.choice}")["Location"] == "/mfa/phones/"
+        answer = method(f"/mfa/phones/{page}/?phone={theirs.choice}&channel=voice")
+        assert answer["Location"] == "/mfa/phones/"
     verified.post("/mfa/phones/", {"phone": theirs.choice, "name": "mine now"})
     found = [
-        (one.number, one.is_primary, one.name) for one in Phone.objects.confirmed().filter(user=bob)
+        (one.number, one.is_primary, one.name, one.channel)
+        for one in Phone.objects.confirmed().filter(user=bob)
     ]
-    assert found == [("+12025550188", True, ""), ("+12025550189", False, "")]
+    assert found == [("+12025550188", True, "", ""), ("+12025550189", False, "", "")]
 
 
 @pytest.mark.parametrize("junk", ["", "0", "x", "²", "-1", "9" * 30, "\x00", NUMBER])
 def test_nonsense_names_no_phone(verified: Client, junk: str) -> None:
-    for page in ("remove", "primary", "add"):
-        verified.get(f"/mfa/phones/{page}/", {"phone": junk})
-        verified.post(f"/mfa/phones/{page}/", {"phone": junk})
+    for page in ("remove", "primary", "channel", "add"):
+        verified.get(f"/mfa/phones/{page}/", {"phone": junk, "channel": "voice"})
+        verified.post(f"/mfa/phones/{page}/", {"phone": junk, "channel": "voice"})
     verified.post("/mfa/phones/", {"phone": junk, "name": "x"})
-    assert Phone.objects.count() == 2
+    assert [one.channel for one in Phone.objects.all()] == ["", ""]
 
 
 def test_a_get_changes_nothing(verified: Client) -> None:
     for page in ("remove", "primary"):
         assert verified.get(f"/mfa/phones/{page}/?phone={phone().choice}").status_code == 200
+    page = verified.get(f"/mfa/phones/channel/?phone={phone().choice}&channel=voice")
+    assert page.status_code == 200
+    assert phone().channel == ""
     verified.get("/mfa/sign-out-others/")
     verified.get("/mfa/recovery-codes/")
     assert Phone.objects.get(is_primary=True).number == NUMBER
@@ -248,6 +256,144 @@ def test_another_phone_is_used_first(verified: Client, two: Any, bandwidth: Any)
     give_password(verified, two)
     verified.get("/mfa/verify/")
     assert bandwidth.inbox[0]["to"] == OTHER_NUMBER
+
+
+# How codes come --------------------------------------------------------------------------------
+
+
+CHANNEL_PAGE = "/mfa/phones/channel/"
+
+
+def test_a_person_who_asks_for_calls_is_called_from_then_on(
+    verified: Client, two: Any, bandwidth: Any
+) -> None:
+    page = text(verified.get("/mfa/phones/"))
+    assert page.count("We text codes to this phone.") == 2
+    assert page.count(f'action="{CHANNEL_PAGE}"') == 2
+    mine = Phone.objects.get(number=NUMBER)
+    answer = verified.post(CHANNEL_PAGE, {"phone": mine.choice, "channel": "voice"}, follow=True)
+    assert "We now call the phone ••42 with codes." in text(answer)
+    assert text(answer).count("We call this phone with codes.") == 1
+    verified.post("/accounts/logout/")
+    give_password(verified, two)
+    assert "We are calling" in text(verified.get("/mfa/verify/"))
+    assert [(one["to"], one["channel"]) for one in bandwidth.inbox] == [(NUMBER, "voice")]
+
+
+def test_a_person_who_asks_for_text_messages_again_gets_them(
+    verified: Client, two: Any, bandwidth: Any
+) -> None:
+    Phone.objects.filter(user=two).update(channel="voice")
+    mine = Phone.objects.get(number=NUMBER)
+    answer = verified.post(CHANNEL_PAGE, {"phone": mine.choice, "channel": "sms"}, follow=True)
+    assert "We now text codes to the phone ••42." in text(answer)
+    verified.post("/accounts/logout/")
+    give_password(verified, two)
+    verified.get("/mfa/verify/")
+    assert [one["channel"] for one in bandwidth.inbox] == ["sms"]
+
+
+@pytest.mark.attack("P12")
+def test_the_channel_takes_a_code_of_the_last_minutes_and_then_goes_on(
+    client: Client, two: Any, bandwidth: Any
+) -> None:
+    """Fails when ``ChangeView`` is a ``SignedInView``: the channel changes at once."""
+    with time_machine.travel(START, tick=False) as clock:
+        login_verified(client, two)
+        clock.shift(300)
+        choice = phone().choice
+        answer = client.post(CHANNEL_PAGE, {"phone": choice, "channel": "voice"})
+        here = f"{CHANNEL_PAGE}?phone={choice}&channel=voice"
+        assert answer["Location"].startswith(f"/mfa/verify/?next={CHANNEL_PAGE}%3Fphone%3D{choice}")
+        assert phone().channel == ""
+        client.post("/mfa/send/", {"next": here})
+        code = bandwidth.inbox[0]["code"]
+        assert client.post("/mfa/verify/", {"code": code, "next": here})["Location"] == here
+        page = text(client.get(here))
+        assert "We will call" in page
+        assert "••77" in page
+        assert client.post(CHANNEL_PAGE, {"phone": choice, "channel": "voice"}).status_code == 302
+    assert phone().channel == "voice"
+
+
+def test_an_exempt_session_cannot_change_the_channel(
+    client: Client, two: Any, configure: Any
+) -> None:
+    """The password alone opened this session.  Fails when only a parked login is turned away, as
+    ``SignedInView`` does."""
+    configure(REQUIRED="never")
+    give_password(client, two)
+    assert state(client) == "exempt"
+    answer = client.post(CHANNEL_PAGE, {"phone": phone().choice, "channel": "voice"})
+    assert answer["Location"].startswith("/mfa/verify/?next=")
+    assert phone().channel == ""
+
+
+@pytest.mark.attack("P36")
+def test_the_channel_takes_a_csrf_token_even_without_djangos_middleware(
+    two: Any, settings: Any
+) -> None:
+    """Fails without ``csrf_protect`` in ``PROTECTION``."""
+    settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if "Csrf" not in one]
+    client = Client(enforce_csrf_checks=True)
+    login_verified(client, two)
+    answer = client.post(CHANNEL_PAGE, {"phone": phone().choice, "channel": "voice"})
+    assert answer.status_code == 403
+    assert phone().channel == ""
+
+
+def test_an_unconfirmed_phone_has_no_channel_to_change(verified: Client, two: Any) -> None:
+    """Fails when the phone is looked for among those that are not confirmed, too."""
+    new = Phone.objects.create(user=two, number="+12025550188")
+    verified.post(CHANNEL_PAGE, {"phone": new.choice, "channel": "voice"})
+    new.refresh_from_db()
+    assert new.channel == ""
+
+
+@pytest.mark.parametrize("channel", ["", "call", "email", "SMS", "\x00"])
+def test_a_channel_that_is_none_changes_nothing(verified: Client, channel: str) -> None:
+    for method in (verified.get, verified.post):
+        answer = method(CHANNEL_PAGE, {"phone": phone().choice, "channel": channel})
+        assert answer["Location"] == "/mfa/phones/"
+    assert phone().channel == ""
+
+
+@pytest.mark.parametrize("missing", ["MESSAGING_APPLICATION_ID", "VOICE_APPLICATION_ID"])
+def test_where_the_site_has_one_channel_there_is_nothing_to_choose(
+    verified: Client, configure: Any, missing: str
+) -> None:
+    configure(**{missing: None})
+    assert CHANNEL_PAGE not in text(verified.get("/mfa/phones/"))
+    for channel in ("sms", "voice"):
+        verified.post(CHANNEL_PAGE, {"phone": phone().choice, "channel": channel})
+    assert phone().channel == ""
+
+
+@pytest.mark.parametrize("asked", ["sms", "voice"])
+def test_the_channel_of_the_first_code_stays_the_preferred_one(
+    client: Client, newcomer: Any, bandwidth: Any, asked: str
+) -> None:
+    """Fails when only the code is sent by it: the next code to a landline would be a text."""
+    client.force_login(newcomer)
+    client.post("/mfa/phones/add/", {"number": OTHER_NUMBER, "channel": asked})
+    client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
+    assert phone().channel == asked
+    client.post("/accounts/logout/")
+    give_password(client, newcomer)
+    client.get("/mfa/verify/")
+    assert [one["channel"] for one in bandwidth.inbox] == [asked, asked]
+
+
+def test_a_number_that_is_typed_again_takes_the_channel_that_was_chosen_last(
+    client: Client, newcomer: Any, bandwidth: Any
+) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        client.force_login(newcomer)
+        for channel in ("voice", "sms"):
+            client.post("/mfa/phones/add/", {"number": OTHER_NUMBER, "channel": channel})
+            clock.shift(120)
+    assert phone().channel == "sms"
+    assert [one["channel"] for one in bandwidth.inbox] == ["sms", "voice"]
 
 
 # Changing, adding ------------------------------------------------------------------------------
@@ -461,7 +607,8 @@ def test_everything_but_adding_and_removing_works(
     assert "••42" in page
     assert "phones/add" not in page
     assert "phones/remove" not in page
-    for path in ("add", "confirm", "remove", "primary"):
+    assert "phones/channel" not in page
+    for path in ("add", "confirm", "remove", "primary", "channel"):
         assert client.get(f"/mfa/phones/{path}/").status_code == 403
         assert client.post(f"/mfa/phones/{path}/").status_code == 403
     assert client.post("/mfa/phones/", {"phone": "x", "name": "x"}).status_code == 302
@@ -487,7 +634,7 @@ def test_everything_but_adding_and_removing_works(
 
 def test_no_page_is_kept_in_a_cache_or_framed(verified: Client) -> None:
     for page in PAGES:
-        answer = verified.get(f"/mfa/{page}/", {"phone": phone().choice})
+        answer = verified.get(f"/mfa/{page}/", {"phone": phone().choice, "channel": "voice"})
         assert answer.status_code == 200, page
         assert "no-store" in answer["Cache-Control"]
         assert answer["X-Frame-Options"] == "DENY"

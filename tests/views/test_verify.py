@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.signals import user_login_failed
 from django.test import AsyncClient, Client
+from django.utils import timezone
 
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.internal.login.parking import PARKED
 from django_bandwidth_mfa.models import Challenge, Phone
+from django_bandwidth_mfa.testing import login_verified
 from tests.browsing import assert_shut, give_password, shows, sign_in, state, wrong
 from tests.conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
 
@@ -169,6 +172,120 @@ def test_a_code_whose_sending_was_never_answered_can_be_typed(
     assert 'name="code"' in page
     client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
     assert state(client) == "verified"
+
+
+# The channel that is preferred -----------------------------------------------------------------
+
+
+def prefer(channel: str, number: str = NUMBER) -> None:
+    Phone.objects.filter(number=number).update(channel=channel)
+
+
+def buttons(answer: Any) -> list[str]:
+    return re.findall(r'<button class="[^"]+" name="channel" value="(\w+)">', text(answer))
+
+
+def test_the_code_of_a_login_comes_as_its_owner_prefers(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the first channel of the site is taken."""
+    prefer("voice")
+    give_password(client, user)
+    page = client.get("/mfa/verify/")
+    assert [one["channel"] for one in bandwidth.inbox] == ["voice"]
+    assert "We are calling" in text(page)
+    assert "texted" not in text(page)
+    assert buttons(page) == ["voice", "sms"]
+
+
+def test_the_code_of_a_step_up_comes_as_its_owner_prefers_and_the_page_says_so_before(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    prefer("voice")
+    login_verified(client, user)
+    page = client.get("/mfa/verify/?next=/account/")
+    assert "We will call your phone" in text(page)
+    assert "unless you choose a text message" in text(page)
+    assert buttons(page) == ["voice", "sms"]
+    client.post("/mfa/send/", {"next": "/account/"})
+    assert [one["channel"] for one in bandwidth.inbox] == ["voice"]
+
+
+def test_a_channel_that_is_chosen_on_the_page_goes_before_the_preferred_one(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    prefer("voice")
+    login_verified(client, user)
+    client.post("/mfa/send/", {"next": "/account/", "channel": "sms"})
+    assert [one["channel"] for one in bandwidth.inbox] == ["sms"]
+
+
+@pytest.mark.parametrize(
+    ("preferred", "missing", "comes", "said"),
+    [
+        ("voice", "VOICE_APPLICATION_ID", "sms", "We will send it to your phone"),
+        ("sms", "MESSAGING_APPLICATION_ID", "voice", "We will call your phone"),
+        ("", "MESSAGING_APPLICATION_ID", "voice", "We will call your phone"),
+    ],
+)
+def test_a_preferred_channel_that_the_site_has_not_set_up_is_passed_over(
+    client: Client,
+    user: Any,
+    bandwidth: Any,
+    configure: Any,
+    preferred: str,
+    missing: str,
+    comes: str,
+    said: str,
+) -> None:
+    """Fails when the column is used as it stands: the person gets an error, and no code."""
+    prefer(preferred)
+    configure(**{missing: None})
+    login_verified(client, user)
+    page = client.get("/mfa/verify/?next=/account/")
+    assert said in text(page)
+    assert "unless you choose" not in text(page)
+    assert buttons(page) == [comes]
+    client.post("/mfa/send/", {"next": "/account/"})
+    assert [one["channel"] for one in bandwidth.inbox] == [comes]
+
+
+@pytest.mark.django_db
+def test_another_phone_gets_the_code_as_is_preferred_there(
+    client: Client, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the button names the channel of the code before."""
+    configure(RESEND_COOLDOWN=[1])
+    user = make_user("eve", NUMBER, OTHER_NUMBER)
+    prefer("voice", OTHER_NUMBER)
+    give_password(client, user)
+    page = text(client.get("/mfa/verify/"))
+    assert 'Call my phone <bdi dir="ltr">••77</bdi> instead' in page
+    other = Phone.objects.get(number=OTHER_NUMBER).choice
+    with time_machine.travel(timezone.now() + timedelta(seconds=5)):
+        page = text(client.post("/mfa/send/", {"phone": other}, follow=True))
+    assert "We are calling" in page
+    assert 'Use my phone <bdi dir="ltr">••42</bdi> instead' in page
+    assert [(one["to"], one["channel"]) for one in bandwidth.inbox] == [
+        (OTHER_NUMBER, "voice"),
+        (NUMBER, "sms"),
+    ]
+
+
+def test_the_page_waits_as_long_as_a_call_has_to(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """A call weighs as much as two texts.  Fails when the wait of a text is told."""
+    configure(SEND_LIMITS={"user": "2/h"}, RESEND_COOLDOWN=[1])
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        service.send_code(user, channel="sms")
+        clock.shift(300)
+        login_verified(client, user)
+        assert "You can ask for" not in text(client.get("/mfa/verify/?next=/account/"))
+        prefer("voice")
+        assert "You can ask for another code in about" in text(
+            client.get("/mfa/verify/?next=/account/")
+        )
 
 
 # Another code ---------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ def prepare(
 ) -> tuple[Challenge, str]:
     """Return the challenge that the code will belong to, unsaved, and the text that carries it.
 
+    :param channel: None for the one that its owner prefers for the phone.
     :raises NoPhone: the user has no such phone.
     :raises NumberRefused: no code may go to the number.
     :raises ValueError: there is no such purpose, or the channel is not set up.
@@ -41,10 +42,10 @@ def prepare(
     offered = channels()
     if not offered:
         raise ImproperlyConfigured("BANDWIDTH_MFA names no application for messages or calls.")
-    channel = channel or offered[0]
-    if channel not in offered:
+    if channel and channel not in offered:
         raise ValueError(f"channel must be one of {offered}, not {channel!r}")
     chosen = _phone(user, purpose, phone)
+    channel = channel or chosen.default_channel
     numbers.check(chosen.number)
     scope, message = _scope_and_message(purpose)
     now = timezone.now()
@@ -133,7 +134,7 @@ def seconds_until_send(
     It is 0 if the limits let a code go now.  It counts nothing.
 
     :param number: where the code would go; None if that is not known yet.
-    :param channel: None for the first one that is set up.
+    :param channel: how it would go; None if that is not known yet: then the site's first one.
     """
     return rules.seconds_until_send(
         user,

@@ -71,19 +71,21 @@ class Flow:
     @property
     def seconds_until_send(self) -> int:
         """Seconds until another code may be sent, as the page's own button sends it."""
-        challenge = self.challenge
+        challenge, phone = self.challenge, self.next_phone
+        number = phone.number if phone else None
+        channel = phone.default_channel if phone else None
         return sending.seconds_until_send(
             self.user,
-            challenge.number if challenge else self.number,
+            challenge.number if challenge else number,
             purpose=self.purpose,
-            channel=challenge.channel if challenge else None,
+            channel=challenge.channel if challenge else channel,
             request=self.request,
         )
 
     @property
-    def number(self) -> str | None:
+    def next_phone(self) -> Phone | None:
         """Where the next code goes if nobody chooses; None if that is not known yet."""
-        return self.phones[0].number if self.phones else None
+        return self.phones[0] if self.phones else None
 
     def send(self, phone: Phone | None = None, channel: str | None = None) -> Challenge:
         """Send the user a code, as :func:`~django_bandwidth_mfa.service.send_code` does."""

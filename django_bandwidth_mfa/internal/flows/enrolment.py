@@ -27,11 +27,14 @@ class EnrolFlow(Flow):
         return phone if phone is not None and phone.confirmed_at is None else None
 
     @property
-    def number(self) -> str | None:
-        return self.phone.number if self.phone is not None else None
+    def next_phone(self) -> Phone | None:
+        return self.phone
 
     def add(self, number: str, channel: str | None, replaces: Phone | None = None) -> Challenge:
         """Begin to enrol a phone: send it a code.
+
+        The channel stays the preferred one of the phone.  A landline that was called once cannot
+        get a text message the next time.
 
         :param number: E.164.
         :param channel: ``"sms"`` or ``"voice"``; None for the first that is set up.
@@ -43,9 +46,10 @@ class EnrolFlow(Flow):
         if phone.confirmed_at is not None:
             raise NumberRefused(_("This phone is on your account already."))
         try:
-            Phone.objects.filter(pk=phone.pk).update(replaces=replaces)
+            Phone.objects.filter(pk=phone.pk).update(replaces=replaces, channel=channel or "")
         except IntegrityError as error:  # that one has gone this moment
             raise NoPhone from error
+        phone.channel = channel or ""
         try:
             return self.send(phone, channel)
         except (Limited, NumberRefused):
@@ -67,6 +71,7 @@ class EnrolFlow(Flow):
     def resend(self, channel: str | None) -> Challenge:
         """Send another code to the phone that is being enrolled.
 
+        :param channel: None for the one that was chosen with its number.
         :raises NoPhone: no phone is being enrolled.
         """
         if self.phone is None:

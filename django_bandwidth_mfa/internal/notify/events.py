@@ -58,6 +58,7 @@ EVENTS = {
         Event("phone_confirmed", INFO, signals.phone_confirmed, is_mailed=True),
         Event("phone_removed", INFO, signals.phone_removed, is_mailed=True),
         Event("primary_phone_changed", INFO, signals.primary_phone_changed, is_mailed=True),
+        Event("phone_channel_changed", INFO),
         # Recovery codes
         Event("recovery_codes_made", INFO, signals.recovery_codes_made, is_mailed=True),
         Event("recovery_code_used", WARNING, signals.recovery_code_used, is_mailed=True),
@@ -204,6 +205,15 @@ def phone_removed(phone: Phone, request: HttpRequest | None) -> None:
 def primary_phone_changed(phone: Phone, request: HttpRequest | None) -> None:
     """Codes go to ``phone`` from now on."""
     _tell_of_phone("primary_phone_changed", phone, request)
+
+
+def phone_channel_changed(phone: Phone, request: HttpRequest | None) -> None:
+    """Codes go to ``phone`` by another channel from now on.
+
+    It is not mailed: on the code page everybody with the password can choose the channel anyway.
+    """
+    fields = {"user": phone.user_id, "phone": phone.masked, "channel": phone.channel}
+    _tell("phone_channel_changed", fields)
 
 
 def _tell_of_phone(name: str, phone: Phone, request: HttpRequest | None) -> None:

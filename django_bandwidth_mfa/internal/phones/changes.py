@@ -16,7 +16,7 @@ from django.db import router, transaction
 from django.http import HttpRequest
 
 from ...exceptions import LastPhone, NoPhone
-from ...models import Phone, PhoneQuerySet, RecoveryCode, SecondFactor
+from ...models import Channel, Phone, PhoneQuerySet, RecoveryCode, SecondFactor
 from ...types import User, in_query
 from ..notify import events
 
@@ -24,6 +24,21 @@ from ..notify import events
 def rename(phone: Phone, name: str) -> None:
     """Give ``phone`` a name of at most 40 characters; an empty text takes the name away."""
     Phone.objects.filter(pk=phone.pk).update(name=name)
+
+
+def prefer_channel(phone: Phone, channel: str, *, request: HttpRequest | None = None) -> None:
+    """Send codes to ``phone`` by ``channel`` from now on, unless somebody chooses another.
+
+    :param channel: ``"sms"`` or ``"voice"``.
+    :raises NoPhone: the phone is not confirmed, or not there any more.
+    :raises ValueError: there is no such channel.
+    """
+    if channel not in Channel.values:
+        raise ValueError(f"channel must be one of {Channel.values}, not {channel!r}")
+    if not Phone.objects.confirmed().filter(pk=phone.pk).update(channel=channel):
+        raise NoPhone
+    phone.channel = channel
+    events.phone_channel_changed(phone, request)
 
 
 def make_primary(phone: Phone, *, request: HttpRequest | None = None) -> None:

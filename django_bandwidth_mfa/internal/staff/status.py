@@ -77,7 +77,14 @@ def of_user(user: User) -> dict[str, object]:
     passed = challenges.filter(passed_at__isnull=False).order_by("-passed_at").first()
     return {
         "user": user.get_username(),
-        "phones": [{"number": phone.masked, "primary": phone.is_primary} for phone in phones],
+        "phones": [
+            {
+                "number": phone.masked,
+                "primary": phone.is_primary,
+                "channel": phone.default_channel,
+            }
+            for phone in phones
+        ],
         "recovery_codes_left": RecoveryCode.objects.left(user),
         "trusted_browsers": TrustedBrowser.objects.valid(user).count(),
         "locked": rules.is_locked(user),
@@ -96,5 +103,10 @@ def seconds_until_send(user: User, phones: list[Phone]) -> int:
 
     :param phones: the user's confirmed phones; the first one is meant.
     """
-    number = phones[0].number if phones else None
-    return sending.seconds_until_send(user, number, purpose=Purpose.LOGIN)
+    first = phones[0] if phones else None
+    return sending.seconds_until_send(
+        user,
+        first.number if first else None,
+        purpose=Purpose.LOGIN,
+        channel=first.default_channel if first else None,
+    )

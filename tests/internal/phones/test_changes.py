@@ -52,6 +52,22 @@ def test_an_unconfirmed_phone_does_not(two: Any) -> None:
     assert phones(two) == [(NUMBER, True), (OTHER_NUMBER, False)]
 
 
+def test_codes_come_by_the_channel_that_is_preferred(two: Any, bandwidth: Any, caplog: Any) -> None:
+    caplog.set_level("INFO", "django_bandwidth_mfa")
+    changes.prefer_channel(Phone.objects.get(number=NUMBER), "voice")
+    assert service.send_code(two).channel == "voice"
+    [record] = [one for one in caplog.records if one.event == "phone_channel_changed"]
+    assert (record.user, record.phone, record.channel) == (two.pk, "••42", "voice")
+
+
+def test_an_unconfirmed_phone_prefers_none(two: Any) -> None:
+    with pytest.raises(NoPhone):
+        changes.prefer_channel(Phone.objects.create(user=two, number=THIRD_NUMBER), "voice")
+    with pytest.raises(ValueError, match="channel must be one of"):
+        changes.prefer_channel(Phone.objects.get(number=NUMBER), "letter")
+    assert set(Phone.objects.values_list("channel", flat=True)) == {""}
+
+
 def test_removing_the_primary_phone_makes_the_next_one_primary(two: Any) -> None:
     changes.remove(Phone.objects.get(number=NUMBER))
     assert phones(two) == [(OTHER_NUMBER, True)]

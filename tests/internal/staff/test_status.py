@@ -100,7 +100,10 @@ def test_one_users_figures_mask_the_number(user: Any, bandwidth: Any) -> None:
     assert 25 <= found.pop("seconds_until_send") <= 30
     assert found == {
         "user": "ada",
-        "phones": [{"number": "••42", "primary": True}, {"number": "••77", "primary": False}],
+        "phones": [
+            {"number": "••42", "primary": True, "channel": "sms"},
+            {"number": "••77", "primary": False, "channel": "sms"},
+        ],
         "recovery_codes_left": 0,
         "trusted_browsers": 0,
         "locked": False,
@@ -148,7 +151,7 @@ def test_people_read_the_same_in_words(user: Any) -> None:
     site, one = run("mfa_status"), run("mfa_status", "ada")
     assert "codes sent              sms 0, voice 0\n" in site
     assert "conversion              -\n" in site
-    assert "phones                  number ••42, primary yes\n" in one
+    assert "phones                  number ••42, primary yes, channel sms\n" in one
     assert "locked                  no\n" in one
     assert NUMBER[2:] not in one
 

@@ -1,0 +1,63 @@
+"""The migrations go forward and back, and the version before goes on while one is rolled out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from django_bandwidth_mfa.models import Phone
+from tests.conftest import NUMBER, OTHER_NUMBER, make_user
+
+APP = "bandwidth_mfa"
+
+
+def migrate(name: str) -> Any:
+    """Migrate the app to ``name``, and return the models of that state."""
+    executor = MigrationExecutor(connection)
+    return executor.migrate([(APP, name)]).apps
+
+
+@pytest.fixture
+def newest() -> Iterator[str]:
+    """The newest migration of the app; it is applied again at the end."""
+    [(_app, name)] = MigrationExecutor(connection).loader.graph.leaf_nodes(APP)
+    yield name
+    migrate(name)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_preferred_channel_comes_and_goes_and_phones_stay(newest: str) -> None:
+    user = make_user("ada", NUMBER)
+    Phone.objects.update(channel="voice")
+    old = migrate("0003_second_factors").get_model(APP, "Phone")
+    assert [(one.number, one.is_primary) for one in old.objects.all()] == [(NUMBER, True)]
+    migrate(newest)
+    assert [(one.user, one.number, one.channel) for one in Phone.objects.all()] == [
+        (user, NUMBER, "")
+    ]
+
+
+@pytest.mark.django_db
+def test_the_version_before_can_still_add_a_phone(newcomer: Any) -> None:
+    """It knows no column ``channel``.  Fails without ``db_default``: no phone could be added until
+    the last old process is gone."""
+    model = Phone._meta
+    columns = {
+        "user_id": model.get_field("user").get_db_prep_value(newcomer.pk, connection),
+        "number": OTHER_NUMBER,
+        "is_primary": False,
+        "name": "",
+        "created_at": model.get_field("created_at").get_db_prep_value(timezone.now(), connection),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {model.db_table} ({', '.join(columns)}) "
+            f"VALUES ({', '.join(['%s'] * len(columns))})",
+            list(columns.values()),
+        )
+    assert Phone.objects.get(number=OTHER_NUMBER).channel == ""
