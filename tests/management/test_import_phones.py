@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv as csv_files
 import io
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,10 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.db import connection, models
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_bandwidth_mfa.management import other_devices
 from django_bandwidth_mfa.management.commands import mfa_import_phones
 from django_bandwidth_mfa.models import Phone
 from tests.browsing import give_password
@@ -24,6 +28,12 @@ pytestmark = pytest.mark.django_db
 TWO_FACTOR, TWILIO = "two_factor_phonedevice", "otp_twilio_twiliosmsdevice"
 SOURCES = [("two-factor-auth", TWO_FACTOR), ("otp-twilio", TWILIO)]
 THIRD_NUMBER = "+12025550188"
+TOTP, STATIC, STATIC_TOKEN = (
+    "otp_totp_totpdevice",
+    "otp_static_staticdevice",
+    "otp_static_statictoken",
+)
+WEBAUTHN = "two_factor_webauthn_webauthndevice"
 
 
 def run(*arguments: str) -> str:
@@ -41,7 +51,7 @@ def phones() -> set[tuple[str, str, bool]]:
 
 @pytest.fixture(scope="session")
 def tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The two packages' tables, with the columns that their migrations make.
+    """The other packages' tables, with those columns of their migrations that are read.
 
     Once, outside of any test's transaction: MariaDB ends one at each CREATE.
     """
@@ -52,25 +62,58 @@ def tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
             "postgresql": "serial PRIMARY KEY",
             "mysql": "integer PRIMARY KEY AUTO_INCREMENT",
         }[connection.vendor]
+        columns = f"id {serial}, user_id {user_id}, name varchar(64), confirmed bool"
+        tables = {
+            TWO_FACTOR: f"{columns}, number varchar(128), method varchar(4)",
+            TWILIO: f"{columns}, number varchar(32)",
+            TOTP: columns,
+            STATIC: columns,
+            STATIC_TOKEN: f"id {serial}, device_id integer, token varchar(16)",
+            WEBAUTHN: columns,
+        }
         with connection.cursor() as cursor:
-            for table, length in ((TWO_FACTOR, 128), (TWILIO, 32)):
+            for table, its_columns in tables.items():
                 cursor.execute(f"DROP TABLE IF EXISTS {table}")
-                cursor.execute(
-                    f"CREATE TABLE {table} (id {serial}, user_id {user_id}, name varchar(64), "
-                    f"confirmed bool, number varchar({length}))"
-                )
+                cursor.execute(f"CREATE TABLE {table} ({its_columns})")
         yield
         with connection.cursor() as cursor:
-            for table in (TWO_FACTOR, TWILIO):
+            for table in tables:
                 cursor.execute(f"DROP TABLE {table}")
 
 
-def device(table: str, pk: Any, number: str, name: str = "default", confirmed: bool = True) -> None:
+def insert(table: str, **values: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} (user_id, name, confirmed, number) VALUES (%s, %s, %s, %s)",
-            [get_user_model()._meta.pk.get_db_prep_value(pk, connection), name, confirmed, number],
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(['%s'] * len(values))})",
+            list(values.values()),
         )
+
+
+def key(pk: Any) -> Any:
+    return get_user_model()._meta.pk.get_db_prep_value(pk, connection)
+
+
+def device(
+    table: str,
+    pk: Any,
+    number: str,
+    name: str = "default",
+    confirmed: bool = True,
+    method: str = "sms",
+) -> None:
+    more = {"method": method} if table == TWO_FACTOR else {}
+    insert(table, user_id=key(pk), name=name, confirmed=confirmed, number=number, **more)
+
+
+def other_device(table: str, user: Any, *, confirmed: bool = True, tokens: int = 1) -> None:
+    """A device that is no phone; one of backup codes has ``tokens`` codes."""
+    insert(table, user_id=key(user.pk), name="default", confirmed=confirmed)
+    if table == STATIC:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT max(id) FROM {STATIC}")
+            [newest] = cursor.fetchone()
+        for n in range(tokens):
+            insert(STATIC_TOKEN, device_id=newest, token=f"token{n}")
 
 
 @pytest.mark.parametrize(("source", "table"), SOURCES)
@@ -131,7 +174,7 @@ def test_a_device_of_nobody_is_told(tables: None, db: None) -> None:
     device(TWO_FACTOR, uuid.uuid4() if is_uuid else 4242, NUMBER)
     told = run("two-factor-auth", "--write")
     assert "no such user: row " in told
-    assert "(••42)" in told
+    assert ", ••42)" in told
     assert "1 no such user" in told
 
 
@@ -208,13 +251,17 @@ def _before_inserts(work: Any) -> Any:
     return wrapper
 
 
-def test_a_batch_takes_few_queries(
-    tables: None, db: None, django_assert_max_num_queries: Any
-) -> None:
-    for n in range(50):
-        device(TWO_FACTOR, make_user(f"user{n}").pk, f"+1206555{n:04}")
-    with django_assert_max_num_queries(20):
-        run("two-factor-auth", "--write")
+def test_more_devices_in_a_batch_take_no_more_queries(tables: None, db: None) -> None:
+    def count_queries(first: int, end: int) -> int:
+        for n in range(first, end):
+            user = make_user(f"user{n}")
+            device(TWO_FACTOR, user.pk, f"+1206555{n:04}")
+            other_device(TOTP, user)
+        with CaptureQueriesContext(connection) as queries:
+            run("two-factor-auth", "--write")
+        return len(queries)
+
+    assert count_queries(0, 2) >= count_queries(2, 50)
     assert Phone.objects.count() == 50
 
 
@@ -230,6 +277,206 @@ def test_a_table_that_is_not_there_or_has_other_columns_is_told(db: None, monkey
 def test_a_database_that_is_not_there_is_told(db: None) -> None:
     with pytest.raises(CommandError, match="no database 'elsewhere'"):
         run("otp-twilio", "--database", "elsewhere")
+
+
+def test_a_device_that_is_called_there_is_called_here(
+    client: Any, newcomer: Any, bandwidth: Any, tables: None
+) -> None:
+    """Fails when ``method`` is not read: a landline would get a text message."""
+    device(TWO_FACTOR, newcomer.pk, NUMBER, method="call")
+    device(TWO_FACTOR, newcomer.pk, OTHER_NUMBER, name="backup", method="sms")
+    told = run("two-factor-auth", "--write")
+    assert "1 of them to be called, as was set there\n" in told
+    assert [(one.number, one.channel) for one in Phone.objects.all()] == [
+        (NUMBER, "voice"),
+        (OTHER_NUMBER, "sms"),
+    ]
+    give_password(client, newcomer)
+    client.get("/mfa/verify/")
+    assert [(one["to"], one["channel"]) for one in bandwidth.inbox] == [(NUMBER, "voice")]
+
+
+def test_where_the_site_calls_nobody_that_is_told(
+    newcomer: Any, tables: None, configure: Any
+) -> None:
+    configure(VOICE_APPLICATION_ID=None)
+    device(TWO_FACTOR, newcomer.pk, NUMBER, method="call")
+    assert "without VOICE_APPLICATION_ID this site calls nobody" in run("two-factor-auth")
+
+
+def test_a_phone_of_somebody_who_began_to_add_it_is_called_too(newcomer: Any, tables: None) -> None:
+    Phone.objects.create(user=newcomer, number=NUMBER)
+    device(TWO_FACTOR, newcomer.pk, NUMBER, method="call")
+    run("two-factor-auth", "--write")
+    assert Phone.objects.confirmed().get().channel == "voice"
+
+
+# Who is named -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [(), ("--write",)])
+def test_a_refused_row_names_its_user_and_not_its_number(
+    newcomer: Any, tables: None, configure: Any, arguments: tuple[str, ...]
+) -> None:
+    """Fails when the row alone is told: staff would have to look it up by hand."""
+    configure(ALLOWED_REGIONS=["US"])
+    device(TWO_FACTOR, newcomer.pk, "+447400123456")
+    told = run("two-factor-auth", *arguments)
+    assert f"(newcomer, pk {newcomer.pk}, ••56)" in told
+    assert "7400123456" not in told
+
+
+def test_a_name_that_is_a_number_is_masked_and_one_with_control_characters_is_tamed(
+    tables: None, db: None, tmp_path: Path
+) -> None:
+    """Fails when the name is printed as it is: it may be a full number, or forge a line."""
+    for name in ("+1 (202) 555-0199", "ada\nImported 9 phones."):
+        device(TWO_FACTOR, make_user(name).pk, "12")
+    path = tmp_path / "list.csv"
+    told = run("two-factor-auth", "--list", str(path))
+    assert "(••99, pk " in told
+    assert "555-0199" not in told + path.read_text()
+    assert "\nImported 9 phones." not in told
+
+
+@pytest.mark.parametrize("arguments", [(), ("--write",)])
+def test_users_who_lose_a_device_are_named_and_counted(
+    tables: None, db: None, bandwidth: Any, configure: Any, arguments: tuple[str, ...]
+) -> None:
+    """Fails when a table of django-otp is not read, when a device that is not confirmed counts, or
+    backup codes of which none is left, and when the phones of this run are forgotten."""
+    configure(ALLOWED_REGIONS=["US"])
+    both, app_only, refused, phone_only, had_one, nothing_there = (
+        make_user(name) for name in ("both", "apponly", "refused", "phoneonly", "hadone", "nothing")
+    )
+    device(TWO_FACTOR, both.pk, NUMBER)
+    other_device(STATIC, both)
+    other_device(WEBAUTHN, both)
+    other_device(TOTP, app_only)
+    device(TWO_FACTOR, refused.pk, "+447400123456")
+    device(TWO_FACTOR, phone_only.pk, OTHER_NUMBER)
+    Phone.objects.create(user=had_one, number=NUMBER, confirmed_at=timezone.now(), is_primary=True)
+    other_device(TOTP, had_one)
+    device(TWO_FACTOR, had_one.pk, "12", name="backup")
+    other_device(STATIC, nothing_there, tokens=0)
+    other_device(TOTP, nothing_there, confirmed=False)
+    told = run("two-factor-auth", *arguments).splitlines()
+    [none] = [line for line in told if " NO second factor" in line]
+    [one] = [line for line in told if " with a phone here" in line]
+    assert none == (
+        "2 with NO second factor once the other package is gone: "
+        f"apponly, pk {app_only.pk} (authenticator app), "
+        f"refused, pk {refused.pk} (phone that is refused)"
+    )
+    assert one.startswith("2 with a phone here, and another device that is not taken over: ")
+    assert f"both, pk {both.pk} (backup codes, security key)" in one
+    assert f"hadone, pk {had_one.pk} (authenticator app)" in one
+
+
+def test_where_nobody_loses_anything_that_is_told(newcomer: Any, tables: None) -> None:
+    device(TWO_FACTOR, newcomer.pk, NUMBER)
+    told = run("two-factor-auth", "--write")
+    assert "0 with another device that is not taken over" in told
+    assert "NO second factor" not in told
+
+
+def test_phones_of_the_other_package_are_not_taken_over_either(newcomer: Any, tables: None) -> None:
+    device(TWILIO, newcomer.pk, NUMBER)
+    told = run("two-factor-auth")
+    assert f"newcomer, pk {newcomer.pk} (phone in django-otp-twilio)" in told
+
+
+def test_a_file_from_elsewhere_says_nothing_of_devices(
+    newcomer: Any, tables: None, csv: Any
+) -> None:
+    """Who imports a file may go on with the other package."""
+    other_device(TOTP, newcomer)
+    assert "authenticator" not in run(csv(f"username,number\nnewcomer,{NUMBER}\n"))
+
+
+def test_the_devices_are_read_page_by_page_and_each_user_is_named_once(
+    tables: None, db: None, monkeypatch: Any, tmp_path: Path
+) -> None:
+    """Fails when a page ends in the middle of a user, or the next one begins with the same one."""
+    monkeypatch.setattr(other_devices, "PAGE", 2)
+    users = [make_user(f"user{n}") for n in range(7)]
+    for n, user in enumerate(users):
+        for table in ((TOTP, STATIC, WEBAUTHN), (STATIC,), (TOTP, WEBAUTHN))[n % 3]:
+            other_device(table, user)
+            other_device(table, user)
+    path = tmp_path / "list.csv"
+    told = run("two-factor-auth", "--list", str(path))
+    assert "7 with NO second factor once the other package is gone: " in told
+    rows = list(csv_files.DictReader(path.read_text().splitlines()))
+    kinds = ["authenticator app, backup codes, security key", "backup codes"]
+    kinds.append("authenticator app, security key")
+    assert sorted((row["username"], row["detail"]) for row in rows) == [
+        (f"user{n}", kinds[n % 3]) for n in range(7)
+    ]
+
+
+def test_the_list_names_all_and_only_its_owner_can_read_it(
+    tables: None, db: None, tmp_path: Path
+) -> None:
+    """Fails when the file has the rights that new files have, and when it ends with the screen."""
+    path = tmp_path / "list.csv"
+    users = [make_user(f"user{n:02}") for n in range(25)]
+    for user in users:
+        other_device(TOTP, user)
+    short = run("two-factor-auth")
+    assert " and 5 more (--list FILE names all)" in short
+    told = run("two-factor-auth", "--list", str(path))
+    assert f"The whole lists are in {path}." in told
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    rows = list(csv_files.DictReader(path.read_text().splitlines()))
+    assert rows[0] == {
+        "what": "NO second factor once the other package is gone",
+        "username": "user00",
+        "pk": str(users[0].pk),
+        "place": "",
+        "detail": "authenticator app",
+    }
+    assert len(rows) == 25
+
+
+def test_a_name_is_no_formula_in_a_spreadsheet(tables: None, db: None, tmp_path: Path) -> None:
+    """Fails when the cell begins as the name does."""
+    path = tmp_path / "list.csv"
+    other_device(TOTP, make_user("@SUM(A1:A9)"))
+    run("two-factor-auth", "--list", str(path))
+    [row] = csv_files.DictReader(path.read_text().splitlines())
+    assert row["username"] == "'@SUM(A1:A9)"
+
+
+def test_a_list_that_cannot_be_written_is_told_before_anything_is_done(
+    newcomer: Any, tables: None, tmp_path: Path
+) -> None:
+    device(TWO_FACTOR, newcomer.pk, NUMBER)
+    with pytest.raises(CommandError, match="cannot be written"):
+        run("two-factor-auth", "--write", "--list", str(tmp_path))
+    assert phones() == set()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--write",)])
+def test_the_same_number_twice_is_counted_once_and_named(
+    newcomer: Any, tables: None, monkeypatch: Any, arguments: tuple[str, ...]
+) -> None:
+    """In two batches.  Fails when a run without --write forgets what it would have written."""
+    monkeypatch.setattr(mfa_import_phones, "BATCH", 1)
+    device(TWO_FACTOR, newcomer.pk, NUMBER)
+    device(TWO_FACTOR, newcomer.pk, NUMBER, name="backup")
+    told = run("two-factor-auth", *arguments)
+    assert "mport 1 phones." in told or "Imported 1 phones." in told
+    assert "the same number again, left out: row " in told
+    assert f"(newcomer, pk {newcomer.pk}, ••42)" in told
+
+
+def test_a_table_of_devices_with_other_columns_is_told(
+    newcomer: Any, tables: None, monkeypatch: Any
+) -> None:
+    monkeypatch.setitem(other_devices.KINDS, "django_session", "session")
+    with pytest.raises(CommandError, match="django_session has no column confirmed, user_id"):
+        run("two-factor-auth")
 
 
 # CSV -------------------------------------------------------------------------------------------
@@ -259,6 +506,19 @@ def test_a_file_is_taken_over(newcomer: Any, user: Any, csv: Any) -> None:
     assert "1 already there" in told
 
 
+def test_a_file_says_which_phones_are_called(newcomer: Any, csv: Any) -> None:
+    file = csv(
+        "username,number,channel\n"
+        f"newcomer,{NUMBER},voice\nnewcomer,{OTHER_NUMBER},\nnewcomer,{THIRD_NUMBER},fax\n"
+    )
+    told = run(file, "--write")
+    assert "refused: The channel is sms or voice.: line 4 (newcomer, " in told
+    assert {(one.number, one.channel) for one in Phone.objects.all()} == {
+        (NUMBER, "voice"),
+        (OTHER_NUMBER, ""),
+    }
+
+
 def test_numbers_are_read_in_the_sites_region(newcomer: Any, csv: Any, configure: Any) -> None:
     configure(DEFAULT_REGION="US")
     file = csv(
@@ -271,7 +531,7 @@ def test_numbers_are_read_in_the_sites_region(newcomer: Any, csv: Any, configure
 def test_an_unknown_user_is_told_by_line(newcomer: Any, csv: Any) -> None:
     file = csv("username,number\n" + "".join(f"nobody,+1206555{n:04}\n" for n in range(25)))
     told = run(file, "--write")
-    assert "no such user: line 2 (••00), " in told
+    assert "no such user: line 2 (nobody, ••00), " in told
     assert " and 5 more" in told
     assert "25 no such user" in told
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import csv
 import sys
 from argparse import ArgumentParser
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TextIO
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError
 from django.db import IntegrityError, connections, router, transaction
 from django.utils import timezone
 
+from ... import conf
 from ...exceptions import NumberRefused
 from ...internal import numbers
 from ...internal.phones.source import phone_source
-from ...models import Phone
+from ...models import Channel, Phone
+from .. import other_devices
 from ..console import Progress
+from ..findings import LISTED, Findings
 
 # The tables of other packages.  They are read as they stand, so that the package may be gone.
 TABLES = {
@@ -30,14 +32,19 @@ TABLES = {
 }
 COLUMNS = ("id", "user_id", "number", "name", "confirmed")
 
+# What the sources call a channel.  "call" is the word of django-two-factor-auth.
+CHANNELS = {"": "", "sms": "sms", "voice": "voice", "call": "voice"}
+
 # What the other packages call a device that nobody named.
 GIVEN_NAMES = ("default", "backup")
 
 # Rows per transaction, and per look at the users and phones that are there.
 BATCH = 1000
 
-# How many rows of each kind of trouble are listed.
-LISTED = 20
+# What users lose who have a device that is not taken over, as the file of --list says it.
+LOSE_ALL = "NO second factor once the other package is gone"
+LOSE_ONE = "a phone here, and another device that is not taken over"
+REFUSED_PHONE = "phone that is refused"
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Row:
     name: str = ""
     is_confirmed: bool = True
     is_primary: bool = False
+    channel: str = ""
 
 
 class Command(BaseCommand):
@@ -60,57 +68,81 @@ class Command(BaseCommand):
         "Take over phones from a CSV file, or from the tables of django-two-factor-auth or "
         "django-otp-twilio. Without --write it only tells what it would do. They count as "
         "confirmed: the other package, or you, have proven them. What is there already stays as "
-        "it is, so it can be run again, and goes on after an interruption."
+        "it is, so it can be run again, and goes on after an interruption. Devices that are no "
+        "phones are not taken over: the command names the users who lose one."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "source",
             help="two-factor-auth, otp-twilio, or a CSV file (- for standard input) whose first "
-            "line names the columns: username, number and, if you like, name, primary (yes or no)",
+            "line names the columns: username, number and, if you like, name, primary (yes or no), "
+            "channel (sms or voice)",
         )
         parser.add_argument("--write", action="store_true", help="do it")
         parser.add_argument(
             "--database", default="default", help="where the other package's tables are"
         )
+        parser.add_argument(
+            "--list",
+            metavar="FILE",
+            help=f"name all users whom the output counts, in CSV; the output itself names {LISTED} "
+            "of each kind. If the file is new, only you can read it",
+        )
 
     def handle(self, *args: Any, **options: Any) -> str:
         if not phone_source().can_change:
             raise CommandError("GET_PHONES is set: this site keeps the numbers itself.")
-        source, self.write = options["source"], options["write"]
+        source, self.write, self.list = options["source"], options["write"], options["list"]
         self.now = timezone.now()
         self.counts: Counter[str] = Counter()
-        self.trouble: defaultdict[str, list[str]] = defaultdict(list)
         self.is_table = source in TABLES
-        rows = (
-            rows_of_table(TABLES[source], options["database"])
-            if self.is_table
-            else rows_of_csv(source)
-        )
-        done, progress = 0, Progress(self.stderr, "phones")
-        while batch := list(islice(rows, BATCH)):
-            self.take(batch)
-            done += len(batch)
-            progress.show(done)
-        progress.end()
-        return self.summary()
+        # Users with a phone that is refused: it may have been their only second factor.
+        self.refused: set[Any] = set()
+        # What a run without --write would have written so far.
+        self.would_have: dict[Any, tuple[str, ...]] = {}
+        self.findings = Findings(self.list)
+        try:
+            rows = (
+                rows_of_table(TABLES[source], options["database"])
+                if self.is_table
+                else rows_of_csv(source)
+            )
+            done, progress = 0, Progress(self.stderr, "phones")
+            while batch := list(islice(rows, BATCH)):
+                self.take(batch)
+                done += len(batch)
+                progress.show(done)
+            progress.end()
+            told = self.summary()
+            if self.is_table:
+                self.find_losses(TABLES[source], options["database"])
+                told += self.losses()
+        finally:
+            self.findings.close()
+        if self.list:
+            told.append(f"The whole lists are in {self.list}.")
+        if not self.write:
+            told.append("Nothing was written; add --write to do it.")
+        return "\n".join(told)
 
     def take(self, batch: list[Row]) -> None:
         """Import one batch, whole or not at all."""
         users = self.known_users({row.user for row in batch})
-        wanted = [(users[row.user], row) for row in batch if self.is_wanted(row, users)]
-        found = Phone.objects.filter(user__in={pk for pk, _row in wanted})
-        there = {(phone.user_id, phone.number): phone for phone in found}
-        primary = {phone.user_id: phone for phone in found if phone.is_primary}
+        wanted = [(*users[row.user], row) for row in batch if self.is_wanted(row, users)]
+        there, primary = self.phones_there({pk for pk, _name, _row in wanted})
         added: list[Phone] = []
         changed: list[Phone] = []
-        for pk, row in wanted:
-            number = self.number_of(row)
+        for pk, username, row in wanted:
+            number = self.number_of(row, pk, username)
             if number is None:
                 continue
             phone = there.get((pk, number))
             if phone is not None and phone.confirmed_at is not None:
-                self.counts["already there"] += 1
+                if phone.confirmed_at == self.now:  # by this very run
+                    self.note("the same number again, left out", row, pk, username)
+                else:
+                    self.counts["already there"] += 1
                 continue
             if phone is None:
                 phone = Phone(user_id=pk, number=number, name=row.name)
@@ -118,8 +150,10 @@ class Command(BaseCommand):
             else:
                 changed.append(phone)
             phone.confirmed_at = self.now
+            phone.channel = CHANNELS[row.channel]
             there[pk, number] = phone
             self.counts["imported"] += 1
+            self.counts["called"] += phone.channel == Channel.VOICE
             # A primary phone that this very run has made gives way to one that is meant to be it.
             before = primary.get(pk)
             if before is None or (row.is_primary and before.confirmed_at == self.now):
@@ -130,9 +164,24 @@ class Command(BaseCommand):
                         changed.append(before)
         if self.write:
             self.save(added, changed)
+        else:
+            for phone in (*added, *changed):
+                had = self.would_have.get(phone.user_id, ())
+                self.would_have[phone.user_id] = (*had, phone.number)
+
+    def phones_there(
+        self, users: set[Any]
+    ) -> tuple[dict[tuple[Any, str], Phone], dict[Any, Phone]]:
+        """Return the phones of ``users`` by user and number, and the primary ones by user."""
+        found = list(Phone.objects.filter(user__in=users))
+        there = {(phone.user_id, phone.number): phone for phone in found}
+        for pk in users & self.would_have.keys():
+            for number in self.would_have[pk]:
+                there[pk, number] = Phone(user_id=pk, number=number, confirmed_at=self.now)
+        return there, {phone.user_id: phone for phone in found if phone.is_primary}
 
     def save(self, added: list[Phone], changed: list[Phone]) -> None:
-        fields = ["confirmed_at", "is_primary"]
+        fields = ["confirmed_at", "is_primary", "channel"]
         try:
             with transaction.atomic(using=router.db_for_write(Phone)):
                 # Those that are primary no more first, for a user has one.
@@ -146,46 +195,94 @@ class Command(BaseCommand):
                 "on where it was."
             ) from error
 
-    def known_users(self, named: set[Any]) -> dict[Any, Any]:
-        """The primary key of each user that is there, by what the source calls them."""
+    def known_users(self, named: set[Any]) -> dict[Any, tuple[Any, str]]:
+        """Return the primary key and the name of each user that is there, by what the source calls
+        them."""
         model = get_user_model()
         by = "pk" if self.is_table else model.USERNAME_FIELD
         users = model._default_manager.filter(**{f"{by}__in": named})
-        return dict(users.values_list(by, "pk"))
+        found = users.values_list(by, "pk", model.USERNAME_FIELD)
+        return {name: (pk, str(username)) for name, pk, username in found}
 
-    def is_wanted(self, row: Row, users: dict[Any, Any]) -> bool:
+    def is_wanted(self, row: Row, users: dict[Any, tuple[Any, str]]) -> bool:
         if not row.is_confirmed:
             self.counts["unconfirmed, left out"] += 1
         elif row.user not in users:
-            self.note("no such user", row)
+            pk, username = (row.user, "") if self.is_table else (None, row.user)
+            self.note("no such user", row, pk, username)
         else:
             return True
         return False
 
-    def number_of(self, row: Row) -> str | None:
+    def number_of(self, row: Row, pk: Any, username: str) -> str | None:
+        """Return the number of ``row``; None if the row is refused."""
         try:
+            if row.channel not in CHANNELS:
+                raise NumberRefused("The channel is sms or voice.")
             return numbers.parse(row.number.removeprefix("tel:"))
         except NumberRefused as error:
-            self.note(f"refused: {error}", row)
+            self.note(f"refused: {error}", row, pk, username)
+            self.refused.add(pk)
             return None
 
-    def note(self, what: str, row: Row) -> None:
+    def note(self, what: str, row: Row, pk: Any, username: str) -> None:
         self.counts[what] += 1
-        if len(self.trouble[what]) < LISTED:
-            self.trouble[what].append(f"{row.place} ({numbers.mask(row.number)})")
+        masked = numbers.mask(row.number)
+        self.findings.add(what, username=username, pk=pk, place=row.place, detail=masked)
 
-    def summary(self) -> str:
-        told = []
-        for what, places in self.trouble.items():
-            more = self.counts[what] - len(places)
-            told.append(f"{what}: {', '.join(places)}{f' and {more} more' if more else ''}")
-        self.counts["imported"] += 0
-        imported = self.counts.pop("imported")
+    def summary(self) -> list[str]:
+        told = [f"{what}: {self.findings.named(what)}" for what in self.findings.counts]
+        imported, called = self.counts.pop("imported", 0), self.counts.pop("called", 0)
         told.append(f"{'Imported' if self.write else 'Would import'} {imported} phones.")
-        told += [f"{many} {what}" for what, many in self.counts.items()]
-        if not self.write:
-            told.append("Nothing was written; add --write to do it.")
-        return "\n".join(told)
+        if called:
+            told.append(f"{called} of them to be called, as was set there{self.called_how()}")
+        return told + [f"{many} {what}" for what, many in self.counts.items()]
+
+    def called_how(self) -> str:
+        if "voice" in conf.channels():
+            return ""
+        return "; but without VOICE_APPLICATION_ID this site calls nobody, and texts them"
+
+    def find_losses(self, table: str, database: str) -> None:
+        """Find the users who lose a device, page by page."""
+        progress, done = Progress(self.stderr, "users with other devices"), 0
+        for page in other_devices.owners(database, besides=table):
+            self.find_losses_of(page)
+            done += len(page)
+            progress.show(done)
+        progress.end()
+        # The rest of them have no other device: what they lose is the phone that is refused.
+        rest = iter(self.refused.copy())
+        while batch := list(islice(rest, BATCH)):
+            self.find_losses_of({pk: [] for pk in batch})
+
+    def find_losses_of(self, page: dict[Any, list[str]]) -> None:
+        """Note what the users of ``page`` lose.
+
+        :param page: the kinds of their other devices, by user.
+        """
+        model = get_user_model()
+        users = model._default_manager.filter(pk__in=[pk for pk in page if pk is not None])
+        here = set(
+            Phone.objects.confirmed().filter(user__in=list(page)).values_list("user", flat=True)
+        )
+        for pk, username in users.order_by("pk").values_list("pk", model.USERNAME_FIELD):
+            has_phone = pk in here or pk in self.would_have
+            kinds = [*page[pk], *([REFUSED_PHONE] if pk in self.refused and not has_phone else [])]
+            self.refused.discard(pk)
+            if kinds:
+                what = LOSE_ONE if has_phone else LOSE_ALL
+                detail = ", ".join(kinds)
+                self.findings.add(what, username=str(username), pk=pk, detail=detail)
+
+    def losses(self) -> list[str]:
+        """Return what becomes of the users who lose a device."""
+        told = [
+            f"{self.findings.counts[what]} with {what}: {self.findings.named(what)}"
+            for what in (LOSE_ALL, LOSE_ONE)
+            if self.findings.counts[what]
+        ]
+        return told or ["0 with another device that is not taken over"]
 
 
 def rows_of_csv(path: str) -> Iterator[Row]:
@@ -205,8 +302,8 @@ def parse_csv(file: TextIO) -> Iterator[Row]:
     reader = csv.DictReader(file)
     if not {"username", "number"} <= set(reader.fieldnames or ()):
         raise CommandError(
-            "The first line must name the columns username and number (and may name name and "
-            f"primary); it has {', '.join(reader.fieldnames or ()) or 'nothing'}."
+            "The first line must name the columns username and number (and may name name, "
+            f"primary and channel); it has {', '.join(reader.fieldnames or ()) or 'nothing'}."
         )
     for record in reader:
         yield Row(
@@ -215,6 +312,7 @@ def parse_csv(file: TextIO) -> Iterator[Row]:
             number=(record["number"] or "").strip(),
             name=(record.get("name") or "").strip()[:40],
             is_primary=(record.get("primary") or "").strip().lower() in ("yes", "true", "1"),
+            channel=(record.get("channel") or "").strip().lower(),
         )
 
 
@@ -226,7 +324,6 @@ def rows_of_table(table: str, database: str) -> Iterator[Row]:
     if database not in connections:
         raise CommandError(f"There is no database {database!r} in DATABASES.")
     connection = connections[database]
-    pk = get_user_model()._meta.pk
     with connection.cursor() as cursor:
         if table not in connection.introspection.table_names(cursor):
             raise CommandError(f"There is no table {table} in the database {database!r}.")
@@ -235,7 +332,10 @@ def rows_of_table(table: str, database: str) -> Iterator[Row]:
         }
         if missing := set(COLUMNS) - columns:
             raise CommandError(f"The table {table} has no column {', '.join(sorted(missing))}.")
-        quoted = ", ".join(map(connection.ops.quote_name, COLUMNS))
+        # django-otp-twilio only sends text messages: it has no such column.
+        has_method = "method" in columns
+        read = (*COLUMNS, *(["method"] if has_method else []))
+        quoted = ", ".join(map(connection.ops.quote_name, read))
         last = -1
         while True:
             cursor.execute(
@@ -246,16 +346,13 @@ def rows_of_table(table: str, database: str) -> Iterator[Row]:
             page: Iterable[Any] = cursor.fetchall()
             if not page:
                 return
-            for last, user_id, number, name, confirmed in page:
-                try:
-                    user = pk.to_python(user_id)
-                except ValidationError:  # of another user model: nobody's
-                    user = None
+            for last, user_id, number, name, confirmed, *method in page:
                 yield Row(
                     place=f"row {last}",
-                    user=user,
+                    user=other_devices.user_key(user_id),
                     number=number,
                     name="" if name in GIVEN_NAMES else name[:40],
                     is_confirmed=bool(confirmed),
                     is_primary=name == "default",
+                    channel=method[0] if method and method[0] in CHANNELS else "",
                 )

@@ -1,0 +1,111 @@
+"""Devices of django-otp and its plugins that are no phones: no import takes them over.
+
+Their tables are read as they stand, so that the packages may be gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+# What people call a device, by its table.
+KINDS = {
+    "otp_totp_totpdevice": "authenticator app",
+    "otp_static_staticdevice": "backup codes",
+    "two_factor_webauthn_webauthndevice": "security key",
+    "otp_yubikey_yubikeydevice": "YubiKey",
+    "otp_yubikey_remoteyubikeydevice": "YubiKey",
+    "otp_hotp_hotpdevice": "HOTP token",
+    "otp_email_emaildevice": "code by e-mail",
+    "two_factor_phonedevice": "phone in django-two-factor-auth",
+    "otp_twilio_twiliosmsdevice": "phone in django-otp-twilio",
+}
+
+# The page with the backup codes of django-two-factor-auth makes the device before any code of it.
+USED_IF = {
+    "otp_static_staticdevice": "EXISTS (SELECT 1 FROM otp_static_statictoken "
+    "WHERE otp_static_statictoken.device_id = otp_static_staticdevice.id)",
+}
+
+# Users per page.
+PAGE = 1000
+
+
+def owners(database: str, *, besides: str) -> Iterator[dict[Any, list[str]]]:
+    """Yield the users who have a confirmed device, page by page, with the kinds of their devices.
+
+    :param besides: the table whose devices are taken over.
+    :raises CommandError: one of the tables has other columns than django-otp gives it.
+    """
+    connection = connections[database]
+    with connection.cursor() as cursor:
+        there = connection.introspection.table_names(cursor)
+    tables = [table for table in KINDS if table in there and table != besides]
+    for table in tables:
+        _check_columns(connection, table)
+    last: list[Any] = []
+    while tables and (page := _page(connection, tables, last)):
+        last = page[-1:]
+        yield _kinds(connection, tables, page[0], page[-1])
+
+
+def user_key(value: Any) -> Any:
+    """Return the primary key of a user that a table holds; None if no user can have it."""
+    pk = get_user_model()._meta.pk
+    try:
+        return pk.to_python(value)
+    except ValidationError:  # of another user model
+        return None
+
+
+def _check_columns(connection: BaseDatabaseWrapper, table: str) -> None:
+    with connection.cursor() as cursor:
+        description = connection.introspection.get_table_description(cursor, table)
+    if missing := {"user_id", "confirmed"} - {column.name for column in description}:
+        raise CommandError(f"The table {table} has no column {', '.join(sorted(missing))}.")
+
+
+def _condition(table: str) -> str:
+    return " AND ".join(["confirmed = %s", *([USED_IF[table]] if table in USED_IF else [])])
+
+
+def _page(connection: BaseDatabaseWrapper, tables: Iterable[str], last: list[Any]) -> list[Any]:
+    """Return the next users, in the order of the database.
+
+    Each table is asked for one page only: the database would read all of each, again and again.
+    """
+    after = " AND user_id > %s" if last else ""
+    parts = [
+        f"SELECT user_id FROM (SELECT DISTINCT user_id FROM {table} "  # noqa: S608  constants
+        f"WHERE {_condition(table)}{after} ORDER BY user_id LIMIT {PAGE}) AS page_{n}"
+        for n, table in enumerate(tables)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{' UNION '.join(parts)} ORDER BY user_id LIMIT {PAGE}", [True, *last] * len(parts)
+        )
+        return [user_id for (user_id,) in cursor.fetchall()]
+
+
+def _kinds(
+    connection: BaseDatabaseWrapper, tables: Iterable[str], first: Any, last: Any
+) -> dict[Any, list[str]]:
+    found: dict[Any, list[str]] = {}
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(
+                f"SELECT DISTINCT user_id FROM {table} "  # noqa: S608  constants
+                f"WHERE {_condition(table)} AND user_id BETWEEN %s AND %s",
+                [True, first, last],
+            )
+            for (user_id,) in cursor.fetchall():
+                kinds = found.setdefault(user_key(user_id), [])
+                if KINDS[table] not in kinds:
+                    kinds.append(KINDS[table])
+    return found
