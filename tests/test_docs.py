@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.dispatch import Signal
+from django.urls import get_resolver
 
-from django_bandwidth_mfa import signals
+from django_bandwidth_mfa import conf, signals
 from django_bandwidth_mfa.internal.notify.events import EVENTS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,3 +64,23 @@ def test_each_signal_belongs_to_one_event() -> None:
     found = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
     told = {event.name: event.signal for event in EVENTS.values() if event.signal is not None}
     assert told == {name: signal for name, signal in found.items() if name != "login_completed"}
+
+
+def test_the_guide_for_a_move_names_what_is_there() -> None:
+    """Fails when a URL name, a template or a setting is renamed, and the guide keeps the old name.
+    Tried with one wrong name of each kind."""
+    page = (ROOT / "docs/moving-from-two-factor-auth.md").read_text()
+    _prefix, ours = get_resolver("tests.urls").namespace_dict["bandwidth_mfa"]
+    names = set(re.findall(r"`bandwidth_mfa:(\w+)`", page))
+    assert names - {name for name in ours.reverse_dict if isinstance(name, str)} == set()
+    templates = set(re.findall(r"`(bandwidth_mfa/\w+\.html)`", page))
+    folder = ROOT / "django_bandwidth_mfa/templates"
+    assert [name for name in templates if not (folder / name).exists()] == []
+    table = page.split("### Settings")[1]
+    cells = [line.split("|")[2] for line in table.splitlines() if line.startswith("| `")]
+    keys = set(re.findall(r"`([A-Z_]+)`", " ".join(cells)))
+    of_django = {"LOGIN_URL", "LOGIN_REDIRECT_URL", "LOGOUT_REDIRECT_URL"}
+    assert keys - of_django - set(vars(conf.Settings)) == set()
+    assert len(names) > 8
+    assert len(templates) > 8
+    assert len(keys) > 10
