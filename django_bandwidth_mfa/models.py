@@ -494,7 +494,8 @@ class Counter(models.Model):
 
     .. attribute:: key
 
-        What is counted, such as ``send:user:42:3600``; numbers and addresses as digests.
+        What is counted, such as ``send:user:42:3600``; numbers, addresses and primary keys that are
+        texts as digests.
 
     .. attribute:: until
 

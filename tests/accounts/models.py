@@ -1,8 +1,11 @@
-"""A user model keyed by UUID; the gate runs the tests once with it as AUTH_USER_MODEL."""
+"""User models whose primary keys are no numbers.
+
+The gate runs the tests once with ``UUIDUser`` as AUTH_USER_MODEL.
+"""
 
 import uuid
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractBaseUser, AbstractUser
 from django.db import models
 
 
@@ -11,3 +14,11 @@ class UUIDUser(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         swappable = "AUTH_USER_MODEL"
+
+
+class NamedUser(AbstractBaseUser):
+    """A user whose name is the primary key."""
+
+    name = models.CharField(max_length=190, primary_key=True)
+
+    USERNAME_FIELD = "name"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
+from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import Q
 from django.http import HttpRequest
@@ -23,6 +25,9 @@ from .store import Taken, Window, take_step, take_window
 # Telephone companies give numbers out in blocks of a thousand: only the last digits differ.
 PREFIX_LESS = 3
 PREFIX_RATE = "30/h"
+
+# It begins the part of a key that is the digest of a user's primary key.
+_DIGEST_MARK = "~"
 
 # The window of `take_enrol_try`: five times as long as the wait that Bandwidth asks for.
 ENROL_TRY_SECONDS = 600
@@ -101,7 +106,7 @@ def _send_windows(
     # since the phones of one company often share a block.
     prefix = None if number is None or is_proven else number[:-PREFIX_LESS]
     subjects = {
-        "user": f"user:{user.pk}",
+        "user": f"user:{_key_of(user)}",
         "number": f"{budget}:{_digest(number)}" if number is not None else None,
         "prefix": f"prefix:{_digest(prefix)}" if prefix is not None else None,
         "address": f"address:{_digest(address)}" if (address := client_address(request)) else None,
@@ -167,9 +172,16 @@ def _locked() -> models.QuerySet[Counter]:
     )
 
 
-def locked_users() -> list[str]:
-    """Return the primary keys, as text, of the users who are locked."""
-    return [key.partition(":")[2] for key in _locked().values_list("key", flat=True)]
+def locked_users() -> list[object]:
+    """Return the primary keys of the users who are locked."""
+    locked = {key.partition(":")[2] for key in _locked().values_list("key", flat=True)}
+    by_digest = {key for key in locked if key.startswith(_DIGEST_MARK)}
+    found: list[object] = list(locked - by_digest)
+    if by_digest:
+        # A digest names nobody.  So each user is asked, on sites with such keys only.
+        keys = get_user_model()._default_manager.values_list("pk", flat=True)
+        found += [pk for pk in keys.iterator() if _key_of_pk(pk) in by_digest]
+    return found
 
 
 def count_failures(user: User) -> int:
@@ -188,7 +200,7 @@ def claim_warning(user: User, failures: int) -> bool:
     The first True counts as today's warning; later calls on the same day return False.
     """
     return failures >= settings.FAILURES_BEFORE_WAIT and store.claim_turn(
-        f"warning:{user.pk}", 86_400
+        f"warning:{_key_of(user)}", 86_400
     )
 
 
@@ -205,7 +217,7 @@ def clear_all(user: User, numbers: Iterable[str]) -> None:
     """
     clear(user)
     limits = settings.SEND_LIMITS
-    of_user = [f"user:{user.pk}"]
+    of_user = [f"user:{_key_of(user)}"]
     digests = [_digest(number) for number in numbers]
     of_numbers = [f"{budget}:{digest}" for digest in digests for budget in ("number", "enrol")]
     # Key by key, in the order of `take_send`: so no send and no reset wait for each other.
@@ -283,15 +295,15 @@ def _failure_steps() -> list[int]:
 
 
 def _cooldown_key(user: User) -> str:
-    return f"cooldown:{user.pk}"
+    return f"cooldown:{_key_of(user)}"
 
 
 def _failures_key(user: User) -> str:
-    return f"failures:{user.pk}"
+    return f"failures:{_key_of(user)}"
 
 
 def _recovery_failures_key(user: User) -> str:
-    return f"recovery-failures:{user.pk}"
+    return f"recovery-failures:{_key_of(user)}"
 
 
 def _send_budget(purpose: str) -> str:
@@ -312,6 +324,20 @@ def _held_key(number: str, action: HeldAction, purpose: str) -> str:
 
 def _enrol_tries_key(digest: str) -> str:
     return f"enrol-tries:{digest}"
+
+
+def _key_of(user: User) -> str:
+    return _key_of_pk(user.pk)
+
+
+def _key_of_pk(pk: object) -> str:
+    """Return what stands for a user in a key.
+
+    Numbers and UUIDs stand for themselves.  Other primary keys can be as long as a key, and MariaDB
+    takes ``ada``, ``ADA`` and ``"ada "`` for one text.  So a digest stands for them.
+    """
+    text = str(pk)
+    return text if isinstance(pk, int | UUID) else _DIGEST_MARK + _digest(text)
 
 
 def _digest(subject: str) -> str:

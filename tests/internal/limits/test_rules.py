@@ -11,6 +11,7 @@ from django_bandwidth_mfa.exceptions import Limited, ProviderUnavailable
 from django_bandwidth_mfa.internal.codes import sending
 from django_bandwidth_mfa.internal.limits import rules
 from django_bandwidth_mfa.models import Counter, Phone
+from tests.accounts.models import NamedUser
 from tests.browsing import wrong
 from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
@@ -253,3 +254,37 @@ def test_a_number_that_is_held_twice_is_one_number() -> None:
     rules.hold(OTHER_NUMBER, rules.HeldAction.SEND, "login", 60)
     rules.hold("+12025550199", rules.HeldAction.SEND, "login", -1)
     assert rules.count_held() == 2
+
+
+def test_users_whose_primary_keys_look_alike_are_counted_apart() -> None:
+    """Fails on MariaDB when the text itself stands in the key: it takes all of these for one."""
+    users = [NamedUser(name=name) for name in ("ada", "ADA", "ada ", "áda")]
+    for place, user in enumerate(users):
+        for _ in range(place):
+            rules.take_failure(user)
+    assert [rules.count_failures(user) for user in users] == [0, 1, 2, 3]
+
+
+def test_a_primary_key_as_long_as_a_counters_key_is_counted() -> None:
+    """Fails on PostgreSQL and MariaDB when the text itself stands in the key: a key has room for 190
+    characters, its kind included."""
+    user = NamedUser(name="a" * 190)
+    rules.take_failure(user)
+    assert rules.count_failures(user) == 1
+
+
+def test_the_locked_are_found_by_number(user: Any, configure: Any) -> None:
+    configure(FAILURES_BEFORE_LOCK=1)
+    make_user("eve")
+    rules.take_failure(user)
+    assert rules.locked_users() == [str(user.pk)]
+
+
+def test_the_locked_are_found_by_a_text(settings: Any, configure: Any) -> None:
+    """Fails when the digest in the key is taken for the primary key."""
+    settings.AUTH_USER_MODEL = "accounts.NamedUser"
+    configure(FAILURES_BEFORE_LOCK=1)
+    ada = NamedUser.objects.create(name="ada")
+    NamedUser.objects.create(name="eve")
+    rules.take_failure(ada)
+    assert rules.locked_users() == ["ada"]
