@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from .. import conf
 from ..exceptions import MFAError
 from ..forms import PhoneForm
 from ..internal import numbers
 from ..internal.flows.enrolment import EnrolFlow
-from ..internal.login.redirects import redirect_to_second_factor
+from ..internal.login.mark import signed_in_lately
+from ..internal.login.redirects import login_url, redirect_to_second_factor
 from ..internal.phones.source import phone_source
 from ..request import mfa_of
 from .base import STEP_UP_SECONDS, recheck_now
 from .flow import FlowView
 from .phones import chosen_phone, kept_by_site
+
+# Seconds.  So long after the sign-in a user without a phone can begin to enrol one.
+FIRST_PHONE_SECONDS = 900
 
 
 class EnrolView(FlowView):
@@ -53,10 +60,36 @@ class EnrolView(FlowView):
 class PhoneAddView(EnrolView):
     """GET shows the form.  POST ``number`` sends the first code, POST ``resend`` another one.
 
-    With ``phone`` in the address, the new phone takes the place of that one.
+    With ``phone`` in the address, the new phone takes the place of that one.  A user without a
+    phone who signed in longer than ``FIRST_PHONE_SECONDS`` ago signs in again first.
     """
 
     template_name = "bandwidth_mfa/phone_add.html"
+
+    def turn_away(self, request: HttpRequest) -> HttpResponse | None:
+        answer = super().turn_away(request)
+        if answer is None and not self.flow.phones and self.must_sign_in_again():
+            return self.ask_to_sign_in_again(request)
+        return answer
+
+    def must_sign_in_again(self) -> bool:
+        """Whether the first phone must wait.
+
+        A thief of an old session would add a phone of theirs, and lock the owner out with it.
+        """
+        if self.flow.is_parked:
+            return False
+        return not signed_in_lately(self.request.session, self.user, FIRST_PHONE_SECONDS)
+
+    def ask_to_sign_in_again(self, request: HttpRequest) -> HttpResponse:
+        """Show a button that signs the visitor out and leads over the login page back to here.
+
+        The button is a POST, so that no link of somebody else signs people out.
+        """
+        if request.method == "POST" and "sign_in_again" in request.POST:
+            logout(request)
+            return redirect_to_login(request.get_full_path(), login_url())
+        return render(request, "bandwidth_mfa/sign_in_again.html", status=403)
 
     def context(self) -> dict[str, object]:
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -14,10 +15,11 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from django_bandwidth_mfa import service
+from django_bandwidth_mfa.internal.login.mark import MARK
 from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
 from tests.browsing import assert_shut, give_password, queries_for_session_and_user, sign_in, state
-from tests.conftest import NUMBER, OTHER_NUMBER, make_user
+from tests.conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -646,3 +648,76 @@ def test_a_sign_in_still_takes_no_more_queries(
     sign_in(client, user, bandwidth)
     with django_assert_num_queries(queries_for_session_and_user()):
         client.get("/account/")
+
+
+# The first phone -----------------------------------------------------------------------------
+
+
+@pytest.mark.attack("P12")
+@pytest.mark.parametrize("data", [{"number": OTHER_NUMBER}, {"resend": "sms"}])
+def test_an_old_session_adds_no_first_phone_until_its_user_signs_in_again(
+    client: Client, newcomer: Any, bandwidth: Any, data: dict[str, str]
+) -> None:
+    """Fails when any signed-in user without a phone may add one: a thief of an old session adds
+    theirs, and the owner is locked out."""
+    with time_machine.travel(time.time(), tick=False) as clock:
+        give_password(client, newcomer)
+        clock.shift(899)
+        assert client.get("/mfa/phones/add/").status_code == 200
+        # The database is asked about the session again in between.
+        assert state(client) == "exempt"
+        clock.shift(1)
+        assert client.get("/mfa/phones/add/").status_code == 403
+        answer = client.post("/mfa/phones/add/", data)
+        assert (answer.status_code, b"Sign in again" in answer.content) == (403, True)
+        assert (len(bandwidth.inbox), Phone.objects.count()) == (0, 0)
+
+
+def test_the_button_signs_out_and_leads_over_the_login_page_back(
+    client: Client, newcomer: Any
+) -> None:
+    with time_machine.travel(time.time(), tick=False) as clock:
+        give_password(client, newcomer)
+        clock.shift(1000)
+        page = "/mfa/phones/add/?next=/account/"
+        assert client.get(f"{page}&sign_in_again=1").status_code == 403
+        assert state(client) == "exempt"
+        answer = client.post(page, {"sign_in_again": "1"})
+        assert answer["Location"].startswith("/accounts/login/?next=")
+        assert state(client) == "anonymous"
+        given = {"username": "newcomer", "password": PASSWORD}
+        answer = client.post(answer["Location"], given)
+        assert answer["Location"] == page
+        assert client.get(page).status_code == 200
+
+
+def test_the_button_takes_a_csrf_token(newcomer: Any) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    with time_machine.travel(time.time(), tick=False) as clock:
+        strict.force_login(newcomer)
+        clock.shift(1000)
+        answer = strict.post("/mfa/phones/add/", {"sign_in_again": "1"})
+        assert answer.status_code == 403
+        assert state(strict) == "exempt"
+
+
+def test_a_session_of_which_nobody_knows_when_it_began_adds_no_first_phone(
+    client: Client, newcomer: Any
+) -> None:
+    """A session from before the app was installed has no mark."""
+    give_password(client, newcomer)
+    session = client.session
+    del session[MARK]
+    session.save()
+    assert client.get("/mfa/phones/add/").status_code == 403
+
+
+def test_a_user_who_stays_without_a_phone_gives_the_password_again_and_goes_on(
+    client: Client, newcomer: Any
+) -> None:
+    """The password typed once more in the same session counts."""
+    with time_machine.travel(time.time(), tick=False) as clock:
+        give_password(client, newcomer)
+        clock.shift(1000)
+        give_password(client, newcomer)
+        assert client.get("/mfa/phones/add/").status_code == 200

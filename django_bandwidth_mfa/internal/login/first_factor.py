@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import PermissionDenied
@@ -110,7 +112,7 @@ def _complete(request: HttpRequest, user: User, verification: Verification | Non
     """Mark the login as complete: verified by ``verification``, or exempt if there is none."""
     request.session.pop(PARKED, None)
     if verification is None:
-        mark_exempt(request.session, user)
+        mark_exempt(request.session, user, signed_in=time.time())
         _tell_completed(request, user, None)
     else:
         mark_verified(request.session, user, verification)

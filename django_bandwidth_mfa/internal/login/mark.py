@@ -13,7 +13,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from ...models import SecondFactor
 from ...types import User
 from ...verification import Verification
-from .clock import is_before
+from .clock import is_before, is_within
 from .ended_keys import note_end
 from .records import read_record
 
@@ -29,8 +29,9 @@ class Mark:
     ``checked`` is when the database last confirmed it.  ``kept`` is when this session ended the
     other sessions of its user.  ``phone`` is the phone that the code went to
     (:attr:`~django_bandwidth_mfa.models.Phone.choice`), if it went to one.
-    ``owes_recovery_codes`` says that a first phone was confirmed here, and that no recovery codes
-    have been shown yet.
+    ``signed_in`` is when a first factor or a second one last passed in this session; 0 if that was
+    before this app saw the session.  ``owes_recovery_codes`` says that a first phone was confirmed
+    here, and that no recovery codes have been shown yet.
     """
 
     user: str
@@ -40,6 +41,7 @@ class Mark:
     method: str | None = None
     phone: str | None = None
     kept: float = 0
+    signed_in: float = 0
     owes_recovery_codes: bool = False
 
     def is_older_than(self, moment: datetime | None) -> bool:
@@ -77,14 +79,24 @@ def mark_verified(session: SessionBase, user: User, verification: Verification) 
         method=verification.method,
         phone=verification.phone,
         kept=kept,
+        signed_in=now,
     )
     session[MARK] = asdict(mark)
 
 
-def mark_exempt(session: SessionBase, user: User) -> None:
-    """Note that ``user`` owes no code."""
+def mark_exempt(session: SessionBase, user: User, *, signed_in: float = 0) -> None:
+    """Note that ``user`` owes no code.
+
+    :param signed_in: when they signed in, if that is known.
+    """
     now = time.time()
-    session[MARK] = asdict(Mark(str(user.pk), "exempt", now, now))
+    session[MARK] = asdict(Mark(str(user.pk), "exempt", now, now, signed_in=signed_in))
+
+
+def signed_in_lately(session: SessionBase, user: User, seconds: float) -> bool:
+    """Whether ``user`` gave a first or a second factor here less than ``seconds`` ago."""
+    mark = read_mark(session, user)
+    return mark is not None and is_within(mark.signed_in, seconds)
 
 
 def outlive(session: SessionBase, user: User, before: SecondFactor) -> None:

@@ -266,8 +266,8 @@ def test_users_whose_primary_keys_look_alike_are_counted_apart() -> None:
 
 
 def test_a_primary_key_as_long_as_a_counters_key_is_counted() -> None:
-    """Fails on PostgreSQL and MariaDB when the text itself stands in the key: a key has room for 190
-    characters, its kind included."""
+    """Fails on PostgreSQL and MariaDB when the text itself stands in the key: a key has room for
+    190 characters, its kind included."""
     user = NamedUser(name="a" * 190)
     rules.take_failure(user)
     assert rules.count_failures(user) == 1
