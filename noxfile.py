@@ -58,6 +58,13 @@ def supported(classifier: str) -> list[str]:
     return [version for start, _, version in versions if start == classifier and "." in version]
 
 
+# "5.2.1" of "django>=5.2.1"
+[OLDEST_DJANGO] = [
+    one.removeprefix("django>=")
+    for one in PROJECT["project"]["dependencies"]
+    if one.startswith("django>=")
+]
+
 Environment = Mapping[str, str | None]  # None takes a variable away
 
 
@@ -247,12 +254,16 @@ def lowest(session: nox.Session) -> None:
     [
         nox.param(python, django, id=f"{python}, {django}")
         for python in supported("Programming Language :: Python")
-        for django in supported("Framework :: Django")
+        for django in (OLDEST_DJANGO, *supported("Framework :: Django"))
         # Django 6 needs Python 3.12.
         if not (python == "3.11" and django.startswith("6."))
     ],
 )
 def matrix(session: nox.Session, django: str) -> None:
-    """All tests on each version of Python and Django that pyproject.toml names."""
-    session.install("-q", "-e", ".[test]", f"django=={django}.*")
+    """All tests on each version of Python and Django that pyproject.toml names.
+
+    A series such as 5.2 means its newest version.
+    """
+    version = django if django == OLDEST_DJANGO else f"{django}.*"
+    session.install("-q", "-e", ".[test]", f"django=={version}")
     session.run("python", "-m", "pytest", *chosen_tests(session))

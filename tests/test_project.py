@@ -54,6 +54,22 @@ def test_the_gate_runs_each_session() -> None:
     assert databases == {"postgresql", "mariadb", "uuid"}
 
 
+def test_the_gate_runs_versions_of_the_matrix_that_are_supported() -> None:
+    [words] = re.findall(
+        r"^some_versions=\((.*?)\n\)$", (ROOT / ".ci/run").read_text(), re.M | re.S
+    )
+    named = [re.fullmatch(r"matrix\((\S+), (\S+)\)", one) for one in shlex.split(words)]
+    classifiers = "\n".join(PROJECT["classifiers"])
+    pythons = re.findall(r"Python :: (3\.\d+)", classifiers)
+    djangos = re.findall(r"Django :: (\d\.\d)", classifiers)
+    [oldest] = [one for one in PROJECT["dependencies"] if one.startswith("django>=")]
+    assert all(named)
+    pairs = [one.groups() for one in named if one]
+    assert {python for python, _ in pairs} <= set(pythons)
+    # Each Django is run, the oldest release of the oldest one included.
+    assert {django for _, django in pairs} == {*djangos, oldest.removeprefix("django>=")}
+
+
 def test_the_workflow_runs_sessions_that_exist_on_each_python_that_is_supported() -> None:
     workflow = (ROOT / ".github/workflows/ci.yml").read_text()
     lists = re.findall(r"^ +session: \[(.*)\]$", workflow, re.MULTILINE)
