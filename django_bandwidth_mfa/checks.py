@@ -33,6 +33,7 @@
 ``bandwidth_mfa.W005``       ``TRUSTED_PROXIES`` is 0, yet another setting tells of a proxy.
 ``bandwidth_mfa.W006``       More than 100 wrong codes before the lock.
 ``bandwidth_mfa.W007``       SQLite without the transaction mode ``IMMEDIATE``.
+``bandwidth_mfa.W008``       django-hijack by its own URLs: users are sent codes, staff signed out.
 ``bandwidth_mfa.W010``       (``--deploy``) Session cookies travel over plain HTTP.
 ``bandwidth_mfa.W011``       (``--deploy``) ``BASE_URL`` or ``TOKEN_URL`` is plain HTTP.
 ``bandwidth_mfa.W012``       (``--deploy``) ``TRUSTED_PROXIES`` is not set, not even to 0.
@@ -232,6 +233,7 @@ def check_site(app_configs: object, **kwargs: object) -> list[CheckMessage]:
         *_urls(),
         *_sessions(),
         *_doors(),
+        *_hijack(),
         *_proxies(),
         *_databases(),
         *_sqlite(),
@@ -380,6 +382,23 @@ def _doors_of_deployment() -> Iterator[CheckMessage]:
     """
     for door, hint in _open_doors():
         yield Error(f"{door.kind.opens}: {door.place}.", hint=hint, id=door.kind.id)
+
+
+def _hijack() -> Iterator[CheckMessage]:
+    try:
+        match = resolve(reverse("hijack:acquire"))
+    except (NoReverseMatch, Resolver404):
+        return
+    view = getattr(match.func, "view_class", match.func)
+    # The dotted path: ours can be imported only where django-hijack is installed.
+    parents = [f"{one.__module__}.{one.__qualname__}" for one in getattr(view, "__mro__", [])]
+    if "django_bandwidth_mfa.contrib.hijack.views.AcquireUserView" not in parents:
+        yield Warning(
+            "django-hijack is included by its own URLs: when staff use the account of a user, that "
+            "user is sent a code, and the staff are signed out.",
+            hint='Include "django_bandwidth_mfa.contrib.hijack.urls" in place of "hijack.urls".',
+            id="bandwidth_mfa.W008",
+        )
 
 
 def _proxies() -> Iterator[CheckMessage]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import include, path, resolve, reverse
 
+from django_bandwidth_mfa.checks import check_site
 from tests import urls
 from tests.browsing import sign_in
 from tests.conftest import make_user
@@ -65,6 +66,18 @@ def test_the_buttons_of_hijack_lead_to_our_views() -> None:
     for name in ("acquire", "release"):
         view = resolve(reverse(f"hijack:{name}")).func.view_class
         assert view.__module__ == "django_bandwidth_mfa.contrib.hijack.views"
+
+
+def doors_of_hijack() -> list[str]:
+    return [one.id for one in check_site(None) if one.id == "bandwidth_mfa.W008"]
+
+
+def test_the_check_names_hijacks_own_urls_and_is_silent_on_ours(settings: Any) -> None:
+    assert doors_of_hijack() == []
+    with override_settings(ROOT_URLCONF="tests.neighbours.hijacks_own_urls"):
+        assert doors_of_hijack() == ["bandwidth_mfa.W008"]
+    with override_settings(ROOT_URLCONF="tests.urls"):
+        assert doors_of_hijack() == []
 
 
 def test_impersonate_sends_no_code_and_staff_stay_signed_in(
