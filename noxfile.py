@@ -39,6 +39,8 @@ DATABASES = ("sqlite", "postgresql", "mariadb")
 OLD_COOKIES = "tests/proof/test_old_cookies.py"
 # These tests use no database.
 NO_DATABASE = ("--ignore=tests/bandwidth", "--ignore=tests/simulator")
+# Bandwidth's SDK: the release whose smoke tests run.
+SDK = "bandwidth-sdk==23.3.1"
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.download_python = "never"
@@ -221,6 +223,13 @@ def neighbours(session: nox.Session) -> None:
     session.install("-q", "-e", ".[neighbours]")
     site = "--ds=tests.neighbours.settings"
     session.run("python", "-m", "pytest", site, *chosen_tests(session, "tests/neighbours"))
+
+
+@nox.session(venv_backend="venv")
+def smoke(session: nox.Session) -> None:
+    """Bandwidth's own smoke tests of its MFA API, unchanged, against the simulator."""
+    session.install("-q", "-e", ".", SDK, "pyhamcrest>=2.1", "pytest>=8")
+    session.run("python", ".ci/check_smoke.py", session.create_tmp(), *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -20,7 +20,7 @@ from django_bandwidth_mfa.simulator import (
     Simulator,
 )
 
-from .client import APPLICATION, FROM, TO, Api, wrong
+from .client import APPLICATION, FROM, TO, Api, Clock, wrong
 
 
 def sdk(simulator: Simulator, **credentials: str) -> bandwidth.MFAApi:
@@ -89,6 +89,17 @@ def test_a_bad_request_is_its_bad_request(mfa: bandwidth.MFAApi) -> None:
     assert caught.value.data.request_id
 
 
+@pytest.mark.parametrize("call", ["generate_messaging_code", "generate_voice_code"])
+def test_an_unknown_application_is_its_bad_request(call: str) -> None:
+    with Simulator(applications=[APPLICATION]) as simulator:
+        client = sdk(simulator, username=DEFAULT_USERNAME, password=DEFAULT_PASSWORD)
+        with pytest.raises(exceptions.BadRequestException) as caught:
+            getattr(client, call)(DEFAULT_ACCOUNT, code_request(applicationId="unknown"))
+        client.api_client.rest_client.pool_manager.clear()
+
+    assert caught.value.data.error == "applicationId is not one of the account's"
+
+
 def test_another_account_is_its_forbidden(mfa: bandwidth.MFAApi) -> None:
     with pytest.raises(exceptions.ForbiddenException):
         mfa.verify_code("5500002", attempt("123456"))
@@ -111,7 +122,9 @@ def test_missing_credentials_are_its_unauthorized(simulator: Simulator) -> None:
     client.api_client.rest_client.pool_manager.clear()
 
 
-def test_too_many_wrong_codes_are_its_429(mfa: bandwidth.MFAApi) -> None:
+def test_too_many_wrong_codes_are_its_429_until_the_wait_is_over(
+    mfa: bandwidth.MFAApi, clock: Clock
+) -> None:
     for _ in range(DEFAULT_MAX_WRONG):
         mfa.verify_code(DEFAULT_ACCOUNT, attempt("123456"))
 
@@ -119,6 +132,8 @@ def test_too_many_wrong_codes_are_its_429(mfa: bandwidth.MFAApi) -> None:
         mfa.verify_code(DEFAULT_ACCOUNT, attempt("123456"))
     assert caught.value.status == 429
     assert caught.value.data.error.startswith("This number has exceeded verification attempts")
+    clock.now += 120
+    assert mfa.verify_code(DEFAULT_ACCOUNT, attempt("123456")).valid is False
 
 
 @pytest.mark.parametrize("on", ["messaging", "voice", "verify"])

@@ -1,0 +1,109 @@
+"""Run Bandwidth's own smoke tests of its MFA API, unchanged, against the simulator.
+
+``check_smoke.py FOLDER`` copies the tests to FOLDER from the bandwidth-sdk that is installed: its
+wheel brings them. Further arguments go to pytest. Ends non-zero if a test fails. One of them waits
+35 seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partialmethod
+from importlib.metadata import files
+from pathlib import Path
+
+import pytest
+from bandwidth import Configuration
+
+from django_bandwidth_mfa.simulator import DEFAULT_PASSWORD, DEFAULT_USERNAME
+
+MESSAGING_APPLICATION, VOICE_APPLICATION = "smoke-messaging", "smoke-voice"
+USER_NUMBER = "+12025550143"
+
+
+def copy_tests(folder: Path) -> None:
+    """Copy the tests of the installed SDK. Raises FileNotFoundError if it brings none."""
+    shutil.rmtree(folder / "test", ignore_errors=True)
+    tests = [one for one in files("bandwidth-sdk") or () if one.match("test/*/*.py")]
+    if not tests:
+        raise FileNotFoundError("This release of bandwidth-sdk brings no smoke tests.")
+    for one in tests:
+        (folder / one).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(one.locate(), folder / one)
+    # Bandwidth's repository has this file, also empty, and the wheel lacks it. Without it, Python
+    # finds a package `test` of its own first.
+    (folder / "test/__init__.py").touch()
+
+
+@contextmanager
+def simulator() -> Iterator[dict[str, str]]:
+    """Run the simulator's command. Yields the settings that it prints, to be pasted by people."""
+    command = [
+        *(sys.executable, "-m", "django_bandwidth_mfa.simulator", "--port", "0", "--quiet"),
+        *("--throttle-seconds", "30"),
+        *("--application", MESSAGING_APPLICATION, "--application", VOICE_APPLICATION),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield printed_settings(process)
+        finally:
+            process.terminate()
+
+
+def printed_settings(process: subprocess.Popen[str]) -> dict[str, str]:
+    """Read what the simulator prints. Raises RuntimeError if it ends before it is ready."""
+    settings = {}
+    for line in process.stdout or ():
+        words = shlex.split(line) if line.startswith("export ") else []
+        settings.update(word.split("=", 1) for word in words[1:])
+        if "Ctrl-C" in line:
+            return settings
+    raise RuntimeError("The simulator ended before it was ready.")
+
+
+def set_variables(folder: Path, settings: dict[str, str]) -> None:
+    """Set the variables that the tests read. Those of Bandwidth's other products are not used."""
+    ours = {
+        "BW_ACCOUNT_ID": settings["BANDWIDTH_MFA_ACCOUNT_ID"],
+        "BW_USERNAME": DEFAULT_USERNAME,
+        "BW_PASSWORD": DEFAULT_PASSWORD,
+        "BW_MESSAGING_APPLICATION_ID": settings["BANDWIDTH_MFA_MESSAGING_APPLICATION_ID"],
+        "BW_VOICE_APPLICATION_ID": settings["BANDWIDTH_MFA_VOICE_APPLICATION_ID"],
+        "BW_NUMBER": settings["BANDWIDTH_MFA_FROM_NUMBER"],
+        "USER_NUMBER": USER_NUMBER,
+        "BW_USERNAME_FORBIDDEN": "nobody",
+    }
+    read = re.findall(r"environ\['(\w+)'\]", (folder / "test/utils/env_variables.py").read_text())
+    os.environ.update(dict.fromkeys(read, "unused") | ours)
+
+
+def point_sdk_at(base_url: str) -> None:
+    """Make the SDK speak to ``base_url``, with its own options.
+
+    The tests make clients without an address: the SDK holds Bandwidth's.
+    """
+    Configuration.__init__ = partialmethod(
+        Configuration.__init__, host=base_url, ignore_operation_servers=True
+    )
+
+
+def main(folder: Path, *arguments: str) -> int:
+    copy_tests(folder)
+    with simulator() as settings:
+        set_variables(folder, settings)
+        point_sdk_at(settings["BANDWIDTH_MFA_BASE_URL"])
+        # The folder may lie in this project, whose settings and plugin of pytest are not for it.
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        alone = ("-c", os.devnull, "--rootdir", str(folder))
+        return pytest.main([*alone, "-v", *arguments, str(folder / "test/smoke/test_mfa_api.py")])
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve(), *sys.argv[2:]))
