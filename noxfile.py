@@ -39,8 +39,9 @@ DATABASES = ("sqlite", "postgresql", "mariadb")
 OLD_COOKIES = "tests/proof/test_old_cookies.py"
 # These tests use no database.
 NO_DATABASE = ("--ignore=tests/bandwidth", "--ignore=tests/simulator")
-# Bandwidth's SDK: the release whose smoke tests run.
+# Bandwidth's SDK: the release whose smoke tests run, and a 6.14, whose calls have other names.
 SDK = "bandwidth-sdk==23.3.1"
+OLD_SDK = "bandwidth-sdk==6.14.2"
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.download_python = "never"
@@ -230,6 +231,16 @@ def smoke(session: nox.Session) -> None:
     """Bandwidth's own smoke tests of its MFA API, unchanged, against the simulator."""
     session.install("-q", "-e", ".", SDK, "pyhamcrest>=2.1", "pytest>=8")
     session.run("python", ".ci/check_smoke.py", session.create_tmp(), *session.posargs)
+
+
+@nox.session(venv_backend="venv")
+def oldsdk(session: nox.Session) -> None:
+    """The MFA calls of bandwidth-sdk 6.14 against the simulator."""
+    test = PROJECT["project"]["optional-dependencies"]["test"]
+    # The new SDK's package has the same name.
+    others = [line for line in test if not line.startswith("bandwidth-sdk")]
+    session.install("-q", "-e", ".", OLD_SDK, *others)
+    session.run("python", "-m", "pytest", *chosen_tests(session, "-n0", "tests/sdk6"))
 
 
 @nox.session(venv_backend="none")
