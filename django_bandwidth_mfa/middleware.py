@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from .internal.login.ended_keys import cache_of
+from .internal.login.ended_keys import end_if_over, may_be_over
 from .internal.login.parking import JUST_PARKED, PARKED, pending_user, update_parked
 from .internal.login.recheck import is_settled, make_anonymous, recheck_request
 from .internal.login.redirects import is_local, is_login_page, target_of_login
@@ -45,11 +45,14 @@ class BandwidthMFAMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self.__acall__(request)
+        end_if_over(request.session)
         self._recheck_lazily(request)
         response = cast(HttpResponseBase, self.get_response(request))
         return self._lead_to_code(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        if may_be_over(request.session):
+            await sync_to_async(end_if_over)(request.session)
         self._recheck_lazily(request)
         response = await cast(Awaitable[HttpResponseBase], self.get_response(request))
         return self._lead_to_code(request, response)
@@ -62,9 +65,12 @@ class BandwidthMFAMiddleware:
             return recheck_request(request, user)
 
         async def arechecked() -> Any:
-            found: Any = await auser()
-            # The database is asked in a thread, and so is the cache that may hold the session.
-            if cache_of(request.session) or not is_settled(request.session, found):
+            found: Any = request.user
+            if found is ours:
+                # Nobody has put another user into the request since.  Before us, a middleware may
+                # have done so, and Django's `auser` does not know of it.
+                found = await auser() if isinstance(user, SimpleLazyObject) else user
+            if isinstance(found, SimpleLazyObject) or not is_settled(request.session, found):
                 found = await sync_to_async(recheck_request)(request, found)
             else:
                 request.user = found
@@ -73,7 +79,8 @@ class BandwidthMFAMiddleware:
                 await sync_to_async(getattr)(mfa_of(request), "pending_user")
             return found
 
-        request.user = SimpleLazyObject(rechecked)  # type: ignore[assignment]
+        ours = SimpleLazyObject(rechecked)
+        request.user = ours  # type: ignore[assignment]
         request.auser = arechecked
 
     def process_view(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest
 
 from .internal.login.clock import is_within
 from .internal.login.mark import Mark, read_mark
-from .internal.login.on_behalf import is_on_behalf, login_on_behalf
+from .internal.login.on_behalf import announce, find_actor, is_on_behalf
 from .internal.login.parking import PARKED, pending_user
+from .internal.login.recheck import make_anonymous, may_act
 from .types import User
 
 __all__ = ["MFAHttpRequest", "RequestMFA", "State", "login_on_behalf"]
@@ -97,6 +100,34 @@ class RequestMFA:
         if self.state != "verified":
             return None
         return read_mark(self._request.session, self._request.user)
+
+
+@contextmanager
+def login_on_behalf(request: HttpRequest) -> Iterator[None]:
+    """Make the logins in this block logins on behalf of somebody, or the way back from one.
+
+    ::
+
+        with login_on_behalf(request):
+            login(request, customer)
+
+    First make sure that ``request.user`` may act for this user.  Afterwards ``request.user`` is the
+    other user, nobody has been sent a code, and ``request.mfa.is_on_behalf`` is True.  A login of
+    the person who acts, in such a block, ends it: that session is what it was before.
+
+    :raises django.core.exceptions.PermissionDenied: nobody is signed in with this session, or the
+        login of the person who acts has ended.  Then the session ends, too.
+    """
+    actor = find_actor(request)
+    if actor is None:
+        raise PermissionDenied("Nobody is signed in, so nobody can act on behalf of somebody.")
+    # Here and not at the login, for which Django empties the session: a policy may look at it.
+    if not may_act(actor, request):
+        request.session.flush()
+        make_anonymous(request)
+        raise PermissionDenied("The login of the person who acts has ended.")
+    with announce(request, actor):
+        yield
 
 
 class MFAHttpRequest(HttpRequest):

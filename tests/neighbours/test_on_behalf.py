@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client, override_settings
 from django.urls import include, path, resolve, reverse
 
 from django_bandwidth_mfa.checks import check_site
 from tests import urls
-from tests.browsing import sign_in
+from tests.browsing import give_password, sign_in
 from tests.conftest import make_user
 from tests.urls import whoami
 
@@ -68,6 +69,24 @@ def test_the_buttons_of_hijack_lead_to_our_views() -> None:
         assert view.__module__ == "django_bandwidth_mfa.contrib.hijack.views"
 
 
+def test_a_user_who_signs_in_where_staff_acted_is_not_released_into_the_account_of_staff(
+    seat: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the session keeps hijack's list, and its way back asks nobody: the user is in the
+    admin, without any factor of the staff member."""
+    seat.post("/hijack/acquire/", {"user_pk": user.pk})
+    give_password(seat, user)
+    seat.get("/mfa/verify/")
+    seat.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert seen(seat) == ("ada", "verified")
+    assert seat.post("/hijack/release/").status_code == 403
+    session = seat.session
+    session["hijack_history"] = [str(get_user_model().objects.get(username="root").pk)]
+    session.save()
+    assert seat.post("/hijack/release/").status_code == 403
+    assert seen(seat) == ("ada", "verified")
+
+
 def doors_of_hijack() -> list[str]:
     return [one.id for one in check_site(None) if one.id == "bandwidth_mfa.W008"]
 
@@ -89,6 +108,7 @@ def test_impersonate_sends_no_code_and_staff_stay_signed_in(
     assert seen(seat) == ("ada", "exempt")
     assert seat.get("/mfa/verify/").status_code == 403
     assert seat.get("/verified/").status_code == 403
+    assert seat.get("/atransfer/").status_code == 403
     seat.get("/impersonate/stop/")
     assert seen(seat) == ("root", "verified")
     assert len(bandwidth.inbox) == 1

@@ -7,7 +7,7 @@ from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db import router
 
-from .ended_keys import note_end
+from .ended_keys import cache_of, note_end
 
 
 def claim(session: SessionBase) -> bool:
@@ -30,8 +30,8 @@ def claim(session: SessionBase) -> bool:
         session.delete(key)
         return bool(deleted)
     if isinstance(session, CacheStore):
-        # Django's stubs do not know the cache of the store.
-        return bool(vars(session)["_cache"].delete(session.cache_key_prefix + key))
+        cache = cache_of(session)
+        return cache is not None and cache.delete(session.cache_key_prefix + key)
     was_there = session.exists(key)
     session.delete(key)
     return was_there

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -15,11 +13,12 @@ from ...types import User
 from ...verification import Verification, pop_from
 from ..notify import events
 from . import policy, trusted_browsers
+from .ended_keys import note_former_key
 from .held_messages import hold_messages
 from .mark import MARK, mark_exempt, mark_verified, read_mark
 from .on_behalf import ON_BEHALF, Actor, announced_actor, begin
 from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, park
-from .recheck import make_anonymous, may_act
+from .recheck import make_anonymous
 from .records import read_record
 from .sockets import settle_socket_login
 
@@ -35,19 +34,21 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
     session = getattr(request, "session", None)
     if session is None or SESSION_KEY not in session:
         return
+    note_former_key(request)
+    actor = announced_actor(request)
+    if actor is not None:
+        _settle_on_behalf(request, user, actor)
+        return
     # The record itself, not `parked()`: a login of another user that has expired is emptied, too.
     earlier = read_record(session, PARKED, Parked)
-    if earlier is not None and earlier.user != session[SESSION_KEY]:
-        # Django empties a session that changes hands only if its own key is in it.  Here it was
-        # parked, and what the first user's session held must not reach the second user.
+    is_anothers = earlier is not None and earlier.user != session[SESSION_KEY]
+    if is_anothers or ON_BEHALF in session:
+        # Django empties a session that changes hands only if its own key is in it, and names
+        # another user.  What the first user's session held, or that of somebody who acted on behalf
+        # of this user, must not reach this user.
         kept = {key: session[key] for key in AUTH_KEYS if key in session}
         session.flush()
         session.update(kept)
-    # The user may sign in, in a session in which somebody acted on their behalf until now.
-    session.pop(ON_BEHALF, None)
-    actor = announced_actor(request)
-    if actor is not None and _settle_on_behalf(request, user, actor):
-        return
     verification = pop_from(user)
     if verification and verification.user.pk == user.pk:
         _complete(request, user, verification)
@@ -62,8 +63,11 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
         owes_code = policy.owes_code(request, user)
         is_trusted = owes_code and trusted_browsers.recognise(request, user)
     except BaseException:
-        # The answer to this error, a 404 for instance, may save the session.  It lets nobody in.
-        _forget_login(session)
+        # The answer to this error, a 404 for instance, may save the session.  It lets nobody in,
+        # and neither does a view that goes on after it.
+        for key in AUTH_KEYS:
+            session.pop(key, None)
+        make_anonymous(request)
         raise
     if not owes_code:
         _complete(request, user, None)
@@ -80,32 +84,16 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
             make_anonymous(request)
 
 
-def _forget_login(session: SessionBase) -> None:
-    """Take the login that was just made out of ``session``."""
-    for key in AUTH_KEYS:
-        session.pop(key, None)
-
-
-def _settle_on_behalf(request: HttpRequest, user: User, actor: Actor) -> bool:
-    """Settle a login that ``actor`` makes on behalf of ``user``, or to come back to themselves.
-
-    :returns: False if the actor comes back, and their own login does not hold any more.  Then they
-        owe what any other login owes.
-    :raises django.core.exceptions.PermissionDenied: the actor's own login does not hold any more.
-    """
-    session, is_way_back = request.session, actor.user == str(user.pk)
-    if not may_act(actor, request):
-        if is_way_back:
-            return False
-        _forget_login(session)
-        raise PermissionDenied("The session of the person who wants to act is over.")
+def _settle_on_behalf(request: HttpRequest, user: User, actor: Actor) -> None:
+    """Settle a login that ``actor`` makes on behalf of ``user``, or to come back to themselves."""
+    session = request.session
     session.pop(PARKED, None)
-    if is_way_back:
+    session.pop(ON_BEHALF, None)
+    if actor.user == str(user.pk):
         session[MARK] = actor.mark
     else:
         begin(session, user, actor)
     events.login_on_behalf(user, actor.user)
-    return True
 
 
 def _complete(request: HttpRequest, user: User, verification: Verification | None) -> None:

@@ -1,8 +1,8 @@
 """Logins on behalf of somebody: a member of staff looks at the site as one of its users.
 
-Such a login is no login of that user.  So the user is sent no code, and no code passes: the session
-is exempt, and this app's own pages stay shut.  On these pages, staff could give themselves a phone
-on the user's account.
+Such a login is no login of that user.  So the user is sent no code, and nobody can type one: the
+session is exempt, and this app's own pages stay shut.  On these pages, staff could give themselves
+a phone on the user's account.
 
 The staff member's own login is kept beside it.  It decides how long the login on behalf lasts, and
 with it they come back to their own account without another code.
@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 from django.contrib.sessions.backends.base import SessionBase
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from ...types import User
@@ -48,32 +47,7 @@ class Actor(Login):
         return make_record(self.mark, Mark)
 
 
-@contextmanager
-def login_on_behalf(request: HttpRequest) -> Iterator[None]:
-    """Make the logins in this block logins on behalf of somebody, or the way back from one.
-
-    ::
-
-        with login_on_behalf(request):
-            login(request, customer)
-
-    First make sure that ``request.user`` may act for this user.  Afterwards ``request.user`` is the
-    other user, nobody has been sent a code, and ``request.mfa.is_on_behalf`` is True.  A login of
-    the person who acts, in such a block, ends it: that session is what it was before.
-
-    :raises django.core.exceptions.PermissionDenied: nobody is signed in with this session.
-    """
-    actor = _actor_of(request)
-    if actor is None:
-        raise PermissionDenied("Nobody is signed in, so nobody can act on behalf of somebody.")
-    request.META[_ACTOR] = actor
-    try:
-        yield
-    finally:
-        request.META.pop(_ACTOR, None)
-
-
-def _actor_of(request: HttpRequest) -> Actor | None:
+def find_actor(request: HttpRequest) -> Actor | None:
     """Return the person who acts, or would act, in the session of ``request``."""
     # The look at the user judges the session, which may be over.
     if not request.user.is_authenticated:
@@ -84,8 +58,19 @@ def _actor_of(request: HttpRequest) -> Actor | None:
     return read_actor(request.session) or Actor(**asdict(login), mark=asdict(mark))
 
 
+@contextmanager
+def announce(request: HttpRequest, actor: Actor) -> Iterator[None]:
+    """Have the receiver know that the logins in this block are made by ``actor``."""
+    former = request.META.get(_ACTOR)
+    request.META[_ACTOR] = actor
+    try:
+        yield
+    finally:
+        request.META[_ACTOR] = former
+
+
 def announced_actor(request: HttpRequest) -> Actor | None:
-    """Return who acts, if the login of this very moment is in a :func:`login_on_behalf` block."""
+    """Return who acts, if the login of this very moment is in a block of :func:`announce`."""
     actor = request.META.get(_ACTOR)
     return actor if isinstance(actor, Actor) else None
 
@@ -112,4 +97,5 @@ def is_on_behalf(session: SessionBase, user: User) -> bool:
     """Whether somebody else acts in this session on behalf of ``user``."""
     if not user.is_authenticated:
         return False
-    return is_someone_else(session, user) or read_actor(session) is not None
+    # The key, not the record: one that cannot be read opens no page.
+    return is_someone_else(session, user) or ON_BEHALF in session

@@ -17,9 +17,8 @@ from ...types import User, in_query
 from ..phones.source import has_phone
 from . import policy
 from .clock import is_before, is_within
-from .ended_keys import is_over
 from .mark import MARK, Mark, mark_exempt, mark_of_login, read_mark
-from .on_behalf import Actor, is_someone_else, read_actor
+from .on_behalf import ON_BEHALF, Actor, is_someone_else, read_actor
 from .parking import PARKED, login_of, park, parked, user_of
 
 
@@ -29,6 +28,8 @@ def is_settled(session: SessionBase, user: User) -> bool:
         return True
     if SESSION_KEY not in session:
         return PARKED not in session
+    if ON_BEHALF in session and read_actor(session) is None:
+        return False
     mark = mark_of_login(session)
     return mark is not None and is_within(mark.checked, settings.RECHECK_SECONDS)
 
@@ -45,7 +46,8 @@ def recheck(
     :param anew: ask the database even if the mark is younger than ``RECHECK_SECONDS``.
     """
     is_login = user.is_authenticated and SESSION_KEY in session
-    if is_login and is_over(session):
+    if is_login and ON_BEHALF in session and read_actor(session) is None:
+        # Another release wrote the record in a form that this one cannot read.
         session.flush()
         return AnonymousUser()
     if is_settled(session, user) and not (anew and is_login):

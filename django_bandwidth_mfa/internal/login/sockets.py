@@ -7,23 +7,13 @@ owes a code is refused there.
 from __future__ import annotations
 
 import sys
-from contextvars import ContextVar
-from dataclasses import dataclass
 
 from ...exceptions import CodeOwed
 from ...types import User
 from . import policy
-
-
-@dataclass
-class Connection:
-    """One connection of a socket.  ``is_over`` says that a login was refused in it."""
-
-    is_over: bool = False
-
-
-# The connection whose message is being handled.
-connection: ContextVar[Connection | None] = ContextVar("bandwidth_mfa_connection", default=None)
+from .connection import current_connection
+from .mark import read_mark
+from .parking import AUTH_KEYS
 
 
 def settle_socket_login(user: User) -> None:
@@ -31,12 +21,33 @@ def settle_socket_login(user: User) -> None:
 
     :raises CodeOwed: it owes one.
     """
-    # Without Channels such a signal comes from code of the site, which has no session either.
-    if "channels.auth" not in sys.modules or not policy.owes_code(None, user):
+    if not _is_called_by_channels():
         return
-    # `channels.auth.login()` has put the user into its scope by now.  A consumer that catches the
-    # error below would go on with them.  So the connection ends, whatever the consumer does.
-    current = connection.get()
+    current = current_connection.get()
+    mark = None if current is None else read_mark(current.session, user)
+    if (mark is not None and mark.state == "verified") or not policy.owes_code(None, user):
+        return
     if current is not None:
+        # `channels.auth.login()` has put the user into its scope by now.  A consumer that catches
+        # the error below would go on with them.  So the connection ends, and saving the session
+        # saves no login.
         current.is_over = True
+        for key in AUTH_KEYS:
+            current.session.pop(key, None)
+        current.end()
     raise CodeOwed
+
+
+def _is_called_by_channels() -> bool:
+    """Whether the signal comes from Channels.
+
+    Other code sends it without a request, too: where a token was issued, for instance.
+    """
+    if "channels.auth" not in sys.modules:
+        return False
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_globals.get("__name__") == "channels.auth":
+            return True
+    return False

@@ -76,6 +76,7 @@ EVENTS = {
         Event("alarm_failed", ERROR),
         Event("address_unreadable", ERROR),
         Event("mail_failed", ERROR),
+        Event("session_note_failed", ERROR),
         Event("database_unavailable", ERROR),
     )
 }
@@ -312,6 +313,11 @@ def address_unreadable() -> None:
 def mail_failed(user: User, event: str) -> None:
     """The mail about ``event`` could not be sent to ``user``.  Called in an ``except`` block."""
     _tell("mail_failed", {"about": event, "user": user.pk}, failed=True)
+
+
+def session_note_failed() -> None:
+    """The cache that holds the sessions failed.  Called in an ``except`` block."""
+    _tell("session_note_failed", {}, failed=True)
 
 
 def database_unavailable() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
+import time_machine
+from asgiref.sync import async_to_sync
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.cache import caches
-from django.test import Client
+from django.core.cache.backends.locmem import LocMemCache
+from django.test import AsyncClient, Client
 
-from tests.browsing import sign_in, state
+from tests.browsing import give_password, sign_in, state
+from tests.conftest import make_user
 
 pytestmark = [
     pytest.mark.django_db,
@@ -31,13 +36,28 @@ def stored(session: SessionBase) -> tuple[str, Any]:
     return key, caches["default"].get(key)
 
 
-def bring_back(key: str, value: Any, page: str = "/whoami/") -> str:
+def bring_back(key: str, value: Any) -> str:
     """Write a session again, as a slow request does; the state that its old cookie finds."""
     caches["default"].set(key, value)
     old = Client()
     old.cookies["sessionid"] = key[-32:]
-    found: str = old.get(page).json()["state"]
-    return found
+    return state(old)
+
+
+class FullCache(LocMemCache):
+    """A cache that takes nothing more, as Redis without eviction does when it is full."""
+
+    is_full = False
+
+    def set(self, *args: Any, **kwargs: Any) -> None:
+        if self.is_full:
+            raise RuntimeError("OOM command not allowed")
+        super().set(*args, **kwargs)
+
+    def has_key(self, *args: Any, **kwargs: Any) -> bool:
+        if self.is_full:
+            raise RuntimeError("OOM command not allowed")
+        return bool(super().has_key(*args, **kwargs))
 
 
 def log_out(client: Client) -> None:
@@ -84,8 +104,63 @@ def test_a_session_that_a_slow_request_brings_back_after_sign_out_everywhere_els
 
 
 @pytest.mark.attack("P40")
-def test_an_async_view_finds_nobody_in_a_session_that_came_back(seat: Client) -> None:
-    """Fails when only the mark is asked about."""
+def test_an_async_site_finds_nobody_in_a_session_that_came_back(seat: Client) -> None:
+    """Fails when only the sync side of the middleware asks for the note."""
     key, value = stored(seat.session)
     log_out(seat)
-    assert bring_back(key, value, "/awhoami/") == "anonymous"
+    caches["default"].set(key, value)
+    old = AsyncClient()
+    old.cookies["sessionid"] = key[-32:]
+    answer = async_to_sync(old.get)("/awhoami/")
+    assert answer.json() == {"user": "AnonymousUser", "state": "anonymous"}
+
+
+@pytest.mark.attack("P40")
+def test_a_session_that_came_back_does_not_slide_on_past_the_note(
+    seat: Client, settings: Any
+) -> None:
+    """Fails when only a look at the user asks for the note: pages that save the session without it
+    keep the session until the note is gone."""
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    with time_machine.travel(time.time(), tick=False) as clock:
+        key, value = stored(seat.session)
+        log_out(seat)
+        assert bring_back(key, value) == "anonymous"
+        caches["default"].set(key, value, settings.SESSION_COOKIE_AGE)
+        old = Client()
+        old.cookies["sessionid"] = key[-32:]
+        for _ in range(4):
+            clock.shift(settings.SESSION_COOKIE_AGE / 3)
+            old.get("/")
+        assert state(old) == "anonymous"
+
+
+@pytest.mark.attack("P40")
+def test_another_login_in_the_same_browser_ends_the_old_key_too(seat: Client) -> None:
+    """Fails when only a logout is noted: Django empties the session without one."""
+    key, value = stored(seat.session)
+    give_password(seat, make_user("eve"))
+    assert bring_back(key, value) == "anonymous"
+    assert seat.get("/whoami/").json()["user"] == "eve"
+
+
+def test_a_cache_that_takes_nothing_more_stops_no_logout(
+    seat: Client, settings: Any, caplog: Any, engine: str
+) -> None:
+    """Fails when the error of the cache goes on: Django then does not log out."""
+    settings.CACHES = {
+        "default": {"BACKEND": f"{__name__}.FullCache", "LOCATION": engine},
+    }
+    client = Client()
+    client.force_login(make_user("eve"))
+    old = Client()
+    old.cookies["sessionid"] = client.cookies["sessionid"].value
+    cache: Any = caches["default"]
+    FullCache.is_full = True
+    try:
+        assert client.post("/accounts/logout/").status_code == 200
+        assert "session note failed" in caplog.text
+    finally:
+        FullCache.is_full = False
+    assert isinstance(cache, FullCache)
+    assert state(old) == "anonymous"

@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 import time_machine
+from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model, login
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.test import Client
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.test import AsyncClient, Client
 from django.urls import path, reverse
 from django.utils import timezone
 
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.internal.login.mark import MARK
-from django_bandwidth_mfa.internal.login.parking import PARKED
+from django_bandwidth_mfa.internal.login.on_behalf import ON_BEHALF
 from django_bandwidth_mfa.models import Phone
 from django_bandwidth_mfa.request import login_on_behalf
 from tests import urls
@@ -35,12 +37,34 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse("done")
 
 
+def act_twice(request: HttpRequest, name: str) -> HttpResponse:
+    with login_on_behalf(request):
+        with login_on_behalf(request):
+            pass
+        login(request, get_user_model().objects.get(username=name), backend=BACKEND)
+    return HttpResponse("done")
+
+
+def try_to_act(request: HttpRequest, name: str) -> HttpResponse:
+    try:
+        act(request, name)
+    except PermissionDenied:
+        return HttpResponse(str(request.user))
+    return HttpResponse("acts")
+
+
 def who(request: Any) -> HttpResponse:
     user, mfa = str(request.user), request.mfa
     return JsonResponse({"user": user, "state": mfa.state, "is_on_behalf": mfa.is_on_behalf})
 
 
-urlpatterns = [*urls.urlpatterns, path("act/<name>/", act), path("who/", who)]
+urlpatterns = [
+    *urls.urlpatterns,
+    path("act/<name>/", act),
+    path("act-twice/<name>/", act_twice),
+    path("try-to-act/<name>/", try_to_act),
+    path("who/", who),
+]
 
 
 class SwapUser:
@@ -183,15 +207,70 @@ def test_a_member_of_staff_whose_session_is_over_cannot_begin_to_act(
     assert len(bandwidth.inbox) == 1
 
 
-def test_a_way_back_to_a_login_that_is_over_owes_a_code(
+def test_there_is_no_way_back_to_a_login_that_is_over(seat: Client, user: Any, staff: Any) -> None:
+    seat.get("/act/ada/")
+    change_phone(staff)
+    assert seat.get("/act/staff/").status_code == 403
+    assert seen(seat) == ("AnonymousUser", "anonymous", False)
+
+
+@pytest.mark.attack("P39")
+def test_a_view_that_goes_on_after_the_refusal_finds_nobody(
     seat: Client, user: Any, staff: Any
 ) -> None:
-    seat.get("/act/ada/")
-    service.require_new_code(staff)
-    change_phone(staff)
-    seat.get("/act/staff/")
-    assert PARKED in seat.session
-    assert seen(seat) == ("AnonymousUser", "parked", False)
+    """Fails when the refusal leaves ``request.user`` as it was: the session of staff is over."""
+    end_before = seen(seat)
+    service.end_sessions(staff)
+    answer = seat.get("/try-to-act/ada/")
+    assert (end_before[0], answer.content) == ("staff", b"AnonymousUser")
+
+
+def moody(request: HttpRequest | None, user: Any) -> bool:
+    """A policy that breaks once staff have signed in."""
+    if user.get_username() == "newstaff" and user.last_name:
+        raise Http404
+    return False
+
+
+@pytest.mark.attack("P39")
+def test_a_policy_that_raises_lets_nobody_act(
+    client: Client, newcomer: Any, configure: Any
+) -> None:
+    """Fails when Django's keys stay after the error: the answer to it saves the session."""
+    staff = make_user("newstaff")
+    configure(REQUIRED=moody)
+    give_password(client, staff)
+    assert seen(client)[0] == "newstaff"
+    type(staff).objects.filter(pk=staff.pk).update(last_name="broken")
+    assert client.get("/act/newcomer/").status_code == 404
+    assert seen(client)[0] != "newcomer"
+
+
+@pytest.mark.attack("P39")
+def test_a_record_that_cannot_be_read_opens_nothing(seat: Client, newcomer: Any) -> None:
+    """Fails when such a session counts as the user's own: while a new release is rolled out, an old
+    worker cannot read what a new one wrote."""
+    seat.get("/act/newcomer/")
+    session = seat.session
+    session[ON_BEHALF] |= {"a field of another release": 1}
+    session.save()
+    client = AsyncClient()
+    client.cookies["sessionid"] = session.session_key
+    answer = async_to_sync(client.get)("/awhoami/")
+    assert answer.json() == {"user": "AnonymousUser", "state": "anonymous"}
+    session.save(must_create=True)
+    assert seat.get("/mfa/phones/add/").status_code == 302
+    assert seen(seat) == ("AnonymousUser", "anonymous", False)
+
+
+def test_a_block_within_a_block_leaves_the_outer_one_as_it_was(
+    seat: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the inner block forgets who acts: the user is sent a code."""
+    assert seat.get("/act-twice/ada/").content == b"done"
+    assert seen(seat) == ("ada", "exempt", True)
+    seat.get("/mfa/verify/")
+    assert len(bandwidth.inbox) == 1
 
 
 def test_the_user_ends_a_login_on_their_behalf_and_not_one_that_begins_later(
@@ -259,7 +338,7 @@ def test_a_user_put_into_the_request_is_sent_no_code_and_staff_stay_signed_in(
     """Fails when the session is judged as the login of ``request.user``: then it is parked."""
     configure(RECHECK_SECONDS=0)
     assert seen(seat, Swap="ada") == ("ada", "exempt", True)
-    for page in ("verified", "mfa/verify", "mfa/phones", "mfa/phones/add"):
+    for page in ("verified", "atransfer", "mfa/verify", "mfa/phones", "mfa/phones/add"):
         assert seat.get(f"/{page}/", headers={"Swap": "ada"}).status_code == 403
     assert seen(seat) == ("staff", "verified", False)
     assert len(bandwidth.inbox) == 1
@@ -285,3 +364,16 @@ def test_a_visitor_who_types_a_password_acts_for_nobody(
     sign_in(client, user, bandwidth)
     assert seen(client) == ("ada", "verified", False)
     assert PASSWORD not in str(dict(client.session))
+
+
+@pytest.mark.attack("P39")
+def test_an_async_view_sees_the_user_who_was_put_into_the_request(
+    swapping: str, seat: Client, user: Any
+) -> None:
+    """Fails when ``auser`` is asked only: it names the session's user, whose second factor then
+    opens an async view to the other one."""
+    assert seat.get("/awhoami/", headers={"Swap": "ada"}).json() == {
+        "user": "ada",
+        "state": "exempt",
+    }
+    assert seat.get("/awhoami/").json() == {"user": "staff", "state": "verified"}
