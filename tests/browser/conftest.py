@@ -68,6 +68,18 @@ def receipts_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
+def unlimited_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The same, and each member may have one code after the other."""
+    changes = {
+        "BANDWIDTH_MFA_SEND_LIMITS": '{"user": "", "number": "", "address": "", "site": ""}',
+        "BANDWIDTH_MFA_RESEND_COOLDOWN": "[0]",
+        "BANDWIDTH_MFA_RECEIPT_SECRET": "a-word-that-only-the-demo-knows",
+    }
+    with Demo(tmp_path_factory.mktemp("unlimited_demo"), changes) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """``CHROMIUM``, or the one on the path, or else the one that Playwright has installed."""
     with sync_playwright() as playwright:
