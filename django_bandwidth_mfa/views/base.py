@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -12,6 +13,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.template import context_processors
 from django.template.loader import render_to_string
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -63,7 +65,7 @@ class MFAView(View):
             if django_settings.DEBUG or not is_connection_lost(error):
                 raise
             events.database_unavailable()
-            return database_unavailable()
+            return database_unavailable(request)
         # Not "no-referrer": Django's CSRF check wants to see where a form on HTTPS came from.
         response.headers.setdefault("Referrer-Policy", "same-origin")
         return response
@@ -129,11 +131,22 @@ class FreshView(SignedInView):
         return answer
 
 
-def database_unavailable() -> HttpResponse:
+def database_unavailable(request: HttpRequest) -> HttpResponse:
     """Return a page that asks the database nothing: no user, no session, no template of the site.
 
     Its status is 503.  Django saves no session after a 5xx, so no half-made login stays.
     """
-    response = HttpResponse(render_to_string("bandwidth_mfa/unavailable.html"), status=503)
+    page = render_to_string("bandwidth_mfa/unavailable.html", nonce_of(request))
+    response = HttpResponse(page, status=503)
     response["Retry-After"] = str(DATABASE_RETRY)
     return response
+
+
+def nonce_of(request: HttpRequest) -> Mapping[str, object]:
+    """Return the variable ``csp_nonce`` for a page that is made without context processors.
+
+    Empty before Django 6, which brought the context processor ``csp``.
+    """
+    csp: Callable[[HttpRequest], Mapping[str, object]] | None
+    csp = getattr(context_processors, "csp", None)
+    return csp(request) if csp else {}
