@@ -14,10 +14,12 @@ class BandwidthMFAConfig(AppConfig):
 
     def ready(self) -> None:
         from .checks import check_deployment, check_settings, check_site
+        from .internal.login import last_login
         from .internal.login.ended_keys import note_logout
         from .internal.login.first_factor import settle_login
         from .internal.notify import mail
 
+        last_login.take_over()
         user_logged_in.connect(settle_login, dispatch_uid="bandwidth_mfa.settle_login")
         user_logged_out.connect(note_logout, dispatch_uid="bandwidth_mfa.note_logout")
         mail.connect()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest
 
+from .internal.login import last_login
 from .internal.login.clock import is_within
 from .internal.login.mark import Mark, read_mark
 from .internal.login.on_behalf import announce, find_actor, is_on_behalf
@@ -126,8 +127,12 @@ def login_on_behalf(request: HttpRequest) -> Iterator[None]:
         request.session.flush()
         make_anonymous(request)
         raise PermissionDenied("The login of the person who acts has ended.")
-    with announce(request, actor):
-        yield
+    try:
+        with announce(request, actor):
+            yield
+    finally:
+        # django-hijack takes the receiver out meanwhile, and puts Django's own one back.
+        last_login.take_over()
 
 
 class MFAHttpRequest(HttpRequest):

@@ -49,6 +49,10 @@ def test_hijack_leads_to_the_account_and_back_without_a_code(
     assert seen(seat) == ("root", "verified")
     assert len(bandwidth.inbox) == 1
     assert seat.get("/mfa/phones/").status_code == 200
+    # django-hijack has put Django's own receiver of `last_login` back, and we ours.
+    give_password(Client(), user)
+    user.refresh_from_db()
+    assert user.last_login is None
 
 
 def test_hijack_keeps_its_own_rules_and_its_csrf_protection(

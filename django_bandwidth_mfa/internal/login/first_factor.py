@@ -12,7 +12,7 @@ from ... import signals
 from ...types import User
 from ...verification import Verification, pop_from
 from ..notify import events
-from . import policy, trusted_browsers
+from . import last_login, policy, trusted_browsers
 from .ended_keys import note_former_key
 from .held_messages import hold_messages
 from .mark import MARK, mark_exempt, mark_verified, read_mark
@@ -108,5 +108,6 @@ def _complete(request: HttpRequest, user: User, verification: Verification | Non
 
 
 def _tell_completed(request: HttpRequest, user: User, method: str | None) -> None:
-    """Send the signal that the login owes nothing any more."""
+    """Tell that the login owes nothing any more."""
+    last_login.note_complete(request, user)
     signals.login_completed.send_robust(type(user), user=user, request=request, method=method)

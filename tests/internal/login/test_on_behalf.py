@@ -105,6 +105,8 @@ def test_the_user_is_sent_no_code_and_the_actor_comes_back_verified(
     session is parked, and the user is sent a code."""
     assert seat.get("/act/ada/").content == b"done"
     assert seen(seat) == ("ada", "exempt", True)
+    user.refresh_from_db()
+    assert user.last_login is None
     assert seat.get("/act/staff/").content == b"done"
     assert seen(seat) == ("staff", "verified", False)
     assert len(bandwidth.inbox) == 1
