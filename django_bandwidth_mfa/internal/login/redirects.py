@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import global_settings
@@ -14,10 +15,12 @@ from django.urls import (
     Resolver404,
     ResolverMatch,
     get_script_prefix,
+    get_urlconf,
     resolve,
     reverse,
 )
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language
 
 from ...types import User
 from ..phones.source import phone_source
@@ -125,13 +128,30 @@ def redirect_to_second_factor(user: User | None, here: str) -> HttpResponse:
 # Login pages -------------------------------------------------------------------------------------
 
 
+def _login_setting() -> str:
+    """Return the address that ``LOGIN_URL`` means.
+
+    Each request of a page asks for it, so what it depends on is the key of a cache.
+    """
+    setting = django_settings.LOGIN_URL
+    if not isinstance(setting, str):
+        return resolve_url(setting)
+    urlconf = get_urlconf() or django_settings.ROOT_URLCONF
+    return _resolve_login(setting, urlconf, get_script_prefix(), get_language())
+
+
+@lru_cache(maxsize=32)
+def _resolve_login(setting: str, urlconf: str, prefix: str, language: str | None) -> str:
+    return resolve_url(setting)
+
+
 def login_url() -> str:
     """Return the address of the login page.
 
     It is ``LOGIN_URL``.  If that leads nowhere, as on a site that left it alone and has no login
     page but the admin's, it is the admin's login page.
     """
-    url = resolve_url(django_settings.LOGIN_URL)
+    url = _login_setting()
     split = urlsplit(url)
     if split.netloc or match_of(split.path) is not None:
         return url
@@ -143,7 +163,7 @@ def login_url() -> str:
 
 def is_login_page(path: str, match: ResolverMatch | None) -> bool:
     """Whether people type passwords there: ``LOGIN_URL``, Django's login view, or an admin's."""
-    if path == resolve_url(django_settings.LOGIN_URL):
+    if path == _login_setting():
         return True
     if match is None:
         return False
