@@ -36,6 +36,8 @@ class BandwidthClient:
         read_timeout: seconds without a byte from the server.
         total_timeout: seconds for a whole call, fetching a token and a second attempt at
             connecting included. Only name resolution can add to it.
+        max_connections: how many idle connections are kept for the next calls: as many as there
+            are calls at once.
 
     Raises:
         ValueError: an argument is missing or wrong; it is named, and its value is not repeated.
@@ -54,6 +56,7 @@ class BandwidthClient:
         connect_timeout: float = 3.05,
         read_timeout: float = 5,
         total_timeout: float = 8,
+        max_connections: int = 10,
     ) -> None:
         given = {
             "username": Secret(username or ""),
@@ -68,6 +71,8 @@ class BandwidthClient:
             ("total_timeout", total_timeout),
         ):
             _check_seconds(name, seconds)
+        if not isinstance(max_connections, int) or max_connections < 1:
+            raise ValueError("max_connections must be a whole number of 1 or more.")
         # "." and ".." would be resolved away, and with them the account.
         if not isinstance(account_id, str) or account_id.strip(" .") == "":
             raise ValueError("account_id must be the id of a Bandwidth account.")
@@ -75,7 +80,10 @@ class BandwidthClient:
         self._base_url = _checked_url("base_url", base_url).rstrip("/")
         self._total_timeout = float(total_timeout)
         self._transport = Transport(
-            self._base_url, connect_timeout=connect_timeout, read_timeout=read_timeout
+            self._base_url,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            max_connections=max_connections,
         )
         self._transports = [self._transport]
         self._credentials: Credentials

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import requests
@@ -329,8 +330,8 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 class _Adapter(requests.adapters.HTTPAdapter):
     """requests' pool of connections, made of ours. No retries, no redirects, no cookies."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, max_connections: int) -> None:
+        super().__init__(pool_maxsize=max_connections)
         _use_our_pools(self.poolmanager)
 
     def get_connection_with_tls_context(
@@ -367,11 +368,20 @@ class Transport:
     `CURL_CA_BUNDLE`) are read here, once. `.netrc` is never read, so it cannot replace our
     credentials. A certificate is always verified.
 
+    Args:
+        origin: the URL whose proxy is looked up in the environment.
+        connect_timeout: seconds for a connection.
+        read_timeout: seconds without a byte from the server.
+        max_connections: how many idle connections are kept. More calls than this at once are made
+            all the same, and the connections over it are closed after one call.
+
     Raises:
         ValueError: a proxy that is not spoken to in plain HTTP, or a CA bundle that is not there.
     """
 
-    def __init__(self, origin: str, *, connect_timeout: float, read_timeout: float) -> None:
+    def __init__(
+        self, origin: str, *, connect_timeout: float, read_timeout: float, max_connections: int = 10
+    ) -> None:
         self._timeouts = (connect_timeout, read_timeout)
         self._proxies: dict[str, str] = dict(get_environ_proxies(origin, no_proxy=None))
         proxy = select_proxy(origin, self._proxies) or ""
@@ -386,7 +396,7 @@ class Transport:
                 if not os.path.exists(path):
                     raise ValueError(f"{name} in the environment names a file that is not there.")
                 self._verify = path
-        self._adapter = PerProcess(_Adapter)
+        self._adapter = PerProcess(partial(_Adapter, max_connections))
 
     def close(self) -> None:
         """Close this process's idle connections. The next call opens new ones.

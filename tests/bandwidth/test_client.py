@@ -195,6 +195,8 @@ def test_an_empty_pair_counts_as_not_given() -> None:
         ("total_timeout", float("inf")),
         ("total_timeout", None),
         ("total_timeout", True),
+        ("max_connections", 0),
+        ("max_connections", 2.5),
         ("client_id", "a:b"),
     ],
 )

@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,26 @@ def test_connections_are_kept_and_used_again() -> None:
         for _ in range(3):
             assert client.verify(**VERIFY) is True
         assert server.connections == 1
+
+
+def test_as_many_connections_are_kept_as_the_client_is_told() -> None:
+    """Fails when the pool has the size of requests' default, 10: the others connect again."""
+    at_once = 12
+    together = threading.Barrier(at_once)
+
+    def answer_together(connection: socket.socket) -> None:
+        together.wait(10)
+        connection.sendall(PASS_AND_KEEP)
+
+    with (
+        RawServer(answer_together, keep_alive=True) as server,
+        basic_client(server.url, max_connections=at_once) as client,
+        ThreadPoolExecutor(at_once) as threads,
+    ):
+        for _ in range(2):
+            calls = [threads.submit(client.verify, **VERIFY) for _ in range(at_once)]
+            assert [call.result() for call in calls] == [True] * at_once
+        assert server.connections == at_once
 
 
 def test_a_connection_that_idled_too_long_is_not_used_again(

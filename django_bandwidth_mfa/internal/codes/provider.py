@@ -109,6 +109,7 @@ def client() -> BandwidthClient:
         connect_timeout=settings.CONNECT_TIMEOUT,
         read_timeout=settings.READ_TIMEOUT,
         total_timeout=settings.TOTAL_TIMEOUT,
+        max_connections=settings.MAX_CONCURRENT_CALLS,
     )
 
 

@@ -65,6 +65,13 @@ def test_another_secret_makes_another_client(configure: Any) -> None:
     assert provider.client() is not before
 
 
+def test_the_client_keeps_as_many_connections_as_calls_are_made_at_once(configure: Any) -> None:
+    """Fails when the pool keeps its own size: calls over it would connect anew each time."""
+    configure(MAX_CONCURRENT_CALLS=17)
+    pool = provider.client()._transport._adapter.get().poolmanager
+    assert pool.connection_pool_kw["maxsize"] == 17
+
+
 @pytest.mark.django_db
 def test_a_wrong_configuration_shows_no_secret_in_an_error_report(
     configure: Any, monkeypatch: Any, rf: Any
