@@ -336,7 +336,9 @@ class Settings:
         5, number(60, unit="seconds"), "How long to wait for each read of Bandwidth's answer."
     )
     TOTAL_TIMEOUT = Setting[float](
-        8, number(120, unit="seconds"), "How long a call may take, fetching a token included."
+        8,
+        number(120, unit="seconds"),
+        "How long a call may take, fetching a token included. A wait for a place comes before it.",
     )
     REQUIRED = Setting[str | Callable[..., bool]](
         "enrolled",
@@ -432,7 +434,18 @@ class Settings:
     MAX_CONCURRENT_CALLS = Setting(
         4,
         integer(1),
-        "Calls to Bandwidth at once, per process; keep it under the worker's threads.",
+        "Calls to Bandwidth at once, per process.",
+    )
+    MAX_WAITING_CALLS = Setting(
+        3,
+        integer(0),
+        "How many more wait for a place, per process; the others are told at once that the site is "
+        "busy. Keep its sum with MAX_CONCURRENT_CALLS under the worker's threads.",
+    )
+    WAIT_SECONDS = Setting[float](
+        1,
+        number(60, unit="seconds"),
+        "How long a call waits for a place, before its TOTAL_TIMEOUT.",
     )
 
     @classmethod

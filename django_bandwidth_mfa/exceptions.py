@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 __all__ = [
+    "Busy",
     "ChallengeExpired",
     "ChallengeUsed",
     "CodeOwed",
@@ -50,6 +51,22 @@ class Limited(MFAError):
 
     def __str__(self) -> str:
         return _("Please wait %(wait)s, then try again.") % {"wait": in_words(self.retry_after)}
+
+
+class Busy(MFAError):
+    """Too many codes are being sent and checked at this moment; nothing was asked of Bandwidth.
+
+    No limit counts it, and Bandwidth is not down: the same can be tried again in a moment.
+    """
+
+    retry_after: int
+    """Whole seconds until it may be tried again, at least 1."""
+
+    message = _("The site is busy at this moment. Please try again in a few seconds.")
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__()
+        self.retry_after = max(1, math.ceil(retry_after))
 
 
 class Locked(MFAError):

@@ -58,6 +58,7 @@ def send_code(
     :raises NoPhone: the user has no such phone.
     :raises NumberRefused: codes may not go to this number.
     :raises Limited: too many codes were sent lately, or Bandwidth asks to wait.
+    :raises Busy: too many other codes are being sent and checked; nothing is counted.
     :raises ProviderUnavailable: Bandwidth failed.  With ``may_have_arrived`` the challenge stands
         all the same, and the code can be typed if it comes.
     :raises ValueError: there is no such purpose, or the channel is not set up.
@@ -87,6 +88,7 @@ def verify_code(
     :raises ChallengeUsed: it passed already, or has no tries left.
     :raises Limited: too many wrong codes in a row, or Bandwidth asks to wait.
     :raises Locked: ``FAILURES_BEFORE_LOCK`` wrong codes in a row.
+    :raises Busy: too many other codes are being sent and checked; nothing is counted.
     :raises ProviderUnavailable: Bandwidth failed; the try counts only if it may have arrived.
     :raises RuntimeError: a transaction is open.
     """

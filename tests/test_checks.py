@@ -103,6 +103,8 @@ BY_KEY: dict[str, tuple[list[Any], list[Any]]] = {
     "BREAKER_FAILURES": ([0], [1]),
     "BREAKER_SECONDS": ([0], [1]),
     "MAX_CONCURRENT_CALLS": ([0], [1]),
+    "MAX_WAITING_CALLS": ([-1, 1.5], [0, 64]),
+    "WAIT_SECONDS": ([0, -1, 61, "1"], [0.2, 60]),
 }
 
 

@@ -16,6 +16,7 @@ from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.backends import BandwidthMFABackend
 from django_bandwidth_mfa.bandwidth import BandwidthError
 from django_bandwidth_mfa.exceptions import (
+    Busy,
     ChallengeExpired,
     ChallengeUsed,
     Limited,
@@ -729,6 +730,45 @@ def test_changed_settings_begin_with_a_closed_breaker(
     configure(BREAKER_FAILURES=2)
     configure(BREAKER_FAILURES=1)
     assert not provider.breaker().is_open
+
+
+def test_without_a_free_place_nothing_is_asked_and_nothing_is_counted(
+    user: Any, bandwidth: Any, configure: Any, caplog: Any
+) -> None:
+    """Fails when it is told as an outage, when it opens the breaker, and when a count stays."""
+    configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=1, WAIT_SECONDS=0.001, BREAKER_FAILURES=1)
+    challenge = service.send_code(user)
+    code = bandwidth.inbox[0]["code"]
+    asked = len(bandwidth.requests)
+    counted = Counter.objects.filter(count__gt=0).order_by("key").values("key", "count")
+    before = list(counted)
+    heard: list[Any] = []
+
+    def hear(**kwargs: Any) -> None:
+        heard.append(kwargs)
+
+    signals.code_send_failed.connect(hear)
+    try:
+        with provider.breaker().guard():
+            with pytest.raises(Busy) as busy:
+                service.verify_code(challenge, code)
+            with pytest.raises(Busy):
+                service.send_code(user, purpose="step-up")
+    finally:
+        signals.code_send_failed.disconnect(hear)
+    assert busy.value.retry_after == 1
+    assert len(bandwidth.requests) == asked
+    assert list(counted.all()) == before
+    assert not Challenge.objects.current(user, "step-up")
+    assert heard == []
+    told = [
+        (r.event, r.levelname, r.action)  # type: ignore[attr-defined]
+        for r in caplog.records
+        if r.name == "django_bandwidth_mfa"
+    ]
+    assert told == [("no_free_place", "WARNING", "verify"), ("no_free_place", "WARNING", "send")]
+    assert not provider.breaker().is_open
+    assert service.verify_code(challenge, code)
 
 
 # Bound codes ----------------------------------------------------------------------------------

@@ -96,6 +96,13 @@ class Unreachable(BandwidthError):
     """
 
 
+class NoFreePlace(BandwidthError):
+    """The call was never made: too many others were under way, and none ended in time.
+
+    It says nothing about Bandwidth.
+    """
+
+
 class UnknownOutcome(BandwidthError):
     """The API request was written, and no whole answer came back.
 

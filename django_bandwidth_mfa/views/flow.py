@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from .. import conf
 from ..conf import settings
-from ..exceptions import Limited, MFAError, SessionEnded
+from ..exceptions import Busy, Limited, MFAError, SessionEnded
 from ..forms import CodeForm
 from ..internal.codes import delivery
 from ..internal.flows.base import Flow
@@ -80,7 +80,7 @@ class FlowView(MFAView):
         # Drop the field's own "required" error, so that this error alone is shown.
         form.errors.pop(field, None)
         form.add_error(field, str(error))
-        if not isinstance(error, Limited):
+        if not isinstance(error, Limited | Busy):
             return self.page(form, template=template)
         response = self.page(form, template=template, status=429)
         response["Retry-After"] = str(error.retry_after)

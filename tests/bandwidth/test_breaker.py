@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from django_bandwidth_mfa.bandwidth import BandwidthError, ServerError, UnknownOutcome, Unreachable
+from django_bandwidth_mfa.bandwidth import (
+    BandwidthError,
+    NoFreePlace,
+    ServerError,
+    UnknownOutcome,
+    Unreachable,
+)
 from django_bandwidth_mfa.bandwidth.breaker import Breaker
 
 
@@ -105,7 +114,7 @@ def test_more_calls_at_once_than_allowed_are_refused_and_a_finished_one_makes_ro
     for _ in range(5):
         call(breaker, ServerError("500"))
         call(breaker, ValueError("digits"))
-    refusal = pytest.raises(Unreachable, match="MAX_CONCURRENT_CALLS")
+    refusal = pytest.raises(NoFreePlace, match="MAX_CONCURRENT_CALLS")
     with breaker.guard(), breaker.guard(), refusal, breaker.guard():
         pytest.fail("it was called")
     assert call(breaker)
@@ -118,8 +127,9 @@ def test_a_refused_call_is_no_network_failure(breaker: Breaker) -> None:
 
 
 @pytest.mark.attack("N8")
-def test_threads_together_never_pass_the_limit() -> None:
-    breaker = Breaker(failures=100, seconds=30, concurrent=4)
+@pytest.mark.parametrize("waiting", [0, 8])
+def test_threads_together_never_pass_the_limit(waiting: int) -> None:
+    breaker = Breaker(failures=100, seconds=30, concurrent=4, waiting=waiting, wait_seconds=0.0001)
     inside, most, lock = 0, 0, threading.Lock()
     begin = threading.Barrier(32)
 
@@ -134,7 +144,7 @@ def test_threads_together_never_pass_the_limit() -> None:
                         most = max(most, inside)
                     with lock:
                         inside -= 1
-            except Unreachable:
+            except NoFreePlace:
                 pass
 
     threads = [threading.Thread(target=work) for _ in range(32)]
@@ -143,6 +153,129 @@ def test_threads_together_never_pass_the_limit() -> None:
     for thread in threads:
         thread.join()
     assert 1 <= most <= 4
+    assert call(breaker)
+
+
+# The queue -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def one_place(waiting: int, wait_seconds: float = 30, failures: int = 3) -> Breaker:
+    return Breaker(
+        failures=failures, seconds=30, concurrent=1, waiting=waiting, wait_seconds=wait_seconds
+    )
+
+
+def until_waiting(breaker: Breaker, many: int) -> None:
+    """Return when ``many`` calls wait.  It fails after ten seconds."""
+    for _ in range(10_000):
+        if len(breaker._state.get().waiting) == many:
+            return
+        time.sleep(0.001)
+    pytest.fail("they do not wait")
+
+
+def test_a_call_that_waits_gets_the_place_that_becomes_free(threads: ThreadPoolExecutor) -> None:
+    """Fails when no place is handed on: the call would wait to the end, and be refused."""
+    breaker = one_place(waiting=1)
+    with breaker.guard():
+        waiting = threads.submit(call, breaker)
+        until_waiting(breaker, 1)
+        assert not waiting.done()
+    assert waiting.result(10)
+    assert call(breaker)
+
+
+def test_places_are_given_in_the_order_in_which_calls_came(threads: ThreadPoolExecutor) -> None:
+    """Fails when the newest is served first, and when a newcomer takes a place from who waits."""
+    breaker = one_place(waiting=4)
+    order: list[str] = []
+
+    def come(name: str) -> None:
+        with breaker.guard():
+            order.append(name)
+
+    waiting: list[Future[None]] = []
+    with breaker.guard():
+        for name in ("first", "second", "third"):
+            waiting.append(threads.submit(come, name))
+            until_waiting(breaker, len(waiting))
+    come("newcomer")
+    for one in waiting:
+        one.result(10)
+    assert order == ["first", "second", "third", "newcomer"]
+
+
+def test_a_call_over_the_queue_is_refused_at_once(threads: ThreadPoolExecutor) -> None:
+    """Fails when the queue has no end: the call would wait, and hold one more thread."""
+    breaker = one_place(waiting=1)
+    with breaker.guard():
+        waiting = threads.submit(call, breaker)
+        until_waiting(breaker, 1)
+        with pytest.raises(NoFreePlace) as refused, breaker.guard():
+            pytest.fail("it was called")
+        assert not refused.value.may_have_arrived
+        assert not waiting.done()
+    assert waiting.result(10)
+
+
+def test_a_wait_ends_after_its_seconds_and_leaves_the_queue() -> None:
+    """Fails when a call that gave up stays in the queue: it would get a place and never free it."""
+    breaker = one_place(waiting=1, wait_seconds=0.001, failures=1)
+    with breaker.guard():
+        for _ in range(3):
+            with pytest.raises(NoFreePlace), breaker.guard():
+                pytest.fail("it was called")
+    assert not breaker.is_open
+    assert call(breaker)
+
+
+def test_a_breaker_that_opens_refuses_those_who_wait(threads: ThreadPoolExecutor) -> None:
+    """Fails when a call is made that has waited while the breaker opened, or keeps its place."""
+    breaker = one_place(waiting=2, failures=1)
+
+    def fail_when_two_wait() -> None:
+        with breaker.guard():
+            until_waiting(breaker, 2)
+            raise Unreachable("gone")
+
+    failing = threads.submit(fail_when_two_wait)
+    while not breaker._state.get().running:
+        time.sleep(0.001)
+    waiting = [threads.submit(call, breaker) for _ in range(2)]
+    assert isinstance(failing.exception(10), Unreachable)
+    assert [one.result(10) for one in waiting] == [False, False]
+    assert breaker._state.get().running == 0
+
+
+@pytest.mark.parametrize("has_place", [False, True])
+def test_a_thread_that_is_ended_while_it_waits_takes_no_place_along(
+    monkeypatch: pytest.MonkeyPatch, has_place: bool
+) -> None:
+    """Fails when only errors of Bandwidth are cleaned up after: the next call finds no place."""
+    breaker = one_place(waiting=1, wait_seconds=0.001)
+    under_way = breaker.guard()
+
+    class Ended(threading.Event):
+        """A wait during which the server ends the thread, before or after it has a place."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if has_place:
+                under_way.__exit__(None, None, None)
+            raise SystemExit
+
+    under_way.__enter__()
+    monkeypatch.setattr(threading, "Event", Ended)
+    with pytest.raises(SystemExit), breaker.guard():
+        pytest.fail("it was called")
+    monkeypatch.undo()
+    if not has_place:
+        under_way.__exit__(None, None, None)
     assert call(breaker)
 
 

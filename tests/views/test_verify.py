@@ -13,6 +13,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from django_bandwidth_mfa import service
+from django_bandwidth_mfa.internal.codes import provider
 from django_bandwidth_mfa.internal.login.parking import PARKED
 from django_bandwidth_mfa.models import Challenge, Phone
 from django_bandwidth_mfa.testing import login_verified
@@ -161,6 +162,36 @@ def test_a_provider_that_is_down_at_login_is_told_and_offers_another_try(
     client.post("/mfa/send/", {"channel": "sms"})
     answer = client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
     assert state(client) == "verified"
+
+
+def test_a_busy_site_says_so_and_takes_the_same_code_in_a_moment(
+    parked: Client, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when a full queue is told as an outage."""
+    configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0)
+    code = bandwidth.inbox[0]["code"]
+    with provider.breaker().guard():
+        answer = parked.post("/mfa/verify/", {"code": code})
+    assert (answer.status_code, answer["Retry-After"]) == (429, "1")
+    assert "The site is busy" in text(answer)
+    assert "does not answer" not in text(answer)
+    parked.post("/mfa/verify/", {"code": code})
+    assert state(parked) == "verified"
+
+
+def test_a_phone_that_was_typed_while_the_site_is_busy_can_be_typed_again(
+    client: Client, newcomer: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the row stays: the form would say nothing of it, and no code was sent."""
+    configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0, REQUIRED="all")
+    give_password(client, newcomer)
+    with provider.breaker().guard():
+        answer = client.post("/mfa/phones/add/", {"number": NUMBER})
+    assert answer.status_code == 429
+    assert "The site is busy" in text(answer)
+    assert not Phone.objects.exists()
+    assert client.post("/mfa/phones/add/", {"number": NUMBER}).status_code == 302
+    assert len(bandwidth.inbox) == 1
 
 
 def test_a_code_whose_sending_was_never_answered_can_be_typed(

@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
-from ...bandwidth import BandwidthClient, BandwidthError, Breaker, TooManyRequests
+from ...bandwidth import BandwidthClient, BandwidthError, Breaker, NoFreePlace, TooManyRequests
 from ...conf import settings
-from ...exceptions import Limited, MFAError, ProviderUnavailable
+from ...exceptions import Busy, Limited, MFAError, ProviderUnavailable
 from ...models import Challenge
 from ..limits import rules
 from . import receipts
@@ -82,8 +82,22 @@ clients = Registry(BandwidthClient, close=BandwidthClient.close)
 
 
 # `base_url` is a part of the key only.
-def _make_breaker(base_url: str, *, failures: int, seconds: float, concurrent: int) -> Breaker:
-    return Breaker(failures=failures, seconds=seconds, concurrent=concurrent)
+def _make_breaker(
+    base_url: str,
+    *,
+    failures: int,
+    seconds: float,
+    concurrent: int,
+    waiting: int,
+    wait_seconds: float,
+) -> Breaker:
+    return Breaker(
+        failures=failures,
+        seconds=seconds,
+        concurrent=concurrent,
+        waiting=waiting,
+        wait_seconds=wait_seconds,
+    )
 
 
 breakers = Registry(_make_breaker)
@@ -120,6 +134,8 @@ def breaker() -> Breaker:
         failures=settings.BREAKER_FAILURES,
         seconds=settings.BREAKER_SECONDS,
         concurrent=settings.MAX_CONCURRENT_CALLS,
+        waiting=settings.MAX_WAITING_CALLS,
+        wait_seconds=settings.WAIT_SECONDS,
     )
 
 
@@ -188,4 +204,6 @@ def hold_and_translate(error: BandwidthError, challenge: Challenge) -> MFAError:
         action = rules.HeldAction.VERIFY if is_verify else rules.HeldAction.SEND
         rules.hold(challenge.number, action, challenge.purpose, wait)
         return Limited(wait)
+    if isinstance(error, NoFreePlace):
+        return Busy(settings.WAIT_SECONDS)
     return ProviderUnavailable(may_have_arrived=error.may_have_arrived)

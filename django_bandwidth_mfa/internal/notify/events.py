@@ -21,7 +21,7 @@ from django.dispatch import Signal
 from django.http import HttpRequest
 
 from ... import signals
-from ...bandwidth import BandwidthError, Forbidden, Unauthorized
+from ...bandwidth import BandwidthError, Forbidden, NoFreePlace, Unauthorized
 from ...exceptions import MFAError
 from ...models import Challenge, Phone, Purpose, TrustedBrowser
 from ...types import User
@@ -47,6 +47,7 @@ EVENTS = {
         Event("code_sent", INFO, signals.code_sent),
         Event("code_send_failed", ERROR, signals.code_send_failed),
         Event("send_refused", WARNING),
+        Event("no_free_place", WARNING),
         Event("code_verified", INFO, signals.code_verified),
         Event("code_rejected", INFO, signals.code_rejected),
         Event("code_replayed", WARNING),
@@ -142,6 +143,9 @@ def code_send_failed(
     challenge: Challenge, error: BandwidthError, request: HttpRequest | None
 ) -> None:
     """Bandwidth did not accept a code, or its answer did not come."""
+    if isinstance(error, NoFreePlace):
+        no_free_place(challenge, "send")
+        return
     fields = _about(challenge, **_failure(error))
     _tell("code_send_failed", fields, Challenge, challenge=challenge, error=error, request=request)
     _tell_if_access_was_refused(error, request)
@@ -150,6 +154,17 @@ def code_send_failed(
 def send_refused(challenge: Challenge, error: MFAError) -> None:
     """A limit was reached, so nothing was sent.  It has no signal: a flood would flood those."""
     _tell("send_refused", _about(challenge, reason=type(error).__name__))
+
+
+def no_free_place(challenge: Challenge, action: str) -> None:
+    """Bandwidth was not asked: too many calls were under way.  Its user is told to try again.
+
+    It is no failure of Bandwidth, so nobody is to be woken.  It has no signal, like
+    :func:`send_refused`.
+
+    :param action: ``"send"`` or ``"verify"``.
+    """
+    _tell("no_free_place", _about(challenge, action=action))
 
 
 def code_verified(challenge: Challenge, request: HttpRequest | None) -> None:
@@ -171,6 +186,9 @@ def code_replayed(challenge: Challenge) -> None:
 
 def verify_failed(challenge: Challenge, error: BandwidthError, request: HttpRequest | None) -> None:
     """Bandwidth did not say whether a code is right."""
+    if isinstance(error, NoFreePlace):
+        no_free_place(challenge, "verify")
+        return
     _tell("verify_failed", _about(challenge, **_failure(error)))
     _tell_if_access_was_refused(error, request)
 
