@@ -52,7 +52,8 @@ class CodeView(FlowView):
 class VerifyView(CodeView):
     """GET shows the page, POST ``code`` tries a code.
 
-    The first GET after the password sends the code that the login owes.  No other GET sends one.
+    The first GET after the password sends the code that the login owes.  No other GET sends one,
+    unless that one could send nothing.
     """
 
     def get(self, request: HttpRequest) -> HttpResponse:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from django_bandwidth_mfa import service
+from django_bandwidth_mfa.bandwidth import Unreachable
 from django_bandwidth_mfa.internal.codes import provider
 from django_bandwidth_mfa.internal.login.parking import PARKED
 from django_bandwidth_mfa.models import Challenge, Phone
@@ -177,6 +180,91 @@ def test_a_busy_site_says_so_and_takes_the_same_code_in_a_moment(
     assert "does not answer" not in text(answer)
     parked.post("/mfa/verify/", {"code": code})
     assert state(parked) == "verified"
+
+
+@contextmanager
+def trouble(kind: str, bandwidth: Any, configure: Any) -> Iterator[None]:
+    """While it lasts no code can be sent."""
+    if kind == "busy":
+        configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0)
+        with provider.breaker().guard():
+            yield
+    elif kind == "breaker open":
+        configure(BREAKER_FAILURES=1)
+        with suppress(Unreachable), provider.breaker().guard():
+            raise Unreachable("gone")
+        yield
+        provider.breakers.close()
+    elif kind == "unreachable":
+        configure(BASE_URL="http://127.0.0.1:1")
+        yield
+        configure(BASE_URL=bandwidth.base_url)
+    elif kind == "refused":
+        bandwidth.fault(on="messaging", status=503)
+        yield
+        bandwidth.clear_faults()
+    else:
+        configure(SEND_LIMITS={"site": "1/h"})
+        service.send_code(make_user("somebody", OTHER_NUMBER))
+        bandwidth.reset()
+        yield
+        configure(SEND_LIMITS={"site": "2/h"})
+
+
+@pytest.mark.parametrize("kind", ["busy", "breaker open", "unreachable", "refused", "limited"])
+def test_a_code_that_was_not_sent_is_still_owed_and_a_reload_sends_it_once(
+    client: Client, user: Any, bandwidth: Any, configure: Any, kind: str
+) -> None:
+    """Fails when a login owes nothing after its first GET, whatever became of the code."""
+    give_password(client, user)
+    with trouble(kind, bandwidth, configure):
+        for _ in range(2):
+            assert 'role="alert"' in text(client.get("/mfa/verify/"))
+        assert bandwidth.inbox == []
+    for _ in range(3):
+        assert client.get("/mfa/verify/").status_code == 200
+    assert [message["to"] for message in bandwidth.inbox] == [NUMBER]
+    client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert state(client) == "verified"
+
+
+@pytest.mark.attack("S2")
+def test_a_code_that_may_have_arrived_is_owed_no_more(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when each failure leaves it owed: a reload sends another code, for money."""
+    bandwidth.fault(on="messaging", drop=True, times=1)
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    with time_machine.travel(timezone.now() + timedelta(seconds=200)):
+        assert "Text me a code" in text(client.get("/mfa/verify/"))
+    assert len(bandwidth.inbox) == 1
+
+
+@pytest.mark.attack("S2")
+def test_a_button_that_could_send_nothing_leaves_nothing_to_a_reload(
+    parked: Client, bandwidth: Any
+) -> None:
+    """Fails when a failure makes the login owe a code that it has had already."""
+    bandwidth.fault(on="messaging", status=503, times=1)
+    with time_machine.travel(timezone.now() + timedelta(seconds=200)):
+        assert "does not answer" in text(parked.post("/mfa/send/", {"channel": "sms"}))
+        assert "Text me a code" in text(parked.get("/mfa/verify/"))
+    assert len(bandwidth.inbox) == 1
+
+
+@pytest.mark.attack("S2")
+def test_a_code_that_the_button_sent_is_owed_no_more(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when only a GET settles what is owed: a later reload sends another code."""
+    bandwidth.fault(on="messaging", status=503, times=1)
+    give_password(client, user)
+    assert "does not answer" in text(client.get("/mfa/verify/"))
+    client.post("/mfa/send/", {"channel": "sms"})
+    with time_machine.travel(timezone.now() + timedelta(seconds=200)):
+        assert "Text me a code" in text(client.get("/mfa/verify/"))
+    assert len(bandwidth.inbox) == 1
 
 
 def test_a_phone_that_was_typed_while_the_site_is_busy_can_be_typed_again(
