@@ -1,8 +1,10 @@
 """``manage.py mfa_purge [--dry-run] [--older-than DAYS]``"""
 
+from __future__ import annotations
+
 from argparse import ArgumentParser
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.management import BaseCommand, CommandError
 from django.db.models import Model, QuerySet
@@ -14,6 +16,22 @@ from ..console import Progress
 
 # Rows per DELETE: so many that it is quick, so few that no table is locked for long.
 BATCH = 1000
+
+
+class Purge(NamedTuple):
+    """What is over in one table.
+
+    ``order``: a column with an index, in whose order the rows are deleted.  The rows of a batch
+    should lie next to each other.  In the order of random keys, a batch reads the whole table.
+    """
+
+    name: str
+    rows: QuerySet[Model]
+    order: str
+
+    def first_of(self, rows: QuerySet[Model]) -> list[tuple[Any, Any]]:
+        """Return the key and the place in the order of the first rows: a batch of them."""
+        return list(rows.order_by(self.order).values_list("pk", self.order)[:BATCH])
 
 
 class Command(BaseCommand):
@@ -37,24 +55,33 @@ class Command(BaseCommand):
         days, now = options["older_than"], timezone.now()
         if days < 1:
             raise CommandError("--older-than must be 1 or more: today's challenges are in use.")
-        found: dict[str, QuerySet[Model]] = {
-            "challenges": Challenge.objects.filter(sent_at__lt=now - timedelta(days=days)),
-            "spent codes": SpentCode.objects.filter(expires_at__lte=now),
-            "counters": rules.expired_rows(),
-            "trusted browsers": TrustedBrowser.objects.over(),
-        }
+        old = now - timedelta(days=days)
+        found = [
+            Purge("challenges", Challenge.objects.filter(sent_at__lt=old), "sent_at"),
+            Purge("spent codes", SpentCode.objects.filter(expires_at__lte=now), "expires_at"),
+            Purge("counters", rules.expired_rows(), "pk"),
+            # They get their keys in the order in which they are trusted: the old ones come first.
+            Purge("trusted browsers", TrustedBrowser.objects.over(), "pk"),
+        ]
         told = []
-        for name, rows in found.items():
-            many = rows.count() if options["dry_run"] else self.delete(name, rows)
-            told.append(f"{many} {name}")
+        for purge in found:
+            many = purge.rows.count() if options["dry_run"] else self.delete(purge)
+            told.append(f"{many} {purge.name}")
         return f"{'Would delete' if options['dry_run'] else 'Deleted'} {', '.join(told)}."
 
-    def delete(self, name: str, rows: QuerySet[Model]) -> int:
-        """How many went; run again after an interruption, it goes on where it was."""
-        done, progress = 0, Progress(self.stderr, name, rows.count())
-        while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+    def delete(self, purge: Purge) -> int:
+        """Delete the rows in batches, each in a transaction of its own, and return how many went.
+
+        Run again after an interruption, it goes on where it was.
+        """
+        done, progress = 0, Progress(self.stderr, purge.name, purge.rows.count())
+        rest = purge.rows
+        while batch := purge.first_of(rest):
             # The condition again: a counter may have begun a new window since.
-            done += rows.filter(pk__in=keys).delete()[0]
+            done += purge.rows.filter(pk__in=[pk for pk, _place in batch]).delete()[0]
             progress.show(done)
+            _pk, reached = batch[-1]
+            # Otherwise the database steps over all deleted entries of the index for each batch.
+            rest = purge.rows.filter(**{f"{purge.order}__gte": reached})
         progress.end()
         return done

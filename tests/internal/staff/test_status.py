@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import DatabaseError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_bandwidth_mfa import service, signals
@@ -420,6 +421,79 @@ def test_a_purge_goes_through_many_rows_and_keeps_the_new_ones(user: Any) -> Non
     challenges(user, 3, 0)
     assert run("mfa_purge").startswith("Deleted 2500 challenges")
     assert Challenge.objects.count() == 3
+
+
+def old_challenges(user: Any, many: int) -> list[Any]:
+    """Make ``many`` challenges, sent one minute after another, and return their keys in that order.
+
+    They are stored in another order than they were sent in.
+    """
+    first = timezone.now() - timedelta(days=60)
+    rows = [
+        Challenge(user=user, digits=6, sent_at=at, expires_at=at + timedelta(minutes=3))
+        for at in (first + timedelta(minutes=n) for n in range(many))
+    ]
+    Challenge.objects.bulk_create(rows[1::2] + rows[::2])
+    return [row.pk for row in rows]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_purge_that_is_stopped_has_deleted_the_oldest_and_goes_on_when_run_again(
+    user: Any,
+) -> None:
+    """Fails when the batches follow the random primary key, or share a transaction."""
+    keys = old_challenges(user, 2200)
+    challenges(user, 3, 0)
+    batches = 0
+
+    def stop(execute: Any, sql: str, *args: Any) -> Any:
+        nonlocal batches
+        batches += sql.startswith("DELETE")
+        if batches == 3:
+            raise KeyboardInterrupt
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(stop), pytest.raises(KeyboardInterrupt):
+        run("mfa_purge")
+    left = set(Challenge.objects.values_list("pk", flat=True))
+    assert left & set(keys) == set(keys[2000:])
+    assert run("mfa_purge").startswith("Deleted 200 challenges")
+    assert Challenge.objects.count() == 3
+
+
+def test_a_purge_never_looks_again_at_what_it_has_deleted(user: Any) -> None:
+    """Fails when a batch begins at the oldest row each time: until the database has cleaned up, it
+    steps over every deleted entry of the index, and is slower with each batch."""
+    keys = old_challenges(user, 2200)
+    reached = list(Challenge.objects.in_bulk(keys[999::1000]).values())
+    with CaptureQueriesContext(connection) as queries:
+        run("mfa_purge")
+    looks = [
+        query["sql"]
+        for query in queries
+        if "ORDER BY" in query["sql"] and "bandwidth_mfa_challenge" in query["sql"]
+    ]
+    assert len(looks) == 4  # three batches, and one that finds nothing
+    for look, row in zip(looks[1:], sorted(reached, key=lambda row: row.sent_at), strict=False):
+        assert f"{row.sent_at:%Y-%m-%d %H:%M:%S.%f}" in look
+
+
+def test_a_purge_of_rows_of_one_moment_deletes_a_batch_at_a_time(user: Any) -> None:
+    """Fails when a batch is all that was sent until a moment, or begins after that moment."""
+    challenges(user, 2200, 0, minutes_ago=60 * 24 * 31)
+    with CaptureQueriesContext(connection) as queries:
+        assert run("mfa_purge").startswith("Deleted 2200 challenges")
+    assert sum(query["sql"].startswith("DELETE") for query in queries) == 3
+
+
+def test_spent_codes_are_purged_in_batches_in_the_order_of_their_end(db: None) -> None:
+    now = timezone.now()
+    SpentCode.objects.bulk_create(
+        SpentCode(digest=f"{n % 7}-{n}", expires_at=now - timedelta(seconds=n)) for n in range(2200)
+    )
+    SpentCode.objects.create(digest="alive", expires_at=now + timedelta(minutes=3))
+    assert "2200 spent codes" in run("mfa_purge")
+    assert SpentCode.objects.get().digest == "alive"
 
 
 def test_a_purge_forgets_browsers_that_are_trusted_no_more(user: Any, configure: Any) -> None:
