@@ -215,6 +215,8 @@ class Challenge(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,
+        # The index bandwidth_mfa_newest begins with the user.
+        db_index=False,
         related_name="bandwidth_mfa_challenges",
         verbose_name=_("user"),
     )
@@ -266,6 +268,7 @@ class Challenge(models.Model):
         verbose_name = _("challenge")
         verbose_name_plural = _("challenges")
         ordering = ("-sent_at",)
+        # tests/test_indexes.py says which query uses which one.
         indexes = (
             models.Index(fields=["user", "purpose", "sent_at"], name="bandwidth_mfa_newest"),
             models.Index(fields=["provider_id"], name="bandwidth_mfa_receipt"),
@@ -358,6 +361,8 @@ class RecoveryCode(models.Model):
     class Meta:
         verbose_name = _("recovery code")
         verbose_name_plural = _("recovery codes")
+        # For mfa_status, which counts those that were used in the last hours.
+        indexes = (models.Index(fields=["used_at"], name="bandwidth_mfa_used"),)
 
     def __str__(self) -> str:
         return self.digest[:8]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from django_bandwidth_mfa.models import Phone
+from django_bandwidth_mfa.models import Challenge, Phone
 from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
 APP = "bandwidth_mfa"
@@ -61,3 +62,24 @@ def test_the_version_before_can_still_add_a_phone(newcomer: Any) -> None:
             list(columns.values()),
         )
     assert Phone.objects.get(number=OTHER_NUMBER).channel == ""
+
+
+def indexed_columns() -> list[list[str]]:
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, Challenge._meta.db_table)
+    return [one["columns"] for one in found.values() if one["index"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_index_on_the_user_alone_goes_and_comes_back_and_challenges_stay(newest: str) -> None:
+    """Fails when the migration changes the state only."""
+    now = timezone.now()
+    Challenge.objects.create(
+        user=make_user("ada"), digits=6, sent_at=now, expires_at=now + timedelta(minutes=3)
+    )
+    assert ["user_id"] not in indexed_columns()
+    migrate("0004_phone_channel")
+    assert ["user_id"] in indexed_columns()
+    migrate(newest)
+    assert ["user_id"] not in indexed_columns()
+    assert Challenge.objects.get().sent_at == now

@@ -1,0 +1,176 @@
+"""The indexes of the ledger of challenges: each has a query that uses it, and no query reads the
+whole table.
+
+The table grows with each code that is sent, so an index that nothing uses is paid for with each
+code, and a query without one is slower with each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from django_bandwidth_mfa.internal.codes import receipts
+from django_bandwidth_mfa.internal.notify import statistics
+from django_bandwidth_mfa.internal.phones import changes
+from django_bandwidth_mfa.internal.staff import reset, status
+from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode
+
+from .conftest import NUMBER
+
+pytestmark = pytest.mark.django_db
+
+TABLE = Challenge._meta.db_table
+
+OF_USER = ("user_id", "purpose", "sent_at")
+OF_PHONE = ("phone_id",)
+OF_MESSAGE = ("provider_id",)
+BY_TIME = ("sent_at",)
+
+
+def ask_for_the_current_code(user: Any) -> None:
+    Challenge.objects.current(user, "login")
+
+
+def look_at_one_user(user: Any) -> None:
+    status.of_user(user)
+
+
+def reset_one_user(user: Any) -> None:
+    reset.reset_second_factor(user, forget_phones=True)
+
+
+def delete_a_user(user: Any) -> None:
+    user.delete()
+
+
+def remove_a_phone(user: Any) -> None:
+    changes.remove(Phone.objects.get(user=user))
+
+
+def read_a_receipt(user: Any) -> None:
+    receipt = {
+        "type": "message-delivered",
+        "platform": "NorthAmericaSMS",
+        "message": {"id": "message-1"},
+    }
+    receipts.record(json.dumps(receipt).encode())
+
+
+def look_at_the_site(user: Any) -> None:
+    status.of_site()
+
+
+def look_for_an_alarm(user: Any) -> None:
+    now = timezone.now()
+    statistics.conversion(now - timedelta(hours=1), now)
+
+
+def purge(user: Any) -> None:
+    call_command("mfa_purge", stdout=StringIO())
+
+
+USES: dict[Callable[[Any], None], tuple[str, ...]] = {
+    ask_for_the_current_code: OF_USER,
+    look_at_one_user: OF_USER,
+    reset_one_user: OF_USER,
+    delete_a_user: OF_USER,
+    remove_a_phone: OF_PHONE,
+    read_a_receipt: OF_MESSAGE,
+    look_at_the_site: BY_TIME,
+    look_for_an_alarm: BY_TIME,
+    purge: BY_TIME,
+}
+
+
+def indexes(model: Any) -> dict[tuple[str, ...], str]:
+    """The names of the indexes of a table by their columns, unique ones aside."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+    return {
+        tuple(one["columns"]): name
+        for name, one in found.items()
+        if one["index"] and not one["unique"]
+    }
+
+
+def plans(do: Callable[[], object], table: str = TABLE) -> list[str]:
+    """Do something, and return how the database runs its queries of ``table``."""
+    queries: list[tuple[str, Any]] = []
+
+    def note(execute: Any, sql: str, parameters: Any, *args: Any) -> Any:
+        if table in sql and not sql.startswith("INSERT"):
+            queries.append((sql, parameters))
+        return execute(sql, parameters, *args)
+
+    with connection.execute_wrapper(note):
+        do()
+    explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # It would read any table as small as this one from end to end.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        found = []
+        for sql, parameters in queries:
+            cursor.execute(f"{explain} {sql}", parameters)
+            found.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
+        return found
+
+
+def reads_all(plan: str, table: str = TABLE) -> bool:
+    """Whether a plan reads the table from end to end, in no order of an index."""
+    return any(
+        f"Seq Scan on {table}" in line or (f"SCAN {table}" in line and "INDEX" not in line)
+        for line in plan.splitlines()
+    )
+
+
+@pytest.fixture
+def sent(user: Any) -> Any:
+    """A user with two old challenges."""
+    at = timezone.now() - timedelta(days=60)
+    for n in range(2):
+        Challenge.objects.create(
+            user=user,
+            phone=Phone.objects.get(user=user),
+            purpose="login",
+            channel="sms",
+            number=NUMBER,
+            digits=6,
+            provider_id=f"message-{n}",
+            sent_at=at,
+            expires_at=at + timedelta(minutes=3),
+        )
+    return user
+
+
+def test_there_are_the_indexes_that_are_used_and_no_others() -> None:
+    """Fails with Django's own index on ``user_id``: the one for a user's newest code has it."""
+    assert set(indexes(Challenge)) == set(USES.values())
+
+
+@pytest.mark.skipif(connection.vendor == "mysql", reason="MariaDB reads a small table as a whole")
+@pytest.mark.parametrize("do", USES, ids=lambda do: do.__name__)
+def test_no_query_reads_the_whole_ledger(sent: Any, do: Callable[[Any], None]) -> None:
+    """Fails when one of the indexes is dropped."""
+    found = plans(lambda: do(sent))
+    assert found
+    assert any(indexes(Challenge)[USES[do]] in plan for plan in found), found
+    assert not any(reads_all(plan) for plan in found), found
+
+
+@pytest.mark.skipif(connection.vendor == "mysql", reason="MariaDB reads a small table as a whole")
+def test_the_sites_figures_read_few_recovery_codes(user: Any) -> None:
+    """Fails without the index on ``used_at``: each user has ten codes, and few are ever used."""
+    table = RecoveryCode._meta.db_table
+    [plan] = plans(status.of_site, table)
+    assert "bandwidth_mfa_used" in plan
+    assert not reads_all(plan, table)
