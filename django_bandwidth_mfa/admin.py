@@ -11,20 +11,24 @@ Django's stock user admin gets it by itself.
 from __future__ import annotations
 
 from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin
-from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator as DjangoPaginator
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from .bandwidth import BandwidthError
 from .internal.limits import rules
 from .internal.login import trusted_browsers
 from .internal.phones import changes
@@ -39,9 +43,11 @@ __all__ = ["SecondFactorAdminMixin"]
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
     MixinBase = admin.ModelAdmin[Any]
+    Paginator = DjangoPaginator[Any]
     TabularInline = admin.TabularInline[Phone, Any]
 else:
     ModelAdmin, MixinBase, TabularInline = admin.ModelAdmin, object, admin.TabularInline
+    Paginator = DjangoPaginator
 
 USER = f"user__{get_user_model().USERNAME_FIELD}"
 
@@ -50,11 +56,13 @@ USER = f"user__{get_user_model().USERNAME_FIELD}"
 
 
 class Ledger(ModelAdmin):
-    """Rows to look at; ``mfa_purge`` takes the old ones away."""
+    """Rows to look at; ``mfa_purge`` takes the old ones away.
+
+    There may be millions of them, so no page sorts them all.
+    """
 
     may_delete = False
-    search_fields: ClassVar[tuple[str, ...]] = (USER,)
-    list_select_related: ClassVar[bool | tuple[str, ...]] = ("user",)
+    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -76,8 +84,59 @@ class Ledger(ModelAdmin):
         return obj is None or not is_above(obj.user, request)
 
 
+class UserLedger(Ledger):
+    """Rows that belong to users.  A search finds exact keys, which have indexes."""
+
+    sortable_by: ClassVar[tuple[str, ...]] = ()
+    ordering = ("-pk",)
+    # Django shows the search where this is not empty; get_search_results() says what is found.
+    search_fields = (USER,)
+    search_help_text = gettext_lazy("A whole username, in its own upper and lower case.")
+    list_select_related = ("user",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        wanted = search_term.strip()
+        return (queryset.filter(self.search(wanted)) if wanted else queryset), False
+
+    def search(self, wanted: str) -> Q:
+        """Return the condition for the rows that staff look for."""
+        model = get_user_model()
+        try:
+            users = model._default_manager.filter(**{model.USERNAME_FIELD: wanted})
+            # Their keys, and no join: with a join no index serves "this user or that id".
+            return Q(user__in=list(users.values_list("pk", flat=True)))
+        except (ValueError, ValidationError):  # the field holds no text: numbers, say
+            return Q(pk__in=[])
+
+
+class RecordPaginator(Paginator):
+    """Pages of the first 10,000 rows.
+
+    To count millions of rows, the database reads them all.  It is for rows that cannot be deleted:
+    Django's "select all" means every row, and would name this count.
+    """
+
+    MOST = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._count_to_the_limit, self.MOST)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more rows than the pages show."""
+        return self._count_to_the_limit > self.MOST
+
+    @cached_property
+    def _count_to_the_limit(self) -> int:
+        rows = cast("QuerySet[Model]", self.object_list)
+        return rows.order_by()[: self.MOST + 1].count()
+
+
 @admin.register(Phone)
-class PhoneAdmin(Ledger):
+class PhoneAdmin(UserLedger):
     """Deleting one is what its owner's "remove" is."""
 
     may_delete = True
@@ -94,8 +153,25 @@ class PhoneAdmin(Ledger):
             changes.remove(phone, request=request)
 
 
+class FailureFilter(admin.SimpleListFilter):
+    """Challenges by why they failed.
+
+    Django's own filter would read the whole table to find out which failures there are.
+    """
+
+    title = gettext_lazy("failure")
+    parameter_name = "failure"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        names = sorted(error.__name__ for error in BandwidthError.__subclasses__())
+        return [(name, name) for name in names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(failure=self.value()) if self.value() else queryset
+
+
 @admin.register(Challenge)
-class ChallengeAdmin(Ledger):
+class ChallengeAdmin(UserLedger):
     fields = (
         *("id", "user", "purpose", "channel", "masked", "sent_at", "expires_at", "tries"),
         *("passed_at", "failure", "delivery", "delivery_error", "provider_id"),
@@ -103,19 +179,34 @@ class ChallengeAdmin(Ledger):
     readonly_fields = fields
     list_display = ("sent_at", "user", "purpose", "channel", "masked", "tries", "passed_at")
     # No date_hierarchy: on MariaDB that needs time zone tables which few have loaded.
-    list_filter = ("sent_at", "purpose", "channel", "delivery", "failure")
+    list_filter = ("sent_at", "purpose", "channel", "delivery", FailureFilter)
+    ordering = ("-sent_at",)
+    sortable_by = ("sent_at",)
+    paginator = RecordPaginator
+    search_help_text = gettext_lazy(
+        "A whole username, in its own upper and lower case; the id of a challenge; or "
+        "Bandwidth's id."
+    )
+
+    def search(self, wanted: str) -> Q:
+        found = super().search(wanted) | Q(provider_id=wanted)
+        try:
+            return found | Q(pk=UUID(wanted))
+        except ValueError:
+            return found
 
 
 @admin.register(RecoveryCode)
-class RecoveryCodeAdmin(Ledger):
+class RecoveryCodeAdmin(UserLedger):
     fields = ("user", "created_at", "used_at")
     readonly_fields = fields
     list_display = ("user", "created_at", "used_at")
+    paginator = RecordPaginator
     list_filter = (("used_at", admin.EmptyFieldListFilter),)
 
 
 @admin.register(TrustedBrowser)
-class TrustedBrowserAdmin(Ledger):
+class TrustedBrowserAdmin(UserLedger):
     may_delete = True
     fields = ("user", "name", "created_at", "last_used_at")
     readonly_fields = fields

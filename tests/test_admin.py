@@ -15,10 +15,12 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from django_bandwidth_mfa import service
-from django_bandwidth_mfa.admin import SecondFactorAdminMixin
+from django_bandwidth_mfa.admin import RecordPaginator, SecondFactorAdminMixin
 from django_bandwidth_mfa.internal.limits import rules, store
 from django_bandwidth_mfa.models import (
     Challenge,
@@ -223,6 +225,97 @@ def test_a_list_takes_as_many_queries_for_many_rows(
         Challenge.objects.create(user=user, digits=6, expires_at=sent.expires_at)
     with django_assert_max_num_queries(9):
         assert root.get(page_of(model)).status_code == 200
+
+
+@pytest.mark.parametrize("model", LEDGERS)
+def test_a_list_counts_its_rows_once_and_reads_no_distinct_values(
+    root: Client, rows: Any, model: Any
+) -> None:
+    """Fails with ``show_full_result_count``, which counts all rows besides the found ones.
+
+    Fails also with a filter that asks the table for its choices.
+    """
+    for query in ("", "?q=ada"):
+        with CaptureQueriesContext(connection) as queries:
+            assert root.get(page_of(model, query)).status_code == 200
+        table = model._meta.db_table
+        asked = [query["sql"] for query in queries if table in query["sql"]]
+        assert not [sql for sql in asked if "DISTINCT" in sql]
+        assert len([sql for sql in asked if "COUNT(" in sql]) == 1
+
+
+def found(client: Client, model: Any, wanted: str) -> set[str]:
+    """The names of the users whose rows a search finds."""
+    answer = client.get(page_of(model), {"q": wanted})
+    return {row.user.get_username() for row in answer.context["cl"].result_list}
+
+
+@pytest.fixture
+def sent(rows: Any) -> Challenge:
+    """The challenge of ``rows``, and rows of another user's."""
+    challenge = Challenge.objects.get()
+    other = make_user("adam", OTHER_NUMBER)
+    RecoveryCode.objects.create(user=other, digest="o")
+    TrustedBrowser.objects.create(user=other, digest="o")
+    Challenge.objects.create(
+        user=other, digits=6, expires_at=challenge.expires_at, provider_id="other"
+    )
+    return challenge
+
+
+@pytest.mark.parametrize("model", [Phone, Challenge, RecoveryCode, TrustedBrowser])
+def test_a_search_finds_the_rows_of_the_user_of_that_name(
+    root: Client, sent: Challenge, model: Any
+) -> None:
+    """Fails when a part of the name is enough: no index serves that."""
+    assert found(root, model, "") >= {"ada", "adam"}
+    assert found(root, model, "ada") == {"ada"}
+    assert found(root, model, " adam ") == {"adam"}
+    for wanted in ("ad", "nobody", "a da"):
+        assert found(root, model, wanted) == set(), wanted
+    if connection.vendor != "mysql":  # its names know no case at all
+        assert found(root, model, "ADA") == set()
+
+
+def test_a_challenge_is_found_by_its_id_and_by_bandwidths(root: Client, sent: Challenge) -> None:
+    for wanted in (str(sent.pk), sent.pk.hex, str(sent.pk).upper(), sent.provider_id):
+        assert found(root, Challenge, wanted) == {"ada"}, wanted
+    for wanted in (str(sent.pk)[:-1], sent.provider_id[:-1], str(sent.user.pk) * 9):
+        assert found(root, Challenge, wanted) == set(), wanted
+
+
+def test_challenges_are_filtered_by_their_failure(root: Client, sent: Challenge) -> None:
+    Challenge.objects.filter(pk=sent.pk).update(failure="Unreachable")
+    page = root.get(page_of(Challenge, "?failure=Unreachable"))
+    assert [row.pk for row in page.context["cl"].result_list] == [sent.pk]
+    assert "?failure=TooManyRequests" in text(page)
+    assert len(root.get(page_of(Challenge)).context["cl"].result_list) == 2
+
+
+def test_records_are_counted_up_to_a_limit_and_the_page_says_so(
+    root: Client, sent: Challenge, monkeypatch: Any
+) -> None:
+    """Fails when the database counts on after the limit."""
+    monkeypatch.setattr(RecordPaginator, "MOST", 2)
+    said = "These pages show 2 rows, and there are more."
+    assert said not in text(root.get(page_of(Challenge)))
+    Challenge.objects.create(user=sent.user, digits=6, expires_at=sent.expires_at)
+    Challenge.objects.create(user=sent.user, digits=6, expires_at=sent.expires_at)
+    with CaptureQueriesContext(connection) as queries:
+        page = root.get(page_of(Challenge))
+    assert said in text(page)
+    assert page.context["cl"].result_count == 2
+    assert [sql["sql"] for sql in queries if "COUNT(" in sql["sql"] and "LIMIT 3" in sql["sql"]]
+
+
+@pytest.mark.parametrize("model", [Phone, TrustedBrowser])
+def test_rows_that_can_be_deleted_are_all_counted(
+    root: Client, sent: Challenge, model: Any, monkeypatch: Any
+) -> None:
+    """Fails with the paginator of records: "select all 10,000" would delete more than it says."""
+    monkeypatch.setattr(RecordPaginator, "MOST", 1)
+    answer = root.get(page_of(model))
+    assert answer.context["cl"].result_count == model.objects.count() > 1
 
 
 # A user's page --------------------------------------------------------------------------------
