@@ -6,7 +6,7 @@ import csv
 import os
 import re
 from collections import Counter, defaultdict
-from typing import Any, TextIO
+from typing import TextIO
 
 from django.core.management import CommandError
 
@@ -46,7 +46,9 @@ class Findings:
             self._rows = csv.writer(self._file)
             self._rows.writerow(self.COLUMNS)
 
-    def add(self, what: str, *, username: str, pk: Any, place: str = "", detail: str = "") -> None:
+    def add(
+        self, what: str, *, username: str, pk: object, place: str = "", detail: str = ""
+    ) -> None:
         """Note one finding.
 
         :param what: the kind of it.

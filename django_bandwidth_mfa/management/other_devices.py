@@ -6,7 +6,7 @@ Their tables are read as they stand, so that the packages may be gone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
@@ -33,11 +33,14 @@ USED_IF = {
     "WHERE otp_static_statictoken.device_id = otp_static_staticdevice.id)",
 }
 
+# A primary key, as a table of another package holds it.
+Key = int | str | UUID
+
 # Users per page.
 PAGE = 1000
 
 
-def owners(database: str, *, besides: str) -> Iterator[dict[Any, list[str]]]:
+def owners(database: str, *, besides: str) -> Iterator[dict[object, list[str]]]:
     """Yield the users who have a confirmed device, page by page, with the kinds of their devices.
 
     :param besides: the table whose devices are taken over.
@@ -49,13 +52,13 @@ def owners(database: str, *, besides: str) -> Iterator[dict[Any, list[str]]]:
     tables = [table for table in KINDS if table in there and table != besides]
     for table in tables:
         _check_columns(connection, table)
-    last: list[Any] = []
+    last: list[Key] = []
     while tables and (page := _page(connection, tables, last)):
         last = page[-1:]
         yield _kinds(connection, tables, page[0], page[-1])
 
 
-def user_key(value: Any) -> Any:
+def user_key(value: object) -> object:
     """Return the primary key of a user that a table holds; None if no user can have it."""
     pk = get_user_model()._meta.pk
     try:
@@ -75,7 +78,7 @@ def _condition(table: str) -> str:
     return " AND ".join(["confirmed = %s", *([USED_IF[table]] if table in USED_IF else [])])
 
 
-def _page(connection: BaseDatabaseWrapper, tables: Iterable[str], last: list[Any]) -> list[Any]:
+def _page(connection: BaseDatabaseWrapper, tables: Iterable[str], last: list[Key]) -> list[Key]:
     """Return the next users, in the order of the database.
 
     Each table is asked for one page only: the database would read all of each, again and again.
@@ -94,9 +97,9 @@ def _page(connection: BaseDatabaseWrapper, tables: Iterable[str], last: list[Any
 
 
 def _kinds(
-    connection: BaseDatabaseWrapper, tables: Iterable[str], first: Any, last: Any
-) -> dict[Any, list[str]]:
-    found: dict[Any, list[str]] = {}
+    connection: BaseDatabaseWrapper, tables: Iterable[str], first: Key, last: Key
+) -> dict[object, list[str]]:
+    found: dict[object, list[str]] = {}
     with connection.cursor() as cursor:
         for table in tables:
             cursor.execute(

@@ -29,7 +29,7 @@ class Purge(NamedTuple):
     rows: QuerySet[Model]
     order: str
 
-    def first_of(self, rows: QuerySet[Model]) -> list[tuple[Any, Any]]:
+    def first_of(self, rows: QuerySet[Model]) -> list[tuple[object, object]]:
         """Return the key and the place in the order of the first rows: a batch of them."""
         return list(rows.order_by(self.order).values_list("pk", self.order)[:BATCH])
 
