@@ -68,7 +68,7 @@ from django.utils.module_loading import import_string
 
 from . import conf
 from .conf import Setting, Settings, configured, settings
-from .internal.doors import Door, find_doors
+from .internal.doors import Door, find_doors, is_subclass
 from .models import Counter
 
 __all__ = ["check_deployment", "check_settings", "check_site"]
@@ -390,9 +390,7 @@ def _hijack() -> Iterator[CheckMessage]:
     except (NoReverseMatch, Resolver404):
         return
     view = getattr(match.func, "view_class", match.func)
-    # The dotted path: ours can be imported only where django-hijack is installed.
-    parents = [f"{one.__module__}.{one.__qualname__}" for one in getattr(view, "__mro__", [])]
-    if "django_bandwidth_mfa.contrib.hijack.views.AcquireUserView" not in parents:
+    if not is_subclass(view, "django_bandwidth_mfa.contrib.hijack.views.AcquireUserView"):
         yield Warning(
             "django-hijack is included by its own URLs: when staff use the account of a user, that "
             "user is sent a code, and the staff are signed out.",

@@ -10,5 +10,6 @@ views really use.  An app that is only installed is no door.
 
 from .finders import find_doors
 from .kinds import Door, Kind
+from .urlconf import is_subclass
 
-__all__ = ["Door", "Kind", "find_doors"]
+__all__ = ["Door", "Kind", "find_doors", "is_subclass"]
