@@ -73,9 +73,7 @@ class _Guard:
     def judge(self, user: User) -> User:
         """Return who is there: ``user``, whom the session names, or an anonymous user."""
         session = self.connection.session
-        key = session.session_key
-        end_if_over(session)
-        judged = recheck(session, user if session.session_key == key else AnonymousUser(), None)
+        judged = recheck(session, AnonymousUser() if end_if_over(session) else user, None)
         self._judged = session.get(SESSION_KEY)
         return judged
 

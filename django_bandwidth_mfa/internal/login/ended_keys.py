@@ -43,18 +43,22 @@ def note_end(session: SessionBase, key: str | None = None) -> None:
         events.session_note_failed()
 
 
-def end_if_over(session: SessionBase) -> None:
-    """Empty ``session`` if it came with a key that is over."""
+def end_if_over(session: SessionBase) -> bool:
+    """Empty ``session`` if it came with a key that is over.
+
+    :returns: whether it was emptied.
+    """
     cache, key = cache_of(session), session.session_key
     if cache is None or key is None:
-        return
+        return False
     try:
         is_over = _name(key) in cache
     except Exception:
         events.session_note_failed()
-    else:
-        if is_over:
-            session.flush()
+        return False
+    if is_over:
+        session.flush()
+    return is_over
 
 
 def may_be_over(session: SessionBase) -> bool:

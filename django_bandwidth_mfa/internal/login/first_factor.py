@@ -17,7 +17,7 @@ from .ended_keys import note_former_key
 from .held_messages import hold_messages
 from .mark import MARK, mark_exempt, mark_verified, read_mark
 from .on_behalf import ON_BEHALF, Actor, announced_actor, begin
-from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, park
+from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, forget_login, park
 from .recheck import make_anonymous
 from .records import read_record
 from .sockets import settle_socket_login
@@ -65,8 +65,7 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
     except BaseException:
         # The answer to this error, a 404 for instance, may save the session.  It lets nobody in,
         # and neither does a view that goes on after it.
-        for key in AUTH_KEYS:
-            session.pop(key, None)
+        forget_login(session)
         make_anonymous(request)
         raise
     if not owes_code:

@@ -74,6 +74,12 @@ def login_of(session: SessionBase) -> Login | None:
     )
 
 
+def forget_login(session: SessionBase) -> None:
+    """Take the login out of ``session``, so that saving the session saves none."""
+    for key in AUTH_KEYS:
+        session.pop(key, None)
+
+
 def user_of(login: Login) -> User | None:
     """Return the user of ``login``, read from the database.
 

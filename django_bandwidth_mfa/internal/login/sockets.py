@@ -13,7 +13,7 @@ from ...types import User
 from . import policy
 from .connection import current_connection
 from .mark import read_mark
-from .parking import AUTH_KEYS
+from .parking import forget_login
 
 
 def settle_socket_login(user: User) -> None:
@@ -32,8 +32,7 @@ def settle_socket_login(user: User) -> None:
         # the error below would go on with them.  So the connection ends, and saving the session
         # saves no login.
         current.is_over = True
-        for key in AUTH_KEYS:
-            current.session.pop(key, None)
+        forget_login(current.session)
         current.end()
     raise CodeOwed
 
