@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 
 from django.contrib.auth import logout
-from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -15,7 +14,7 @@ from ..forms import PhoneForm
 from ..internal import numbers
 from ..internal.flows.enrolment import EnrolFlow
 from ..internal.login.mark import signed_in_lately
-from ..internal.login.redirects import login_url, redirect_to_second_factor
+from ..internal.login.redirects import redirect_to_second_factor
 from ..internal.phones.source import phone_source
 from ..request import mfa_of
 from .base import STEP_UP_SECONDS, recheck_now
@@ -88,7 +87,7 @@ class PhoneAddView(EnrolView):
         """
         if request.method == "POST" and "sign_in_again" in request.POST:
             logout(request)
-            return redirect_to_login(request.get_full_path(), login_url())
+            return redirect_to_second_factor(None, request.get_full_path())
         return render(request, "bandwidth_mfa/sign_in_again.html", status=403)
 
     def context(self) -> dict[str, object]:
