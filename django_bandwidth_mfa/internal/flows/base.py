@@ -71,15 +71,14 @@ class Flow:
     @property
     def seconds_until_send(self) -> int:
         """Seconds until another code may be sent, as the page's own button sends it."""
-        challenge, phone = self.challenge, self.next_phone
-        number = phone.number if phone else None
-        channel = phone.default_channel if phone else None
+        if (challenge := self.challenge) is not None:
+            number, channel = challenge.number, challenge.channel
+        elif (phone := self.next_phone) is not None:
+            number, channel = phone.number, phone.default_channel
+        else:
+            number, channel = None, None
         return sending.seconds_until_send(
-            self.user,
-            challenge.number if challenge else number,
-            purpose=self.purpose,
-            channel=challenge.channel if challenge else channel,
-            request=self.request,
+            self.user, number, purpose=self.purpose, channel=channel, request=self.request
         )
 
     @property
