@@ -184,7 +184,7 @@ class PhoneChannelView(ChangeView):
         if channel is None:
             return redirect(phones_url())
         try:
-            changes.prefer_channel(phone, channel, request=request)
+            changes.prefer_channel(phone, channel)
         except NoPhone:  # removed in another tab, this very moment
             return redirect(phones_url())
         said = (

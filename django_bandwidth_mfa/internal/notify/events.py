@@ -226,7 +226,7 @@ def primary_phone_changed(phone: Phone, request: HttpRequest | None) -> None:
     _tell_of_phone("primary_phone_changed", phone, request)
 
 
-def phone_channel_changed(phone: Phone, request: HttpRequest | None) -> None:
+def phone_channel_changed(phone: Phone) -> None:
     """Codes go to ``phone`` by another channel from now on.
 
     It is not mailed: on the code page everybody with the password can choose the channel anyway.

@@ -26,7 +26,7 @@ def rename(phone: Phone, name: str) -> None:
     Phone.objects.filter(pk=phone.pk).update(name=name)
 
 
-def prefer_channel(phone: Phone, channel: str, *, request: HttpRequest | None = None) -> None:
+def prefer_channel(phone: Phone, channel: str) -> None:
     """Send codes to ``phone`` by ``channel`` from now on, unless somebody chooses another.
 
     :param channel: ``"sms"`` or ``"voice"``.
@@ -38,7 +38,7 @@ def prefer_channel(phone: Phone, channel: str, *, request: HttpRequest | None = 
     if not Phone.objects.confirmed().filter(pk=phone.pk).update(channel=channel):
         raise NoPhone
     phone.channel = channel
-    events.phone_channel_changed(phone, request)
+    events.phone_channel_changed(phone)
 
 
 def make_primary(phone: Phone, *, request: HttpRequest | None = None) -> None:
