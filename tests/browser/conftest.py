@@ -69,7 +69,7 @@ def receipts_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="session")
 def unlimited_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The same, and each member may have one code after the other."""
+    """A demo that is told what becomes of its messages, and that limits no sends."""
     changes = {
         "BANDWIDTH_MFA_SEND_LIMITS": '{"user": "", "number": "", "address": "", "site": ""}',
         "BANDWIDTH_MFA_RESEND_COOLDOWN": "[0]",

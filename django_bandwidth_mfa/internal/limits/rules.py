@@ -341,5 +341,5 @@ def _key_of_pk(pk: object) -> str:
 
 
 def _digest(subject: str) -> str:
-    """Return what stands for a number or an address in a key, since staff can read keys."""
+    """Return what stands for a number, an address or a text in a key, which staff can read."""
     return salted_hmac("bandwidth_mfa.limits", subject, algorithm="sha256").hexdigest()[:40]
