@@ -10,6 +10,7 @@ Django's stock user admin gets it by itself.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uuid import UUID
@@ -222,13 +223,17 @@ class TrustedBrowserAdmin(UserLedger):
 
 @admin.register(Counter)
 class CounterAdmin(Ledger):
-    """Keys name users by primary key, and numbers and addresses by a digest."""
+    """Keys name the limit in plain words, and whom it is about by a digest."""
 
-    fields = ("key", "count", "until")
+    fields = ("key", "empty_at")
     readonly_fields = fields
-    list_display = ("key", "count", "until")
+    list_display = ("key", "empty_at")
     search_fields = ("key",)
     list_select_related = False
+
+    @admin.display(description=gettext_lazy("empty at"), ordering="moment")
+    def empty_at(self, counter: Counter) -> datetime:
+        return datetime.fromtimestamp(counter.moment / 1_000_000, UTC)
 
 
 # On the user's page ---------------------------------------------------------------------------
@@ -253,7 +258,7 @@ class SecondFactorFilter(admin.SimpleListFilter):
         if self.value() == "without":
             return queryset.filter(~enrolled)
         if self.value() == "locked":
-            return queryset.filter(pk__in=rules.locked_users())
+            return queryset.filter(pk__in=rules.locked().values("user"))
         return queryset
 
 

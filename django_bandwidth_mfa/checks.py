@@ -8,6 +8,7 @@
 ``bandwidth_mfa.E005``       Neither kind of credentials, both, or half of one.
 ``bandwidth_mfa.E006``       No channel: no application for messages nor for calls.
 ``bandwidth_mfa.E007``       Two purposes share a scope: a code of one would pass the other.
+``bandwidth_mfa.E008``       A limit has no room for a single phone call.
 ``bandwidth_mfa.E010``       The middleware is missing.
 ``bandwidth_mfa.E011``       The middleware stands before ``AuthenticationMiddleware``.
 ``bandwidth_mfa.E012``       The URLs are not included, or a pattern before them answers for them.
@@ -34,6 +35,7 @@
 ``bandwidth_mfa.W006``       More than 100 wrong codes before the lock.
 ``bandwidth_mfa.W007``       SQLite without the transaction mode ``IMMEDIATE``.
 ``bandwidth_mfa.W008``       django-hijack by its own URLs: users are sent codes, staff signed out.
+``bandwidth_mfa.W009``       A ceiling is lower than the limit that it stands above.
 ``bandwidth_mfa.W010``       (``--deploy``) Session cookies travel over plain HTTP.
 ``bandwidth_mfa.W011``       (``--deploy``) ``BASE_URL`` or ``TOKEN_URL`` is plain HTTP.
 ``bandwidth_mfa.W012``       (``--deploy``) ``TRUSTED_PROXIES`` is not set, not even to 0.
@@ -67,8 +69,9 @@ from django.urls import (
 from django.utils.module_loading import import_string
 
 from . import conf
-from .conf import Setting, Settings, configured, settings
+from .conf import Setting, Settings, configured, parse_rates, settings
 from .internal.doors import Door, find_doors, is_subclass
+from .internal.limits.rules import ENROL_SHARE
 from .models import Counter
 
 __all__ = ["check_deployment", "check_settings", "check_site"]
@@ -215,6 +218,43 @@ def _lock() -> Iterator[CheckMessage]:
         )
 
 
+def _send_limits() -> Iterator[CheckMessage]:
+    for name, ceiling in settings.SEND_CEILINGS.items():
+        limits = {rate.seconds: rate for rate in parse_rates(settings.SEND_LIMITS.get(name) or "")}
+        for rate in parse_rates(ceiling or ""):
+            limit = limits.get(rate.seconds)
+            if limit is not None and limit.limit > rate.limit:
+                yield Warning(
+                    f'BANDWIDTH_MFA["SEND_CEILINGS"]: "{name}" is {rate}, but in SEND_LIMITS it is '
+                    f"{limit}. So the limit is never reached.",
+                    hint="A ceiling counts every code, and a limit those that nobody has typed. "
+                    "Raise the ceiling, or lower the limit.",
+                    id="bandwidth_mfa.W009",
+                )
+
+
+def _room_for_a_call() -> Iterator[CheckMessage]:
+    if "voice" not in conf.channels():
+        return
+    weight = settings.CALL_WEIGHT
+    for key, texts in (
+        ("SEND_LIMITS", settings.SEND_LIMITS),
+        ("SEND_CEILINGS", settings.SEND_CEILINGS),
+    ):
+        for name, text in texts.items():
+            for rate in parse_rates(text or ""):
+                # Enrolments have a share of the site's own.
+                room = max(1, rate.limit // ENROL_SHARE) if name == "site" else rate.limit
+                if weight > room:
+                    yield Error(
+                        f'BANDWIDTH_MFA["{key}"]: "{name}" is {rate}, which has room for {room}, '
+                        f"but a phone call weighs {weight}. So no call ever goes out.",
+                        hint="Raise the limit, or lower CALL_WEIGHT. Enrolments have a tenth of "
+                        '"site" for themselves.',
+                        id="bandwidth_mfa.E008",
+                    )
+
+
 # What is looked at when each of these keys is right by itself.
 _TOGETHER: list[tuple[tuple[str, ...], Callable[[], Iterator[CheckMessage]]]] = [
     (("CLIENT_ID", "CLIENT_SECRET", "USERNAME", "PASSWORD"), _credentials),
@@ -223,6 +263,8 @@ _TOGETHER: list[tuple[tuple[str, ...], Callable[[], Iterator[CheckMessage]]]] = 
     (("DIGITS",), _digits),
     (("EXPIRATION_MINUTES",), _expiration),
     (("FAILURES_BEFORE_LOCK",), _lock),
+    (("SEND_LIMITS", "SEND_CEILINGS"), _send_limits),
+    (("SEND_LIMITS", "SEND_CEILINGS", "CALL_WEIGHT"), _room_for_a_call),
 ]
 
 

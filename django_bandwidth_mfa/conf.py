@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, ParamSpec, TypeVar, cast, overload
 
 import environ
@@ -38,29 +39,42 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rate:
-    """At most ``limit`` units of weight in a window of ``seconds``."""
+    """``limit`` units of weight at once, and then one more each ``seconds / limit``."""
 
     limit: int
     seconds: int
+
+    def __str__(self) -> str:
+        unit, seconds = next(
+            (unit, seconds)
+            for unit, seconds in reversed(_UNIT_SECONDS.items())
+            if self.seconds % seconds == 0
+        )
+        many = self.seconds // seconds
+        return f"{self.limit}/{many if many > 1 else ''}{unit}"
 
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,4})?([smhd])")
 
 
-def parse_rates(text: str) -> list[Rate]:
+@lru_cache(maxsize=256)
+def parse_rates(text: str) -> tuple[Rate, ...]:
     """Read ``"5/h,10/d"`` (or ``"3/10m"``); an empty text is no limit at all.
+
+    Of two rates for the same time the lower one counts.
 
     :raises ValueError: the text is no list of rates.
     """
-    rates = []
+    limits: dict[int, int] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         match = _RATE.fullmatch(part)
         if match is None:
             raise ValueError(f"{part!r} is no rate")
         limit, many, unit = match.groups()
-        rates.append(Rate(int(limit), int(many or 1) * _UNIT_SECONDS[unit]))
-    return rates
+        seconds = int(many or 1) * _UNIT_SECONDS[unit]
+        limits[seconds] = min(int(limit), limits.get(seconds, int(limit)))
+    return tuple(Rate(limit, seconds) for seconds, limit in limits.items())
 
 
 # Kinds: how a value is told from a bad one, and read from the environment ------------------------
@@ -182,16 +196,22 @@ def _scope_problem(purpose: object, scope: object) -> Problem:
     return None
 
 
-def _rates_problem(name: object, rates: object) -> Problem:
-    if name not in ("user", "number", "prefix", "address", "site"):
-        return 'knows the limits "user", "number", "prefix", "address" and "site" only'
-    if not rates:
-        return None
-    with suppress(ValueError):
-        if isinstance(rates, str):
-            parse_rates(rates)
+def rates(*names: str) -> Kind:
+    """Rates for each of ``names``, such as ``{"user": "5/h,10/d"}``."""
+    listed = " and ".join([", ".join(f'"{name}"' for name in names[:-1]), f'"{names[-1]}"'])
+
+    def problem(name: object, text: object) -> Problem:
+        if name not in names:
+            return f"knows the limits {listed} only"
+        if not text:
             return None
-    return f'must be rates such as "5/h,10/d" for "{name}" ("" for no limit)'
+        with suppress(ValueError):
+            if isinstance(text, str):
+                parse_rates(text)
+                return None
+        return f'must be rates such as "5/h,10/d" for "{name}" ("" for no limit)'
+
+    return table(problem)
 
 
 def _region_problem(region: object) -> Problem:
@@ -382,11 +402,31 @@ class Settings:
         "Types of numbers that codes are never sent to, as `phonenumbers` names them.",
     )
     SEND_LIMITS = Setting(
-        {"user": "5/h", "number": "5/h,10/d", "address": "20/h", "site": "1000/h"},
-        table(_rates_problem),
-        "How many codes may be sent per user, number, client address, and in all. A further key, "
-        "`prefix` (30/h unless set): to numbers that no code has proven yet and that differ in "
-        "their last three digits only.",
+        {
+            "user": "5/h",
+            "number": "5/h,10/d",
+            "prefix": "30/h",
+            "address": "60/h",
+            "site": "1000/h",
+        },
+        rates("user", "number", "prefix", "address", "site"),
+        "How many codes may be sent that nobody has typed yet: to a user, to a number, for a "
+        "client address, and in all. `prefix`: to numbers that no code has proven, and that differ "
+        "in their last three digits only. A right code gives its own send back.",
+    )
+    SEND_CEILINGS = Setting(
+        {
+            "user": "20/h,60/d",
+            "number": "20/h,60/d",
+            "prefix": "100/d",
+            "address": "300/h",
+            "country": "500/h",
+            "site": "2000/h",
+        },
+        rates("user", "number", "prefix", "address", "country", "site"),
+        "How many codes may be sent at most, typed or not. It bounds the bill of fraudsters who "
+        "type every code. `prefix`: codes that enrol a phone only. `country`: codes to each region "
+        "other than DEFAULT_REGION, or than that of FROM_NUMBER if DEFAULT_REGION is None.",
     )
     CALL_WEIGHT = Setting(2, integer(1, 100), "How many sends a phone call counts for.")
     RESEND_COOLDOWN = Setting(

@@ -9,6 +9,7 @@ not passed.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -45,12 +46,38 @@ class Limited(MFAError):
     retry_after: int
     """Whole seconds until it may be tried again, at least 1."""
 
-    def __init__(self, retry_after: float) -> None:
+    limit: str
+    """Which limit refused.
+
+    ``"cooldown"``
+        The wait between two codes of a user (``RESEND_COOLDOWN``).
+    ``"user"``, ``"number"``, ``"prefix"``, ``"address"``, ``"country"``, ``"site"``
+        A key of ``SEND_LIMITS`` or ``SEND_CEILINGS``.
+    ``"wrong_codes"``, ``"wrong_recovery_codes"``
+        The wait after too many wrong codes in a row.
+    ``"tries"``
+        Too many codes were typed to enrol this number.
+    ``"provider"``
+        Bandwidth asked for the wait.
+    """
+
+    messages: Mapping[str, Promise] = {
+        "cooldown": _("You can get another code in %(wait)s."),
+        "user": _("You have asked for too many codes. You can get another in %(wait)s."),
+        "number": _("Too many codes were sent to this number. You can get another in %(wait)s."),
+        "address": _("Too many codes were asked for from your network. Try again in %(wait)s."),
+        "wrong_codes": _("Too many wrong codes. You can try again in %(wait)s."),
+        "wrong_recovery_codes": _("Too many wrong recovery codes. You can try again in %(wait)s."),
+    }
+
+    def __init__(self, retry_after: float, limit: str = "provider") -> None:
         super().__init__()
         self.retry_after = max(1, math.ceil(retry_after))
+        self.limit = limit
 
     def __str__(self) -> str:
-        return _("Please wait %(wait)s, then try again.") % {"wait": in_words(self.retry_after)}
+        text = self.messages.get(self.limit, _("Please wait %(wait)s, then try again."))
+        return str(text) % {"wait": in_words(self.retry_after)}
 
 
 class Busy(MFAError):

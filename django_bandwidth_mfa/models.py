@@ -241,7 +241,7 @@ class Challenge(models.Model):
         _("Bandwidth's id"),
         max_length=200,
         blank=True,
-        help_text=_("The messageId or callId; empty while Bandwidth has not answered."),
+        help_text=_("The messageId of a text message; empty where no receipt will name it."),
     )
     delivery = models.CharField(
         _("delivery"),
@@ -261,6 +261,12 @@ class Challenge(models.Model):
         blank=True,
         help_text=_("Why the code cannot have gone out; empty where it did, or may have."),
     )
+    # What this send has taken from SEND_LIMITS, for a right code to give back: lists of a key, an
+    # amount and a moment, both in microseconds.  Null once it is given back.
+    taken = models.JSONField(null=True, blank=True, editable=False)
+
+    # When another code may be sent in the same way.  Only who has just sent this one knows it.
+    next_send_at: datetime | None = None
 
     objects = PrimaryManager.from_queryset(ChallengeQuerySet)()
 
@@ -453,6 +459,10 @@ class SecondFactorManager(PrimaryManager["SecondFactor"]):
 class SecondFactor(models.Model):
     """What else is known of a user's second factor; a row is made when there is something to say.
 
+    It holds three ladders: each step makes the next one wait for longer.  Only ``internal/limits``
+    writes them.  A ladder is a number of steps and a moment, in microseconds since the epoch; 0 is
+    no wait.
+
     .. attribute:: verified_since
 
         A session verified before this moment owes a code again: a phone went, or staff stepped in.
@@ -469,6 +479,19 @@ class SecondFactor(models.Model):
     .. attribute:: declined_at
 
         When they last said "not now" to a suggested phone.
+
+    .. attribute:: sends, send_after
+
+        Codes that were sent since the last right code, and when the next one may be sent
+        (``RESEND_COOLDOWN``).
+
+    .. attribute:: failures, try_after
+
+        Wrong codes in a row, and when the next code may be tried.
+
+    .. attribute:: recovery_failures, recovery_after
+
+        The same of recovery codes.
     """
 
     user = models.OneToOneField(
@@ -482,12 +505,23 @@ class SecondFactor(models.Model):
     signed_in_since = models.DateTimeField(_("sessions begun since"), null=True, blank=True)
     language = models.CharField(_("language"), max_length=20, blank=True)
     declined_at = models.DateTimeField(_("phone declined at"), null=True, blank=True)
+    # The defaults stand in the database, too: the version before makes rows without these columns.
+    sends = models.PositiveIntegerField(_("codes sent in a row"), default=0, db_default=0)
+    send_after = models.BigIntegerField(_("next code after"), default=0, db_default=0)
+    failures = models.PositiveIntegerField(_("wrong codes in a row"), default=0, db_default=0)
+    try_after = models.BigIntegerField(_("next try after"), default=0, db_default=0)
+    recovery_failures = models.PositiveIntegerField(
+        _("wrong recovery codes in a row"), default=0, db_default=0
+    )
+    recovery_after = models.BigIntegerField(_("next recovery code after"), default=0, db_default=0)
 
     objects = SecondFactorManager()
 
     class Meta:
         verbose_name = _("second factor")
         verbose_name_plural = _("second factors")
+        # For mfa_status, which counts those who are locked.
+        indexes = (models.Index(fields=["failures"], name="bandwidth_mfa_failures"),)
         permissions = (("reset_second_factor", "Can reset the second factor of users"),)
 
     def __str__(self) -> str:
@@ -495,25 +529,32 @@ class SecondFactor(models.Model):
 
 
 class Counter(models.Model):
-    """The count of one limit for one key.  Only ``internal/limits`` writes it.
+    """One limit for one key, as a leaky bucket.  Only ``internal/limits`` writes it.
 
     .. attribute:: key
 
-        What is counted, such as ``send:user:42:3600``; numbers, addresses and primary keys that are
-        texts as digests.
+        What is limited, such as ``1:user:3600:9f86d0…``: its place in the order of locks, the name
+        of the limit, its period in seconds, and a digest of whom it is about.
 
-    .. attribute:: until
+    .. attribute:: moment
 
-        When the window ends, or the wait.
+        When the bucket will be empty, in microseconds since the epoch.  A row whose moment is over
+        limits nobody.
+
+    .. attribute:: spare
+
+        Always 0.  Where the database has no better way, it is written to lock the row.
     """
 
-    key = models.CharField(_("key"), max_length=190, primary_key=True)
-    count = models.PositiveIntegerField(_("count"), default=0)
-    until = models.DateTimeField(_("until"), db_index=True)
+    key = models.CharField(_("key"), max_length=100, primary_key=True)
+    moment = models.BigIntegerField(_("empty at"), db_index=True)
+    spare = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
 
     objects = PrimaryManager["Counter"]()
 
     class Meta:
+        # Another table than that of the version before, which still counts while it is replaced.
+        db_table = "bandwidth_mfa_bucket"
         verbose_name = _("counter")
         verbose_name_plural = _("counters")
 

@@ -45,7 +45,21 @@ DEFAULTS = {
         "UAN",
         "VOICEMAIL",
     ],
-    "SEND_LIMITS": {"user": "5/h", "number": "5/h,10/d", "address": "20/h", "site": "1000/h"},
+    "SEND_LIMITS": {
+        "user": "5/h",
+        "number": "5/h,10/d",
+        "prefix": "30/h",
+        "address": "60/h",
+        "site": "1000/h",
+    },
+    "SEND_CEILINGS": {
+        "user": "20/h,60/d",
+        "number": "20/h,60/d",
+        "prefix": "100/d",
+        "address": "300/h",
+        "country": "500/h",
+        "site": "2000/h",
+    },
     "CALL_WEIGHT": 2,
     "RESEND_COOLDOWN": [30, 60, 120, 240],
     "TRIES_PER_CHALLENGE": 5,
@@ -135,9 +149,11 @@ def test_a_secret_can_come_from_a_file(monkeypatch: Any, tmp_path: Path) -> None
 
 
 def test_rates() -> None:
-    assert parse_rates("5/h, 10/d") == [Rate(5, 3600), Rate(10, 86400)]
-    assert parse_rates("3/10m") == [Rate(3, 600)]
-    assert parse_rates("") == []
+    assert parse_rates("5/h, 10/d") == (Rate(5, 3600), Rate(10, 86400))
+    assert parse_rates("3/10m") == (Rate(3, 600),)
+    assert parse_rates("9/h,5/60m") == (Rate(5, 3600),)
+    assert parse_rates("") == ()
+    assert [str(rate) for rate in parse_rates("5/h,10/d,3/10m")] == ["5/h", "10/d", "3/10m"]
     for bad in ("5", "5/y", "-1/h", "0/h", "5/h;3/d", "x/h"):
         with pytest.raises(ValueError, match="no rate"):
             parse_rates(bad)

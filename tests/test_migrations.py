@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -11,10 +12,15 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from django_bandwidth_mfa.models import Challenge, Phone
+from django_bandwidth_mfa.conf import Rate
+from django_bandwidth_mfa.internal.limits import rules, store
+from django_bandwidth_mfa.internal.limits.store import Limit
+from django_bandwidth_mfa.models import Challenge, Counter, Phone, SecondFactor
 from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
 APP = "bandwidth_mfa"
+
+name_in_key = import_module("django_bandwidth_mfa.migrations.0006_buckets_and_ladders").name_in_key
 
 
 def migrate(name: str) -> Any:
@@ -83,3 +89,41 @@ def test_the_index_on_the_user_alone_goes_and_comes_back_and_challenges_stay(new
     migrate(newest)
     assert ["user_id"] not in indexed_columns()
     assert Challenge.objects.get().sent_at == now
+
+
+def old_key(kind: str, user: Any) -> str:
+    return f"{kind}:{name_in_key(user.pk)}"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_locks_and_waits_are_carried_over(newest: str) -> None:
+    """Fails when the migration makes new columns only: each locked user would be let try again."""
+    ada, bob, eve = (make_user(name) for name in ("ada", "bob", "eve"))
+    old = migrate("0005_indexes_in_use").get_model(APP, "Counter").objects
+    soon, past = timezone.now() + timedelta(minutes=10), timezone.now() - timedelta(days=1)
+    old.create(key=old_key("failures", ada), count=100, until=soon)
+    old.create(key=old_key("recovery-failures", ada), count=6, until=past)
+    old.create(key=old_key("cooldown", bob), count=2, until=soon)
+    old.create(key=old_key("failures", bob), count=0, until=past)
+    old.create(key="send:site:3600", count=7, until=soon)
+    migrate(newest)
+    rows = SecondFactor.objects.order_by("user__username").values_list(
+        "user__username", "failures", "try_after", "recovery_failures", "sends", "send_after"
+    )
+    then = store.moment_of(soon)
+    assert list(rows) == [("ada", 100, then, 6, 0, 0), ("bob", 0, 0, 0, 2, then)]
+    assert rules.is_locked(ada)
+    assert not rules.is_locked(eve)
+    assert not Counter.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_version_before_can_count_until_the_last_migration(newest: str) -> None:
+    """It has a table of its own.  Fails when the new version takes that table over: while a site
+    replaces one version by the other, either of them could count nothing."""
+    old = migrate("0006_buckets_and_ladders").get_model(APP, "Counter").objects
+    user = make_user("ada", NUMBER)
+    old.create(key="send:user:1:3600", count=1, until=timezone.now())
+    store.counting(lambda: store.take([Limit("k", "user", Rate(1, 60))]))
+    rules.take_failure(user)
+    assert (old.count(), Counter.objects.count(), rules.count_failures(user)) == (1, 1, 1)

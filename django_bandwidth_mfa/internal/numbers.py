@@ -73,6 +73,17 @@ def check(number: str) -> None:
         )
 
 
+@sensitive_variables("number")
+def region_of(number: str) -> str | None:
+    """Return the ISO 3166 code of the region of ``number`` (E.164); None if it has none."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
+
+
+def home_region() -> str | None:
+    """Return the site's own region: ``DEFAULT_REGION``, or else that of ``FROM_NUMBER``."""
+    return settings.DEFAULT_REGION or region_of(settings.FROM_NUMBER)
+
+
 def default_region() -> str:
     """Return the region of numbers without a country code, such as ``"US (+1)"``.
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.bandwidth import BandwidthError
 from django_bandwidth_mfa.exceptions import MFAError
-from django_bandwidth_mfa.models import Counter, SpentCode
+from django_bandwidth_mfa.models import Counter, SecondFactor, SpentCode
 
 from ..bandwidth.servers import VERIFY, Handler, RawServer, answer, basic_client, drips, sends
 from ..browsing import assert_shut, give_password
@@ -216,6 +216,7 @@ def test_no_lie_passes_the_service_and_none_stops_the_right_code(
     """Fails when the service takes an answer's truth for ``valid is True``."""
     user = make_user(f"user{figures['lies tried']}", NUMBER)
     Counter.objects.all().delete()
+    SecondFactor.objects.all().delete()
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     bandwidth.fault(on="verify", status=status, body=body, content_type=content_type, times=1)

@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from ...bandwidth import BandwidthError
 from ...conf import channels, settings
-from ...exceptions import Limited, NoPhone
+from ...exceptions import Limited, Locked, NoPhone
 from ...models import Challenge, ChallengeQuerySet, Phone, Purpose
 from ...types import User, in_query
 from .. import numbers
 from ..limits import rules, store
+from ..limits.addresses import client_address
 from ..notify import events
 from ..phones.source import phone_source
 from . import alarm, provider
@@ -71,6 +72,11 @@ def _phone(user: User, purpose: str, phone: Phone | str | None) -> Phone:
         if isinstance(phone, Phone) and phone.user_id == user.pk and phone.confirmed_at is None:
             return phone
         raise NoPhone
+    # The page has just read it.  If it goes this moment, its challenge cannot be saved.
+    if isinstance(phone, Phone) and phone.pk is not None and phone.user_id == user.pk:
+        if phone.confirmed_at is None or not phone_source().proves_numbers:
+            raise NoPhone
+        return phone
     number = phone.number if isinstance(phone, Phone) else phone
     for candidate in phone_source().confirmed(user):
         if number in (None, candidate.number):
@@ -92,33 +98,37 @@ def _scope_and_message(purpose: str) -> tuple[str, str]:
     return bound, message.replace("{SCOPE}", scope)
 
 
-def count_and_save(challenge: Challenge, request: HttpRequest | None) -> list[store.Taken]:
+def count_and_save(challenge: Challenge, request: HttpRequest | None) -> rules.TakenSend:
     """Count the send under every limit, and save ``challenge``; both or neither.
 
     :raises Limited: a limit is reached.
+    :raises Locked: the user is locked.
     :raises NoPhone: the phone, or the user, has gone this moment.
     :raises RuntimeError: a transaction is open.
     """
+    send = _send(
+        challenge.user,
+        challenge.number,
+        purpose=challenge.purpose,
+        channel=challenge.channel,
+        request=request,
+    )
 
-    def take() -> list[store.Taken]:
-        taken = rules.take_send(
-            challenge.user,
-            challenge.number,
-            purpose=challenge.purpose,
-            channel=challenge.channel,
-            is_proven=_is_proven(challenge.purpose),
-            request=request,
-        )
+    def take() -> rules.TakenSend:
+        taken = rules.take_send(send)
+        challenge.taken = taken.returnable
         challenge.save(force_insert=True)
         return taken
 
     try:
-        return store.counting(take)
-    except Limited as refusal:
+        taken = store.counting(take)
+    except (Limited, Locked) as refusal:
         events.send_refused(challenge, refusal)
         raise
     except IntegrityError as error:
         raise NoPhone from error
+    challenge.next_send_at = taken.next_send_at
+    return taken
 
 
 def seconds_until_send(
@@ -137,22 +147,31 @@ def seconds_until_send(
     :param channel: how it would go; None if that is not known yet: then the site's first one.
     """
     return rules.seconds_until_send(
-        user,
-        number,
-        purpose=purpose,
-        channel=channel or next(iter(channels()), "sms"),
-        is_proven=_is_proven(purpose),
-        request=request,
+        _send(user, number, purpose=purpose, channel=channel, request=request)
     )
 
 
-def _is_proven(purpose: str) -> bool:
-    """Whether a code that the app sent has confirmed the number that the next code goes to."""
-    return purpose != Purpose.ENROL and phone_source().proves_numbers
+def _send(
+    user: User,
+    number: str | None,
+    *,
+    purpose: str,
+    channel: str | None,
+    request: HttpRequest | None,
+) -> rules.Send:
+    """Return the send as the limits see it."""
+    return rules.Send(
+        user,
+        number,
+        purpose,
+        channel or next(iter(channels()), "sms"),
+        is_proven=purpose != Purpose.ENROL and phone_source().proves_numbers,
+        address=client_address(request),
+    )
 
 
 def ask_bandwidth(
-    challenge: Challenge, message: str, taken: list[store.Taken], request: HttpRequest | None
+    challenge: Challenge, message: str, taken: rules.TakenSend, request: HttpRequest | None
 ) -> None:
     """Have Bandwidth send the code.  What cannot have arrived is given back to the limits.
 
@@ -164,20 +183,20 @@ def ask_bandwidth(
         if not error.may_have_arrived:
             challenge.failure = type(error).__name__
             _rows(challenge).update(failure=challenge.failure)
-            store.counting(lambda: store.give_back(taken))
+            store.counting(lambda: rules.give_back_send(taken))
         events.code_send_failed(challenge, error, request)
         raise provider.hold_and_translate(error, challenge) from error
 
 
 def record_sent(challenge: Challenge, request: HttpRequest | None) -> None:
-    """Note that Bandwidth took the code, and tell of it.
+    """Tell that Bandwidth took the code.  Store its id if a receipt will name it.
 
-    :raises NoPhone: the phone was removed while Bandwidth was asked, and the challenge with it.
+    The phone, and the challenge with it, may have been removed while Bandwidth was asked.  Then the
+    code passes for nothing.
     """
-    is_there = _rows(challenge).update(provider_id=challenge.provider_id)
+    if challenge.is_followed:
+        _rows(challenge).update(provider_id=challenge.provider_id)
     events.code_sent(challenge, request)
-    if not is_there:
-        raise NoPhone
     alarm.watch_conversion()
 
 

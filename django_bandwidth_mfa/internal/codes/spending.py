@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
@@ -19,8 +20,8 @@ from ..phones import changes
 LONGEST_CODE_LIFE = timedelta(minutes=15)
 
 
-class _Replayed(Exception):
-    """This code has passed for this number before."""
+class _KnownCode(Exception):
+    """This code has passed for this number before, lately or long ago."""
 
 
 def spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest | None) -> bool:
@@ -32,35 +33,47 @@ def spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest |
     :raises ChallengeUsed: the challenge has passed, or another code has confirmed its phone.
     """
 
-    def spend_both() -> Phone | None:
+    def spend_both(spend_code: Callable[[SpentCode], None]) -> Phone | None:
         # Counters before the challenge, as when a try is counted: in another order two
         # transactions would wait for each other.
         rules.clear(challenge.user)
-        if not Challenge.objects.filter(pk=challenge.pk, passed_at=None).update(passed_at=now):
+        store.give_back(challenge.taken or [])
+        rows = Challenge.objects.filter(pk=challenge.pk, passed_at=None)
+        if not rows.update(passed_at=now, taken=None):
             raise ChallengeUsed
-        _spend_code(challenge.number, code, now)
+        spend_code(SpentCode(digest=spent, expires_at=now + LONGEST_CODE_LIFE))
         return _confirm_phone(challenge, now) if challenge.purpose == Purpose.ENROL else None
 
+    spent = digest(challenge.number, code)
     try:
-        replaced = store.counting(spend_both)
-    except _Replayed:
+        # An error ends the transaction, so a known code takes a second one.  A savepoint would cost
+        # each sign-in two statements.
+        try:
+            replaced = store.counting(lambda: spend_both(_spend_new))
+        except _KnownCode:
+            replaced = store.counting(lambda: spend_both(_spend_again))
+    except _KnownCode:
         events.code_replayed(challenge)
         return False
-    challenge.passed_at = now
+    challenge.passed_at, challenge.taken = now, None
     if replaced is not None:
         events.phone_removed(replaced, request)
     return True
 
 
-def _spend_code(number: str, code: str, now: datetime) -> None:
-    spent = SpentCode(digest=digest(number, code), expires_at=now + LONGEST_CODE_LIFE)
+def _spend_new(spent: SpentCode) -> None:
     try:
-        with transaction.atomic(using=router.db_for_write(SpentCode)):
-            spent.save(force_insert=True)
+        spent.save(force_insert=True)
     except IntegrityError:
-        expired = SpentCode.objects.filter(digest=spent.digest, expires_at__lte=now)
-        if not expired.update(expires_at=spent.expires_at):
-            raise _Replayed from None
+        raise _KnownCode from None
+
+
+def _spend_again(spent: SpentCode) -> None:
+    """Spend a code that passed so long ago that Bandwidth has sent it anew."""
+    now = spent.expires_at - LONGEST_CODE_LIFE
+    expired = SpentCode.objects.filter(digest=spent.digest, expires_at__lte=now)
+    if not expired.update(expires_at=spent.expires_at):
+        raise _KnownCode
 
 
 def digest(number: str, code: str) -> str:

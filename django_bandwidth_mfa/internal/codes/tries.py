@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from django.db import IntegrityError
 from django.db.models import Exists, F
 from django.http import HttpRequest
 from django.utils import timezone
@@ -13,6 +15,7 @@ from ...conf import settings
 from ...exceptions import ChallengeExpired, ChallengeUsed
 from ...models import Challenge, Purpose
 from ..limits import rules, store
+from ..limits.ladders import Step
 from ..notify import events
 from ..phones.source import phone_source
 from . import provider
@@ -31,7 +34,15 @@ def could_be_code(challenge: Challenge, code: str) -> bool:
     return re.fullmatch(r"[0-9]+", code) is not None and len(code) == challenge.digits
 
 
-def count(challenge: Challenge) -> list[store.Taken]:
+@dataclass(frozen=True)
+class Try:
+    """What a try has taken: a step of the user, and for an enrolment a try of its number."""
+
+    step: Step
+    of_number: list[store.Taken]
+
+
+def count(challenge: Challenge) -> Try:
     """Count one try, for the user and for the challenge; both or neither.
 
     :raises ChallengeExpired: its time is over, or its phone is gone.
@@ -46,13 +57,16 @@ def count(challenge: Challenge) -> list[store.Taken]:
         phone.number == challenge.number for phone in phone_source().confirmed(challenge.user)
     ):
         raise ChallengeExpired
-    return store.counting(lambda: _take(challenge))
+    try:
+        return store.counting(lambda: _take(challenge))
+    except IntegrityError as error:  # the user is gone
+        raise ChallengeExpired from error
 
 
-def _take(challenge: Challenge) -> list[store.Taken]:
-    taken = [rules.take_failure(challenge.user)]
-    if challenge.purpose == Purpose.ENROL:
-        taken.append(rules.take_enrol_try(challenge.number))
+def _take(challenge: Challenge) -> Try:
+    step = rules.take_failure(challenge.user)
+    is_enrolment = challenge.purpose == Purpose.ENROL
+    of_number = rules.take_enrol_try(challenge.number) if is_enrolment else []
     now = timezone.now()
     row = Challenge.objects.filter(pk=challenge.pk)
     # The condition and the count are one UPDATE: of guesses at the same moment, no more than
@@ -70,12 +84,10 @@ def _take(challenge: Challenge) -> list[store.Taken]:
         if found is None or (found.passed_at is None and found.expires_at <= now):
             raise ChallengeExpired
         raise ChallengeUsed
-    return taken
+    return Try(step, of_number)
 
 
-def ask_bandwidth(
-    challenge: Challenge, code: str, taken: list[store.Taken], request: HttpRequest | None
-) -> bool:
+def ask_bandwidth(challenge: Challenge, code: str, taken: Try, request: HttpRequest | None) -> bool:
     """Ask Bandwidth whether ``code`` is right.  A try that cannot have arrived is given back.
 
     :raises MFAError: Bandwidth failed, or asks to wait.
@@ -89,9 +101,9 @@ def ask_bandwidth(
         raise provider.hold_and_translate(error, challenge) from error
 
 
-def _give_back(challenge: Challenge, taken: list[store.Taken]) -> None:
+def _give_back(challenge: Challenge, taken: Try) -> None:
     def give_back() -> None:
-        store.give_back(taken)
+        rules.give_back_tries(taken.step, taken.of_number)
         Challenge.objects.filter(pk=challenge.pk, tries__gt=0).update(tries=F("tries") - 1)
 
     store.counting(give_back)

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import timedelta
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
-from uuid import UUID
+from functools import cached_property
 
-from django.contrib.auth import get_user_model
 from django.db import models
-from django.db.models import Q
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from ...conf import Rate, parse_rates, settings
 from ...exceptions import Limited
-from ...models import Counter
+from ...models import Counter, SecondFactor
 from ...types import User
-from . import store
-from .addresses import client_address
-from .store import Taken, Window, take_step, take_window
+from .. import numbers
+from . import ladders, store
+from .ladders import RECOVERY, SENDS, TRIES, Step
+from .store import SECOND, Limit, Taken
 
 # Telephone companies give numbers out in blocks of a thousand: only the last digits differ.
 PREFIX_LESS = 3
-PREFIX_RATE = "30/h"
 
-# It begins the part of a key that is the digest of a user's primary key.
-_DIGEST_MARK = "~"
-
-# The window of `take_enrol_try`: five times as long as the wait that Bandwidth asks for.
+# Seconds in which TRIES_PER_CHALLENGE codes can be typed to enrol a number: five times as long as
+# the wait that Bandwidth asks for.
 ENROL_TRY_SECONDS = 600
+
+# Enrolments have a budget of their own for the whole site: so much of the budget of logins.
+ENROL_SHARE = 10
+
+# The place of each limit in the order of locks.  The row that most requests share is locked last,
+# and so for the shortest time.
+_RANKS = {"user": 1, "number": 2, "prefix": 3, "address": 4, "country": 5, "site": 6}
+
+# A limit that takes nothing: it is refused until its moment is over.
+_HELD = Rate(1, 1)
 
 
 class HeldAction(StrEnum):
@@ -40,92 +47,159 @@ class HeldAction(StrEnum):
     VERIFY = "verify"
 
 
-def take_send(
-    user: User,
-    number: str,
-    *,
-    purpose: str,
-    channel: str,
-    is_proven: bool,
-    request: HttpRequest | None,
-) -> list[Taken]:
-    """Count one code that is about to be sent, under ``RESEND_COOLDOWN`` and ``SEND_LIMITS``.
+@dataclass(frozen=True)
+class Send:
+    """A code that is to be sent, as the limits see it.
 
-    :param is_proven: whether a code that the app sent has confirmed ``number``.
-    :raises Limited: a limit is reached, or Bandwidth asked to send nothing to this number.
+    ``number`` is None if it is not known yet: then the limits of no number are asked.
+    ``is_proven`` says whether a code that the app sent has confirmed the number.
+    ``address`` is the client address; None if nobody is to be limited by address.
     """
-    taken = [take_step(_cooldown_key(user), settings.RESEND_COOLDOWN)]
-    refuse_held(number, HeldAction.SEND, purpose)
-    windows = _send_windows(
-        user, number, purpose=purpose, channel=channel, is_proven=is_proven, request=request
+
+    user: User
+    # Not in the text form: reports of errors print it.
+    number: str | None = field(repr=False)
+    purpose: str
+    channel: str
+    is_proven: bool
+    address: str | None = field(repr=False)
+
+    @property
+    def limits(self) -> list[Limit]:
+        """The limits of ``SEND_LIMITS``, which a right code gives its send back to."""
+        names = ["user", "number", "address", "site"]
+        # Toll fraud: somebody rents a block of numbers and earns money for each message to it.
+        # Codes to unproven numbers of one block are limited together.  Proven numbers are not
+        # counted, since the phones of one company often share a block.
+        if not self.is_proven:
+            names.append("prefix")
+        return list(self._limits("limit", names, settings.SEND_LIMITS))
+
+    @property
+    def ceilings(self) -> list[Limit]:
+        """The limits of ``SEND_CEILINGS``, which count every code."""
+        names = ["user", "number", "address", "country", "site"]
+        if self.purpose == "enrol":
+            names.append("prefix")
+        return list(self._limits("ceiling", names, settings.SEND_CEILINGS))
+
+    @property
+    def hold(self) -> list[Limit]:
+        """The wait that Bandwidth has asked for, as a limit that takes nothing."""
+        if self.number is None:
+            return []
+        return [_hold(self.number, HeldAction.SEND, self.purpose)]
+
+    def _limits(self, kind: str, names: list[str], rates: dict[str, str]) -> Iterator[Limit]:
+        weight = settings.CALL_WEIGHT if self.channel == "voice" else 1
+        for name in names:
+            text = rates[name]
+            # Each is asked for only where it is limited: a digest costs as much as a small query.
+            subject = self._subjects(name) if text else None
+            if subject is None:
+                continue
+            is_shared = name == "site" and self.purpose == "enrol"
+            for rate in parse_rates(text):
+                if is_shared:
+                    rate = Rate(max(1, rate.limit // ENROL_SHARE), rate.seconds)
+                yield Limit(_send_key(name, kind, rate, subject), name, rate, weight)
+
+    def _subjects(self, name: str) -> str | None:
+        """Return what stands for the subject of a limit in a key; None if it has none."""
+        if name == "user":
+            return self._user
+        if name == "country":
+            return self._region
+        budget = _budget(self.purpose)
+        if name == "site":
+            return budget
+        subject = {"number": self._number, "prefix": self._prefix, "address": self._address}[name]
+        # Those who enrol the number of somebody else must not use up what its owner signs in with.
+        return subject if subject is None or name == "prefix" else f"{budget}:{subject}"
+
+    @cached_property
+    def _user(self) -> str:
+        return _user_digest(self.user)
+
+    @cached_property
+    def _number(self) -> str | None:
+        return None if self.number is None else digest(self.number)
+
+    @cached_property
+    def _prefix(self) -> str | None:
+        return None if self.number is None else digest(self.number[:-PREFIX_LESS])
+
+    @cached_property
+    def _address(self) -> str | None:
+        return None if self.address is None else digest(self.address)
+
+    @cached_property
+    def _region(self) -> str | None:
+        """The region of the number; None if it is the site's own."""
+        if self.number is None:
+            return None
+        region = numbers.region_of(self.number)
+        return None if region == numbers.home_region() else region
+
+
+@dataclass(frozen=True)
+class TakenSend:
+    """What a send has taken from each kind of limit."""
+
+    step: Step
+    limits: list[Taken]
+    rest: list[Taken]
+
+    @property
+    def next_send_at(self) -> datetime:
+        """When another code may be sent in the same way."""
+        of_ladder = (self.step.after - store.now()) / SECOND
+        of_buckets = store.seconds_until_next([*self.limits, *self.rest])
+        return timezone.now() + timedelta(seconds=max(of_ladder, of_buckets))
+
+    @property
+    def returnable(self) -> list[tuple[str, int, int]]:
+        """What a right code gives back, as :attr:`.Challenge.taken` keeps it."""
+        return _for_return(self.limits)
+
+
+def take_send(send: Send) -> TakenSend:
+    """Count one code that is about to be sent: under each limit, or under none.
+
+    Call it inside :func:`.store.counting`.
+
+    :raises Limited: a limit is reached, or Bandwidth asked to send nothing to this number.
+    :raises Locked: the user is locked: they could not use the code.
+    """
+    step = ladders.take_step(
+        send.user, SENDS, settings.RESEND_COOLDOWN, lock_at=settings.FAILURES_BEFORE_LOCK
     )
-    return taken + [take_window(*window) for window in windows]
+    limits, rest = send.limits, send.ceilings + send.hold
+    taken = store.take([*limits, *rest])
+    return TakenSend(step, taken[: len(limits)], taken[len(limits) :])
 
 
-def seconds_until_send(
-    user: User,
-    number: str | None,
-    *,
-    purpose: str,
-    channel: str,
-    is_proven: bool,
-    request: HttpRequest | None,
-) -> int:
-    """Return for how many seconds :func:`take_send` would refuse a send; 0 if it would not.
+def give_back_send(taken: TakenSend) -> None:
+    """Give back the send of a code that cannot have arrived: an outage costs nobody."""
+    ladders.give_back(taken.step)
+    store.give_back(_for_return([*taken.limits, *taken.rest]))
+
+
+def _for_return(taken: Iterable[Taken]) -> list[tuple[str, int, int]]:
+    return [(one.limit.key, one.limit.amount, one.moment) for one in taken if one.limit.amount]
+
+
+def seconds_until_send(send: Send) -> int:
+    """Return for how many seconds :func:`take_send` would refuse ``send``; 0 if it would not.
 
     It counts nothing.
-
-    :param number: None if it is not known yet: then the limits of no number are asked.
     """
-    windows = _send_windows(
-        user, number, purpose=purpose, channel=channel, is_proven=is_proven, request=request
-    )
-    waits = [store.seconds_left(_cooldown_key(user)), store.seconds_until_windows(windows)]
-    if number is not None:
-        try:
-            refuse_held(number, HeldAction.SEND, purpose)
-        except Limited as held_number:
-            waits.append(held_number.retry_after)
-    return max(waits)
+    of_ladder = ladders.seconds_left(send.user, SENDS)
+    of_buckets = store.seconds_until([*send.limits, *send.ceilings, *send.hold])
+    return math.ceil(max(of_ladder, of_buckets))
 
 
-def _send_windows(
-    user: User,
-    number: str | None,
-    *,
-    purpose: str,
-    channel: str,
-    is_proven: bool,
-    request: HttpRequest | None,
-) -> list[Window]:
-    """Return the windows of one send, in the order in which they are taken."""
-    weight = settings.CALL_WEIGHT if channel == "voice" else 1
-    budget = _send_budget(purpose)
-    # Toll fraud: somebody rents a block of numbers and earns money for each message to it.  So
-    # codes to unproven numbers of one block are limited together.  Proven numbers are not counted,
-    # since the phones of one company often share a block.
-    prefix = None if number is None or is_proven else number[:-PREFIX_LESS]
-    subjects = {
-        "user": f"user:{_key_of(user)}",
-        "number": f"{budget}:{_digest(number)}" if number is not None else None,
-        "prefix": f"prefix:{_digest(prefix)}" if prefix is not None else None,
-        "address": f"address:{_digest(address)}" if (address := client_address(request)) else None,
-        "site": "site",
-    }
-    limits = {"prefix": PREFIX_RATE, **settings.SEND_LIMITS}
-    return [
-        Window(_send_key(subject, rate), rate, weight)
-        for name, subject in subjects.items()
-        if subject is not None
-        for rate in parse_rates(limits[name] or "")
-    ]
-
-
-def _send_key(subject: str, rate: Rate) -> str:
-    return f"send:{subject}:{rate.seconds}"
-
-
-def take_failure(user: User) -> Taken:
+def take_failure(user: User) -> Step:
     """Count one try of ``user`` as wrong, before Bandwidth is asked.
 
     A right code clears the count.
@@ -133,18 +207,19 @@ def take_failure(user: User) -> Taken:
     :raises Limited: the wait after too many wrong codes in a row is not over.
     :raises Locked: the user has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row.
     """
-    return take_step(_failures_key(user), _failure_steps(), lock_at=settings.FAILURES_BEFORE_LOCK)
+    waits = _failure_waits()
+    return ladders.take_step(user, TRIES, waits, lock_at=settings.FAILURES_BEFORE_LOCK)
 
 
-def take_recovery_failure(user: User) -> Taken:
+def take_recovery_failure(user: User) -> Step:
     """Count one wrong recovery code of ``user``.  Recovery codes are never locked.
 
     :raises Limited: the wait after too many wrong recovery codes in a row is not over.
     """
-    return take_step(_recovery_failures_key(user), _failure_steps())
+    return ladders.take_step(user, RECOVERY, _failure_waits())
 
 
-def take_enrol_try(number: str) -> Taken:
+def take_enrol_try(number: str) -> list[Taken]:
     """Count one code that anybody typed to enrol ``number``.
 
     Bandwidth answers 429 for a number with many wrong codes.  Without this limit strangers who
@@ -153,45 +228,33 @@ def take_enrol_try(number: str) -> Taken:
     :raises Limited: ``TRIES_PER_CHALLENGE`` codes were typed in the last ten minutes.
     """
     rate = Rate(settings.TRIES_PER_CHALLENGE, ENROL_TRY_SECONDS)
-    return take_window(_enrol_tries_key(_digest(number)), rate)
+    return store.take([Limit(_enrol_tries_key(number), "tries", rate)])
+
+
+def give_back_tries(step: Step, taken: Iterable[Taken]) -> None:
+    """Give back a try that cannot have reached Bandwidth."""
+    ladders.give_back(step)
+    store.give_back(_for_return(taken))
 
 
 def is_locked(user: User) -> bool:
     """Whether ``user`` has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row."""
-    return _locked().filter(key=_failures_key(user)).exists()
+    return ladders.read(user).failures >= settings.FAILURES_BEFORE_LOCK
 
 
-def count_locked() -> int:
-    """Return the number of users who are locked."""
-    return _locked().count()
-
-
-def _locked() -> models.QuerySet[Counter]:
-    return Counter.objects.filter(
-        key__startswith="failures:", count__gte=settings.FAILURES_BEFORE_LOCK
-    )
-
-
-def locked_users() -> list[object]:
-    """Return the primary keys of the users who are locked."""
-    locked = {key.partition(":")[2] for key in _locked().values_list("key", flat=True)}
-    by_digest = {key for key in locked if key.startswith(_DIGEST_MARK)}
-    found: list[object] = list(locked - by_digest)
-    if by_digest:
-        # A digest names nobody.  So each user is asked, on sites with such keys only.
-        keys = get_user_model()._default_manager.values_list("pk", flat=True)
-        found += [pk for pk in keys.iterator() if _key_of_pk(pk) in by_digest]
-    return found
+def locked() -> models.QuerySet[SecondFactor]:
+    """Return the rows of the users who are locked."""
+    return ladders.locked(settings.FAILURES_BEFORE_LOCK)
 
 
 def count_failures(user: User) -> int:
     """Return how many wrong codes in a row ``user`` has typed."""
-    return store.read(_failures_key(user))
+    return ladders.read(user).failures
 
 
 def count_recovery_failures(user: User) -> int:
     """Return how many wrong recovery codes in a row ``user`` has typed."""
-    return store.read(_recovery_failures_key(user))
+    return ladders.read(user).recovery_failures
 
 
 def claim_warning(user: User, failures: int) -> bool:
@@ -200,32 +263,33 @@ def claim_warning(user: User, failures: int) -> bool:
     The first True counts as today's warning; later calls on the same day return False.
     """
     return failures >= settings.FAILURES_BEFORE_WAIT and store.claim_turn(
-        f"warning:{_key_of(user)}", 86_400
+        f"warning:{_user_digest(user)}", 86_400
     )
 
 
 def clear(user: User) -> None:
     """End the waits and the cooldown of ``user``, as a right code does.  No other limit changes."""
-    store.clear([_cooldown_key(user), _failures_key(user), _recovery_failures_key(user)])
+    ladders.clear(user)
 
 
-def clear_all(user: User, numbers: Iterable[str]) -> None:
-    """End every limit of ``user`` and of the user's ``numbers``, as staff do for them.
+def clear_all(user: User, users_numbers: Iterable[str]) -> None:
+    """End every limit of ``user`` and of the user's numbers, as staff do for them.
 
-    What is not theirs stays: the limits of an address, of a prefix and of the whole site, and the
-    wait that Bandwidth has asked for (:func:`hold`).
+    What is not theirs stays: the limits of an address, of a prefix, of a country and of the whole
+    site, and the wait that Bandwidth has asked for (:func:`hold`).
     """
     clear(user)
-    limits = settings.SEND_LIMITS
-    of_user = [f"user:{_key_of(user)}"]
-    digests = [_digest(number) for number in numbers]
-    of_numbers = [f"{budget}:{digest}" for digest in digests for budget in ("number", "enrol")]
-    # Key by key, in the order of `take_send`: so no send and no reset wait for each other.
-    for name, subjects in (("user", of_user), ("number", of_numbers)):
-        for subject in subjects:
-            for rate in parse_rates(limits[name] or ""):
-                store.clear([_send_key(subject, rate)])
-    store.clear([_enrol_tries_key(digest) for digest in digests])
+    of_user = [_user_digest(user)]
+    own = list(users_numbers)
+    of_numbers = [f"{budget}:{digest(one)}" for one in own for budget in ("login", "enrol")]
+    keys = [
+        _send_key(name, kind, rate, subject)
+        for name, subjects in (("user", of_user), ("number", of_numbers))
+        for kind, rates in (("limit", settings.SEND_LIMITS), ("ceiling", settings.SEND_CEILINGS))
+        for rate in parse_rates(rates[name] or "")
+        for subject in subjects
+    ]
+    store.clear([*keys, *map(_enrol_tries_key, own)])
 
 
 def hold(number: str, action: HeldAction, purpose: str, seconds: float) -> None:
@@ -234,35 +298,12 @@ def hold(number: str, action: HeldAction, purpose: str, seconds: float) -> None:
     :param purpose: the purpose of the code that Bandwidth refused to send or to check.
     """
     until = timezone.now() + timedelta(seconds=seconds)
-    Counter.objects.update_or_create(
-        key=_held_key(number, action, purpose), defaults={"until": until}
-    )
+    store.hold(_hold(number, action, purpose).key, until)
 
 
 def held(number: str, action: HeldAction, purpose: str) -> models.QuerySet[Counter]:
     """Return the row of a :func:`hold` that is not over, if there is one."""
-    return Counter.objects.filter(key=_held_key(number, action, purpose), until__gt=timezone.now())
-
-
-def count_held() -> int:
-    """Return how many numbers are on :func:`hold`, for any action."""
-    keys = Counter.objects.filter(key__startswith="held:", until__gt=timezone.now())
-    # One number may be held for several actions.  The digest of the number ends each key.
-    return len({key.rpartition(":")[2] for key in keys.values_list("key", flat=True)})
-
-
-def expired_rows() -> models.QuerySet[Counter]:
-    """Return the rows that limit nobody any more, for ``mfa_purge``.
-
-    Those are windows and holds that have ended, and ladders at their start.  A ladder above its
-    start stays, however old it is: wrong codes do not expire.
-    """
-    on_a_step = Q(count__gt=0) & (
-        Q(key__startswith="cooldown:")
-        | Q(key__startswith="failures:")
-        | Q(key__startswith="recovery-failures:")
-    )
-    return Counter.objects.filter(~on_a_step, until__lte=timezone.now())
+    return Counter.objects.filter(key=_hold(number, action, purpose).key, moment__gt=store.now())
 
 
 def refuse_held(number: str, action: HeldAction, purpose: str) -> None:
@@ -272,74 +313,75 @@ def refuse_held(number: str, action: HeldAction, purpose: str) -> None:
     """
     row = held(number, action, purpose).first()
     if row is not None:
-        raise Limited((row.until - timezone.now()).total_seconds())
+        raise Limited((row.moment - store.now()) / SECOND)
+
+
+def count_held() -> int:
+    """Return how many numbers are on :func:`hold`, for any action."""
+    rows = Counter.objects.filter(key__startswith=_HELD_PREFIX, moment__gt=store.now())
+    # One number may be held for several actions.  The digest of the number ends each key.
+    return len({key.rpartition(":")[2] for key in rows.values_list("key", flat=True)})
 
 
 def seconds_until_try(user: User) -> int:
     """Return for how many seconds ``user`` has to wait before another code may be tried."""
-    return store.seconds_left(_failures_key(user))
+    return math.ceil(ladders.seconds_left(user, TRIES))
 
 
-def _failure_steps() -> list[int]:
+def over() -> models.QuerySet[Counter]:
+    """Return the rows that limit nobody any more, for ``mfa_purge``.
+
+    Wrong codes do not expire.  They are counted in :class:`.SecondFactor`.
+    """
+    return store.over()
+
+
+def _failure_waits() -> list[int]:
     """Return the wait after each wrong code, in seconds.
 
     The first ones wait for nothing.  Then comes ``FAILURE_WAIT_MIN``, doubled each time up to
     ``FAILURE_WAIT_MAX``.
     """
     step, longest = settings.FAILURE_WAIT_MIN, settings.FAILURE_WAIT_MAX
-    steps = [0] * (settings.FAILURES_BEFORE_WAIT - 1)
+    waits = [0] * (settings.FAILURES_BEFORE_WAIT - 1)
     while step < longest:
-        steps.append(step)
+        waits.append(step)
         step *= 2
-    return [*steps, longest]
+    return [*waits, longest]
 
 
-def _cooldown_key(user: User) -> str:
-    return f"cooldown:{_key_of(user)}"
-
-
-def _failures_key(user: User) -> str:
-    return f"failures:{_key_of(user)}"
-
-
-def _recovery_failures_key(user: User) -> str:
-    return f"recovery-failures:{_key_of(user)}"
-
-
-def _send_budget(purpose: str) -> str:
+def _budget(purpose: str) -> str:
     """Return which sends are counted and held together with those for ``purpose``.
 
     A stranger who tries to enrol my number must neither use up nor stop the codes that I sign in
     with.
     """
-    return "enrol" if purpose == "enrol" else "number"
+    return "enrol" if purpose == "enrol" else "login"
 
 
-def _held_key(number: str, action: HeldAction, purpose: str) -> str:
+def _send_key(name: str, kind: str, rate: Rate, subject: str) -> str:
+    return f"{_RANKS[name]}:{name}-{kind}:{rate.seconds}:{subject}"
+
+
+_HELD_PREFIX = f"{_RANKS['number']}:held:"
+
+
+def _hold(number: str, action: HeldAction, purpose: str) -> Limit:
     # Bandwidth counts wrong codes for a number, and our purposes are its scopes.  So a wait for one
     # purpose says nothing of the others.
-    kind = _send_budget(purpose) if action == HeldAction.SEND else purpose
-    return f"held:{action}:{kind}:{_digest(number)}"
+    kind = _budget(purpose) if action == HeldAction.SEND else purpose
+    return Limit(f"{_HELD_PREFIX}{action}:{kind}:{digest(number)}", "provider", _HELD, weight=0)
 
 
-def _enrol_tries_key(digest: str) -> str:
-    return f"enrol-tries:{digest}"
+def _enrol_tries_key(number: str) -> str:
+    return f"{_RANKS['number']}:enrol-tries:{digest(number)}"
 
 
-def _key_of(user: User) -> str:
-    return _key_of_pk(user.pk)
+def _user_digest(user: User) -> str:
+    # A primary key may be a long text, and MariaDB takes "ada" and "ADA" for one.
+    return digest(f"user {user.pk}")
 
 
-def _key_of_pk(pk: object) -> str:
-    """Return what stands for a user in a key.
-
-    Numbers and UUIDs stand for themselves.  Other primary keys can be as long as a key, and MariaDB
-    takes ``ada``, ``ADA`` and ``"ada "`` for one text.  So a digest stands for them.
-    """
-    text = str(pk)
-    return text if isinstance(pk, int | UUID) else _DIGEST_MARK + _digest(text)
-
-
-def _digest(subject: str) -> str:
-    """Return what stands for a number, an address or a text in a key, which staff can read."""
-    return salted_hmac("bandwidth_mfa.limits", subject, algorithm="sha256").hexdigest()[:40]
+def digest(subject: str) -> str:
+    """Return what stands for a user, a number or an address in a key, which staff can read."""
+    return salted_hmac("bandwidth_mfa.limits", subject, algorithm="sha256").hexdigest()[:32]

@@ -1,40 +1,43 @@
-"""The counters: each limit is one row of :class:`~django_bandwidth_mfa.models.Counter`.
+"""How a count is kept: leaky buckets, and the transaction that takes from them.
+
+A limit of "N per period" is a bucket that holds N and leaks one each ``period / N`` (the generic
+cell rate algorithm).  One moment says it all: when the bucket will be empty.  Each row of
+:class:`~django_bandwidth_mfa.models.Counter` is such a moment.
+
+* Taking one moves the moment by ``period / N``.  It is allowed if the new moment is at most a
+  period ahead.  So N pass at once, and the wait for the next one is known exactly.
+* At most ``2 N - 1`` pass in any one period: N at once, and those that leak out meanwhile.
 
 A request that reads a count and then writes it is too late: concurrent requests all read "4 of 5".
-So the condition stands in the ``UPDATE`` itself, and the database decides which request was first.
+So the moment is moved and returned in one step (:mod:`.statements`), and judged after that.  If one
+of several limits refuses, an error rolls back what the others have counted.
 
-A count has one of two shapes:
-
-* A **window** lets at most so much weight through until it ends.  It starts at its first count
-  (:func:`take_window`).
-* A **ladder** makes each count wait longer than the one before.  After the n-th count the next one
-  waits ``steps[n - 1]`` seconds, until :func:`clear` puts the ladder back to its start
-  (:func:`take_step`).
-
-Everything that is taken inside one call of :func:`counting` is taken together or not at all.
-:func:`give_back` returns it.  Every caller takes its keys in the same order (user, number, prefix,
-address, site), so that no two transactions wait for each other.
+All amounts and moments are whole microseconds; moments count from the epoch.
 """
 
 from __future__ import annotations
 
-import math
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
-from django.db import OperationalError, router, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db import OperationalError, models, router, transaction
 from django.utils import timezone
 
 from ...conf import Rate
-from ...exceptions import Limited, Locked
+from ...exceptions import Limited
 from ...models import Counter
+from . import statements
 
 T = TypeVar("T")
+
+# Microseconds.
+SECOND = 1_000_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A transaction that the database broke off is begun again: up to so many tries, and for so many
 # seconds.  The clock ends it only after a few tries: one that waits for a lock can take two seconds
@@ -50,30 +53,52 @@ _LONGEST_WAIT = 0.15
 # SQLite's result code for a statement that cannot run, because a table is missing for instance.
 _SQLITE_ERROR = 1
 
-# "No wait" lies this far back.  So it is over by the clock of every thread and every machine, and a
-# thread that reads its clock a moment earlier than another does not find itself waiting.
-_LONG_OVER = timedelta(days=1)
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit for one key.
+
+    ``name`` is what a refusal is named after (:attr:`.Limited.limit`).  ``weight`` is how much one
+    action takes.  A weight of 0 takes nothing, and is refused until the moment is over.
+    """
+
+    key: str
+    name: str
+    rate: Rate
+    weight: int = 1
+
+    @property
+    def amount(self) -> int:
+        """By how many microseconds one action moves the moment."""
+        return self.weight * (self.rate.seconds * SECOND // self.rate.limit)
+
+    def wait_at(self, moment: int, now: int) -> int:
+        """Return for how many microseconds the limit refuses an action that led to ``moment``.
+
+        It is 0 or less if the action is allowed.
+        """
+        if self.weight > self.rate.limit:
+            return self.rate.seconds * SECOND
+        period = self.rate.seconds * SECOND if self.weight else 0
+        return moment - period - now
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A count that was taken and can be given back.
+    """What an action has taken from a limit, and the moment that it led to."""
 
-    ``until``: when the window or the wait that it began is over, at the latest.
-    """
-
-    key: str
-    weight: int
-    until: datetime
-    is_step: bool
+    limit: Limit
+    moment: int
 
 
-class Window(NamedTuple):
-    """The arguments of one :func:`take_window`."""
+def now() -> int:
+    """Return this moment in microseconds since the epoch."""
+    return moment_of(timezone.now())
 
-    key: str
-    rate: Rate
-    weight: int
+
+def moment_of(when: datetime) -> int:
+    """Return ``when`` in microseconds since the epoch, exactly."""
+    return (when - _EPOCH) // timedelta(microseconds=1)
 
 
 def counting(work: Callable[[], T]) -> T:
@@ -120,117 +145,84 @@ def _is_hopeless(error: OperationalError) -> bool:
     return getattr(error.__cause__, "sqlite_errorcode", None) == _SQLITE_ERROR
 
 
-def take_window(key: str, rate: Rate, weight: int = 1) -> Taken:
-    """Count ``weight`` in the window of ``key``.
+def take(limits: Iterable[Limit]) -> list[Taken]:
+    """Take one action from all of ``limits``.
 
-    :raises Limited: it would be more than ``rate.limit``; ``retry_after`` is the window's end.
+    Call it inside :func:`counting`: the error rolls back what was taken from the others.
+
+    :raises Limited: a limit refuses.  If several do, it is the one with the longest wait.
     """
-    now = timezone.now()
-    ends = now + timedelta(seconds=rate.seconds)
-    if weight > rate.limit:
-        raise Limited(rate.seconds)
-    over = Q(until__lte=now)
-    # `count` before `until`: MariaDB assigns from left to right and reads what it has just written.
-    _take(
-        key,
-        now,
-        over | Q(count__lte=rate.limit - weight),
-        count=Case(When(over, then=Value(weight)), default=F("count") + weight),
-        until=Case(When(over, then=Value(ends)), default=F("until")),
-    )
-    return Taken(key, weight, ends, is_step=False)
+    wanted = list(limits)
+    if not wanted:
+        return []
+    moments = statements.move({limit.key: limit.amount for limit in wanted}, now())
+    taken = [Taken(limit, moments[limit.key]) for limit in wanted]
+    # The clock again, now that the rows are locked: each request before this one has read its clock
+    # earlier.  By the time from before the wait for the locks, this one could be refused wrongly.
+    refuse_longest(taken, now())
+    return taken
 
 
-def take_step(key: str, steps: Sequence[int], *, lock_at: int | None = None) -> Taken:
-    """Count one on the ladder of ``key``: the next has to wait for its step, in seconds.
+def refuse_longest(taken: Iterable[Taken], moment: int) -> None:
+    """Raise an error if one of the limits does not allow what was taken from it.
 
-    :raises Limited: the wait is not over.
-    :raises Locked: ``lock_at`` counts were taken since the last :func:`clear`.
+    :param moment: now.
+    :raises Limited: one does not; if several do not, it is the one with the longest wait.
     """
-    now = timezone.now()
-    ends = [now + (timedelta(seconds=step) if step else -_LONG_OVER) for step in steps]
-    free = Q(until__lte=now)
-    if lock_at is not None:
-        free &= Q(count__lt=lock_at)
-    # `until` before `count`: MariaDB assigns from left to right, and `until` needs the old count.
-    _take(
-        key,
-        now,
-        free,
-        until=Case(
-            *(When(count=done, then=Value(end)) for done, end in enumerate(ends[:-1])),
-            default=Value(ends[-1]),
-        ),
-        count=F("count") + 1,
-        lock_at=lock_at,
-    )
-    return Taken(key, 1, max(ends), is_step=True)
+    waits = [(one.limit.wait_at(one.moment, moment), one.limit.name) for one in taken]
+    longest, name = max(waits, default=(0, ""))
+    if longest > 0:
+        raise Limited(longest / SECOND, name)
 
 
-def _take(
-    key: str, now: datetime, condition: Q, *, lock_at: int | None = None, **changes: object
-) -> None:
-    """One conditional ``UPDATE``; a row that is not there yet is made, and tried again."""
-    row = Counter.objects.filter(key=key)
-    taking = row.filter(condition)
-    if taking.update(**changes):
-        return
-    found = row.first()
-    if found is None:
-        # Somebody else may be making the same row right now.
-        Counter.objects.bulk_create(
-            [Counter(key=key, until=now - _LONG_OVER)], ignore_conflicts=True
-        )
-        if taking.update(**changes):
-            return
-        found = row.get()
-    if lock_at is not None and found.count >= lock_at:
-        raise Locked
-    raise Limited((found.until - now).total_seconds())
+def seconds_until(limits: Iterable[Limit]) -> float:
+    """Return for how many seconds :func:`take` would refuse ``limits``; 0 if it would not."""
+    wanted = list(limits)
+    rows = Counter.objects.filter(key__in=[limit.key for limit in wanted])
+    moments = dict(rows.values_list("key", "moment"))
+    moment = now()
+    waits = [
+        limit.wait_at(max(moments.get(limit.key, 0), moment) + limit.amount, moment)
+        for limit in wanted
+    ]
+    return max([0, *waits]) / SECOND
 
 
-def give_back(taken: Iterable[Taken]) -> None:
-    """Return what was taken for a request that cannot have arrived: an outage costs nobody."""
-    over = timezone.now() - _LONG_OVER
-    for one in taken:
-        # A later end means that a new window has begun since.  Its count is not lowered.
-        rows = Counter.objects.filter(key=one.key, count__gte=one.weight, until__lte=one.until)
-        if one.is_step:
-            rows.update(count=F("count") - one.weight, until=over)
-        else:
-            rows.update(count=F("count") - one.weight)
+def seconds_until_next(taken: Iterable[Taken]) -> float:
+    """Return what :func:`seconds_until` would return right after ``taken`` was taken."""
+    moment = now()
+    waits = [one.limit.wait_at(one.moment + one.limit.amount, moment) for one in taken]
+    return max([0, *waits]) / SECOND
+
+
+def give_back(taken: Iterable[tuple[str, int, int]]) -> None:
+    """Give back what was taken, as far as it has not leaked out.
+
+    :param taken: for each bucket its key, the amount, and the moment that the taking led to.
+    """
+    moment = now()
+    # What has leaked already is nobody's: so much of the amount lies before now.
+    left = {key: min(amount, until - moment) for key, amount, until in taken if until > moment}
+    if left:
+        statements.move_back(left, moment)
+
+
+def hold(key: str, until: datetime) -> None:
+    """Have a limit of weight 0 refuse until then."""
+    Counter.objects.update_or_create(key=key, defaults={"moment": moment_of(until)})
 
 
 def clear(keys: Iterable[str]) -> None:
-    """Put the ladders of ``keys`` back to their start."""
-    Counter.objects.filter(key__in=list(keys)).update(count=0, until=timezone.now() - _LONG_OVER)
+    """Empty the buckets of ``keys``."""
+    # One by one, in the order in which they are taken: so two transactions never wait for each
+    # other.
+    for key in sorted(keys):
+        Counter.objects.filter(key=key).delete()
 
 
-def read(key: str) -> int:
-    """Return the count of ``key``."""
-    row = Counter.objects.filter(key=key).first()
-    return row.count if row else 0
-
-
-def seconds_left(key: str) -> int:
-    """Return for how many whole seconds ``key`` has to wait; 0 if it has not."""
-    row = Counter.objects.filter(key=key).first()
-    left = (row.until - timezone.now()).total_seconds() if row else 0
-    return max(0, math.ceil(left))
-
-
-def seconds_until_windows(windows: Iterable[Window]) -> int:
-    """Return for how many whole seconds :func:`take_window` would refuse one of ``windows``."""
-    wanted = list(windows)
-    rows = Counter.objects.in_bulk([window.key for window in wanted])
-    now, longest = timezone.now(), 0.0
-    for key, rate, weight in wanted:
-        row = rows.get(key)
-        if weight > rate.limit:
-            longest = max(longest, rate.seconds)
-        elif row is not None and row.count > rate.limit - weight:
-            longest = max(longest, (row.until - now).total_seconds())
-    return math.ceil(longest)
+def over() -> models.QuerySet[Counter]:
+    """Return the rows that limit nobody any more."""
+    return Counter.objects.filter(moment__lte=now())
 
 
 def claim_turn(what: str, seconds: int) -> bool:
@@ -238,8 +230,9 @@ def claim_turn(what: str, seconds: int) -> bool:
 
     Of all workers one gets True; the others get False until ``seconds`` have passed.
     """
+    turn = Limit(f"0:every:{what}", what, Rate(1, seconds))
     try:
-        counting(lambda: take_window(f"every:{what}", Rate(1, seconds)))
+        counting(lambda: take([turn]))
     except Limited:
         return False
     return True

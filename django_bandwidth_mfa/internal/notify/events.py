@@ -153,7 +153,8 @@ def code_send_failed(
 
 def send_refused(challenge: Challenge, error: MFAError) -> None:
     """A limit was reached, so nothing was sent.  It has no signal: a flood would flood those."""
-    _tell("send_refused", _about(challenge, reason=type(error).__name__))
+    limit = getattr(error, "limit", "lock")
+    _tell("send_refused", _about(challenge, reason=type(error).__name__, limit=limit))
 
 
 def no_free_place(challenge: Challenge, action: str) -> None:

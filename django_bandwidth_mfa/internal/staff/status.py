@@ -49,7 +49,7 @@ def of_site(hours: int = 24) -> dict[str, object]:
         "recovery_codes_used": RecoveryCode.objects.filter(used_at__gte=since).count(),
         "users": _active(get_user_model()._default_manager.all()).count(),
         "users_with_a_phone": _count_enrolled(),
-        "users_locked": rules.count_locked(),
+        "users_locked": rules.locked().count(),
         "numbers_held": rules.count_held(),
     }
 

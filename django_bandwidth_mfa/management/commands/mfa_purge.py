@@ -59,7 +59,7 @@ class Command(BaseCommand):
         found = [
             Purge("challenges", Challenge.objects.filter(sent_at__lt=old), "sent_at"),
             Purge("spent codes", SpentCode.objects.filter(expires_at__lte=now), "expires_at"),
-            Purge("counters", rules.expired_rows(), "pk"),
+            Purge("counters", rules.over(), "moment"),
             # They get their keys in the order in which they are trusted: the old ones come first.
             Purge("trusted browsers", TrustedBrowser.objects.over(), "pk"),
         ]

@@ -1,3 +1,5 @@
+"""A frozen clock for the limits, and both ways in which the statements are made."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -5,8 +7,17 @@ from typing import Any
 import pytest
 import time_machine
 
+from tests.databases import statements_are_portable
+
 
 @pytest.fixture
 def clock() -> Any:
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         yield clock
+
+
+@pytest.fixture(params=["in one statement", "in a portable way"])
+def way(request: Any, monkeypatch: Any) -> None:
+    """Runs the test twice: with the SQL of this database, and as on one without ``RETURNING``."""
+    if request.param == "in a portable way":
+        statements_are_portable(monkeypatch)
