@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from .. import conf
@@ -56,7 +57,8 @@ class FlowView(MFAView):
             "wait": self.flow.seconds_until_send,
             "next": self.flow.next,
             "parked": self.flow.is_parked,
-            "recovery_codes_left": self.flow.recovery_codes_left,
+            # Counted only by a page that shows it.
+            "recovery_codes_left": SimpleLazyObject(lambda: self.flow.recovery_codes_left),
             "delivery_url": delivery.address_of(challenge)
             if challenge is not None and challenge.is_followed
             else "",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.views.decorators.debug import sensitive_variables
 
@@ -71,7 +74,11 @@ class Flow:
     @property
     def seconds_until_send(self) -> int:
         """Seconds until another code may be sent, as the page's own button sends it."""
-        if (challenge := self.challenge) is not None:
+        challenge = self.challenge
+        if challenge is not None and challenge.next_send_at is not None:
+            left = (challenge.next_send_at - timezone.now()).total_seconds()
+            return max(0, math.ceil(left))
+        if challenge is not None:
             number, channel = challenge.number, challenge.channel
         elif (phone := self.next_phone) is not None:
             number, channel = phone.number, phone.default_channel
@@ -89,9 +96,15 @@ class Flow:
     def send(self, phone: Phone | None = None, channel: str | None = None) -> Challenge:
         """Send the user a code, as :func:`~django_bandwidth_mfa.service.send_code` does."""
         self.forget()
-        return service.send_code(
-            self.user, purpose=self.purpose, phone=phone, channel=channel, request=self.request
+        challenge = service.send_code(
+            self.user,
+            purpose=self.purpose,
+            phone=phone or self.next_phone,
+            channel=channel,
+            request=self.request,
         )
+        self.newest = challenge
+        return challenge
 
     def forget(self) -> None:
         """Read the newest challenge again when it is next asked for."""

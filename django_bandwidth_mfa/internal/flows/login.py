@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...exceptions import Busy, Limited, MFAError, ProviderUnavailable
-from ...models import Challenge, Phone, Purpose
+from ...models import Purpose
+from ..login.clock import CLOCK_DIFFERENCE
 from ..login.parking import parked, update_parked
 from .base import Flow
 
@@ -19,35 +19,27 @@ class LoginFlow(Flow):
         A code that can still be typed is enough.  So a second login sends nothing.  A code that
         was not sent is still owed: the next GET tries again.
         """
-        if not self._owes_send:
+        if not self.owes_send:
             return
         if self.challenge is None:
             self.send()
         else:
+            # The code was sent for an earlier login.  When it has expired, no GET sends another.
             update_parked(self.request.session, owes_send=False)
 
-    def send(self, phone: Phone | None = None, channel: str | None = None) -> Challenge:
-        """Send a code, as :meth:`.Flow.send` does.  The login owes none then.
-
-        If nothing was sent, the login owes what it owed before.
-        """
-        owed = self._owes_send
-        update_parked(self.request.session, owes_send=False)
-        try:
-            return super().send(phone, channel)
-        except MFAError as error:
-            if owed and _was_not_sent(error):
-                update_parked(self.request.session, owes_send=True)
-            raise
-
     @property
-    def _owes_send(self) -> bool:
+    def owes_send(self) -> bool:
+        """Whether no code has been sent for this login yet.
+
+        The table of codes tells, so that a code that is sent does not change the session, too.
+        """
         record = parked(self.request.session)
-        return record is not None and record.owes_send
-
-
-def _was_not_sent(error: MFAError) -> bool:
-    """Whether ``error`` says that no code went out, and that one may go out later."""
-    if isinstance(error, ProviderUnavailable):
-        return not error.may_have_arrived
-    return isinstance(error, Busy | Limited)
+        if record is None or not record.owes_send:
+            return False
+        if self.newest is None:
+            return True
+        since = record.owed_since or record.at
+        if self.newest.passed_at is None:
+            # The machine that sent it may have a clock that is behind ours.
+            since -= CLOCK_DIFFERENCE
+        return self.newest.sent_at.timestamp() < since

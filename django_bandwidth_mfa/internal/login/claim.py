@@ -27,7 +27,12 @@ def claim(session: SessionBase) -> bool:
         # Also cached_db, whose delete() takes the copy in the cache away.
         rows = session.model._base_manager.using(router.db_for_write(session.model))
         deleted, _of_each_model = rows.filter(session_key=key).delete()
-        session.delete(key)
+        if type(session).delete is not DatabaseStore.delete:
+            session.delete(key)
+        # `cycle_key()` would look for the old row once more.  The data first: without a key,
+        # nothing could load it.
+        session.keys()
+        session._session_key = None
         return bool(deleted)
     if isinstance(session, CacheStore):
         cache = cache_of(session)

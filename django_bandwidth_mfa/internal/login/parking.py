@@ -52,7 +52,8 @@ class Parked(Login):
 
     ``at`` is when the first factor passed, in seconds since the epoch.  ``next`` is where the
     site's own login view meant to go; only a part that the browser chose was judged by
-    :func:`.redirects.is_local`.  ``owes_send`` says that no code has been sent for this login yet.
+    :func:`.redirects.is_local`.  ``owes_send`` is False if a code that was sent before this login
+    was enough for it.  Otherwise the login owes a code that is sent after ``owed_since``.
     ``messages`` are what the login view has said since (:mod:`.held_messages`), each as level,
     text, extra tags, and whether the text is safe.
     """
@@ -60,6 +61,7 @@ class Parked(Login):
     at: float
     next: str = ""
     owes_send: bool = True
+    owed_since: float = 0
     messages: list[tuple[int, str, str, bool]] = field(default_factory=list)
 
 
@@ -98,19 +100,26 @@ def user_of(login: Login) -> User | None:
 def park(session: SessionBase) -> None:
     """Move Django's keys aside.
 
-    If a login of the same user is parked already, its ``next`` and ``owes_send`` are kept.  So the
+    If a login of the same user is parked already, its ``next`` is kept, and what it owes.  So the
     password typed twice sends one code.  The time of the login begins again.
     """
+    now = time.time()
     record = Parked(
         user=session.pop(SESSION_KEY),
         backend=session.pop(BACKEND_SESSION_KEY),
         hash=session.pop(HASH_SESSION_KEY, ""),
-        at=time.time(),
+        at=now,
+        owed_since=now,
     )
     session.pop(MARK, None)
     earlier = parked(session)
     if earlier is not None and (earlier.user, earlier.hash) == (record.user, record.hash):
-        record = replace(record, next=earlier.next, owes_send=earlier.owes_send)
+        record = replace(
+            record,
+            next=earlier.next,
+            owes_send=earlier.owes_send,
+            owed_since=earlier.owed_since or earlier.at,
+        )
     session[PARKED] = asdict(record)
 
 
