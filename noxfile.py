@@ -206,10 +206,19 @@ def proof(session: nox.Session, kind: str) -> None:
     run_tests(session, "-n0", *chosen, environment=environment)
 
 
-@nox.session(venv_backend="none")
+@nox.session(venv_backend="venv")
 def benchmarks(session: nox.Session) -> None:
-    """The import of a hundred thousand phone devices of another package."""
-    run_python(session, "benchmarks/import_phones.py", *session.posargs)
+    """The price of a sign-in beside other packages', and the import of a hundred thousand phones.
+
+    With arguments: one benchmark, ``nox -s benchmarks -- sign-in --profile``.
+    """
+    session.install("-q", "-e", ".", "-r", "benchmarks/requirements.txt")
+    start_service(session, "postgresql", "CI_POSTGRES_URL")
+    if session.posargs:
+        session.run("python", "-m", "benchmarks", *session.posargs)
+        return
+    session.run("python", "benchmarks/import_phones.py")
+    session.run("python", "-m", "benchmarks", "sign-in", "--rounds=3", "--people=5")
 
 
 @nox.session(venv_backend="none")

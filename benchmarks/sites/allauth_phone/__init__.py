@@ -1,0 +1,1 @@
+"""django-allauth: login by a code to the phone, without a password."""

@@ -1,0 +1,29 @@
+"""What django-allauth asks a site to write for logins by phone."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.models import User
+
+from benchmarks.sites import sending
+from benchmarks.sites.allauth_phone.models import PhoneNumber
+
+
+class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
+    def set_phone(self, user: Any, phone: str, verified: bool) -> None:
+        PhoneNumber.objects.update_or_create(
+            user=user, defaults={"number": phone, "verified": verified}
+        )
+
+    def get_phone(self, user: Any) -> tuple[str, bool] | None:
+        found = PhoneNumber.objects.filter(user=user).first()
+        return (found.number, found.verified) if found else None
+
+    def set_phone_verified(self, user: Any, phone: str) -> None:
+        self.set_phone(user, phone, True)
+
+    def get_user_by_phone(self, phone: str) -> User | None:
+        return User.objects.filter(phone_number__number=phone).first()
+
+    def send_verification_code_sms(self, user: Any, phone: str, code: str, **kwargs: Any) -> None:
+        sending.send(phone, code)

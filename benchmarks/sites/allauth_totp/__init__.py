@@ -1,0 +1,1 @@
+"""django-allauth: the password, then the code of an authenticator app."""

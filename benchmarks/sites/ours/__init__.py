@@ -1,0 +1,1 @@
+"""This app, with its default settings; the limit of the whole site is out of the way."""

@@ -1,0 +1,19 @@
+"""The pages that all sites share."""
+
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Say who is signed in.  Each site puts its own decorator on this page."""
+    return render(request, "page.html")
+
+
+def public(request: HttpRequest) -> HttpResponse:
+    """Return a page whose view does not look at the user."""
+    return HttpResponse("public")
+
+
+login = path("login/", LoginView.as_view(), name="login")
