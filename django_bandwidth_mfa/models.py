@@ -63,8 +63,10 @@ class PrimaryManager(models.Manager[Row]):
 
     def get_queryset(self) -> models.QuerySet[Row]:
         rows = super().get_queryset()
-        # `_db` is set by `db_manager()`, which chooses a database by name.
-        return rows if self._db else rows.using(router.db_for_write(self.model))
+        # `_db` is set by `db_manager()`, which chooses a database by name.  The new queryset is
+        # nobody else's yet, so that it need not be copied, as `using()` does.
+        rows._db = self._db or router.db_for_write(self.model)
+        return rows
 
 
 class PhoneQuerySet(models.QuerySet["Phone"]):
@@ -196,11 +198,14 @@ class Delivery(models.TextChoices):
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
     def current(self, user: User, purpose: str) -> Challenge | None:
         """The code that ``user`` would be typing now: the newest that went out for ``purpose``."""
-        sent = self.filter(user=in_query(user), purpose=purpose, failure="").select_related("phone")
-        challenge = sent.order_by("-sent_at").first()
-        if challenge is not None:
+        sent = self.filter(user=in_query(user), purpose=purpose, failure="")
+        if purpose == Purpose.ENROL:
+            # The page shows which phone is being enrolled.  Others need its key only.
+            sent = sent.select_related("phone")
+        for challenge in sent.order_by("-sent_at")[:1]:
             challenge.user = cast(Any, user)
-        return challenge
+            return challenge
+        return None
 
 
 class Challenge(models.Model):

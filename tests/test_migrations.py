@@ -110,7 +110,7 @@ def test_locks_and_waits_are_carried_over(newest: str) -> None:
     rows = SecondFactor.objects.order_by("user__username").values_list(
         "user__username", "failures", "try_after", "recovery_failures", "sends", "send_after"
     )
-    then = store.moment_of(soon)
+    then = store.microseconds(soon)
     assert list(rows) == [("ada", 100, then, 6, 0, 0), ("bob", 0, 0, 0, 2, then)]
     assert rules.is_locked(ada)
     assert not rules.is_locked(eve)

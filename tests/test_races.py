@@ -202,7 +202,7 @@ def test_a_number_asked_for_by_many_users_at_once_gets_its_five(bandwidth: Any) 
     assert amounts == [HOUR // 1000] * 5
     first = Challenge.objects.earliest("sent_at")
     site = Counter.objects.get(key__contains=":site-limit:")
-    assert site.moment >= store.moment_of(first.sent_at) + sum(amounts)
+    assert site.moment >= store.microseconds(first.sent_at) + sum(amounts)
 
 
 @pytest.mark.parametrize("way", ["in one statement", "in a portable way"])

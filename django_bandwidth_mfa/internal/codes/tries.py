@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from django.db import IntegrityError
-from django.db.models import Exists, F
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -67,24 +67,13 @@ def _take(challenge: Challenge) -> Try:
     step = rules.take_failure(challenge.user)
     is_enrolment = challenge.purpose == Purpose.ENROL
     of_number = rules.take_enrol_try(challenge.number) if is_enrolment else []
-    now = timezone.now()
-    row = Challenge.objects.filter(pk=challenge.pk)
-    # The condition and the count are one UPDATE: of guesses at the same moment, no more than
-    # TRIES_PER_CHALLENGE reach Bandwidth.
-    still_open = row.filter(
-        ~Exists(rules.held(challenge.number, rules.HeldAction.VERIFY, challenge.purpose)),
-        passed_at=None,
-        failure="",
-        expires_at__gt=now,
-        tries__lt=settings.TRIES_PER_CHALLENGE,
-    )
-    if not still_open.update(tries=F("tries") + 1):
-        rules.refuse_held(challenge.number, rules.HeldAction.VERIFY, challenge.purpose)
-        found = row.first()
-        if found is None or (found.passed_at is None and found.expires_at <= now):
-            raise ChallengeExpired
-        raise ChallengeUsed
-    return Try(step, of_number)
+    if rules.count_try(challenge):
+        return Try(step, of_number)
+    rules.refuse_held(challenge.number, rules.HeldAction.VERIFY, challenge.purpose)
+    found = Challenge.objects.filter(pk=challenge.pk).first()
+    if found is None or (found.passed_at is None and found.expires_at <= timezone.now()):
+        raise ChallengeExpired
+    raise ChallengeUsed
 
 
 def ask_bandwidth(challenge: Challenge, code: str, taken: Try, request: HttpRequest | None) -> bool:

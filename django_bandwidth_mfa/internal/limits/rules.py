@@ -15,10 +15,10 @@ from django.utils.crypto import salted_hmac
 
 from ...conf import Rate, parse_rates, settings
 from ...exceptions import Limited
-from ...models import Counter, SecondFactor
+from ...models import Challenge, Counter, SecondFactor
 from ...types import User
 from .. import numbers
-from . import ladders, store
+from . import ladders, statements, store
 from .ladders import RECOVERY, SENDS, TRIES, Step
 from .store import SECOND, Limit, Taken
 
@@ -235,6 +235,16 @@ def give_back_tries(step: Step, taken: Iterable[Taken]) -> None:
     """Give back a try that cannot have reached Bandwidth."""
     ladders.give_back(step)
     store.give_back(_for_return(taken))
+
+
+def count_try(challenge: Challenge) -> bool:
+    """Count one try of ``challenge``, and return whether its code can still be typed.
+
+    The condition and the count are one statement: of guesses at the same moment, no more than
+    ``TRIES_PER_CHALLENGE`` reach Bandwidth.
+    """
+    hold = _hold(challenge.number, HeldAction.VERIFY, challenge.purpose)
+    return statements.count_try(challenge, settings.TRIES_PER_CHALLENGE, hold.key)
 
 
 def is_locked(user: User) -> bool:

@@ -10,17 +10,27 @@ instance, lack ``RETURNING``.  For them Django makes the statements.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from django.db import IntegrityError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BigIntegerField, Case, F, Value, When
+from django.db.models import BigIntegerField, Case, Exists, F, Model, Value, When
+from django.utils import timezone
 
-from ...models import Counter, SecondFactor
+from ...models import Challenge, Counter, SecondFactor
 from ...types import User, in_query
 
 # How each database names the greater of two numbers, and an upsert.
 _GREATER = {"postgresql": "GREATEST", "sqlite": "MAX", "mysql": "GREATEST"}
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return ``moment`` in microseconds since the epoch, exactly."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 class Rung(NamedTuple):
@@ -101,6 +111,45 @@ def move_back(amounts: Mapping[str, int], now: int) -> None:
     rows.update(moment=Case(*cases, output_field=BigIntegerField()))
 
 
+def count_try(challenge: Challenge, most: int, hold: str) -> bool:
+    """Count one try of a code that can still be typed, and return whether there was one.
+
+    :param most: ``TRIES_PER_CHALLENGE``.
+    :param hold: the key of a bucket.  While its moment lies ahead, no try is counted.
+    """
+    connection = connections[router.db_for_write(Challenge)]
+    moment = timezone.now()
+    if not _has_upsert(connection):
+        return _count_try_portably(challenge, most, hold, moment)
+    names = ("id", "passed_at", "failure", "expires_at", "tries")
+    table, id_, passed, failure, expires, tries = _names(connection, Challenge, *names)
+    buckets, key, empty_at = _names(connection, Counter, "key", "moment")
+    pk = Challenge._meta.pk.get_db_prep_save(challenge.pk, connection)
+    now = connection.ops.adapt_datetimefield_value(moment)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET {tries} = {tries} + 1 "  # noqa: S608
+            f"WHERE {id_} = %s AND {passed} IS NULL AND {failure} = '' AND {expires} > %s "
+            f"AND {tries} < %s AND NOT EXISTS "
+            f"(SELECT 1 FROM {buckets} WHERE {key} = %s AND {empty_at} > %s)",
+            [pk, now, most, hold, microseconds(moment)],
+        )
+        return bool(cursor.rowcount)
+
+
+def _count_try_portably(challenge: Challenge, most: int, hold: str, now: datetime) -> bool:
+    held = Counter.objects.filter(key=hold, moment__gt=microseconds(now))
+    still_open = Challenge.objects.filter(
+        ~Exists(held),
+        pk=challenge.pk,
+        passed_at=None,
+        failure="",
+        expires_at__gt=now,
+        tries__lt=most,
+    )
+    return bool(still_open.update(tries=F("tries") + 1))
+
+
 def climb(user: User, ladder: Ladder, first_wait: int) -> Rung:
     """Count one step of ``user`` on ``ladder``, and return where the user stands then.
 
@@ -117,7 +166,9 @@ def climb(user: User, ladder: Ladder, first_wait: int) -> Rung:
         connection, SecondFactor, "user", "language", ladder.steps, ladder.after, "failures"
     )
     begin, new = _upsert(connection, user_)
-    key = SecondFactor._meta.pk.get_db_prep_save(user.pk, connection)
+    # Django refuses here what is no user of the site, an anonymous one for instance.
+    row = SecondFactor(user=in_query(user))
+    key = SecondFactor._meta.pk.get_db_prep_save(row.pk, connection)
     with connection.cursor() as cursor:
         cursor.execute(
             # `after` before `steps`: MariaDB assigns from left to right, and reads what it wrote.
@@ -170,9 +221,7 @@ def _upsert(connection: BaseDatabaseWrapper, key: str) -> tuple[str, str]:
     return f"ON CONFLICT ({key}) DO UPDATE SET", "EXCLUDED.{}"
 
 
-def _names(
-    connection: BaseDatabaseWrapper, model: type[Counter | SecondFactor], *fields: str
-) -> list[str]:
+def _names(connection: BaseDatabaseWrapper, model: type[Model], *fields: str) -> list[str]:
     """Return the names of the table and of the columns of ``fields``, as SQL."""
     columns = {field.name: str(field.column) for field in model._meta.concrete_fields}
     names = (model._meta.db_table, *(columns[field] for field in fields))

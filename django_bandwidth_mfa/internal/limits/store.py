@@ -21,7 +21,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from django.db import OperationalError, models, router, transaction
@@ -31,13 +31,12 @@ from ...conf import Rate
 from ...exceptions import Limited
 from ...models import Counter
 from . import statements
+from .statements import microseconds
 
 T = TypeVar("T")
 
 # Microseconds.
 SECOND = 1_000_000
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A transaction that the database broke off is begun again: up to so many tries, and for so many
 # seconds.  The clock ends it only after a few tries: one that waits for a lock can take two seconds
@@ -93,12 +92,7 @@ class Taken:
 
 def now() -> int:
     """Return this moment in microseconds since the epoch."""
-    return moment_of(timezone.now())
-
-
-def moment_of(when: datetime) -> int:
-    """Return ``when`` in microseconds since the epoch, exactly."""
-    return (when - _EPOCH) // timedelta(microseconds=1)
+    return microseconds(timezone.now())
 
 
 def counting(work: Callable[[], T]) -> T:
@@ -209,7 +203,7 @@ def give_back(taken: Iterable[tuple[str, int, int]]) -> None:
 
 def hold(key: str, until: datetime) -> None:
     """Have a limit of weight 0 refuse until then."""
-    Counter.objects.update_or_create(key=key, defaults={"moment": moment_of(until)})
+    Counter.objects.update_or_create(key=key, defaults={"moment": microseconds(until)})
 
 
 def clear(keys: Iterable[str]) -> None:

@@ -108,7 +108,8 @@ def has_ended(session: SessionBase, user: User) -> bool:
 
     :param session: parked, or signed in.
     """
-    ended = _row_of(user).signed_in_since
+    rows = SecondFactor.objects.filter(user=in_query(user))
+    ended = next(iter(rows.values_list("signed_in_since", flat=True)), None)
     record = parked(session)
     if record is not None:
         return is_before(record.at, ended)

@@ -195,7 +195,9 @@ def test_a_turn_is_claimed_once(clock: Any) -> None:
 
 def test_a_moment_is_exact_to_the_microsecond(clock: Any) -> None:
     """Fails when a moment goes through a float: it would be off, and a wait never quite over."""
-    assert store.moment_of(datetime(2026, 11, 26, 1, 2, 3, 999_999, tzinfo=UTC)) % 10**6 == 999_999
+    assert (
+        store.microseconds(datetime(2026, 11, 26, 1, 2, 3, 999_999, tzinfo=UTC)) % 10**6 == 999_999
+    )
 
 
 # Transactions that are broken off ---------------------------------------------------------------
