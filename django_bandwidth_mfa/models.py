@@ -65,7 +65,7 @@ class PrimaryManager(models.Manager[Row]):
         rows = super().get_queryset()
         # `_db` is set by `db_manager()`, which chooses a database by name.  The new queryset is
         # nobody else's yet, so that it need not be copied, as `using()` does.
-        rows._db = self._db or router.db_for_write(self.model)
+        rows._db = self._db or router.db_for_write(self.model)  # type: ignore[attr-defined]
         return rows
 
 
