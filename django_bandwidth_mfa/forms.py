@@ -106,7 +106,8 @@ class PhoneForm(forms.Form):
 
     number = forms.CharField(
         label=_("Phone number"),
-        max_length=40,
+        # Browsers cut a longer text off without a word, and the rest could be another number.
+        max_length=200,
         widget=forms.TextInput(
             attrs={"type": "tel", "inputmode": "tel", "autocomplete": "tel", "autofocus": True}
         ),

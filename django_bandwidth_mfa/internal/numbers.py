@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import phonenumbers
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -9,29 +11,38 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from ..conf import NO_COUNTRY, settings
 from ..exceptions import NumberRefused
+from .plain_text import plain
+
+# All that may stand in a number: digits, "+", and what people divide a number with.
+CHARACTERS = frozenset("0123456789+()-./ ")
+
+# How numbers of other countries begin in most of the world, in place of "+".
+_DIALLED_ABROAD = re.compile(r"\A[( ]*00")
 
 
 @sensitive_variables()
 def parse(text: str) -> str:
-    """Return the number that a person typed, in E.164 form.
+    """Return the number that a person typed or pasted, in E.164 form.
 
-    A number without a country code is read as one of ``DEFAULT_REGION``.
+    ``text`` may be a ``tel:`` link, and it may hold all that :func:`.plain_text.plain` reads.  A
+    number without a country code is read as one of ``DEFAULT_REGION``.  If it is none there and
+    begins with ``00``, the country code follows.
 
     :raises NumberRefused: the text is no phone number, or :func:`check` refuses the number.
     """
     region = settings.DEFAULT_REGION
-    try:
-        # Only "+" means international here: phonenumbers would also take letters for digits.
-        if not all(c.isascii() and (c.isdigit() or c in "+()-./ \t") for c in text.strip()):
-            raise phonenumbers.NumberParseException(0, "not a phone number")
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        if region is None and not text.strip().startswith("+"):
+    text = plain(text).strip()
+    if text[:4].lower() == "tel:":  # RFC 3966
+        text = text[4:].lstrip()
+    abroad = _DIALLED_ABROAD.sub("+", text, count=1)
+    number = _read(text, region)
+    if not phonenumbers.is_valid_number(number) and abroad.startswith("+"):
+        number = _read(abroad, None)
+    if not phonenumbers.is_valid_number(number):
+        if region is None and not abroad.startswith("+"):
             raise NumberRefused(
                 _("Start with + and the country code, as in %(example)s.") % {"example": example()}
-            ) from None
-        number = phonenumbers.PhoneNumber()
-    if not phonenumbers.is_valid_number(number):
+            )
         raise NumberRefused(
             _("This is not a phone number that we know. It should look like %(example)s.")
             % {"example": example()}
@@ -39,6 +50,17 @@ def parse(text: str) -> str:
     found = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     check(found)
     return found
+
+
+def _read(text: str, region: str | None) -> phonenumbers.PhoneNumber:
+    """Return the number of ``text``; an empty one, which is not valid, if there is none."""
+    try:
+        # phonenumbers itself would also take letters for digits.
+        if CHARACTERS.issuperset(text):
+            return phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        pass
+    return phonenumbers.PhoneNumber()
 
 
 @sensitive_variables("number", "parsed")

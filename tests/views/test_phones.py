@@ -435,6 +435,21 @@ def test_a_number_without_a_country_code_is_told_how_it_is_read(
     assert bandwidth.inbox[0]["to"] == "+447400123456"
 
 
+def test_a_number_can_be_pasted_as_contacts_copy_it(
+    client: Client, newcomer: Any, bandwidth: Any
+) -> None:
+    """Fails where the field is so short that browsers cut a number with its invisible marks."""
+    client.force_login(newcomer)
+    field = re.search("<input[^>]*name=.number.[^>]*>", text(client.get("/mfa/phones/add/")))
+    assert field
+    assert 'maxlength="200"' in field[0]
+    assert "pattern" not in field[0]
+    pasted = "\u202a" + "\u200e\xa0".join("+44 7400 123456") + "\u202c"
+    assert 40 < len(pasted) < 200
+    client.post("/mfa/phones/add/", {"number": pasted})
+    assert bandwidth.requests[-1]["body"]["to"] == "+447400123456"
+
+
 # Recovery codes --------------------------------------------------------------------------------
 
 

@@ -219,7 +219,7 @@ class Command(BaseCommand):
         try:
             if row.channel not in CHANNELS:
                 raise NumberRefused("The channel is sms or voice.")
-            return numbers.parse(row.number.removeprefix("tel:"))
+            return numbers.parse(row.number)
         except NumberRefused as error:
             self.note(f"refused: {error}", row, pk, username)
             self.refused.add(pk)
