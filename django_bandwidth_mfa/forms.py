@@ -26,7 +26,9 @@ class CodeInput(forms.TextInput):
 
 
 class CodeForm(forms.Form):
-    """The code that a person types.
+    """The code that a person types or pastes, the whole message with it if they like.
+
+    The field has neither ``maxlength`` nor ``pattern``, so that browsers let a message through.
 
     :param digits: how many digits the code has that they were sent.
     """
@@ -49,19 +51,23 @@ class CodeForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.digits = digits
 
-    @sensitive_variables("code")
+    @sensitive_variables("found")
     def clean_code(self) -> str:
-        code = tries.normalise(self.cleaned_data["code"])
-        if not (code.isascii() and code.isdigit() and len(code) == self.digits):
+        found = tries.read_codes(self.cleaned_data["code"], self.digits)
+        if not found:
             raise forms.ValidationError(
                 ngettext(
-                    "The code has %(digits)d digit, and nothing else.",
-                    "The code has %(digits)d digits, and nothing else.",
+                    "Enter the %(digits)d digit of the code, like %(example)s.",
+                    "Enter the %(digits)d digits of the code, like %(example)s.",
                     self.digits,
                 )
-                % {"digits": self.digits}
+                % {"digits": self.digits, "example": "12345678"[: self.digits]}
             )
-        return code
+        if len(found) > 1:
+            raise forms.ValidationError(
+                _("There are several numbers here that could be the code. Enter only the code.")
+            )
+        return found[0]
 
 
 class RecoveryCodeForm(forms.Form):

@@ -71,14 +71,19 @@ def send_code(
     return challenge
 
 
-@sensitive_variables("code", "number", "subject", "spent", "number_and_code")
+@sensitive_variables(
+    "code", "found", "text", "runs", "run", "number", "subject", "spent", "number_and_code"
+)
 def verify_code(
     challenge: Challenge, code: str, *, request: HttpRequest | None = None
 ) -> Verification:
     """Ask Bandwidth whether ``code`` is right.  A right code passes once.
 
-    The try is counted first.  A text that cannot be a code (not as many ASCII digits as were sent,
-    spaces and hyphens aside) is wrong and is not counted, since Bandwidth is never asked.
+    ``code`` may be typed in digits of any script, with spaces and dashes, and it may be the whole
+    message that the phone received.  Bandwidth gets ASCII digits.
+
+    The try is counted first.  A text that holds no code (as many digits as were sent), or more than
+    one, is wrong and is not counted, since Bandwidth is never asked.
 
     A right code for ``"enrol"`` confirms the phone in the same transaction.
 
@@ -92,10 +97,11 @@ def verify_code(
     :raises ProviderUnavailable: Bandwidth failed; the try counts only if it may have arrived.
     :raises RuntimeError: a transaction is open.
     """
-    code = tries.normalise(code)
     failed = Verification(challenge.user, challenge.channel, challenge)
-    if not tries.could_be_code(challenge, code):
+    found = tries.read_codes(code, challenge.digits)
+    if len(found) != 1:
         return failed
+    [code] = found
     taken = tries.count(challenge)
     is_right = tries.ask_bandwidth(challenge, code, taken, request)
     now = timezone.now()

@@ -186,16 +186,72 @@ def test_a_code_of_one_purpose_passes_no_other(user: Any, bandwidth: Any) -> Non
     assert not service.verify_code(service.send_code(user, purpose="login"), code)
 
 
+ARABIC, PERSIAN, FULL_WIDTH = (
+    str.maketrans("0123456789", digits)
+    for digits in ("٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９")
+)
+
+# The ways to type a code, given its two halves.
+WAYS = {
+    "spaces": lambda a, b: f" {a} {b} ",
+    "a hyphen": lambda a, b: f"{a}-{b}",
+    "an en dash": lambda a, b: f"{a}\N{EN DASH}{b}",
+    "no-break spaces": lambda a, b: f"\xa0{a}\u202f{b}",
+    "zero-width spaces": lambda a, b: f"\u200b{a}\u200b{b}\ufeff",
+    "marks of direction": lambda a, b: f"\u202a{a}\u2069\u200f{b}\u202c",
+    "full-width digits": lambda a, b: (a + b).translate(FULL_WIDTH),
+    "Arabic-Indic digits": lambda a, b: (a + b).translate(ARABIC),
+    "Persian digits": lambda a, b: f"{a} {b}".translate(PERSIAN),
+    "two scripts": lambda a, b: a + b.translate(ARABIC),
+    "the message": lambda a, b: f"Your Harbour sign-in code is {a}{b}",
+    "a message in groups": lambda a, b: f"Your code: {a} {b}. It works for 3 minutes.",
+    "a message that names the site": lambda a, b: f"Bank 24: {a}{b}\n\n@bank.example #{a}{b}",
+    "an Arabic message": lambda a, b: f"رمزك هو \u2068{(a + b).translate(ARABIC)}\u2069",
+}
+
+
 @pytest.mark.attack("G9")
-@pytest.mark.parametrize("typed", ["{} {}", "{}-{}", " {}{} ", "{}\u00a0{}"])
-def test_spaces_and_hyphens_do_not_matter(user: Any, bandwidth: Any, typed: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_type_a_code_is_the_same_code(user: Any, bandwidth: Any, way: str) -> None:
+    """Bandwidth gets ASCII.  Fails when digits go to it as they were typed."""
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
-    assert service.verify_code(challenge, typed.format(code[:3], code[3:]))
+    assert service.verify_code(challenge, WAYS[way](code[:3], code[3:]))
+    assert bandwidth.requests[-1]["body"]["code"] == code
+    challenge.refresh_from_db()
+    assert challenge.tries == 1
 
 
 @pytest.mark.attack("G9")
-@pytest.mark.parametrize("junk", ["", "12345", "1234567", "abcdef", "12345\u0666", "１２３４５６"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_wrong_code_is_counted_in_each_way_to_type_it(
+    user: Any, bandwidth: Any, configure: Any, way: str
+) -> None:
+    """Fails when the text is looked at before its digits are read: guesses would cost nothing."""
+    configure(FAILURES_BEFORE_WAIT=100)
+    challenge = service.send_code(user)
+    code = wrong(bandwidth.inbox[0]["code"])
+    for _ in range(5):
+        assert not service.verify_code(challenge, WAYS[way](code[:3], code[3:]))
+    with pytest.raises(ChallengeUsed):
+        service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+JUNK = [
+    "",
+    "12345",
+    "1234567",
+    "abcdef",
+    "12345½",
+    "12a456",
+    "123456 7",
+    "1" * 5000,
+    "六五四三二一",
+]
+
+
+@pytest.mark.attack("G9")
+@pytest.mark.parametrize("junk", JUNK)
 def test_what_cannot_be_a_code_is_neither_counted_nor_asked(
     user: Any, bandwidth: Any, junk: str
 ) -> None:
@@ -205,6 +261,24 @@ def test_what_cannot_be_a_code_is_neither_counted_nor_asked(
     assert len(bandwidth.requests) == asked
     challenge.refresh_from_db()
     assert challenge.tries == 0
+    assert not Counter.objects.filter(key__startswith="failures:", count__gt=0).exists()
+
+
+@pytest.mark.attack("G9")
+@pytest.mark.parametrize("typed", ["{right} {wrong}", "{right} or {wrong}", "{wrong}, {right}"])
+def test_a_text_with_two_codes_is_neither_counted_nor_asked(
+    user: Any, bandwidth: Any, typed: str
+) -> None:
+    """Fails when the first is tried, or the last: nobody knows which one is meant.  And if both
+    were, one try would be two guesses."""
+    challenge = service.send_code(user)
+    asked = len(bandwidth.requests)
+    code = bandwidth.inbox[0]["code"]
+    assert not service.verify_code(challenge, typed.format(right=code, wrong=wrong(code)))
+    assert len(bandwidth.requests) == asked
+    challenge.refresh_from_db()
+    assert challenge.tries == 0
+    assert service.verify_code(challenge, f"{code}, I say: {code}!")
 
 
 @pytest.mark.attack("G6")

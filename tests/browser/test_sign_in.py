@@ -79,6 +79,16 @@ def test_password_and_code_lead_to_where_the_visitor_was_going(page: Page, demo:
     expect_signed_in(page, demo, member)
 
 
+@pytest.mark.parametrize("javascript", [True, False])
+def test_the_whole_message_can_be_pasted(open_page: OpenPage, demo: Demo, javascript: bool) -> None:
+    page = open_page(java_script_enabled=javascript)
+    member = demo.member()
+    give_password(page, demo, member)
+    code_field(page).fill(demo.messages(member.number)[0]["text"])
+    press(page, "Continue")
+    expect_signed_in(page, demo, member)
+
+
 @pytest.mark.attack("P1")
 def test_password_alone_opens_nothing(page: Page, demo: Demo) -> None:
     give_password(page, demo, demo.member())
@@ -284,7 +294,7 @@ def test_the_code_field_is_known_to_screen_readers_and_to_the_keyboard(
     expect(field).to_have_attribute("inputmode", "numeric")
     type_code(page, "12")
     expect(field).to_have_attribute("aria-invalid", "true")
-    expect(field).to_have_accessible_description("The code has 6 digits, and nothing else.")
+    expect(field).to_have_accessible_description("Enter the 6 digits of the code, like 123456.")
 
 
 def visit_every_page(page: Page, demo: Demo) -> Iterator[str]:

@@ -111,7 +111,8 @@ def test_the_same_code_in_a_second_login_stays_out(
 
 MESSAGES = {
     "wrong": "not right",
-    "malformed": "6 digits",
+    "malformed": "Enter the 6 digits of the code, like 123456.",
+    "two codes": "There are several numbers here that could be the code.",
     "expired": "has expired",
     "used up": "no longer be used",
     "waiting": "Too many wrong codes. You can try again in",
@@ -129,6 +130,8 @@ def test_each_way_to_fail_has_its_own_message(
     with time_machine.travel(Challenge.objects.get().sent_at, tick=False) as clock:
         if case == "malformed":
             typed = "12a456"
+        elif case == "two codes":
+            typed = f"{code} or {typed}"
         elif case == "expired":
             clock.shift(200)
         elif case == "used up":
@@ -149,6 +152,20 @@ def test_each_way_to_fail_has_its_own_message(
     assert [name for name, message in MESSAGES.items() if message in page] == [case]
     assert ("Retry-After" in answer) == (status == 429)
     assert state(parked) in ("parked", "anonymous")
+
+
+def test_the_message_can_be_pasted_as_it_came(parked: Client, bandwidth: Any) -> None:
+    """Fails with a ``maxlength`` or a ``pattern`` for six digits: a browser would cut the message,
+    or refuse it, before the site sees it."""
+    field = re.search("<input[^>]*name=.code.[^>]*>", text(parked.get("/mfa/verify/")))
+    assert field
+    assert "maxlength" not in field[0]
+    assert "pattern" not in field[0]
+    assert 'type="text"' in field[0]
+    message = bandwidth.inbox[0]
+    assert message["text"] != message["code"]
+    assert parked.post("/mfa/verify/", {"code": message["text"]}).status_code == 302
+    assert state(parked) == "verified"
 
 
 @pytest.mark.attack("N9")

@@ -18,20 +18,28 @@ from ..limits import rules, store
 from ..limits.ladders import Step
 from ..notify import events
 from ..phones.source import phone_source
+from ..plain_text import plain
 from . import provider
 
+# Digits, which spaces and hyphens may divide into groups.
+_RUN = re.compile(r"[0-9](?:[ -]*[0-9])*")
 
-def normalise(code: str) -> str:
-    """Return ``code`` without spaces and hyphens.
 
-    So every way of typing a code is counted, compared and sent as the same code.
+def read_codes(text: str, digits: int) -> list[str]:
+    """Return the codes of ``digits`` digits that ``text`` can mean.  A clear text means one.
+
+    It is the one reader of typed codes.  So every way of typing a code is counted, compared and
+    sent as the same ASCII digits.  ``text`` may hold all that :func:`.plain_text.plain` reads.
+
+    ``text`` may also be a whole message, such as "Your Harbour sign-in code is 767053".  A code is
+    a run of exactly so many digits.  A run ends at the first character that is neither a digit nor
+    a space nor a hyphen.  Runs of other lengths are no codes, and the same code twice is one code.
+
+    If several codes are found, nobody knows which one is meant.  None of them may be tried: to try
+    them all would give several guesses for the price of one.
     """
-    return re.sub(r"[\s-]+", "", code)
-
-
-def could_be_code(challenge: Challenge, code: str) -> bool:
-    """Whether ``code`` can be the code of ``challenge``: as many ASCII digits as were sent."""
-    return re.fullmatch(r"[0-9]+", code) is not None and len(code) == challenge.digits
+    runs = (re.sub("[ -]", "", run) for run in _RUN.findall(plain(text)))
+    return list(dict.fromkeys(run for run in runs if len(run) == digits))
 
 
 @dataclass(frozen=True)
