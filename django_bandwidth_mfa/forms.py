@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from .conf import channels
 from .exceptions import NumberRefused
 from .internal import numbers
-from .internal.codes import tries
+from .internal.codes import recovery_codes, tries
 from .models import Channel, Phone
 
 __all__ = ["CodeForm", "PhoneForm", "PhoneNameForm", "RecoveryCodeForm"]
@@ -75,7 +75,7 @@ class RecoveryCodeForm(forms.Form):
 
     recovery_code = forms.CharField(
         label=_("Recovery code"),
-        max_length=100,
+        max_length=200,
         widget=CodeInput(
             attrs={
                 "autocomplete": "off",
@@ -86,6 +86,19 @@ class RecoveryCodeForm(forms.Form):
         ),
         error_messages={"required": _("Type one of your recovery codes.")},
     )
+
+    @sensitive_variables("code")
+    def clean_recovery_code(self) -> str:
+        code = recovery_codes.read(self.cleaned_data["recovery_code"])
+        if not code:
+            raise forms.ValidationError(
+                _(
+                    "A recovery code has 12 letters and digits, like %(example)s. "
+                    "Older ones have 24."
+                )
+                % {"example": recovery_codes.EXAMPLE}
+            )
+        return code
 
 
 class PhoneNameForm(forms.Form):

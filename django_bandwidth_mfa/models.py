@@ -355,6 +355,25 @@ class RecoveryCode(models.Model):
     """A code that its owner keeps on paper, for the day when the phone is gone.
 
     Only its digest is here.
+
+    .. attribute:: selector
+
+        The first two characters of the code.  They say which row of the user's is the code's own.
+        None for a code of 24 characters, as an earlier version made them.
+
+    .. attribute:: digest
+
+        Scrypt (RFC 7914) of the other characters.  For a code of 24 characters, the SHA-256 of all
+        of them.
+
+    .. attribute:: salt
+
+        The salt of scrypt, in hexadecimal digits.
+
+    .. attribute:: scrypt_n
+
+        With ``scrypt_r`` and ``scrypt_p`` the parameters of scrypt.  They are the row's own.  So a
+        later version can raise them, and the codes that are there still pass.
     """
 
     user = models.ForeignKey(
@@ -364,6 +383,13 @@ class RecoveryCode(models.Model):
         verbose_name=_("user"),
     )
     digest = models.CharField(max_length=64, unique=True)
+    # The defaults of the database are for the version before: while a new version is rolled out, it
+    # still makes codes of 24 characters.
+    selector = models.CharField(max_length=2, null=True, editable=False)  # noqa: DJ001  see Meta
+    salt = models.CharField(max_length=32, default="", db_default="", editable=False)
+    scrypt_n = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    scrypt_r = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    scrypt_p = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
     used_at = models.DateTimeField(_("used at"), null=True, blank=True)
 
@@ -374,6 +400,12 @@ class RecoveryCode(models.Model):
         verbose_name_plural = _("recovery codes")
         # For mfa_status, which counts those that were used in the last hours.
         indexes = (models.Index(fields=["used_at"], name="bandwidth_mfa_used"),)
+        # A selector names one row.  All databases ignore NULL here: old codes have no selector.
+        constraints = (
+            models.UniqueConstraint(
+                fields=["user", "selector"], name="bandwidth_mfa_selector_once"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.digest[:8]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +14,8 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from django_bandwidth_mfa.models import Phone
+from django_bandwidth_mfa.internal.codes import recovery_codes
+from django_bandwidth_mfa.models import Phone, RecoveryCode
 from django_bandwidth_mfa.simulator import Simulator
 
 pytest_plugins = ["tests.attack_option", "tests.figures"]
@@ -65,6 +69,31 @@ def make_user(username: str, *numbers: str, **fields: Any) -> Any:
             user=user, number=number, is_primary=not place, confirmed_at=timezone.now()
         )
     return user
+
+
+# Scrypt's parameters stand in each row of a recovery code.  With these, a hash takes no time.
+CHEAP = recovery_codes.Cost(n=2, r=1, p=1)
+
+
+def give_recovery_codes(user: Any, many: int = 10) -> list[str]:
+    """Give ``user`` recovery codes under a cheap scrypt, for tests of something else than the hash.
+
+    A set of :func:`.service.issue_recovery_codes` takes about half a second.
+    """
+    codes = recovery_codes.draw(many)
+    RecoveryCode.objects.bulk_create(recovery_codes.row_of(user, code, CHEAP) for code in codes)
+    return ["-".join(re.findall("....", code)) for code in codes]
+
+
+def give_old_recovery_code(user: Any) -> str:
+    """Give ``user`` a recovery code as an earlier version made it: 24 characters under SHA-256."""
+    code = "".join(secrets.choice(recovery_codes.ALPHABET) for _ in range(24))
+    RecoveryCode.objects.create(user=user, digest=hashlib.sha256(code.encode()).hexdigest())
+    return "-".join(re.findall("....", code))
+
+
+# It can be a recovery code, and is nobody's.  Codes of this length cost no scrypt.
+WRONG_RECOVERY_CODE = "0" * 24
 
 
 @pytest.fixture

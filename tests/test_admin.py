@@ -33,7 +33,7 @@ from django_bandwidth_mfa.models import (
 from django_bandwidth_mfa.testing import login_verified
 
 from .browsing import assert_shut, state
-from .conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
+from .conftest import NUMBER, OTHER_NUMBER, PASSWORD, give_recovery_codes, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,7 @@ def staff(*permissions: str) -> Client:
 def rows(user: Any, bandwidth: Any) -> Any:
     """One of each: a phone, a challenge, recovery codes, a trusted browser, counters."""
     service.send_code(user)
-    service.issue_recovery_codes(user)
+    give_recovery_codes(user)
     TrustedBrowser.objects.create(
         user=user, digest="d" * 64, auth_hash=user.get_session_auth_hash(), name="Firefox"
     )

@@ -31,7 +31,7 @@ from django_bandwidth_mfa.testing import login_verified
 
 from . import urls
 from .browsing import assert_shut, give_password, sign_in, state
-from .conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
+from .conftest import NUMBER, OTHER_NUMBER, PASSWORD, give_recovery_codes, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -208,7 +208,7 @@ def test_a_next_that_is_no_address_does_no_harm(
     data = {"code": bandwidth.inbox[0]["code"]}
     assert client.post("/mfa/verify/", data)["Location"] == "/account/"
     assert state(client) == "verified"
-    code = service.issue_recovery_codes(user)[0]
+    code = give_recovery_codes(user)[0]
     for page, form in (("recovery-code", {"recovery_code": code}), ("suggestion", {})):
         assert client.post(f"/mfa/{page}/?next={next_}", form)["Location"] == "/account/"
     assert state(client) == "verified"

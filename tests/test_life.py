@@ -34,7 +34,7 @@ def test_a_whole_life(bandwidth: Any, configure: Any, mailoutbox: Any) -> None:
         give_password(phone, user, "/account/")
         phone.post("/mfa/phones/add/", {"number": NUMBER})
         answer = phone.post("/mfa/phones/confirm/", {"code": code_for(NUMBER)}, follow=True)
-        paper = re.findall(r"(?:[0-9A-Z]{4}-){5}[0-9A-Z]{4}", answer.content.decode())
+        paper = re.findall(r"(?:[0-9A-Z]{4}-){2}[0-9A-Z]{4}", answer.content.decode())
         assert len(paper) == 10
         assert state(phone) == "verified"
 

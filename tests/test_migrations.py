@@ -12,11 +12,18 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from django_bandwidth_mfa import service
 from django_bandwidth_mfa.conf import Rate
 from django_bandwidth_mfa.internal.limits import rules, store
 from django_bandwidth_mfa.internal.limits.store import Limit
-from django_bandwidth_mfa.models import Challenge, Counter, Phone, SecondFactor
-from tests.conftest import NUMBER, OTHER_NUMBER, make_user
+from django_bandwidth_mfa.models import Challenge, Counter, Phone, RecoveryCode, SecondFactor
+from tests.conftest import (
+    NUMBER,
+    OTHER_NUMBER,
+    give_old_recovery_code,
+    give_recovery_codes,
+    make_user,
+)
 
 APP = "bandwidth_mfa"
 
@@ -70,6 +77,43 @@ def test_the_version_before_can_still_add_a_phone(newcomer: Any) -> None:
     assert Phone.objects.get(number=OTHER_NUMBER).channel == ""
 
 
+@pytest.mark.django_db(transaction=True)
+def test_recovery_codes_from_before_scrypt_go_on_and_those_under_it_do_not_go_back(
+    newest: str,
+) -> None:
+    """Fails when the way back keeps codes whose salt is gone: pages would count them for ever."""
+    user = make_user("ada")
+    old = give_old_recovery_code(user)
+    give_recovery_codes(user, 3)
+    assert RecoveryCode.objects.left(user) == 4
+    model = migrate("0006_buckets_and_ladders").get_model(APP, "RecoveryCode")
+    assert model.objects.count() == 1
+    migrate(newest)
+    assert RecoveryCode.objects.get().selector is None
+    assert service.use_recovery_code(user, old)
+    assert service.use_recovery_code(user, give_recovery_codes(user, 1)[0])
+
+
+@pytest.mark.django_db
+def test_the_version_before_can_still_make_recovery_codes(user: Any) -> None:
+    """It knows nothing of selectors, salts and parameters.  Fails without ``db_default``."""
+    model = RecoveryCode._meta
+    for n in range(2):
+        columns = {
+            "user_id": model.get_field("user").get_db_prep_value(user.pk, connection),
+            "digest": f"{n}" * 64,
+            "created_at": model.get_field("created_at").get_db_prep_value(
+                timezone.now(), connection
+            ),
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {model.db_table} ({', '.join(columns)}) VALUES (%s, %s, %s)",
+                list(columns.values()),
+            )
+    assert RecoveryCode.objects.left(user) == 2
+
+
 def indexed_columns() -> list[list[str]]:
     with connection.cursor() as cursor:
         found = connection.introspection.get_constraints(cursor, Challenge._meta.db_table)
@@ -121,7 +165,7 @@ def test_locks_and_waits_are_carried_over(newest: str) -> None:
 def test_the_version_before_can_count_until_the_last_migration(newest: str) -> None:
     """It has a table of its own.  Fails when the new version takes that table over: while a site
     replaces one version by the other, either of them could count nothing."""
-    old = migrate("0006_buckets_and_ladders").get_model(APP, "Counter").objects
+    old = migrate("0007_recovery_codes_scrypt").get_model(APP, "Counter").objects
     user = make_user("ada", NUMBER)
     old.create(key="send:user:1:3600", count=1, until=timezone.now())
     store.counting(lambda: store.take([Limit("k", "user", Rate(1, 60))]))

@@ -9,12 +9,11 @@ from django.apps import apps
 from django.db import connections
 from django.test import Client
 
-from django_bandwidth_mfa import service
 from django_bandwidth_mfa.checks import check_site
 from django_bandwidth_mfa.models import Phone
 
 from .browsing import assert_shut, give_password, sign_in, state
-from .conftest import NUMBER, OTHER_NUMBER, make_user
+from .conftest import NUMBER, OTHER_NUMBER, give_recovery_codes, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +72,7 @@ def test_recovery_codes_and_trusted_browsers_read_no_replica(
     replica: None, client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(TRUST_DAYS=30)
-    code = service.issue_recovery_codes(user)[0]
+    code = give_recovery_codes(user)[0]
     give_password(client, user)
     client.post("/mfa/recovery-code/", {"recovery_code": code})
     assert state(client) == "verified"

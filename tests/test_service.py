@@ -38,7 +38,7 @@ from django_bandwidth_mfa.models import (
 )
 
 from .browsing import shows, wrong
-from .conftest import NUMBER, OTHER_NUMBER, make_user
+from .conftest import NUMBER, OTHER_NUMBER, give_recovery_codes, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -562,6 +562,7 @@ def test_a_report_of_an_error_in_a_sites_own_view_shows_no_code(
     from django_bandwidth_mfa import service
 
     configure(FAILURES_BEFORE_WAIT=100, TRIES_PER_CHALLENGE=100, SEND_LIMITS={"user": "30/h"})
+    configure(RECOVERY_CODES=1)  # each takes time
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     recovery_code = service.issue_recovery_codes(user)[0]
@@ -592,7 +593,7 @@ def test_a_report_of_an_error_in_a_sites_own_view_shows_no_code(
                 assert not shows(str(ours), code)
                 for secret in (recovery_code, recovery_code.replace("-", ""), NUMBER[1:]):
                     assert secret not in str(ours)
-                assert not re.search("'[0-9A-Z]{24}'", str(ours))
+                assert not re.search("'[0-9A-Z]{10,24}'", str(ours))
             except MFAError:
                 break
     assert reports > 10
@@ -935,7 +936,7 @@ def test_the_backend_says_nothing_to_other_credentials(
 def test_what_is_no_user_of_the_site_is_refused(user: Any, bandwidth: Any, kind: str) -> None:
     """Fails when only the primary key is looked at: an object of another model would use the codes
     and end the sessions of the user with the same key."""
-    codes = service.issue_recovery_codes(user)
+    codes = give_recovery_codes(user)
     stranger: Any = Group(pk=user.pk, name="x") if kind == "another model" else AnonymousUser()
     for use in (
         lambda: service.use_recovery_code(stranger, codes[0]),

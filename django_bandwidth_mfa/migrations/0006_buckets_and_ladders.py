@@ -52,7 +52,7 @@ def keep_locks(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None
 
 
 class Migration(migrations.Migration):
-    # The version before goes on with its own table of counters while it is replaced.  0007 drops
+    # The version before goes on with its own table of counters while it is replaced.  0008 drops
     # that table.
 
     dependencies = [

@@ -118,12 +118,11 @@ class Person:
         """Come as far as the moment before ``action``."""
         from django.test import Client
 
-        from django_bandwidth_mfa import service
         from tests.browsing import give_password
-        from tests.conftest import make_user
+        from tests.conftest import give_recovery_codes, make_user
 
         user = make_user(self.username, self.number)
-        recovery_code = service.issue_recovery_codes(user)[0]
+        recovery_code = give_recovery_codes(user)[0]
         client = Client()
         give_password(client, user)
         if action != "open the page":

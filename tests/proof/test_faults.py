@@ -16,13 +16,12 @@ from django.contrib.auth import SESSION_KEY
 from django.db import OperationalError, connection, connections
 from django.test import Client
 
-from django_bandwidth_mfa import service
 from django_bandwidth_mfa.internal.limits import store
 from django_bandwidth_mfa.internal.login.mark import MARK
 from django_bandwidth_mfa.models import Challenge, Counter, SpentCode
 
 from ..browsing import assert_shut, give_password, state
-from ..conftest import make_user
+from ..conftest import give_recovery_codes, make_user
 
 FAULTS: dict[str, dict[str, Any]] = {
     "slow": {"delay": 0.05},
@@ -130,7 +129,7 @@ def test_an_hour_without_bandwidth_costs_nobody_anything(
     """Fails when an outage is counted: the user's five sends would be gone when it is over."""
     configure(BREAKER_FAILURES=5, BREAKER_SECONDS=30)
     user = make_user("ada", "+12025550142")
-    codes = service.issue_recovery_codes(user)
+    codes = give_recovery_codes(user)
     client, other = Client(), Client()
     with time_machine.travel(EPOCH, tick=False) as clock:
         bandwidth.fault(on="all", status=503)
@@ -212,7 +211,7 @@ def test_a_database_that_goes_away_at_any_query_is_told_and_leaves_no_half_made_
         give_password(client, user)
         if action != "page":
             client.get("/mfa/verify/")
-        recovery_code = service.issue_recovery_codes(user)[0]
+        recovery_code = give_recovery_codes(user)[0]
         cut = Cut(query)
         with connection.execute_wrapper(cut):
             if action == "page":

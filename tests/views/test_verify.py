@@ -21,7 +21,7 @@ from django_bandwidth_mfa.internal.login.parking import PARKED
 from django_bandwidth_mfa.models import Challenge, Phone
 from django_bandwidth_mfa.testing import login_verified
 from tests.browsing import assert_shut, give_password, shows, sign_in, state, wrong
-from tests.conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
+from tests.conftest import NUMBER, OTHER_NUMBER, PASSWORD, give_recovery_codes, make_user
 
 
 @pytest.fixture
@@ -910,7 +910,7 @@ def test_a_site_whose_ceiling_is_reached_still_takes_recovery_codes(
 ) -> None:
     configure(SEND_LIMITS={"site": "1/h"})
     service.send_code(make_user("bob", OTHER_NUMBER))
-    codes = service.issue_recovery_codes(user)
+    codes = give_recovery_codes(user)
     give_password(client, user)
     answer = client.get("/mfa/verify/")
     assert answer.status_code == 429

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
+import re
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.signals import user_login_failed
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from django_bandwidth_mfa import service, signals
@@ -17,9 +19,34 @@ from django_bandwidth_mfa.exceptions import Limited, Locked
 from django_bandwidth_mfa.internal.codes import recovery_codes
 from django_bandwidth_mfa.models import Counter, RecoveryCode
 from tests.browsing import assert_shut, give_password, sign_in, state, wrong
-from tests.conftest import OTHER_NUMBER, make_user
+from tests.conftest import (
+    CHEAP,
+    OTHER_NUMBER,
+    WRONG_RECOVERY_CODE,
+    give_old_recovery_code,
+    give_recovery_codes,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
+
+CODE = re.compile("[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}")
+
+
+def letters_of(code: str) -> str:
+    return code.replace("-", "")
+
+
+def give_recovery_code(user: Any) -> str:
+    return give_recovery_codes(user)[0]
+
+
+def with_another_secret(code: str) -> str:
+    """A wrong code that begins with the selector of ``code``."""
+    return code[:-1] + ("1" if code[-1] == "0" else "0")
+
+
+# How they are made and stored ---------------------------------------------------------------------
 
 
 def test_a_set_has_as_many_codes_as_the_settings_say(user: Any, configure: Any) -> None:
@@ -29,54 +56,221 @@ def test_a_set_has_as_many_codes_as_the_settings_say(user: Any, configure: Any) 
     assert RecoveryCode.objects.left(user) == 3
 
 
-def test_a_code_has_as_many_random_bits_as_a_plain_digest_needs(user: Any) -> None:
-    """Fails when it is made shorter: NIST SP 800-63B-4, 3.1.2.2, would ask for a slow hash."""
-    assert recovery_codes.LENGTH * math.log2(len(set(recovery_codes.ALPHABET))) >= 112
-    for code in service.issue_recovery_codes(user):
-        letters = code.replace("-", "")
-        assert len(letters) == recovery_codes.LENGTH
-        assert set(letters) <= set(recovery_codes.ALPHABET)
+def test_a_code_can_be_written_down_and_has_fifty_secret_bits() -> None:
+    """Fails when the secret is shorter: 50 bits are what the security page counts with."""
+    secret_letters = recovery_codes.LENGTH - recovery_codes.SELECTOR_LENGTH
+    assert secret_letters * math.log2(len(set(recovery_codes.ALPHABET))) == 50
+    assert CODE.fullmatch(recovery_codes.EXAMPLE)
+    assert recovery_codes.read(recovery_codes.EXAMPLE)
+    for code in recovery_codes.draw(100):
+        assert len(code) == 12
+        assert set(code) <= set(recovery_codes.ALPHABET)
+
+
+def test_no_two_codes_of_a_set_begin_alike(user: Any) -> None:
+    """Fails when the selectors are drawn one by one: of the sets of 100 codes, most have two that
+    are alike.  Where that happens, only one of the two codes can be found."""
+    for _ in range(20):
+        assert len({code[:2] for code in recovery_codes.draw(100)}) == 100
+    row = recovery_codes.row_of(user, "7KQ2M9XD4TBN", CHEAP)
+    row.save()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        recovery_codes.row_of(user, "7KWWWWWWWWWW", CHEAP).save()
+    recovery_codes.row_of(make_user("bob"), "7KWWWWWWWWWW", CHEAP).save()
+
+
+def test_a_code_is_stored_under_scrypt_with_a_salt_of_its_own(user: Any, configure: Any) -> None:
+    """Fails when the salt is one for all, and with cheaper parameters."""
+    configure(RECOVERY_CODES=3)
+    codes = service.issue_recovery_codes(user)
+    rows = list(RecoveryCode.objects.filter(user=user).order_by("pk"))
+    assert len({row.salt for row in rows}) == 3
+    for code, row in zip(codes, rows, strict=True):
+        letters = letters_of(code)
+        assert (row.selector, row.scrypt_n, row.scrypt_r, row.scrypt_p) == (
+            letters[:2],
+            2**14,
+            8,
+            1,
+        )
+        assert len(bytes.fromhex(row.salt)) == 16
+        salt, secret = bytes.fromhex(row.salt), letters[2:].encode()
+        digest = hashlib.scrypt(secret, salt=salt, n=2**14, r=8, p=1, maxmem=2**26, dklen=32)
+        assert row.digest == digest.hex()
+
+
+def test_a_code_of_other_parameters_still_passes(user: Any) -> None:
+    """Fails when the parameters are taken from the code, not from the row: the first change of them
+    would void all codes that are there."""
+    for cost in (CHEAP, recovery_codes.Cost(n=2**10, r=4, p=2)):
+        [code] = recovery_codes.draw(1)
+        recovery_codes.row_of(user, code, cost).save()
+        assert service.use_recovery_code(user, code)
+        RecoveryCode.objects.all().delete()
+
+
+@pytest.mark.attack("T14")
+def test_codes_survive_a_new_secret_key_and_are_not_stored(
+    user: Any, settings: Any, configure: Any
+) -> None:
+    """Fails when the digest is keyed with SECRET_KEY, or made by PASSWORD_HASHERS, or the code
+    itself is kept."""
+    configure(RECOVERY_CODES=2)
+    codes = [letters_of(code) for code in service.issue_recovery_codes(user)]
+    stored = str(list(RecoveryCode.objects.values()))
+    assert not [code for code in codes if code[2:] in stored]
+    settings.SECRET_KEY = "another"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    assert service.use_recovery_code(user, codes[0])
+
+
+class Hashes:
+    """What scrypt was asked for in a test, and whether a transaction was open.  It runs as ever."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.costs: list[tuple[int, int, int]] = []
+        self.inside: list[bool] = []
+        scrypt = hashlib.scrypt
+
+        def watch(secret: bytes, **given: Any) -> bytes:
+            self.costs.append((given["n"], given["r"], given["p"]))
+            self.inside.append(connection.in_atomic_block)
+            return scrypt(secret, **given)
+
+        monkeypatch.setattr(hashlib, "scrypt", watch)
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> Hashes:
+    return Hashes(monkeypatch)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hashes_are_made_outside_of_every_transaction(hashes: Any, configure: Any) -> None:
+    """Fails when a set is hashed in the transaction that saves it, or a typed code in the one that
+    counts or spends: locks would be held for so long."""
+    configure(RECOVERY_CODES=2)
+    user = make_user("eve")
+    codes = service.issue_recovery_codes(user)
+    assert service.use_recovery_code(user, codes[0])
+    assert not service.use_recovery_code(user, with_another_secret(codes[1]))
+    assert hashes.inside == [False] * 4
+
+
+# How they are used --------------------------------------------------------------------------------
 
 
 @pytest.mark.attack("G5")
-def test_a_code_works_once(user: Any) -> None:
-    """Fails when ``used_at=None`` is not asked for in the UPDATE."""
-    code = service.issue_recovery_codes(user)[0]
+@pytest.mark.parametrize(
+    "make", [lambda user: give_recovery_codes(user)[0], give_old_recovery_code]
+)
+def test_a_code_works_once(user: Any, make: Any) -> None:
+    """Fails when ``used_at=None`` is asked neither where the code is looked for nor in the
+    UPDATE."""
+    code = make(user)
+    left = RecoveryCode.objects.left(user)
     verification = service.use_recovery_code(user, code)
     assert verification
     assert verification.method == "recovery_code"
     assert not service.use_recovery_code(user, code)
-    assert RecoveryCode.objects.left(user) == 9
+    assert RecoveryCode.objects.left(user) == left - 1
+
+
+@pytest.mark.attack("G5")
+def test_a_code_that_is_used_while_it_is_hashed_does_not_pass(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when ``used_at=None`` is not asked in the UPDATE.  The count of the failure stays then,
+    too."""
+    code = give_recovery_codes(user)[0]
+    scrypt = hashlib.scrypt
+
+    def meanwhile(secret: bytes, **given: Any) -> bytes:
+        RecoveryCode.objects.filter(selector=code[:2]).update(used_at="2026-01-01T00:00:00Z")
+        return scrypt(secret, **given)
+
+    monkeypatch.setattr(hashlib, "scrypt", meanwhile)
+    assert not service.use_recovery_code(user, code)
+    assert Counter.objects.get(key__startswith="recovery-failures:").count == 1
+
+
+def test_a_right_selector_with_another_secret_is_wrong(user: Any) -> None:
+    """Fails when the digest of the row is not compared."""
+    code = give_recovery_codes(user)[0]
+    assert not service.use_recovery_code(user, with_another_secret(code))
+    assert service.use_recovery_code(user, code)
+
+
+@pytest.mark.attack("G15")
+def test_an_unknown_selector_takes_as_much_work_as_a_known_one(
+    user: Any, hashes: Any, configure: Any
+) -> None:
+    """Fails without the hash for nothing: the time of the answer would tell the selectors, and with
+    them whether a user has codes at all."""
+    configure(RECOVERY_CODES=1)
+    [code] = service.issue_recovery_codes(user)
+    unknown = next(a + code[1:] for a in "AB" if a != code[0])
+    for who, typed in (
+        (user, with_another_secret(code)),
+        (user, unknown),
+        (make_user("bob"), code),
+        (user, code),
+        (user, code),  # used by now
+    ):
+        hashes.costs.clear()
+        service.use_recovery_code(who, typed)
+        assert hashes.costs == [(2**14, 8, 1)]
+
+
+def test_a_guess_that_has_to_wait_costs_no_hash(user: Any, hashes: Any, configure: Any) -> None:
+    """Fails when the code is hashed first: guesses without end would keep the processors busy."""
+    configure(FAILURES_BEFORE_WAIT=1)
+    assert not service.use_recovery_code(user, recovery_codes.EXAMPLE)
+    assert len(hashes.costs) == 1
+    with pytest.raises(Limited):
+        service.use_recovery_code(user, recovery_codes.EXAMPLE)
+    assert len(hashes.costs) == 1
 
 
 @pytest.mark.attack("P38")
 def test_another_users_code_is_wrong_and_is_not_used_up(user: Any) -> None:
-    """Fails when the digest is looked for among all users."""
+    """Fails when the row is looked for among all users."""
     other = make_user("bob", OTHER_NUMBER)
-    code = service.issue_recovery_codes(other)[0]
-    assert not service.use_recovery_code(user, code)
-    assert service.use_recovery_code(other, code)
+    for code in (give_recovery_codes(other)[0], give_old_recovery_code(other)):
+        assert not service.use_recovery_code(user, code)
+        assert service.use_recovery_code(other, code)
 
 
 def test_a_new_set_voids_the_old_one(user: Any, configure: Any) -> None:
     """Fails when a new set does not delete the old one: a lost paper would go on opening the
     account."""
-    configure(FAILURES_BEFORE_WAIT=100)
-    old = service.issue_recovery_codes(user)
-    service.issue_recovery_codes(user)
+    configure(FAILURES_BEFORE_WAIT=100, RECOVERY_CODES=1)
+    old = [*give_recovery_codes(user, 3), give_old_recovery_code(user)]
+    [new] = service.issue_recovery_codes(user)
     assert not any(service.use_recovery_code(user, code) for code in old)
+    assert service.use_recovery_code(user, new)
 
 
-@pytest.mark.parametrize("typed", ["{}", " {} ", "{lower}", "{spaced}", "{plain}", "{misread}"])
-def test_a_code_can_be_typed_as_people_type(user: Any, typed: str) -> None:
-    code = service.issue_recovery_codes(user)[0]
-    ways = {
-        "lower": code.lower(),
-        "spaced": code.replace("-", " "),
-        "plain": code.replace("-", ""),
-        "misread": code.replace("0", "O").replace("1", "l"),
-    }
-    assert service.use_recovery_code(user, typed.format(code, **ways))
+WAYS = {
+    "as it is": lambda code: code,
+    "spaces around": lambda code: f"  {code} ",
+    "small letters": str.lower,
+    "spaces": lambda code: code.replace("-", " "),
+    "no hyphens": letters_of,
+    "letters for digits": lambda code: code.replace("0", "O").replace("1", "l"),
+    "en dashes": lambda code: code.replace("-", " \N{EN DASH} "),
+    "full width": lambda code: code.translate({c: c + 0xFEE0 for c in range(0x21, 0x7F)}),
+    "Persian digits": lambda code: code.translate({0x30 + n: 0x6F0 + n for n in range(10)}),
+    "invisible marks": lambda code: "\u202a" + "\u200b".join(code) + "\u202c",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "make", [lambda user: give_recovery_codes(user)[0], give_old_recovery_code]
+)
+def test_a_code_can_be_typed_as_people_type(user: Any, make: Any, way: str) -> None:
+    assert service.use_recovery_code(user, WAYS[way](make(user)))
 
 
 def test_wrong_codes_wait_longer_and_longer_and_a_right_one_clears_them(
@@ -84,17 +278,17 @@ def test_wrong_codes_wait_longer_and_longer_and_a_right_one_clears_them(
 ) -> None:
     """Fails when guesses are not counted."""
     configure(FAILURES_BEFORE_LOCK=6)
-    right = service.issue_recovery_codes(user)
+    right = give_recovery_codes(user)
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         for wait in (0, 0, 0, 0, 30, 60, 120):
-            assert not service.use_recovery_code(user, "wrong")
+            assert not service.use_recovery_code(user, WRONG_RECOVERY_CODE)
             if wait:
                 with pytest.raises(Limited) as refused:
                     service.use_recovery_code(user, right[0])
                 assert refused.value.retry_after == wait
             clock.shift(wait)
         assert service.use_recovery_code(user, right[0])
-        assert not service.use_recovery_code(user, "wrong")
+        assert not service.use_recovery_code(user, WRONG_RECOVERY_CODE)
         assert service.use_recovery_code(user, right[1])
 
 
@@ -105,7 +299,7 @@ def test_guesses_at_one_door_do_not_shut_the_other(
     configure(FAILURES_BEFORE_WAIT=1)
     for _ in range(2):
         with contextlib.suppress(Limited):
-            service.use_recovery_code(user, "wrong")
+            service.use_recovery_code(user, WRONG_RECOVERY_CODE)
     challenge = service.send_code(user)
     assert not service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
     with pytest.raises(Limited):
@@ -113,23 +307,30 @@ def test_guesses_at_one_door_do_not_shut_the_other(
     other = make_user("bob", OTHER_NUMBER)
     challenge = service.send_code(other)
     assert not service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
-    assert service.use_recovery_code(other, service.issue_recovery_codes(other)[0])
+    assert service.use_recovery_code(other, give_recovery_codes(other)[0])
 
 
-@pytest.mark.parametrize("junk", ["", " ", "0", "\x00", "\ud800", "é" * 16, "A" * 10_000, "%s"])
-def test_junk_is_wrong(user: Any, junk: str) -> None:
-    service.issue_recovery_codes(user)
+JUNK = [
+    "",
+    " ",
+    "0",
+    "wrong",
+    "\x00" * 12,
+    "\ud800" * 12,
+    "é" * 12,
+    "U" * 12,  # no letter of theirs
+    "A" * 11,
+    "A" * 13,
+    "A" * 10_000,
+    "%s",
+]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_what_cannot_be_a_recovery_code_is_wrong_and_is_not_counted(user: Any, junk: str) -> None:
+    give_recovery_codes(user)
     assert not service.use_recovery_code(user, junk)
-
-
-@pytest.mark.attack("T14")
-def test_codes_survive_a_new_secret_key_and_are_not_stored(user: Any, settings: Any) -> None:
-    """Fails when the digest is keyed with SECRET_KEY, or the code itself is kept."""
-    codes = service.issue_recovery_codes(user)
-    stored = str(list(RecoveryCode.objects.values()))
-    assert not [code for code in codes if code in stored or code.replace("-", "") in stored]
-    settings.SECRET_KEY = "another"
-    assert service.use_recovery_code(user, codes[0])
+    assert not Counter.objects.exists()
 
 
 @pytest.mark.attack("G12")
@@ -146,7 +347,7 @@ def test_a_code_opens_a_locked_phone_factor_and_clears_nobody_elses(
         with pytest.raises(Locked):
             service.verify_code(challenge, bandwidth.inbox[0]["code"])
     sends = list(Counter.objects.filter(key__startswith="send:").order_by("key").values())
-    assert service.use_recovery_code(user, service.issue_recovery_codes(user)[0])
+    assert service.use_recovery_code(user, give_recovery_codes(user)[0])
     assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
     with pytest.raises(Locked):
         service.verify_code(challenge, bandwidth.inbox[1]["code"])
@@ -160,7 +361,7 @@ def test_a_code_opens_a_locked_phone_factor_and_clears_nobody_elses(
 def test_inside_a_transaction_no_code_is_used(user: Any) -> None:
     """Fails when it is not durable: a rollback would let the code pass again."""
     user = make_user("eve")
-    code = service.issue_recovery_codes(user)[0]
+    code = give_recovery_codes(user)[0]
     with transaction.atomic(), pytest.raises(RuntimeError):
         service.use_recovery_code(user, code)
     assert service.use_recovery_code(user, code)
@@ -172,7 +373,7 @@ def test_use_is_told_without_the_code(user: Any, caplog: Any) -> None:
     def hear(**kwargs: Any) -> None:
         heard.append(kwargs["user"])
 
-    code = service.issue_recovery_codes(user)[0]
+    code = give_recovery_codes(user)[0]
     caplog.clear()
     signals.recovery_code_used.connect(hear)
     try:
@@ -199,7 +400,7 @@ def test_the_code_page_offers_a_recovery_code_to_someone_who_has_one(
 ) -> None:
     give_password(client, user)
     assert b"recovery code" not in client.get("/mfa/verify/").content
-    service.issue_recovery_codes(user)
+    give_recovery_codes(user)
     assert b"Use a recovery code" in client.get("/mfa/verify/").content
 
 
@@ -208,7 +409,7 @@ def test_a_recovery_code_signs_in_while_bandwidth_is_down(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
     bandwidth.fault(on="all", status=503)
-    codes = service.issue_recovery_codes(user)
+    codes = give_recovery_codes(user)
     give_password(client, user, "/secret/")
     page = client.get("/mfa/verify/")
     assert b"does not answer" in page.content
@@ -226,7 +427,7 @@ def test_a_locked_user_gets_in_with_one(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(FAILURES_BEFORE_LOCK=1)
-    codes = service.issue_recovery_codes(user)
+    codes = give_recovery_codes(user)
     give_password(client, user)
     client.get("/mfa/verify/")
     code = bandwidth.inbox[0]["code"]
@@ -240,7 +441,7 @@ def test_a_wrong_recovery_code_stays_out_and_is_told_to_lockout_apps(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
     """Fails when the answer to a recovery code is not looked at, and a wrong one lets in."""
-    codes = service.issue_recovery_codes(user)
+    codes = give_recovery_codes(user)
     service.use_recovery_code(user, codes[0])
     heard: list[Any] = []
 
@@ -267,9 +468,24 @@ def test_an_empty_recovery_code_is_told(client: Client, user: Any, bandwidth: An
     assert b'name="recovery_code"' in client.get("/mfa/recovery-code/").content
 
 
+@pytest.mark.parametrize("typed", ["7KQ2-M9XD-4TB", "7KQ2-M9XD-4TBN-", "my code", "U" * 12])
+def test_what_cannot_be_a_recovery_code_is_told_apart_from_a_wrong_one(
+    client: Client, user: Any, bandwidth: Any, typed: str
+) -> None:
+    """A character too few is the likeliest slip, and no guess."""
+    give_recovery_codes(user)
+    give_password(client, user)
+    page = client.post("/mfa/recovery-code/", {"recovery_code": typed}).content.decode()
+    is_whole = typed.endswith("TBN-")
+    assert ("12 letters and digits, like 7KQ2-M9XD-4TBN" in page) == (not is_whole)
+    assert ("not one of your unused recovery codes" in page) == is_whole
+    counted = Counter.objects.filter(key__startswith="recovery-failures:", count=1)
+    assert counted.exists() == is_whole
+
+
 @pytest.mark.attack("P38")
 def test_nobody_uses_one_without_the_password(client: Client, user: Any) -> None:
-    code = service.issue_recovery_codes(user)[0]
+    code = give_recovery_codes(user)[0]
     answer = client.post("/mfa/recovery-code/", {"recovery_code": code})
     assert answer["Location"].startswith("/accounts/login/")
     assert service.use_recovery_code(user, code)
@@ -279,7 +495,7 @@ def test_nobody_uses_one_without_the_password(client: Client, user: Any) -> None
 def test_a_password_changed_while_parked_makes_the_code_useless(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    code = service.issue_recovery_codes(user)[0]
+    code = give_recovery_codes(user)[0]
     give_password(client, user)
     user.set_password("another")
     user.save()
@@ -289,7 +505,7 @@ def test_a_password_changed_while_parked_makes_the_code_useless(
 
 
 def test_a_recovery_code_steps_up(client: Client, user: Any, bandwidth: Any) -> None:
-    code = service.issue_recovery_codes(user)[0]
+    code = give_recovery_codes(user)[0]
     sign_in(client, user, bandwidth)
     with time_machine.travel(2_000_000_000, tick=False):
         sign_in(client, user, bandwidth)
@@ -315,7 +531,7 @@ def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
         page = client.post("/mfa/recovery-codes/")
         assert page.content.count(b"<li>") == 10
         assert "no-store" in page["Cache-Control"]
-        shown = page.content.decode().split('<bdi dir="ltr">')[1][:29]
+        shown = page.content.decode().split('<bdi dir="ltr">')[1][:14]
         assert shown not in client.get("/mfa/recovery-codes/").content.decode()
         assert "10 left" in client.get("/mfa/recovery-codes/").content.decode()
         assert str(dict(client.session.items())).count(shown) == 0

@@ -16,9 +16,16 @@ from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Phone, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
 from tests.browsing import wrong
-from tests.conftest import NUMBER, OTHER_NUMBER, make_user
+from tests.conftest import NUMBER, OTHER_NUMBER, WRONG_RECOVERY_CODE, make_user
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def two_recovery_codes(configure: Any) -> None:
+    """A set of two: each code takes time to make."""
+    configure(RECOVERY_CODES=2)
+
 
 MAILED = [event.name for event in events.EVENTS.values() if event.is_mailed]
 
@@ -81,7 +88,7 @@ def test_recovery_codes_are_never_in_it(user: Any, mailoutbox: Any) -> None:
         "New recovery codes were made",
         "A recovery code was used",
     ]
-    assert "You have 9 left" in mailoutbox[1].body
+    assert "You have 1 left" in mailoutbox[1].body
     for one in mailoutbox:
         assert code not in str(one.message())
 
@@ -101,14 +108,14 @@ def test_a_streak_of_wrong_codes_is_told_once(
         service.verify_code(challenge, bad)
     assert [one.subject for one in mailoutbox] == ["Somebody may know your password"]
     for _ in range(2):
-        service.use_recovery_code(user, "wrong")
+        service.use_recovery_code(user, WRONG_RECOVERY_CODE)
     assert len(mailoutbox) == 1
 
 
 def test_so_are_guesses_at_recovery_codes(user: Any, configure: Any, mailoutbox: Any) -> None:
     configure(FAILURES_BEFORE_WAIT=2)
-    service.use_recovery_code(user, "wrong")
-    service.use_recovery_code(user, "wrong")
+    service.use_recovery_code(user, WRONG_RECOVERY_CODE)
+    service.use_recovery_code(user, WRONG_RECOVERY_CODE)
     assert [one.subject for one in mailoutbox] == ["Somebody may know your password"]
 
 

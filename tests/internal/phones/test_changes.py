@@ -18,7 +18,7 @@ from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, SecondFactor, TrustedBrowser
 from django_bandwidth_mfa.testing import login_verified
 from tests.browsing import assert_shut, give_password, state, wrong
-from tests.conftest import NUMBER, OTHER_NUMBER, make_user
+from tests.conftest import NUMBER, OTHER_NUMBER, give_recovery_codes, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +80,7 @@ def test_removing_a_phone_takes_the_codes_that_went_to_it(two: Any, bandwidth: A
 
 
 def test_the_last_phone_stays_where_it_has_to(user: Any) -> None:
-    service.issue_recovery_codes(user)
+    give_recovery_codes(user)
     with pytest.raises(LastPhone):
         changes.remove(Phone.objects.get(), must_stay=lambda: True)
     assert phones(user) == [(NUMBER, True)]
@@ -96,7 +96,7 @@ def test_an_unconfirmed_phone_keeps_nobody_company(user: Any) -> None:
 
 
 def test_with_the_last_phone_go_the_recovery_codes(two: Any) -> None:
-    service.issue_recovery_codes(two)
+    give_recovery_codes(two)
     changes.remove(Phone.objects.get(number=NUMBER))
     assert RecoveryCode.objects.left(two) == 10
     changes.remove(Phone.objects.get(number=OTHER_NUMBER))
@@ -231,7 +231,7 @@ def test_another_users_sessions_go_on(two: Any, elsewhere: Client, configure: An
 
 def test_a_reset_unlocks_and_keeps_what_the_user_has(two: Any, configure: Any) -> None:
     configure(FAILURES_BEFORE_LOCK=1)
-    service.issue_recovery_codes(two)
+    give_recovery_codes(two)
     TrustedBrowser.objects.create(user=two, digest="x")
     store.counting(lambda: rules.take_failure(two))
     assert rules.is_locked(two)
@@ -244,8 +244,8 @@ def test_a_reset_unlocks_and_keeps_what_the_user_has(two: Any, configure: Any) -
 
 def test_a_reset_can_forget_the_phones_and_the_codes(two: Any, bandwidth: Any) -> None:
     other = make_user("bob", THIRD_NUMBER)
-    service.issue_recovery_codes(other)
-    service.issue_recovery_codes(two)
+    give_recovery_codes(other)
+    give_recovery_codes(two)
     service.send_code(two)
     reset_second_factor(two, forget_phones=True)
     assert phones(two) == []

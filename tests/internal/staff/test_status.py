@@ -24,7 +24,7 @@ from django_bandwidth_mfa.internal.notify.statistics import Conversion
 from django_bandwidth_mfa.management.console import Progress
 from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode, TrustedBrowser
 from tests.browsing import give_password, state, wrong
-from tests.conftest import NUMBER, OTHER_NUMBER, make_user
+from tests.conftest import NUMBER, OTHER_NUMBER, WRONG_RECOVERY_CODE, give_recovery_codes, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +70,7 @@ def test_the_sites_figures_are_counted(user: Any, bandwidth: Any, configure: Any
     bandwidth.fault(on="messaging", status=429, times=1)
     with pytest.raises(MFAError):
         service.send_code(user)
-    service.use_recovery_code(user, service.issue_recovery_codes(user)[0])
+    service.use_recovery_code(user, give_recovery_codes(user)[0])
     assert json.loads(run("mfa_status", "--json")) == {
         "hours": 24,
         "codes_sent": {"sms": 1, "voice": 1},
@@ -232,7 +232,7 @@ def test_a_locked_user_gets_in_after_a_reset_and_nobody_else_does(
 
 
 def test_a_reset_keeps_phones_and_recovery_codes(user: Any) -> None:
-    codes = service.issue_recovery_codes(user)
+    codes = give_recovery_codes(user)
     assert "Nothing was locked" in run("mfa_reset", "ada")
     assert Phone.objects.confirmed().filter(user=user)
     assert service.use_recovery_code(user, codes[0])
@@ -400,7 +400,7 @@ def test_a_purge_forgets_what_is_over_and_nothing_else(
         assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
         challenge = service.send_code(user)
         service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
-        service.use_recovery_code(user, "wrong")
+        service.use_recovery_code(user, WRONG_RECOVERY_CODE)
         clock.shift(86_400 + 1)
         live = make_user("bob", OTHER_NUMBER)
         service.send_code(live)

@@ -3,10 +3,10 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     # It drops the table in which the version before counts.  To replace that version without a
-    # pause, migrate to 0006 first, and to this one when the last old process is gone.
+    # pause, migrate to 0007 first, and to this one when the last old process is gone.
 
     dependencies = [
-        ('bandwidth_mfa', '0006_buckets_and_ladders'),
+        ('bandwidth_mfa', '0007_recovery_codes_scrypt'),
     ]
 
     operations = [
