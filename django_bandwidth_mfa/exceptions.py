@@ -57,6 +57,8 @@ class Limited(MFAError):
         The wait after too many wrong codes in a row.
     ``"tries"``
         Too many codes were typed to enrol this number.
+    ``"recovery_sets"``
+        Too many new sets of recovery codes were made.
     ``"provider"``
         Bandwidth asked for the wait.
     """

@@ -117,10 +117,11 @@ def verify_code(
 def issue_recovery_codes(user: User, *, request: HttpRequest | None = None) -> list[str]:
     """Make ``user`` a new set of ``RECOVERY_CODES`` recovery codes, and void the old set.
 
-    It takes some 40 ms of processor time for each code, since they are stored as passwords are.  So
-    call it outside a transaction.
+    It takes some 40 ms of processor time for each code, since they are stored as passwords are.
 
     :returns: the codes, as ``"7KQ2-M9XD-4TBN"``.  They cannot be read again.
+    :raises Limited: five sets were made lately; the old set is as it was.
+    :raises RuntimeError: a transaction is open.
     """
     return recovery_codes.issue(user, request=request)
 

@@ -940,6 +940,7 @@ def test_what_is_no_user_of_the_site_is_refused(user: Any, bandwidth: Any, kind:
     stranger: Any = Group(pk=user.pk, name="x") if kind == "another model" else AnonymousUser()
     for use in (
         lambda: service.use_recovery_code(stranger, codes[0]),
+        lambda: service.issue_recovery_codes(stranger),
         lambda: service.require_new_code(stranger),
         lambda: service.end_sessions(stranger),
         lambda: service.send_code(stranger),
@@ -947,4 +948,5 @@ def test_what_is_no_user_of_the_site_is_refused(user: Any, bandwidth: Any, kind:
         with pytest.raises((TypeError, ValueError, ValidationError)):
             use()
     assert RecoveryCode.objects.left(user) == 10
+    assert not Counter.objects.exists()
     assert bandwidth.inbox == []

@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from .. import service
 from ..conf import settings
+from ..exceptions import Limited, in_words
 from ..forms import RecoveryCodeForm
 from ..internal.codes import recovery_codes
 from ..internal.login.mark import pop_owed_recovery_codes
@@ -61,21 +62,36 @@ class RecoveryCodesView(FreshView):
     def get(self, request: HttpRequest) -> HttpResponse:
         # HEAD comes here too, from things that look ahead.
         if request.method == "GET" and pop_owed_recovery_codes(request.session, self.user):
-            return self.show(service.issue_recovery_codes(self.user, request=request))
+            return self.make()
         return self.show(())
 
-    @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponse:
-        return self.show(service.issue_recovery_codes(self.user, request=request))
+        return self.make()
 
     @sensitive_variables()
-    def show(self, codes: Sequence[str]) -> HttpResponse:
+    def make(self) -> HttpResponse:
+        """Make a new set and show it, or say how long to wait."""
+        try:
+            codes = service.issue_recovery_codes(self.user, request=self.request)
+        except Limited as limited:
+            said = _(
+                "You have made new codes too often. Please wait %(wait)s before you make more."
+            )
+            wait = in_words(limited.retry_after)
+            response = self.show((), error=said % {"wait": wait}, status=429)
+            response["Retry-After"] = str(limited.retry_after)
+            return response
+        return self.show(codes)
+
+    @sensitive_variables()
+    def show(self, codes: Sequence[str], *, error: str = "", status: int = 200) -> HttpResponse:
         context = {
             "codes": codes,
+            "error": error,
             "left": RecoveryCode.objects.left(self.user),
             "few": recovery_codes.are_few(self.user),
             "set_size": settings.RECOVERY_CODES,
             "next": next_of(self.request),
             "done_url": next_or_default(self.request),
         }
-        return render(self.request, self.template_name, context)
+        return render(self.request, self.template_name, context, status=status)

@@ -25,6 +25,9 @@ from .store import SECOND, Limit, Taken
 # Telephone companies give numbers out in blocks of a thousand: only the last digits differ.
 PREFIX_LESS = 3
 
+# New sets of recovery codes for one user.
+RECOVERY_SETS = Rate(5, 3600)
+
 # Seconds in which TRIES_PER_CHALLENGE codes can be typed to enrol a number: five times as long as
 # the wait that Bandwidth asks for.
 ENROL_TRY_SECONDS = 600
@@ -219,6 +222,16 @@ def take_recovery_failure(user: User) -> Step:
     return ladders.take_step(user, RECOVERY, _failure_waits())
 
 
+def take_recovery_set(user: User) -> None:
+    """Count one new set of recovery codes of ``user``.
+
+    Each set costs the site a password hash for each of its codes.
+
+    :raises Limited: ``RECOVERY_SETS`` sets were made.
+    """
+    store.take([Limit(_recovery_sets_key(user), "recovery_sets", RECOVERY_SETS)])
+
+
 def take_enrol_try(number: str) -> list[Taken]:
     """Count one code that anybody typed to enrol ``number``.
 
@@ -299,7 +312,7 @@ def clear_all(user: User, users_numbers: Iterable[str]) -> None:
         for rate in parse_rates(rates[name] or "")
         for subject in subjects
     ]
-    store.clear([*keys, *map(_enrol_tries_key, own)])
+    store.clear([*keys, *map(_enrol_tries_key, own), _recovery_sets_key(user)])
 
 
 def hold(number: str, action: HeldAction, purpose: str, seconds: float) -> None:
@@ -358,6 +371,10 @@ def _failure_waits() -> list[int]:
         waits.append(step)
         step *= 2
     return [*waits, longest]
+
+
+def _recovery_sets_key(user: User) -> str:
+    return f"{_RANKS['user']}:recovery-sets:{_user_digest(user)}"
 
 
 def _budget(purpose: str) -> str:

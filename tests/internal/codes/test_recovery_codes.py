@@ -17,6 +17,7 @@ from django.test import Client
 from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.exceptions import Limited, Locked
 from django_bandwidth_mfa.internal.codes import recovery_codes
+from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Counter, RecoveryCode
 from tests.browsing import assert_shut, give_password, sign_in, state, wrong
 from tests.conftest import (
@@ -155,6 +156,44 @@ def test_hashes_are_made_outside_of_every_transaction(hashes: Any, configure: An
     assert service.use_recovery_code(user, codes[0])
     assert not service.use_recovery_code(user, with_another_secret(codes[1]))
     assert hashes.inside == [False] * 4
+
+
+@pytest.mark.attack("S15")
+def test_a_user_makes_five_sets_in_an_hour(user: Any, hashes: Any, configure: Any) -> None:
+    """Fails when a set is not counted, or hashed before it is."""
+    configure(RECOVERY_CODES=1)
+    other = make_user("bob")
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        sets = [service.issue_recovery_codes(user) for _ in range(5)]
+        with pytest.raises(Limited) as refused:
+            service.issue_recovery_codes(user)
+        assert 0 < refused.value.retry_after <= 3600
+        assert len(hashes.costs) == 5
+        assert service.issue_recovery_codes(other)
+        assert service.use_recovery_code(user, sets[4][0])  # the old set stays
+        clock.shift(refused.value.retry_after)
+        assert service.issue_recovery_codes(user)
+
+
+def test_a_reset_by_staff_ends_the_wait_for_a_new_set(user: Any, configure: Any) -> None:
+    configure(RECOVERY_CODES=0)
+    for _ in range(2):
+        for _ in range(5):
+            service.issue_recovery_codes(user)
+        with pytest.raises(Limited):
+            service.issue_recovery_codes(user)
+        reset_second_factor(user)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_inside_a_transaction_no_set_is_made(configure: Any) -> None:
+    """Fails when the count is not durable: a rollback would take it back, and the set with it."""
+    configure(RECOVERY_CODES=1)
+    user = make_user("eve")
+    [code] = service.issue_recovery_codes(user)
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        service.issue_recovery_codes(user)
+    assert service.use_recovery_code(user, code)
 
 
 # How they are used --------------------------------------------------------------------------------
@@ -538,6 +577,24 @@ def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
         clock.shift(300)
         assert client.post("/mfa/recovery-codes/").status_code == 302
         assert service.use_recovery_code(user, shown)
+
+
+def test_the_page_says_how_long_to_wait_for_a_new_set(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the refusal is an error page."""
+    configure(RECOVERY_CODES=1)
+    with time_machine.travel(1_800_000_000, tick=False):
+        sign_in(client, user, bandwidth)
+        for _ in range(5):
+            assert client.post("/mfa/recovery-codes/").status_code == 200
+        answer = client.post("/mfa/recovery-codes/")
+    page = answer.content.decode()
+    assert answer.status_code == 429
+    assert 0 < int(answer["Retry-After"]) <= 3600
+    assert re.search(r"made new codes too often\. Please wait \d+ minutes before", page)
+    assert "You have 1 left." in page
+    assert not CODE.search(page)
 
 
 def test_a_site_may_have_none(client: Client, user: Any, bandwidth: Any, configure: Any) -> None:
