@@ -12,6 +12,11 @@ urlpatterns = [
     path("cancel/", views.CancelView.as_view(), name="cancel"),
     path("recovery-code/", views.RecoveryCodeView.as_view(), name="recovery_code"),
     path("recovery-codes/", views.RecoveryCodesView.as_view(), name="recovery_codes"),
+    path(
+        "recovery-codes/saved/",
+        views.RecoveryCodesSavedView.as_view(),
+        name="recovery_codes_saved",
+    ),
     path("phones/", views.PhonesView.as_view(), name="phones"),
     path("phones/add/", views.PhoneAddView.as_view(), name="phone_add"),
     path("phones/confirm/", views.PhoneConfirmView.as_view(), name="phone_confirm"),

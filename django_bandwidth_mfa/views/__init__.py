@@ -5,7 +5,7 @@ from .delivery import DeliveryView
 from .enrolment import PhoneAddView, PhoneConfirmView
 from .phones import PhoneChannelView, PhonePrimaryView, PhoneRemoveView, PhonesView
 from .receipts import ReceiptsView
-from .recovery import RecoveryCodesView, RecoveryCodeView
+from .recovery import RecoveryCodesSavedView, RecoveryCodesView, RecoveryCodeView
 from .suggestion import SuggestionView
 from .verify import CancelView, SendView, VerifyView
 
@@ -21,6 +21,7 @@ __all__ = [
     "PhonesView",
     "ReceiptsView",
     "RecoveryCodeView",
+    "RecoveryCodesSavedView",
     "RecoveryCodesView",
     "SendView",
     "SignOutOthersView",

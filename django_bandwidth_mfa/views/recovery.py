@@ -1,12 +1,14 @@
-"""Recovery codes: the page that tries one, and the page that makes a new set."""
+"""Recovery codes: the page that tries one, and the page that makes and shows a new set."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
@@ -17,9 +19,10 @@ from ..exceptions import Limited, in_words
 from ..forms import RecoveryCodeForm
 from ..internal.codes import recovery_codes
 from ..internal.login.mark import pop_owed_recovery_codes
-from ..internal.login.redirects import next_of, next_or_default
+from ..internal.login.redirects import next_of, next_or_default, with_next
+from ..internal.notify.mail import site_name
 from ..models import RecoveryCode
-from .base import FreshView
+from .base import FreshView, SignedInView
 from .verify import CodeView
 
 
@@ -50,20 +53,55 @@ class RecoveryCodeView(CodeView):
         messages.warning(self.request, said % {"left": left}, fail_silently=True)
 
 
-class RecoveryCodesView(FreshView):
+class CodesPage(SignedInView):
+    """The page of a user's set of recovery codes."""
+
+    template_name = "bandwidth_mfa/recovery_codes.html"
+
+    @sensitive_variables()
+    def show(
+        self,
+        codes: Sequence[str] = (),
+        *,
+        error: str = "",
+        ask_whether_saved: bool = False,
+        status: int = 200,
+    ) -> HttpResponse:
+        """Return the page.
+
+        :param codes: a new set, to be shown this once; none to say how many codes are left.
+        :param error: what the visitor has to hear first.
+        :param ask_whether_saved: ask for the tick without a new set, too.
+        """
+        context = {
+            "codes": codes,
+            # Each copy says which account its codes open, and where.
+            "site": site_name(self.request) or self.request.get_host(),
+            "account": self.user.get_username(),
+            "made_at": timezone.now(),
+            "ask_whether_saved": bool(codes) or ask_whether_saved,
+            "error": error,
+            "left": RecoveryCode.objects.left(self.user),
+            "few": recovery_codes.are_few(self.user),
+            "set_size": settings.RECOVERY_CODES,
+            "next": next_of(self.request),
+            "done_url": next_or_default(self.request),
+        }
+        return render(self.request, self.template_name, context, status=status)
+
+
+class RecoveryCodesView(FreshView, CodesPage):
     """GET says how many codes are left.  POST makes a new set and shows it, this once.
 
     The first GET after a first phone was confirmed makes a set too.  No other GET does.
     """
-
-    template_name = "bandwidth_mfa/recovery_codes.html"
 
     @sensitive_variables()
     def get(self, request: HttpRequest) -> HttpResponse:
         # HEAD comes here too, from things that look ahead.
         if request.method == "GET" and pop_owed_recovery_codes(request.session, self.user):
             return self.make()
-        return self.show(())
+        return self.show()
 
     def post(self, request: HttpRequest) -> HttpResponse:
         return self.make()
@@ -78,20 +116,32 @@ class RecoveryCodesView(FreshView):
                 "You have made new codes too often. Please wait %(wait)s before you make more."
             )
             wait = in_words(limited.retry_after)
-            response = self.show((), error=said % {"wait": wait}, status=429)
+            response = self.show(error=said % {"wait": wait}, status=429)
             response["Retry-After"] = str(limited.retry_after)
             return response
         return self.show(codes)
 
-    @sensitive_variables()
-    def show(self, codes: Sequence[str], *, error: str = "", status: int = 200) -> HttpResponse:
-        context = {
-            "codes": codes,
-            "error": error,
-            "left": RecoveryCode.objects.left(self.user),
-            "few": recovery_codes.are_few(self.user),
-            "set_size": settings.RECOVERY_CODES,
-            "next": next_of(self.request),
-            "done_url": next_or_default(self.request),
-        }
-        return render(self.request, self.template_name, context, status=status)
+
+class RecoveryCodesSavedView(CodesPage):
+    """POST ``saved`` leads on from the page that has shown a new set.
+
+    It changes nothing, so it takes no fresh code: people take their time to write codes down.
+    Browsers hold the form back until its box is ticked, also without JavaScript.  A POST without
+    the tick is answered in words, since the codes cannot be shown again.
+    """
+
+    def here(self) -> str:
+        return reverse("bandwidth_mfa:recovery_codes")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Lead a visitor on who came back to the address of the button."""
+        return redirect(with_next("recovery_codes", next_of(request)))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if "saved" in request.POST:
+            return HttpResponseRedirect(next_or_default(request))
+        error = _(
+            "Tick the box once you have saved your codes. We cannot show them again: "
+            "if you have not saved them, make new ones."
+        )
+        return self.show(error=error, ask_whether_saved=True)

@@ -108,7 +108,15 @@ def test_the_first_phone_brings_recovery_codes(page: Page, demo: Demo) -> None:
     codes = page.get_by_role("listitem").all_inner_texts()
     assert len(codes) == 10
     assert all(CODE.fullmatch(code) for code in codes)
-    go(page, "I have kept them")
+    title = page.get_by_text(f"Recovery codes for the account {newcomer.username} at 127.0.0.1")
+    expect(title).to_be_visible()
+    # Without a tick the browser sends nothing, whether scripts run or not.
+    page.get_by_role("button", name="Continue").click()
+    saved = page.get_by_label("I have saved these codes")
+    assert saved.evaluate("box => box.matches(':invalid')")
+    expect(page.get_by_text(codes[0])).to_be_visible()
+    saved.check()
+    press(page, "Continue")
     expect_signed_in(page, demo, newcomer)
     page.context.clear_cookies()
     give_password(page, demo, newcomer)
@@ -182,17 +190,23 @@ def test_recovery_codes_can_be_copied_saved_and_printed(codes_page: Page) -> Non
     codes = page.get_by_role("listitem").all_inner_texts()
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_text("Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()").split() == codes
+    title, empty, *copied = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert re.fullmatch(
+        r"Recovery codes for the account member\d+ at 127\.0\.0\.1:\d+, made on .* \d{4}", title
+    )
+    assert (empty, copied) == ("", codes)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename == "recovery-codes.txt"
-    assert Path(download.value.path()).read_text().split() == codes
+    assert Path(download.value.path()).read_text().splitlines() == [title, "", *codes]
     page.evaluate("window.print = () => { document.title = 'printed' }")
     page.get_by_role("button", name="Print").click()
     expect(page).to_have_title("printed")
     page.emulate_media(media="print")
+    expect(page.get_by_text(title)).to_be_visible()
     expect(page.get_by_text(codes[0])).to_be_visible()
-    expect(page.get_by_role("button", name="Copy")).to_be_hidden()
+    for name in ("Copy", "Continue"):
+        expect(page.get_by_role("button", name=name)).to_be_hidden()
 
 
 def test_without_a_script_there_are_no_buttons_that_do_nothing(

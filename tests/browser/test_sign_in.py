@@ -276,7 +276,8 @@ def test_a_newcomer_adds_a_phone_and_is_signed_in(page: Page, demo: Demo) -> Non
     type_code(page, code)
     expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
     # The page that was asked for last is where the code leads.
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_label("I have saved these codes").check()
+    press(page, "Continue")
     expect_path(page, demo, "/account/")
     expect_signed_in(page, demo, newcomer)
 

@@ -63,7 +63,11 @@ def test_the_first_recovery_codes_lead_to_a_page_that_is_there(
     give_password(client, newcomer)
     client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
     answer = client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
-    assert link(client, answer["Location"], "I have kept them") == expected
+    page = client.get(answer["Location"]).content.decode()
+    [next_] = re.findall('name="next" value="([^"]*)"', page) or [""]
+    done = client.post("/mfa/recovery-codes/saved/", {"saved": "on", "next": next_})
+    assert done["Location"] == expected
+    assert client.get(expected).status_code == 200
 
 
 def test_a_code_and_done_and_cancel_lead_to_a_page_that_is_there(

@@ -107,13 +107,14 @@ def test_the_pages_that_add_a_phone_carry_it(client: Client, newcomer: Any, poli
 
 def test_the_pages_of_recovery_codes_carry_it(client: Client, user: Any, policy: None) -> None:
     login_verified(client, user)
-    assert_loads(client.post("/mfa/recovery-codes/"), STYLE, RECOVERY_CODES)
+    assert_loads(client.get("/mfa/recovery-codes/"), STYLE, ONCE)
+    assert_loads(client.post("/mfa/recovery-codes/"), STYLE, ONCE, RECOVERY_CODES)
     client.logout()
     give_password(client, user)
     assert_loads(client.get("/mfa/recovery-code/"), STYLE, ONCE)
 
 
-@pytest.mark.parametrize("page", ["phones", "browsers", "recovery-codes", "suggestion"])
+@pytest.mark.parametrize("page", ["phones", "browsers", "suggestion"])
 def test_the_pages_without_a_script_carry_it(
     client: Client, user: Any, policy: None, page: str
 ) -> None:

@@ -488,7 +488,12 @@ def test_the_page_leads_on_to_where_the_visitor_was_going(
     client: Client, newcomer: Any, bandwidth: Any
 ) -> None:
     client.force_login(newcomer)
-    assert 'href="/transfer/"' in text(client.get(enrol(client, bandwidth)["Location"]))
+    page = text(client.get(enrol(client, bandwidth)["Location"]))
+    assert '<input type="hidden" name="next" value="/transfer/">' in page
+    saved = {"saved": "on", "next": "/transfer/"}
+    assert client.post("/mfa/recovery-codes/saved/", saved)["Location"] == "/transfer/"
+    elsewhere = saved | {"next": "//evil.example/"}
+    assert client.post("/mfa/recovery-codes/saved/", elsewhere)["Location"] == "/account/"
     page = text(client.get("/mfa/recovery-codes/?next=//evil.example/"))
     assert "evil" not in page
 

@@ -53,7 +53,7 @@ def notify(user: User, event: str, request: HttpRequest | None = None, **told: o
     address = getattr(user, get_user_model().get_email_field_name(), "")
     if not address:
         return
-    site = _site(request)
+    site = site_name(request)
     agent = request.headers.get("User-Agent", "") if request is not None else ""
     with translation.override(_language(user, request, told)):
         context = {
@@ -94,7 +94,7 @@ def _language(user: User, request: HttpRequest | None, told: dict[str, object]) 
     return (kept and kept.language) or django_settings.LANGUAGE_CODE
 
 
-def _site(request: HttpRequest | None) -> str:
+def site_name(request: HttpRequest | None) -> str:
     """Return the name of the site; an empty text if nothing tells it."""
     if request is None and not apps.is_installed("django.contrib.sites"):
         return ""

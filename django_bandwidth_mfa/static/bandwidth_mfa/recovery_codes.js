@@ -1,20 +1,23 @@
 /*
- * Recovery codes: copy them, save them to a file, print them. Without this script they are there to
- * be written down.
+ * Recovery codes: copy them, save them to a file, print them. Each copy begins with the line that says
+ * of which account and which site they are. Without this script the codes are there to be written
+ * down, or printed by the browser.
  */
 (function () {
   "use strict";
 
+  var title = document.getElementById("bandwidth-mfa-codes-title");
   var codes = document.getElementById("bandwidth-mfa-codes");
   var row = document.getElementById("bandwidth-mfa-copies");
   if (!codes || !row) return;
 
   function text() {
-    return Array.prototype.map
-      .call(codes.children, function (item) {
-        return item.textContent;
-      })
-      .join("\n") + "\n";
+    var lines = Array.prototype.map.call(codes.children, function (item) {
+      return item.textContent;
+    });
+    // A site's own template may have no title.
+    if (title) lines.unshift(title.textContent.trim(), "");
+    return lines.join("\n") + "\n";
   }
 
   var ways = {

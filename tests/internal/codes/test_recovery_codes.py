@@ -578,6 +578,55 @@ def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
         assert service.use_recovery_code(user, shown)
 
 
+def test_each_copy_says_which_account_its_codes_open_and_where(
+    client: Client, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the title stands outside of what the script copies, or shows markup of a name."""
+    configure(RECOVERY_CODES=1)
+    user = make_user("ada", OTHER_NUMBER)
+    user.username = "<b>ada"
+    user.save()
+    with time_machine.travel(1_800_000_000, tick=False):
+        sign_in(client, user, bandwidth)
+        page = client.post("/mfa/recovery-codes/").content.decode()
+    title = "Recovery codes for the account &lt;b&gt;ada at testserver, made on Jan. 15, 2027"
+    assert f'<p id="bandwidth-mfa-codes-title">{title}</p>' in page
+
+
+def test_the_page_leads_on_once_the_codes_are_said_to_be_saved(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when a POST without the tick leads on, makes a new set, or shows codes again; and when
+    the tick takes a fresh code, which people who write codes down have no more."""
+    configure(RECOVERY_CODES=2)
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        sign_in(client, user, bandwidth)
+        page = client.post("/mfa/recovery-codes/", {"next": "/transfer/"}).content.decode()
+        codes = CODE.findall(page)
+        assert len(codes) == 2
+        # `required`: browsers hold the form back without any script.
+        assert '<input type="checkbox" name="saved" required>' in page
+        assert 'href="/transfer/"' not in page
+        clock.shift(3000)
+        untold = client.post("/mfa/recovery-codes/saved/", {"next": "/transfer/"})
+        assert untold.status_code == 200
+        assert b"Tick the box once you have saved your codes." in untold.content
+        assert b'name="saved" required' in untold.content
+        assert b"You have 2 left." in untold.content
+        assert not CODE.search(untold.content.decode())
+        saved = {"saved": "on", "next": "/transfer/"}
+        assert client.post("/mfa/recovery-codes/saved/", saved)["Location"] == "/transfer/"
+        back = client.get("/mfa/recovery-codes/saved/?next=/transfer/")
+        assert back["Location"] == "/mfa/recovery-codes/?next=/transfer/"
+    assert all(service.use_recovery_code(user, code) for code in codes)
+
+
+def test_a_parked_login_cannot_say_that_codes_are_saved(client: Client, user: Any) -> None:
+    give_password(client, user)
+    answer = client.post("/mfa/recovery-codes/saved/", {"saved": "on"})
+    assert answer["Location"].startswith("/mfa/verify/")
+
+
 def test_the_page_says_how_long_to_wait_for_a_new_set(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
