@@ -16,7 +16,7 @@ from django.utils.functional import SimpleLazyObject
 from .internal.login.ended_keys import end_if_over, may_be_over
 from .internal.login.parking import JUST_PARKED, PARKED, pending_user, update_parked
 from .internal.login.recheck import is_settled, make_anonymous, recheck_request
-from .internal.login.redirects import is_local, is_login_page, target_of_login
+from .internal.login.redirects import is_for_login_page, is_local, target_of_login
 from .request import RequestMFA, mfa_of
 
 __all__ = ["BandwidthMFAMiddleware"]
@@ -95,7 +95,7 @@ class BandwidthMFAMiddleware:
             make_anonymous(request)
         if (
             request.method in ("GET", "HEAD")
-            and is_login_page(request.path, request.resolver_match)
+            and is_for_login_page(request)
             and request.session.get(PARKED)
             and pending_user(request.session) is not None
         ):

@@ -2,19 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings as django_settings
+from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth import (
     get_user_model,
 )
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
-from django.urls import resolve
+from django.test import AsyncClient, Client, override_settings
+from django.urls import include, path, resolve
+from django.utils import translation
+from django.utils.functional import lazystr
 
 from django_bandwidth_mfa.internal.login.parking import AUTH_KEYS
 from tests.browsing import give_password, queries_for_session_and_user, sign_in
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("page")
+
+
+# Its class says nothing of a login, so only its address does.
+def entry(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("type your password")
+
+
+class Site:
+    """URLs beside those of the test site, with the login page at another address."""
+
+    urlpatterns = (
+        path("page/", page),
+        path("entry/", entry, name="login"),
+        path("mfa/", include("django_bandwidth_mfa.urls")),
+    )
+
+
+class SiteInLanguages:
+    """A site whose addresses begin with the language."""
+
+    urlpatterns = (
+        *i18n_patterns(path("entry/", entry, name="login")),
+        path("mfa/", include("django_bandwidth_mfa.urls")),
+    )
+
+
+class OtherSite:
+    """A site that is served with another URLconf, and has no page of the name "login"."""
+
+    urlpatterns = (
+        path("page/", page),
+        path("entry/", entry),
+        path("mfa/", include("django_bandwidth_mfa.urls")),
+    )
+
+
+def choose_site(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """A middleware that serves another site to requests with a header."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "Site" in request.headers:
+            request.urlconf = OtherSite  # type: ignore[assignment]
+        return get_response(request)
+
+    return middleware
+
+
+def asked(client: Any, address: str, **headers: str) -> tuple[int, str]:
+    """The status of the answer, and its text or where it leads.  For both kinds of client."""
+    get = async_to_sync(client.get) if isinstance(client, AsyncClient) else client.get
+    answer = get(address, headers=headers)
+    return answer.status_code, answer.headers.get("Location") or answer.content.decode()
 
 
 def test_a_verified_request_costs_no_query_more_than_session_and_user(
@@ -79,3 +141,78 @@ def test_an_answer_that_is_no_redirect_passes_through(user: Any, rf: Any, client
 
 def test_the_user_model_is_the_sites(user: Any) -> None:
     assert isinstance(user, get_user_model())
+
+
+@pytest.fixture(params=[Client, AsyncClient])
+def parked_client(request: Any, user: Any) -> Any:
+    """A client of Django's, sync or async, whose login owes a code."""
+    given = Client()
+    give_password(given, user)
+    client = request.param()
+    client.cookies = given.cookies
+    return client
+
+
+LED_ON = (302, "/mfa/verify/")
+SHOWN = (200, "type your password")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_parked_login_is_led_from_the_login_page_of_the_setting(parked_client: Any) -> None:
+    with override_settings(ROOT_URLCONF=Site, LOGIN_URL="login"):
+        assert asked(parked_client, "/entry/") == LED_ON
+        assert asked(parked_client, "/page/") == (200, "page")
+    with override_settings(ROOT_URLCONF=Site, LOGIN_URL="/page/"):
+        assert asked(parked_client, "/entry/") == SHOWN
+        assert asked(parked_client, "/page/") == LED_ON
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lazy_login_url_may_ask_the_database(parked_client: Any) -> None:
+    """Fails when a lazy setting is read in the event loop."""
+
+    class Stored:
+        def __str__(self) -> str:
+            return "/entry/" if get_user_model()._default_manager.exists() else "/nowhere/"
+
+    with override_settings(ROOT_URLCONF=Site, LOGIN_URL=lazystr(Stored())):
+        assert asked(parked_client, "/entry/") == LED_ON
+        assert asked(parked_client, "/page/") == (200, "page")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_parked_login_is_led_from_the_login_page_of_its_language(parked_client: Any) -> None:
+    """Fails when the address in one language is taken for that in another."""
+    middleware = ["django.middleware.locale.LocaleMiddleware", *django_settings.MIDDLEWARE]
+    # The middleware leaves its language in force, which must not reach other tests.
+    with (
+        translation.override("en"),
+        override_settings(ROOT_URLCONF=SiteInLanguages, MIDDLEWARE=middleware),
+    ):
+        with override_settings(LOGIN_URL="login"):
+            for language in ("en", "es", "en"):
+                assert asked(parked_client, f"/{language}/entry/") == LED_ON
+        with override_settings(LOGIN_URL="/es/entry/"):
+            assert asked(parked_client, "/en/entry/") == SHOWN
+            assert asked(parked_client, "/es/entry/") == LED_ON
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_parked_login_is_led_from_the_login_page_of_the_requests_urlconf(
+    parked_client: Any,
+) -> None:
+    """Fails when the address in one URLconf is taken for that in another."""
+    middleware = [f"{__name__}.choose_site", *django_settings.MIDDLEWARE]
+    with override_settings(ROOT_URLCONF=Site, LOGIN_URL="login", MIDDLEWARE=middleware):
+        for _ in range(2):
+            assert asked(parked_client, "/entry/") == LED_ON
+            assert asked(parked_client, "/entry/", site="other") == SHOWN
+            assert asked(parked_client, "/page/", site="other") == (200, "page")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_parked_login_is_led_from_a_login_view_wherever_it_is(parked_client: Any) -> None:
+    with override_settings(LOGIN_URL="/somewhere/"):
+        assert asked(parked_client, "/accounts/login/?next=/account/") == LED_ON
+        assert asked(parked_client, "/admin/login/") == LED_ON
+        assert asked(parked_client, "/")[0] == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import global_settings
@@ -14,6 +15,8 @@ from django.urls import (
     NoReverseMatch,
     Resolver404,
     ResolverMatch,
+    URLResolver,
+    get_resolver,
     get_script_prefix,
     get_urlconf,
     resolve,
@@ -131,17 +134,17 @@ def redirect_to_second_factor(user: User | None, here: str) -> HttpResponse:
 def _login_setting() -> str:
     """Return the address that ``LOGIN_URL`` means.
 
-    Each request of a page asks for it, so what it depends on is the key of a cache.
+    What it depends on is the key of a cache.  A lazy text may depend on anything, and is asked.
     """
     setting = django_settings.LOGIN_URL
     if not isinstance(setting, str):
         return resolve_url(setting)
-    urlconf = get_urlconf() or django_settings.ROOT_URLCONF
-    return _resolve_login(setting, urlconf, get_script_prefix(), get_language())
+    return _resolve_login(setting, get_resolver(get_urlconf()), get_script_prefix(), get_language())
 
 
-@lru_cache(maxsize=32)
-def _resolve_login(setting: str, urlconf: str, prefix: str, language: str | None) -> str:
+# Django makes the resolver of a URLconf once, and anew after `clear_url_caches()`.
+@lru_cache(maxsize=512)
+def _resolve_login(setting: str, resolver: URLResolver, prefix: str, language: str | None) -> str:
     return resolve_url(setting)
 
 
@@ -163,8 +166,79 @@ def login_url() -> str:
 
 def is_login_page(path: str, match: ResolverMatch | None) -> bool:
     """Whether people type passwords there: ``LOGIN_URL``, Django's login view, or an admin's."""
-    if path == _login_setting():
-        return True
+    return _is_at_login_url(path) or _is_login_view(match)
+
+
+def _is_at_login_url(path: str) -> bool:
+    try:
+        return path == _login_setting()
+    except NoReverseMatch:
+        # The URLconf of this request may have no page of that name.
+        return False
+
+
+def is_for_login_page(request: HttpRequest) -> bool:
+    """Whether ``request`` is for a login page, as :func:`is_login_page` says.
+
+    Each GET asks, and to find out which address is in force takes as long as all else that the
+    middleware does.  So it is found out only for a path that ends like that address.
+
+    :param request: its view has been found.
+    """
+    setting = django_settings.LOGIN_URL
+    if isinstance(setting, str):
+        resolver = get_resolver(getattr(request, "urlconf", None))
+        end = _end_of_login(setting, resolver)
+        if end is None:
+            end = _end_in_language(setting, resolver, get_language())
+        if not request.path.endswith(end):
+            return _is_login_view(request.resolver_match)
+    return is_login_page(request.path, request.resolver_match)
+
+
+@lru_cache(maxsize=512)
+def _end_of_login(setting: str, resolver: URLResolver) -> str | None:
+    """Return how the address of ``LOGIN_URL`` ends; None if that may depend on the language."""
+    return None if _depends_on_language(resolver) else _end(setting, resolver)
+
+
+@lru_cache(maxsize=512)
+def _end_in_language(setting: str, resolver: URLResolver, language: str | None) -> str:
+    return _end(setting, resolver)
+
+
+def _end(setting: str, resolver: URLResolver) -> str:
+    """Return the address of ``LOGIN_URL`` without the prefix of the site's addresses."""
+    urlconf: Any = resolver.urlconf_name
+    try:
+        return reverse(setting, urlconf).removeprefix(get_script_prefix())
+    except NoReverseMatch:
+        return setting
+
+
+def _depends_on_language(resolver: URLResolver) -> bool:
+    """Whether an address in this URLconf may depend on the language.
+
+    It may below ``i18n_patterns``, where a route is translated, and where a pattern is of another
+    kind than Django's own two.
+    """
+    found: list[Any] = [resolver]
+    seen: set[int] = set()
+    while found:
+        pattern = found.pop()
+        text = getattr(pattern.pattern, "_route", getattr(pattern.pattern, "_regex", None))
+        # A translated route is a lazy text, and not a string.
+        if not isinstance(text, str):
+            return True
+        # A URLconf may include itself.
+        if isinstance(pattern, URLResolver) and id(pattern) not in seen:
+            seen.add(id(pattern))
+            found.extend(pattern.url_patterns)
+    return False
+
+
+def _is_login_view(match: ResolverMatch | None) -> bool:
+    """Whether a request was led to a view in which people type passwords."""
     if match is None:
         return False
     if match.url_name == "login" and "admin" in match.app_names:
