@@ -45,14 +45,18 @@ class RequestMFA:
         ``"verified"``
             Logged in; a second factor passed.
         """
+        return self._look()[0]
+
+    def _look(self) -> tuple[State, Mark | None]:
+        """Return the state of the session, and its mark if somebody is logged in."""
         # The user first: the look at the user may be what parks the session.
-        user = self._request.user
-        if PARKED in self._request.session:
-            return "parked" if self.pending_user is not None else "anonymous"
+        user, session = self._request.user, self._request.session
+        if PARKED in session:
+            return ("parked" if self.pending_user is not None else "anonymous"), None
         if not user.is_authenticated:
-            return "anonymous"
-        mark = read_mark(self._request.session, user)
-        return "exempt" if mark is None else mark.state
+            return "anonymous", None
+        mark = read_mark(session, user)
+        return ("exempt" if mark is None else mark.state), mark
 
     # Any: it is an object of the site's own user model.
     @property
@@ -98,9 +102,8 @@ class RequestMFA:
 
     @property
     def _verified_mark(self) -> Mark | None:
-        if self.state != "verified":
-            return None
-        return read_mark(self._request.session, self._request.user)
+        state, mark = self._look()
+        return mark if state == "verified" else None
 
 
 @contextmanager

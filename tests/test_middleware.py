@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, override_settings
 from django.urls import include, path, resolve
 from django.utils import translation
-from django.utils.functional import lazystr
+from django.utils.functional import SimpleLazyObject, lazystr
 
 from django_bandwidth_mfa.internal.login.parking import AUTH_KEYS
 from tests.browsing import give_password, queries_for_session_and_user, sign_in
@@ -216,3 +216,25 @@ def test_a_parked_login_is_led_from_a_login_view_wherever_it_is(parked_client: A
         assert asked(parked_client, "/accounts/login/?next=/account/") == LED_ON
         assert asked(parked_client, "/admin/login/") == LED_ON
         assert asked(parked_client, "/")[0] == 200
+
+
+def test_the_user_of_a_request_is_lazy_and_then_the_object_itself(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    seen: list[Any] = []
+
+    def look(request: HttpRequest) -> HttpResponse:
+        first = request.user
+        seen.append(isinstance(first, SimpleLazyObject))
+        seen.append(first == user and first.get_username() == "ada")
+        seen.append(type(request.user) is type(user) and request.user == first)
+        return HttpResponse()
+
+    sign_in(client, user, bandwidth)
+
+    class Looking:
+        urlpatterns = (path("look/", look),)
+
+    with override_settings(ROOT_URLCONF=Looking):
+        client.get("/look/")
+    assert seen == [True, True, True]

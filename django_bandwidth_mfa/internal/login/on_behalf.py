@@ -55,7 +55,7 @@ def find_actor(request: HttpRequest) -> Actor | None:
     login, mark = login_of(request.session), mark_of_login(request.session)
     if login is None or mark is None:
         return None
-    return read_actor(request.session) or Actor(**asdict(login), mark=asdict(mark))
+    return read_actor(request.session) or Actor(**asdict(login), mark=mark._asdict())
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from ...conf import settings
 from ...models import SecondFactor
@@ -30,6 +30,11 @@ def is_settled(session: SessionBase, user: User) -> bool:
         return PARKED not in session
     if ON_BEHALF in session and read_actor(session) is None:
         return False
+    return _is_checked(session)
+
+
+def _is_checked(session: SessionBase) -> bool:
+    """Whether the mark of the login in ``session`` is younger than ``RECHECK_SECONDS``."""
     mark = mark_of_login(session)
     return mark is not None and is_within(mark.checked, settings.RECHECK_SECONDS)
 
@@ -45,17 +50,21 @@ def recheck(
 
     :param anew: ask the database even if the mark is younger than ``RECHECK_SECONDS``.
     """
-    is_login = user.is_authenticated and SESSION_KEY in session
-    if is_login and ON_BEHALF in session and read_actor(session) is None:
-        # Another release wrote the record in a form that this one cannot read.
-        session.flush()
-        return AnonymousUser()
-    if is_settled(session, user) and not (anew and is_login):
+    # Most requests end in the first lines, so nothing is asked twice here.
+    if not user.is_authenticated:
         return user
     if SESSION_KEY not in session:
+        if PARKED not in session:
+            return user
         # A middleware put a user here.  It made the login in this request, and we parked it.
         record = parked(session)
         return AnonymousUser() if record and record.user == str(user.pk) else user
+    if ON_BEHALF in session and read_actor(session) is None:
+        # Another release wrote the record in a form that this one cannot read.
+        session.flush()
+        return AnonymousUser()
+    if not anew and _is_checked(session):
+        return user
     if is_someone_else(session, user):
         # The site acts on behalf of `user`.  It may as long as the session's own login holds.
         login = login_of(session)
@@ -71,7 +80,7 @@ def recheck(
         return AnonymousUser()
     if actor or _is_verified(mark, user, row):
         if settings.RECHECK_SECONDS:
-            session[MARK] = asdict(mark) | {"checked": time.time()}
+            session[MARK] = mark._asdict() | {"checked": time.time()}
         return user
     if policy.owes_code(request, user):
         park(session)
@@ -137,7 +146,7 @@ def recheck_request(request: HttpRequest, user: User, *, anew: bool = False) -> 
     # The site's own policy may look at request.user; it must not come back here.
     request.user = cast(Any, user)
     try:
-        found = recheck(request.session, user, request, anew=anew)
+        found = recheck(request.session, _load(user), request, anew=anew)
     except BaseException:
         # Other code, a template for instance, may swallow this error.  It lets nobody in.
         make_anonymous(request)
@@ -147,6 +156,15 @@ def recheck_request(request: HttpRequest, user: User, *, anew: bool = False) -> 
     else:
         make_anonymous(request)
     return found
+
+
+def _load(user: User) -> User:
+    """Return the object behind a lazy user: each look through a lazy object takes a microsecond."""
+    if not isinstance(user, SimpleLazyObject):
+        return user
+    # The look loads it.
+    user.is_authenticated  # noqa: B018
+    return cast(User, user._wrapped)
 
 
 def make_anonymous(request: HttpRequest) -> None:
