@@ -49,11 +49,12 @@ class RequestMFA:
 
     def _look(self) -> tuple[State, Mark | None]:
         """Return the state of the session, and its mark if somebody is logged in."""
-        # The user first: the look at the user may be what parks the session.
         user, session = self._request.user, self._request.session
+        # The user first: the look at the user may be what parks the session.
+        is_authenticated = user.is_authenticated
         if PARKED in session:
             return ("parked" if self.pending_user is not None else "anonymous"), None
-        if not user.is_authenticated:
+        if not is_authenticated:
             return "anonymous", None
         mark = read_mark(session, user)
         return ("exempt" if mark is None else mark.state), mark

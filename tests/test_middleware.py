@@ -19,8 +19,15 @@ from django.urls import include, path, resolve
 from django.utils import translation
 from django.utils.functional import SimpleLazyObject, lazystr
 
+from django_bandwidth_mfa.internal.login.mark import MARK
 from django_bandwidth_mfa.internal.login.parking import AUTH_KEYS
 from tests.browsing import give_password, queries_for_session_and_user, sign_in
+
+
+def state_first(request: Any) -> HttpResponse:
+    """A view that looks at the state before it looks at the user."""
+    mfa = request.mfa
+    return HttpResponse(f"{mfa.state} {mfa.state} {mfa.pending_user}")
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -36,6 +43,7 @@ class Site:
     """URLs beside those of the test site, with the login page at another address."""
 
     urlpatterns = (
+        path("state-first/", state_first),
         path("page/", page),
         path("entry/", entry, name="login"),
         path("mfa/", include("django_bandwidth_mfa.urls")),
@@ -238,3 +246,19 @@ def test_the_user_of_a_request_is_lazy_and_then_the_object_itself(
     with override_settings(ROOT_URLCONF=Looking):
         client.get("/look/")
     assert seen == [True, True, True]
+
+
+def test_the_state_is_the_same_before_and_after_a_look_at_the_user(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """A session from before the app is parked when its user is looked at.
+
+    Fails when the state looks for a parked login before it looks at the user: the first state of
+    such a request was "anonymous", and the second "parked".
+    """
+    sign_in(client, user, bandwidth)
+    session = client.session
+    del session[MARK]
+    session.save()
+    with override_settings(ROOT_URLCONF=Site):
+        assert client.get("/state-first/").content == b"parked parked ada"
