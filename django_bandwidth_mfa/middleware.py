@@ -16,7 +16,12 @@ from django.utils.functional import SimpleLazyObject, empty
 from .internal.login.ended_keys import end_if_over, may_be_over
 from .internal.login.parking import JUST_PARKED, PARKED, pending_user, update_parked
 from .internal.login.recheck import is_settled, make_anonymous, recheck_request
-from .internal.login.redirects import is_for_login_page, is_local, target_of_login
+from .internal.login.redirects import (
+    is_for_login_page,
+    is_local,
+    is_login_url_lazy,
+    target_of_login,
+)
 from .request import RequestMFA, mfa_of
 
 __all__ = ["BandwidthMFAMiddleware"]
@@ -41,6 +46,10 @@ class BandwidthMFAMiddleware:
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
             markcoroutinefunction(self)
+            # Django runs a method that is no coroutine function in a thread.  A subclass may have a
+            # method of its own, which stays.
+            if type(self).process_view is BandwidthMFAMiddleware.process_view:
+                self.process_view = self._aprocess_view  # type: ignore[assignment,method-assign]
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
@@ -94,17 +103,31 @@ class BandwidthMFAMiddleware:
         """
         if request.META.pop(JUST_PARKED, False):
             make_anonymous(request)
-        if (
-            request.method in ("GET", "HEAD")
-            and is_for_login_page(request)
-            and request.session.get(PARKED)
-            and pending_user(request.session) is not None
-        ):
-            wanted = request.GET.get("next", "")
-            if is_local(request, wanted):
-                update_parked(request.session, next=wanted)
-            return redirect("bandwidth_mfa:verify")
+        if request.method in ("GET", "HEAD") and is_for_login_page(request):
+            return self._lead_from_login_page(request)
         return None
+
+    async def _aprocess_view(
+        self, request: HttpRequest, view: object, args: object, kwargs: object
+    ) -> HttpResponse | None:
+        """Do the same in an event loop.  Only a login page takes a thread, for the database."""
+        # What a lazy LOGIN_URL means is code of the site, and may ask the database, too.
+        is_get = request.method in ("GET", "HEAD")
+        if is_get and (is_login_url_lazy() or is_for_login_page(request)):
+            in_thread = sync_to_async(BandwidthMFAMiddleware.process_view)
+            return await in_thread(self, request, view, args, kwargs)
+        if request.META.pop(JUST_PARKED, False):
+            make_anonymous(request)
+        return None
+
+    def _lead_from_login_page(self, request: HttpRequest) -> HttpResponse | None:
+        """Lead a parked login from a login page to the code page."""
+        if not request.session.get(PARKED) or pending_user(request.session) is None:
+            return None
+        wanted = request.GET.get("next", "")
+        if is_local(request, wanted):
+            update_parked(request.session, next=wanted)
+        return redirect("bandwidth_mfa:verify")
 
     def _lead_to_code(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """After a login that owes a code: send its redirect to the code page.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import settings as django_settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth import (
@@ -21,6 +21,7 @@ from django.utils.functional import SimpleLazyObject, lazystr
 
 from django_bandwidth_mfa.internal.login.mark import MARK
 from django_bandwidth_mfa.internal.login.parking import AUTH_KEYS
+from django_bandwidth_mfa.middleware import BandwidthMFAMiddleware
 from tests.browsing import give_password, queries_for_session_and_user, sign_in
 
 
@@ -80,6 +81,15 @@ def choose_site(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
     return middleware
 
 
+class OwnMiddleware(BandwidthMFAMiddleware):
+    """A site's own class, with a method in place of ours."""
+
+    def process_view(self, request: HttpRequest, *args: Any) -> HttpResponse | None:
+        if request.path == "/account/":
+            return HttpResponse("closed today")
+        return super().process_view(request, *args)
+
+
 def asked(client: Any, address: str, **headers: str) -> tuple[int, str]:
     """The status of the answer, and its text or where it leads.  For both kinds of client."""
     get = async_to_sync(client.get) if isinstance(client, AsyncClient) else client.get
@@ -130,8 +140,6 @@ def test_a_login_that_wrote_no_session_is_left_alone(user: Any, rf: Any) -> None
 @pytest.mark.attack("P8")
 def test_an_answer_that_is_no_redirect_passes_through(user: Any, rf: Any, client: Client) -> None:
     from django.contrib.auth import login
-
-    from django_bandwidth_mfa.middleware import BandwidthMFAMiddleware
 
     def view(request: HttpRequest) -> HttpResponse:
         login(request, user)
@@ -224,6 +232,43 @@ def test_a_parked_login_is_led_from_a_login_view_wherever_it_is(parked_client: A
         assert asked(parked_client, "/accounts/login/?next=/account/") == LED_ON
         assert asked(parked_client, "/admin/login/") == LED_ON
         assert asked(parked_client, "/")[0] == 200
+
+
+def process_view_of(cls: type[BandwidthMFAMiddleware], *, is_async: bool) -> Any:
+    def get_response(request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    async def aget_response(request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    made: Awaitable[Any] | Any = cls(aget_response if is_async else get_response)
+    return made.process_view
+
+
+def test_in_an_event_loop_a_view_begins_without_a_thread(rf: Any) -> None:
+    """Fails when ``process_view`` is a plain method there, or waits for anything: Django runs a
+    plain method in a thread."""
+    assert not iscoroutinefunction(process_view_of(BandwidthMFAMiddleware, is_async=False))
+    process_view = process_view_of(BandwidthMFAMiddleware, is_async=True)
+    assert iscoroutinefunction(process_view)
+    for request in (rf.get("/account/"), rf.post("/accounts/login/")):
+        request.resolver_match = resolve(request.path)
+        coroutine = process_view(request, None, (), {})
+        with pytest.raises(StopIteration) as done:
+            coroutine.send(None)
+        assert done.value.value is None
+
+
+@pytest.mark.parametrize("client", [Client(), AsyncClient()])
+def test_a_sites_own_process_view_is_asked_sync_and_async(client: Any) -> None:
+    """Fails when ours takes the place of the method of a site's own class."""
+    ours = "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware"
+    middleware = [
+        f"{__name__}.OwnMiddleware" if one == ours else one for one in django_settings.MIDDLEWARE
+    ]
+    with override_settings(MIDDLEWARE=middleware):
+        assert asked(client, "/account/") == (200, "closed today")
+        assert asked(client, "/") == (200, "public")
 
 
 def test_the_user_of_a_request_is_lazy_and_then_the_object_itself(

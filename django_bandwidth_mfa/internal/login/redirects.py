@@ -177,6 +177,11 @@ def _is_at_login_url(path: str) -> bool:
         return False
 
 
+def is_login_url_lazy() -> bool:
+    """Whether ``LOGIN_URL`` is no plain text, so that code of the site says what it means."""
+    return not isinstance(django_settings.LOGIN_URL, str)
+
+
 def is_for_login_page(request: HttpRequest) -> bool:
     """Whether ``request`` is for a login page, as :func:`is_login_page` says.
 
