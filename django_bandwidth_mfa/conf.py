@@ -17,6 +17,7 @@ from typing import Generic, ParamSpec, TypeVar, cast, overload
 
 import environ
 import phonenumbers
+from asgiref.sync import SyncToAsync
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -250,6 +251,8 @@ class Setting(Generic[T]):
     """One key: read it as an attribute of :data:`settings`.
 
     A dict value is merged over the default, so that a site names only what it changes.
+
+    :param on_async_server: the default where :func:`has_own_thread` holds, if it is another one.
     """
 
     name: str
@@ -262,8 +265,10 @@ class Setting(Generic[T]):
         *,
         required: bool = False,
         secret: bool = False,
+        on_async_server: T | None = None,
     ) -> None:
         self.default = default
+        self.on_async_server = on_async_server
         self.kind = kind
         self.doc = doc
         self.required = required
@@ -283,6 +288,8 @@ class Setting(Generic[T]):
         if self.name not in given:
             if self.required:
                 raise ImproperlyConfigured(f'BANDWIDTH_MFA needs the key "{self.name}".')
+            if self.on_async_server is not None and has_own_thread():
+                return self.on_async_server
             return self.default
         value = given[self.name]
         if isinstance(self.default, dict) and isinstance(value, Mapping):
@@ -476,18 +483,22 @@ class Settings:
     MAX_CONCURRENT_CALLS = Setting(
         4,
         integer(1),
-        "Calls to Bandwidth at once, per process.",
+        "Calls to Bandwidth at once, per process. On an async server: 64.",
+        on_async_server=64,
     )
     MAX_WAITING_CALLS = Setting(
         3,
         integer(0),
         "How many more wait for a place, per process; the others are told at once that the site is "
-        "busy. Keep its sum with MAX_CONCURRENT_CALLS under the worker's threads.",
+        "busy. Keep its sum with MAX_CONCURRENT_CALLS under the worker's threads. On an async "
+        "server, which has a thread for each request: 64.",
+        on_async_server=64,
     )
     WAIT_SECONDS = Setting[float](
         1,
         number(60, unit="seconds"),
-        "How long a call waits for a place, before its TOTAL_TIMEOUT.",
+        "How long a call waits for a place, before its TOTAL_TIMEOUT. On an async server: 2.",
+        on_async_server=2,
     )
 
     @classmethod
@@ -511,6 +522,16 @@ def configured() -> Mapping[str, object]:
     """The site's ``BANDWIDTH_MFA`` as it stands; empty where there is none."""
     given = getattr(django_settings, "BANDWIDTH_MFA", {})
     return given if isinstance(given, Mapping) else {}
+
+
+def has_own_thread() -> bool:
+    """Whether this request has a thread of its own, as on an async server.
+
+    Django's ASGI handler answers each request in a ``ThreadSensitiveContext`` of asgiref.  So a
+    call that waits there keeps no other request waiting.
+    """
+    current = getattr(SyncToAsync, "thread_sensitive_context", None)
+    return current is not None and current.get(None) is not None
 
 
 def channels() -> list[str]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import environ
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.testing import ApplicationCommunicator
 from django.core.exceptions import ImproperlyConfigured
-from django.test import override_settings
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.test import Client, override_settings
+from django.urls import path
 
 from django_bandwidth_mfa import conf
 from django_bandwidth_mfa.conf import Rate, Settings, from_env, parse_rates
@@ -157,6 +163,46 @@ def test_rates() -> None:
     for bad in ("5", "5/y", "-1/h", "0/h", "5/h;3/d", "x/h"):
         with pytest.raises(ValueError, match="no rate"):
             parse_rates(bad)
+
+
+PLACES = ("MAX_CONCURRENT_CALLS", "MAX_WAITING_CALLS", "WAIT_SECONDS")
+
+
+def places(request: HttpRequest) -> JsonResponse:
+    return JsonResponse([getattr(conf.settings, name) for name in PLACES], safe=False)
+
+
+async def aplaces(request: HttpRequest) -> HttpResponse:
+    return await sync_to_async(places)(request)
+
+
+class Site:
+    urlpatterns = (path("places/", places), path("aplaces/", aplaces))
+
+
+async def answer_on_async_server(address: str) -> Any:
+    """The answer of Django's ASGI handler, as a server gets it."""
+    scope = {"type": "http", "method": "GET", "path": address, "headers": [], "query_string": b""}
+    server = ApplicationCommunicator(ASGIHandler(), scope)
+    await server.send_input({"type": "http.request", "body": b""})
+    assert (await server.receive_output())["status"] == 200
+    answer: dict[str, Any] = await server.receive_output()
+    await server.wait()
+    return json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("address", ["/places/", "/aplaces/"])
+def test_on_an_async_server_more_calls_are_made_at_once(address: str, client: Client) -> None:
+    """Fails when the defaults do not depend on the server: its requests have threads of their own,
+    so a call that waits keeps no other page waiting."""
+    ask = async_to_sync(answer_on_async_server)
+    with override_settings(ROOT_URLCONF=Site, MIDDLEWARE=[], BANDWIDTH_MFA={}):
+        assert ask(address) == [64, 64, 2]
+        assert client.get(address).json() == [4, 3, 1]
+        assert ask(address) == [64, 64, 2]
+    given = dict(zip(PLACES, (7, 0, 5), strict=True))
+    with override_settings(ROOT_URLCONF=Site, MIDDLEWARE=[], BANDWIDTH_MFA=given):
+        assert ask(address) == [7, 0, 5]
 
 
 def test_channels_are_those_that_are_set_up(settings: Any) -> None:
