@@ -78,6 +78,7 @@ class BandwidthClient:
             raise ValueError("account_id must be the id of a Bandwidth account.")
         self._account_id = account_id
         self._base_url = _checked_url("base_url", base_url).rstrip("/")
+        self._codes_url = f"{self._base_url}/accounts/{quote(account_id, safe='')}/code"
         self._total_timeout = float(total_timeout)
         self._transport = Transport(
             self._base_url,
@@ -256,7 +257,7 @@ class BandwidthClient:
         deadline: Deadline,
     ) -> Answer:
         outcome = self._transport.post(
-            f"{self._base_url}/accounts/{quote(self._account_id, safe='')}/code/{endpoint}",
+            f"{self._codes_url}/{endpoint}",
             body=payload.encode(),
             content_type="application/json",
             authorization=authorization,

@@ -6,6 +6,10 @@ asks before every read how much time the call has left, in plain HTTP, TLS and t
 alike, and notes the moment at which a request begins to be written, so that "it never arrived" is
 known and not guessed from the name of an exception.
 
+The request goes through requests' adapter, although urllib3 alone would take a quarter less
+processor time. Tests of sites replace `requests.adapters.HTTPAdapter.send`, with the package
+`responses` for instance. Without the adapter they would ask Bandwidth.
+
 All this hangs on methods that requests and urllib3 call. A call whose connection was made, or whose
 answer is read, without them fails instead of running without a limit.
 """
@@ -21,7 +25,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import requests
@@ -361,6 +365,21 @@ def _use_our_pools(manager: urllib3.PoolManager) -> None:
     manager.pools.dispose_func = urllib3.HTTPConnectionPool.close
 
 
+@lru_cache(maxsize=32)
+def _prepared_request(url: str, content_type: str) -> requests.PreparedRequest:
+    """What all requests to `url` have in common. Nothing in it is secret. For copying only.
+
+    It is kept because preparing it takes a fifth of a call's processor time.
+    """
+    headers = {
+        "Content-Type": content_type,
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # a small compressed answer could be a huge one
+        "User-Agent": "django-bandwidth-mfa",
+    }
+    return requests.Request("POST", url, headers=headers).prepare()
+
+
 class Transport:
     """POSTs to one origin. Safe under threads and after a fork.
 
@@ -435,18 +454,10 @@ class Transport:
         """What happened, and whether trying again may help and cannot hurt."""
         if deadline.remaining() <= 0:
             return Failure("the total time-out was over before it could be sent", sent=False), False
-        request = requests.Request(
-            "POST",
-            url,
-            data=body.reveal(),
-            headers={
-                "Authorization": authorization.reveal(),
-                "Content-Type": content_type,
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",  # a small compressed answer could be a huge one
-                "User-Agent": "django-bandwidth-mfa",
-            },
-        ).prepare()
+        # A copy: this call's secrets must not outlive it, and no other call may see them.
+        request = _prepared_request(url, content_type).copy()
+        request.headers["Authorization"] = authorization.reveal()
+        request.prepare_body(body.reveal(), None)
         exchange = _Exchange(deadline)
         outer = _exchange.set(exchange)
         try:

@@ -4,6 +4,7 @@ import gc
 import gzip
 import json
 import pprint
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,6 +140,58 @@ def test_the_url_is_joined_and_the_account_quoted(
     mock.post(url, json={"valid": True})
     assert basic_client(base_url, account_id=account_id).verify(**VERIFY) is True
     assert mock.calls[0].request.url == url
+
+
+def test_a_request_is_what_requests_itself_prepares(mock: responses.RequestsMock) -> None:
+    """Fails if a header, the length or the form of the address differs."""
+    mock.post(re.compile(".*"), json={"valid": True})
+    base = "http://BÜCHER.example:80/ü"
+    assert basic_client(base, username="u", password="p").verify(**VERIFY) is True
+    sent = mock.calls[0].request
+    prepared = requests.Request(
+        "POST",
+        f"{base}/accounts/9900000/code/verify",
+        data=sent.body,
+        headers={
+            "Authorization": "Basic dTpw",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "django-bandwidth-mfa",
+        },
+    ).prepare()
+    assert (sent.method, sent.url, sent.headers) == ("POST", prepared.url, prepared.headers)
+
+
+def test_no_call_sees_the_credentials_or_the_body_of_another(mock: responses.RequestsMock) -> None:
+    """Fails if calls to one address share a request instead of each having a copy."""
+    mock.post(f"{CODE}/verify", json={"valid": True})
+    basic_client(BASE, username="first", password="p").verify(**VERIFY)
+    basic_client(BASE, username="second", password="p").verify(**{**VERIFY, "code": "111111"})
+    first, second = (call.request for call in mock.calls)
+    assert first.headers["Authorization"] == requests.auth._basic_auth_str("first", "p")
+    assert second.headers["Authorization"] == requests.auth._basic_auth_str("second", "p")
+    assert b"735190" in (first.body or b"")
+    assert b"111111" in (second.body or b"")
+
+
+def test_an_address_is_prepared_once(
+    mock: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if each call has requests prepare it anew: a fifth of the call's processor time."""
+    mock.post(re.compile(".*"), json={"valid": True})
+    client = basic_client(BASE, account_id="prepared-once")
+    prepared: list[str] = []
+    prepare_url = requests.PreparedRequest.prepare_url
+
+    def noted(self: requests.PreparedRequest, url: str, params: Any) -> None:
+        prepared.append(url)
+        prepare_url(self, url, params)
+
+    monkeypatch.setattr(requests.PreparedRequest, "prepare_url", noted)
+    for _ in range(3):
+        assert client.verify(**VERIFY) is True
+    assert prepared == [f"{BASE}/accounts/prepared-once/code/verify"]
 
 
 @pytest.mark.parametrize("method", ["send_message", "send_call", "verify"])
