@@ -13,7 +13,7 @@ from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.test import AsyncClient, Client
 
-from tests.browsing import give_password, sign_in, state
+from tests.browsing import give_password, let_in, state
 from tests.conftest import make_user
 
 pytestmark = [
@@ -26,7 +26,7 @@ pytestmark = [
 def seat(engine: str, client: Client, user: Any, bandwidth: Any, settings: Any) -> Client:
     """A browser in which a user is verified, on a site that keeps sessions in a cache."""
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
-    sign_in(client, user, bandwidth)
+    let_in(client, user)
     return client
 
 

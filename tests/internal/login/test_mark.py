@@ -10,8 +10,21 @@ from django.test import Client
 
 from django_bandwidth_mfa.internal.login.mark import MARK
 from django_bandwidth_mfa.models import Phone
-from tests.browsing import assert_shut, give_password, sign_in, state
+from tests.browsing import assert_shut, give_password, let_in, sign_in, state
 from tests.conftest import NUMBER, make_user
+
+
+def test_tests_that_begin_with_a_verified_session_have_the_one_that_pages_make(
+    user: Any, bandwidth: Any
+) -> None:
+    """Fails when ``let_in`` leaves out, say, the phone that the code went to."""
+    client, other = Client(), Client()
+    with time_machine.travel(1_800_000_000, tick=False):
+        sign_in(client, user, bandwidth)
+        let_in(other, user)
+    assert dict(client.session) == dict(other.session)
+    assert client.get("/whoami/").json() == other.get("/whoami/").json()
+    assert len(bandwidth.inbox) == 1
 
 
 @pytest.mark.attack("P29")
