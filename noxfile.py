@@ -210,7 +210,7 @@ def proof(session: nox.Session, kind: str) -> None:
 def benchmarks(session: nox.Session) -> None:
     """The price of a sign-in beside other packages', and the import of a hundred thousand phones.
 
-    With arguments: one benchmark, ``nox -s benchmarks -- sign-in --profile``.
+    With arguments it is one benchmark: ``nox -s benchmarks -- sign-in --profile``.
     """
     session.install("-q", "-e", ".", "-r", "benchmarks/requirements.txt")
     start_service(session, "postgresql", "CI_POSTGRES_URL")

@@ -1,44 +1,45 @@
-"""The command line: ``python -m benchmarks sign-in``, and so on."""
+"""The command line: ``python -m benchmarks sign-in``, and so on; ``all`` runs all that measures."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import signal
+import sys
 
-from benchmarks import sign_in
-from benchmarks.processes import DATABASES
-from benchmarks.sites import SITES
+from benchmarks import report
+
+# Names on the command line, and in the markers of the document.
+MEASURES = ("sign-in",)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parts = parser.add_subparsers(dest="part", required=True)
-
-    part = parts.add_parser("sign-in", help="a sign-in by step on each site")
-    part.add_argument("--rounds", type=int, default=7)
-    part.add_argument("--people", type=int, default=20, help="who sign in, twice, in each round")
-    part.add_argument("--pages", type=int, default=200, help="pages in each round")
-    part.add_argument("--sites", nargs="+", choices=SITES, default=list(SITES))
-    part.add_argument("--databases", nargs="+", choices=DATABASES, default=list(DATABASES))
-    part.add_argument(
-        "--profile",
-        action="store_true",
-        help="print the statements and the profile of one site, instead of measuring: this app, "
-        "or the first of --sites",
-    )
+    commands = parser.add_subparsers(dest="part", required=True)
+    parts = {
+        name: importlib.import_module(f"benchmarks.parts.{name.replace('-', '_')}")
+        for name in MEASURES
+    }
+    for name, part in parts.items():
+        command = commands.add_parser(name, help=part.__doc__)
+        part.add_arguments(command)
+        add_write(command)
+    add_write(commands.add_parser("all", help=f"{', '.join(MEASURES)}, one after another"))
 
     chosen = parser.parse_args()
-    if chosen.profile:
-        site = "ours" if len(chosen.sites) == len(SITES) else chosen.sites[0]
-        sign_in.print_profile(site, chosen.databases[0], chosen.people)
-        return
-    found = sign_in.measure(
-        chosen.sites,
-        chosen.databases,
-        rounds=chosen.rounds,
-        people=chosen.people,
-        pages=chosen.pages,
-    )
-    sign_in.print_results(found)
+    # So that databases and processes are tidied away as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
+    for name in MEASURES if chosen.part == "all" else [chosen.part]:
+        given = parser.parse_args([name]) if chosen.part == "all" else chosen
+        text = parts[name].run(given, report.DOCUMENT.parent if chosen.write else None)
+        print(text, flush=True)
+        if chosen.write:
+            report.write_part(name, text)
+
+
+def add_write(command: argparse.ArgumentParser) -> None:
+    place = f"docs/{report.DOCUMENT.name}"
+    command.add_argument("--write", action="store_true", help=f"put the result into {place}")
 
 
 if __name__ == "__main__":

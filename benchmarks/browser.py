@@ -48,18 +48,25 @@ def post(path: str, **form: str) -> Request:
     return Request(path, {field.replace("__", "-"): value for field, value in form.items()})
 
 
+def token_of(text: str) -> str:
+    """Return the token of the form on a page; empty where there is none."""
+    found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', text)
+    return found[1] if found else ""
+
+
 class Browser:
     """``address``: the client address that the site sees."""
 
     def __init__(self, application: Application, address: str = "10.0.0.1") -> None:
         self._application = application
         self._address = address
-        self._cookies: dict[str, str] = {}
+        self.cookies: dict[str, str] = {}
         self._token = ""
 
     def ask(self, request: Request) -> Answer:
         """Return the answer of the site to ``request``."""
-        environ, caught = self._environ(request), {}
+        environ = self._environ(request)
+        caught: dict[str, Any] = {}
 
         def start_response(status: str, headers: list[tuple[str, str]]) -> None:
             caught.update(status=int(status[:3]), headers=headers)
@@ -84,7 +91,7 @@ class Browser:
             "QUERY_STRING": query,
             "CONTENT_TYPE": "" if form is None else "application/x-www-form-urlencoded",
             "CONTENT_LENGTH": str(len(body)),
-            "HTTP_COOKIE": "; ".join(f"{key}={value}" for key, value in self._cookies.items()),
+            "HTTP_COOKIE": "; ".join(f"{key}={value}" for key, value in self.cookies.items()),
             "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0",
             "HTTP_ACCEPT": "text/html",
             "REMOTE_ADDR": self._address,
@@ -107,10 +114,9 @@ class Browser:
         for header, value in headers:
             if header == "Set-Cookie":
                 for key, one in SimpleCookie(value).items():
-                    self._cookies[key] = one.value
+                    self.cookies[key] = one.value
             elif header == "Location":
                 parts = urlsplit(value)
                 location = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        if token := re.search('name="csrfmiddlewaretoken" value="([^"]+)"', text):
-            self._token = token[1]
+        self._token = token_of(text) or self._token
         return Answer(status, location, text, cpu, wall)

@@ -21,3 +21,6 @@ SITES = {
 # A sign-in, and the page that it leads to.
 SIGN_IN = ("login page", "password", "send", "verify")
 STEPS = (*SIGN_IN, "page")
+
+# The distributions whose versions matter.
+PEERS = ("django-two-factor-auth", "django-allauth", "django-otp")

@@ -3,7 +3,6 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.contrib.auth.models import User
 
 from benchmarks.sites import sending
 from benchmarks.sites.allauth_phone.models import PhoneNumber
@@ -22,8 +21,9 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def set_phone_verified(self, user: Any, phone: str) -> None:
         self.set_phone(user, phone, True)
 
-    def get_user_by_phone(self, phone: str) -> User | None:
-        return User.objects.filter(phone_number__number=phone).first()
+    def get_user_by_phone(self, phone: str) -> Any:
+        found = PhoneNumber.objects.filter(number=phone).select_related("user").first()
+        return found.user if found else None
 
     def send_verification_code_sms(self, user: Any, phone: str, code: str, **kwargs: Any) -> None:
         sending.send(phone, code)

@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
 from django.conf import settings
 from django.db import models
 
@@ -8,6 +12,8 @@ class PhoneNumber(models.Model):
     )
     number = models.CharField(max_length=16, unique=True)
     verified = models.BooleanField(default=True)
+
+    objects: ClassVar[models.Manager[PhoneNumber]] = models.Manager()
 
     def __str__(self) -> str:
         return self.number

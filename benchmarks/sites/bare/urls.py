@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 
+from benchmarks.sites.base import PROVIDER_URL
 from benchmarks.sites.making import number
 from benchmarks.sites.pages import page, public
 
@@ -44,7 +45,7 @@ def code(request: HttpRequest) -> HttpResponse:
 
 
 def ask_provider(action: str, body: dict[str, object]) -> dict[str, object]:
-    address = f"{settings.PROVIDER_URL}/api/v1/accounts/5500001/code/{action}"
+    address = f"{PROVIDER_URL}/api/v1/accounts/5500001/code/{action}"
     answer = provider.post(address, json=body, timeout=(3.05, 5))
     answer.raise_for_status()
     found: dict[str, object] = answer.json()

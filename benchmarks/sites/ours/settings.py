@@ -13,7 +13,7 @@ MIDDLEWARE = [
     *MIDDLEWARE[AFTER:],
 ]
 
-BANDWIDTH_MFA = {
+BANDWIDTH_MFA: dict[str, object] = {
     "ACCOUNT_ID": "5500001",
     "CLIENT_ID": "benchmark",
     "CLIENT_SECRET": "benchmark",
