@@ -28,6 +28,13 @@ def ratios(values: Sequence[float], base: Sequence[float]) -> list[float]:
     return [mine / other for mine, other in zip(values, base, strict=True)]
 
 
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the value that ``percent`` of 100 of ``values`` do not exceed (nearest rank)."""
+    ordered = sorted(values)
+    rank = -(-len(ordered) * percent // 100)
+    return ordered[max(0, int(rank) - 1)]
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table in Markdown.  The cells of all columns but the first are numbers."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]

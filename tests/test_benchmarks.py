@@ -16,6 +16,11 @@ def test_a_ratio_is_made_within_each_round() -> None:
     assert report.ratios([30.0, 60.0], [10.0, 20.0]) == [3.0, 3.0]
 
 
+@pytest.mark.parametrize(("percent", "value"), [(50, 50), (99, 99), (100, 100)])
+def test_a_percentile_is_one_of_the_values(percent: float, value: int) -> None:
+    assert report.percentile(list(range(100, 0, -1)), percent) == value
+
+
 def test_a_commit_is_a_transaction_that_writes() -> None:
     """Fails when a transaction that only reads, or one that is rolled back, is counted, or when a
     statement outside of a transaction is not."""
@@ -52,7 +57,7 @@ def test_a_result_replaces_what_stood_between_its_markers(tmp_path: Path) -> Non
 def test_the_document_has_a_place_for_each_result() -> None:
     """Fails when a marker of the page is renamed."""
     page = report.DOCUMENT.read_text()
-    for name in ("sign-in", "client"):
+    for name in ("sign-in", "client", "counter"):
         assert page.count(f"<!-- begin {name} -->") == 1
         assert page.count(f"<!-- end {name} -->") == 1
 
