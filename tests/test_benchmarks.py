@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
-from benchmarks.parts import sign_in
+from benchmarks.parts import scale, sign_in
 from benchmarks.provider import answer_to
 from benchmarks.tasks.sign_in import count_commits
 
@@ -44,6 +44,12 @@ def test_the_sum_of_a_sign_in_leaves_the_page_after_it_out() -> None:
     assert sign_in.milliseconds(result, "steady", "send") == []
 
 
+def test_the_first_and_the_last_part_of_a_purge_are_told_apart() -> None:
+    deletions = [(1.0, 1000)] * 5 + [(2.0, 1000)] * 5
+    rates = [scale.rate(part) for part in scale.parts(deletions)]
+    assert (len(rates), rates[0], rates[-1]) == (5, 1000.0, 500.0)
+
+
 def test_a_result_replaces_what_stood_between_its_markers(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
     document.write_text("a\n<!-- begin x -->\nold\n<!-- end x -->\nz\n")
@@ -57,7 +63,7 @@ def test_a_result_replaces_what_stood_between_its_markers(tmp_path: Path) -> Non
 def test_the_document_has_a_place_for_each_result() -> None:
     """Fails when a marker of the page is renamed."""
     page = report.DOCUMENT.read_text()
-    for name in ("sign-in", "client", "counter"):
+    for name in ("sign-in", "client", "counter", "scale"):
         assert page.count(f"<!-- begin {name} -->") == 1
         assert page.count(f"<!-- end {name} -->") == 1
 

@@ -1,0 +1,246 @@
+"""A site with many users and many codes behind it: how it is filled, and what then is measured."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.browser import Browser, get, post
+from benchmarks.tasks.sign_in import sign_in_each
+from benchmarks.worker import Site
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+# The keys of the first rows are left to the users whom the benchmark makes before.
+OFFSET = 1000
+# The codes are spread over so many days, up to now.
+DAYS = 60
+# So many letters of a key are replaced by a number. Its length stays, as the column wants it.
+SUFFIX = 7
+
+
+def fill(site: Site, users: int, challenges: int, counters: int) -> Any:
+    """Fill the tables with copies of what a real sign-in leaves; returns the seconds it took.
+
+    A copy has what must differ, and else the columns of the original, whatever there are: the
+    n-th user and their phone, a code to one of the users at a moment of its own, a counter.
+    """
+    from django.contrib.auth.models import User
+
+    from django_bandwidth_mfa.models import Challenge, Counter, Phone, SpentCode
+
+    began = time.perf_counter()
+    [n] = site.add_people(1)
+    site.sign_in(n)
+    user = User.objects.get()
+    key = f"{OFFSET} + n"
+    copy(user, users, {"id": key, "username": "'user' || n"})
+    phone = Phone.objects.get()
+    copy(phone, users, {"id": key, "user": key, "number": number_of("n")})
+    owner = f"{OFFSET} + 1 + n %% {users}"
+    copy(
+        Challenge.objects.get(),
+        challenges,
+        {
+            "id": new_uuid(),
+            "user": owner,
+            "phone": owner,
+            "number": number_of(f"(1 + n %% {users})"),
+        }
+        | {
+            field: moment(f"{DAYS * 86400.0 / challenges} * ({challenges} - n) - {later}")
+            for field, later in (("sent_at", 0), ("passed_at", 20), ("expires_at", 180))
+        },
+    )
+    copy(SpentCode.objects.get(), challenges, {"digest": numbered("digest")})
+    originals = list(Counter.objects.all())
+    for original in originals:
+        copy(original, counters // len(originals), {"key": numbered("key")})
+    site.next_person = users + 1
+    tidy(User, Phone)
+    return time.perf_counter() - began
+
+
+def number_of(n: str) -> str:
+    """The phone number of a user as SQL, as :func:`benchmarks.sites.making.number` makes it."""
+    from benchmarks.sites.making import AREAS
+
+    areas = " ".join(f"WHEN {place} THEN '{area}'" for place, area in enumerate(AREAS))
+    many = len(AREAS)
+    return f"'+1' || CASE {n} %% {many} {areas} END || CAST(2000000 + {n} / {many} AS varchar(7))"
+
+
+def new_uuid() -> str:
+    from django.db import connection
+
+    # Django keeps a UUID on SQLite as 32 letters.
+    return "lower(hex(randomblob(16)))" if connection.vendor == "sqlite" else "gen_random_uuid()"
+
+
+def moment(seconds_ago: str) -> str:
+    """A moment as SQL."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        return f"strftime('%Y-%m-%d %H:%M:%f', 'now', (-({seconds_ago})) || ' seconds')"
+    return f"now() - ({seconds_ago}) * interval '1 second'"
+
+
+def numbered(column: str) -> str:
+    """A text column as SQL, its last letters replaced by a number."""
+    digits = f"substr('{'0' * SUFFIX}' || n, length('{'0' * SUFFIX}' || n) - {SUFFIX - 1})"
+    return f"substr(original.{column}, 1, length(original.{column}) - {SUFFIX}) || {digits}"
+
+
+def copy(row: Model, many: int, different: Mapping[str, str]) -> None:
+    """Copy a row of a table ``many`` times.
+
+    :param different: SQL for the fields that differ; ``n`` counts from 1, and ``%%`` is the
+        remainder of a division.
+    """
+    from django.db import connection
+
+    fields = [field for field in row._meta.local_concrete_fields if not field.generated]
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    values = ", ".join(different.get(field.name, f'original."{field.column}"') for field in fields)
+    table, key = row._meta.db_table, row._meta.pk.column
+    series = f"generate_series(1, {many}) AS series(n)"
+    if connection.vendor == "sqlite":
+        rest = f"SELECT n + 1 FROM numbers WHERE n < {many}"  # noqa: S608
+        numbers = f"WITH RECURSIVE numbers(n) AS (VALUES (1) UNION ALL {rest})"
+        series = f"({numbers} SELECT n FROM numbers) AS series"  # noqa: S608
+    value = row._meta.pk.get_db_prep_value(row.pk, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'INSERT INTO "{table}" ({columns}) '  # noqa: S608
+            f'SELECT {values} FROM "{table}" AS original, {series} WHERE original."{key}" = %s',
+            [value],
+        )
+
+
+def tidy(*models: type[Model]) -> None:
+    """Let the keys go on after the copies, and the planner know what the tables hold."""
+    from django.core.management.color import no_style
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        for sql in connection.ops.sequence_reset_sql(no_style(), models):
+            cursor.execute(sql)
+        cursor.execute("ANALYZE" if connection.vendor == "sqlite" else "VACUUM ANALYZE")
+
+
+def sign_in(site: Site, people: int) -> Any:
+    """Sign users in, chosen among all; as :func:`benchmarks.tasks.sign_in.sign_in`."""
+    chosen = random.Random(2).sample(range(1, site.next_person), people)
+    return {which: sign_in_each(site, chosen) for which in ("first", "steady")}
+
+
+def commands(site: Site, times: int) -> Any:
+    """Run the commands of a site's staff; ``{command: [seconds, ...]}``."""
+    return {
+        "mfa_status": [timed_command("mfa_status") for _ in range(times)],
+        "mfa_status USER": [timed_command("mfa_status", "user7") for _ in range(times)],
+    }
+
+
+def timed_command(*arguments: str) -> float:
+    from django.core.management import call_command
+
+    began = time.perf_counter()
+    call_command(*arguments, stdout=io.StringIO())
+    return time.perf_counter() - began
+
+
+ADMIN_PAGES = {
+    "users": "auth/user/",
+    "users, searched by name": "auth/user/?q=user77",
+    "phones": "bandwidth_mfa/phone/",
+    "phones, searched by name": "bandwidth_mfa/phone/?q=user77",
+    "codes": "bandwidth_mfa/challenge/",
+    "codes, searched by name": "bandwidth_mfa/challenge/?q=user77",
+    "counters": "bandwidth_mfa/counter/",
+}
+
+
+def admin(site: Site, times: int) -> Any:
+    """Ask for pages of the admin; ``{page: [seconds, ...]}``."""
+    from django.contrib.auth.models import User
+
+    from benchmarks.sites.making import PASSWORD
+
+    User.objects.create_superuser("staff", password=PASSWORD)
+    browser = Browser(site.application)
+    browser.ask(get("/login/"))
+    browser.ask(post("/login/", username="staff", password=PASSWORD))
+    found = {}
+    for name, path in ADMIN_PAGES.items():
+        answers = [browser.ask(get(f"/admin/{path}")) for _ in range(times)]
+        if {answer.status for answer in answers} != {200}:
+            raise RuntimeError(f"/admin/{path} answers {answers[0].status} {answers[0].location}")
+        found[name] = [answer.wall / 1e9 for answer in answers]
+    return found
+
+
+def sizes(site: Site) -> Any:
+    """The size of each table of the app: ``{table: {"rows": n, "bytes": n, "indexes": bytes}}``.
+
+    Empty on SQLite, which keeps all tables in one file.
+    """
+    from django.apps import apps
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        return {}
+    found = {}
+    with connection.cursor() as cursor:
+        for model in apps.get_app_config("bandwidth_mfa").get_models():
+            name = model._meta.db_table
+            cursor.execute("SELECT pg_table_size(%s), pg_indexes_size(%s)", [name, name])
+            table, indexes = cursor.fetchone()
+            rows = model._default_manager.count()
+            found[name] = {"rows": rows, "bytes": table, "indexes": indexes}
+    return found
+
+
+def purge(site: Site) -> Any:
+    """Run ``mfa_purge`` a day later, when all spent codes and counters are over.
+
+    :returns: ``{table: [[seconds, rows], ...]}``: how long each deletion took, with what was done
+        since the one before, and how many rows went.
+    """
+    import time_machine
+    from django.core.management import call_command
+    from django.db import connection
+
+    deletions = Deletions()
+    with (
+        time_machine.travel(time.time() + 86400, tick=True),
+        connection.execute_wrapper(deletions.note),
+    ):
+        call_command("mfa_purge", stdout=io.StringIO(), stderr=io.StringIO())
+    return deletions.found
+
+
+class Deletions:
+    """The deletions that were made while :meth:`note` was the wrapper of all statements."""
+
+    PATTERN = re.compile('DELETE FROM "(\\w+)"')
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[tuple[float, int]]] = {}
+        self._last = time.perf_counter()
+
+    def note(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        # What was done between two deletions, such as finding the rows, belongs to the second.
+        now = time.perf_counter()
+        if found := self.PATTERN.match(sql):
+            rows = context["cursor"].rowcount
+            self.found.setdefault(found[1], []).append((now - self._last, rows))
+            self._last = now
+        return result
