@@ -10,7 +10,7 @@ import sys
 from benchmarks import report
 
 # Names on the command line, and in the markers of the document.
-MEASURES = ("sign-in", "client", "counter", "scale")
+MEASURES = ("sign-in", "client", "counter", "scale", "load")
 
 
 def main() -> None:

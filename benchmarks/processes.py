@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -89,6 +92,66 @@ def provider(latency: float = 0) -> Iterator[str]:
     with start("benchmarks.provider", f"--latency={latency}") as process:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+
+
+@contextmanager
+def server(
+    command: Sequence[str], port: int, variables: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Run a web server, which listens on ``port`` of the loopback address.
+
+    What it logs is shown only if it does not start: an error of each refused connection is long.
+
+    :raises SystemExit: it does not listen within half a minute.
+    """
+    given = {**os.environ, **(variables or {})}
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", *command], cwd=ROOT, env=given, stdout=log, stderr=log
+        ) as process,
+    ):
+        try:
+            for _ in range(300):
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+                time.sleep(0.1)
+            else:
+                log.seek(0)
+                raise SystemExit(f"{command[0]} does not listen:\n{log.read()}")
+            yield
+        finally:
+            process.terminate()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def role(database_url: str, connections: int) -> Iterator[str]:
+    """Make a role that may have so many connections; gives the database's address for it.
+
+    No limit of connections holds for a superuser, as the role that makes databases is.
+    """
+    name, password = f"bandwidth_mfa_benchmark_{os.getpid()}", secrets.token_hex(16)
+    with connect() as connection:
+        [owner] = connection.execute("SELECT current_user").fetchone() or [""]
+        connection.execute(
+            f"CREATE ROLE {name} LOGIN PASSWORD '{password}' CONNECTION LIMIT {connections}"
+        )
+        # It may do with the owner's tables what the owner may.
+        connection.execute(f'GRANT "{owner}" TO {name}')
+        try:
+            address = urlsplit(database_url)
+            place = address.netloc.rpartition("@")[2]
+            yield address._replace(netloc=f"{name}:{password}@{place}").geturl()
+        finally:
+            connection.execute(f"DROP ROLE {name}")
 
 
 class Worker:

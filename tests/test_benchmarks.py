@@ -63,7 +63,7 @@ def test_a_result_replaces_what_stood_between_its_markers(tmp_path: Path) -> Non
 def test_the_document_has_a_place_for_each_result() -> None:
     """Fails when a marker of the page is renamed."""
     page = report.DOCUMENT.read_text()
-    for name in ("sign-in", "client", "counter", "scale"):
+    for name in ("sign-in", "client", "counter", "scale", "load"):
         assert page.count(f"<!-- begin {name} -->") == 1
         assert page.count(f"<!-- end {name} -->") == 1
 

@@ -24,7 +24,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 DATABASES = {"default": env.db("DATABASE_URL", default="sqlite:///benchmarks.sqlite3")}
-DATABASES["default"]["CONN_MAX_AGE"] = 600
+# Django keeps connections on WSGI only: `benchmarks.parts.load` turns it off for ASGI.
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,

@@ -1,0 +1,133 @@
+"""People who come when they come, to a site that runs on a server of its own.
+
+They arrive at random, and do not wait for each other: a site that is slow gets no fewer visitors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from benchmarks.browser import Answer, Request, token_of
+from benchmarks.tasks import FAILED, IN, REFUSED
+from benchmarks.worker import Site, is_page_of
+
+# Seconds that a visitor waits for a page.
+PATIENCE = 30
+ERROR = re.compile(r'class="mfa-error".*?<li>(.*?)</li>', re.DOTALL)
+
+
+def visit(site: Site, url: str, rate: float, pages: float, seconds: float) -> Any:
+    """Have people sign in, and others ask for pages meanwhile.
+
+    :param rate: sign-ins that begin in a second, on average.
+    :param pages: pages in a second, on average: a public one and one for people who are signed in.
+    :returns: ``{"sign_ins": [[outcome, why, seconds, late], ...], "pages": [[outcome, seconds,
+        late], ...]}``.
+    """
+    [reader] = site.add_people(1)
+    cookies = site.sign_in(reader)[0].cookies
+    arrivals = list(moments(rate, seconds, seed=1))
+    numbers = site.add_people(len(arrivals))
+    # A page may be answered late because its sign-ins are, so the two have clocks of their own.
+    readings = list(moments(pages, seconds, seed=2))
+    paths = ["/public/", "/page/"]
+
+    async def everybody() -> dict[str, list[list[Any]]]:
+        now = asyncio.get_running_loop().time()
+        signing_in = [
+            at(now + moment, partial(sign_in, site, url, n))
+            for moment, n in zip(arrivals, numbers, strict=True)
+        ]
+        reading = [
+            at(now + moment, partial(read, url, paths[place % 2], cookies))
+            for place, moment in enumerate(readings)
+        ]
+        found = await asyncio.gather(*signing_in, *reading)
+        return {"sign_ins": found[: len(arrivals)], "pages": found[len(arrivals) :]}
+
+    return asyncio.run(everybody())
+
+
+def moments(rate: float, seconds: float, seed: int) -> Iterator[float]:
+    """Arrivals of a Poisson process: the same ones for the same seed."""
+    chance, moment = random.Random(seed), 0.0
+    while (moment := moment + chance.expovariate(rate)) < seconds:
+        yield moment
+
+
+async def at(moment: float, do: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
+    """Do something at a moment; adds how long it took since that moment, and how late it began."""
+    clock = asyncio.get_running_loop()
+    await asyncio.sleep(moment - clock.time())
+    late = clock.time() - moment
+    found = await do()
+    return [*found, clock.time() - moment, late]
+
+
+async def sign_in(site: Site, url: str, n: int) -> list[Any]:
+    """Sign the n-th user in; the outcome, and why it is not :data:`IN`."""
+    from benchmarks.sites.making import address, name
+
+    # The server takes the last one, as behind a proxy that appends it.
+    headers = {"X-Forwarded-For": address(n)}
+    steps, token = site.people.sign_in(n), ""
+    async with browser(headers=headers) as session:
+        step, request = next(steps)
+        while True:
+            try:
+                answer = await ask(session, url, request, token)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                return [FAILED, f"{step}: {type(error).__name__}"]
+            if answer.status >= 500:
+                return [FAILED, f"{step}: {answer.status}"]
+            if told := ERROR.search(answer.text):
+                return [REFUSED, f"{step}: {told[1]}"]
+            if answer.status >= 400:
+                return [REFUSED, f"{step}: {answer.status}"]
+            token = token_of(answer.text) or token
+            try:
+                step, request = steps.send(answer)
+            except StopIteration:
+                is_in = is_page_of(answer, name(n))
+                return [IN, ""] if is_in else [REFUSED, f"{step}: {answer.status}"]
+
+
+async def read(url: str, path: str, cookies: dict[str, str]) -> list[Any]:
+    """Ask for a page as somebody who is signed in."""
+    async with browser(cookies=cookies) as session:
+        try:
+            answer = await ask(session, url, Request(path), "")
+        except (aiohttp.ClientError, TimeoutError):
+            return [FAILED]
+    return [IN if answer.status == 200 else FAILED]
+
+
+def browser(**given: Any) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        # A connection for each request, as from a proxy: none is closed just when it is used again.
+        connector=aiohttp.TCPConnector(force_close=True),
+        cookie_jar=aiohttp.CookieJar(unsafe=True),  # unsafe: for addresses without a name, too
+        timeout=aiohttp.ClientTimeout(total=PATIENCE),
+        **given,
+    )
+
+
+async def ask(session: aiohttp.ClientSession, url: str, request: Request, token: str) -> Answer:
+    method, form = "GET", None
+    if request.form is not None:
+        method, form = "POST", {"csrfmiddlewaretoken": token, **request.form}
+    async with session.request(
+        method, url + request.path, data=form, allow_redirects=False
+    ) as response:
+        text = await response.text()
+        location = urlsplit(response.headers.get("Location", ""))
+        path = f"{location.path}?{location.query}" if location.query else location.path
+        return Answer(response.status, path, text, 0, 0)
