@@ -9,8 +9,9 @@ import sys
 
 from benchmarks import report
 
-# Names on the command line, and in the markers of the document.
+# Names on the command line. The first ones are also those of the markers in the document.
 MEASURES = ("sign-in", "client", "counter", "scale", "load")
+PARTS = (*MEASURES, "check")
 
 
 def main() -> None:
@@ -18,17 +19,21 @@ def main() -> None:
     commands = parser.add_subparsers(dest="part", required=True)
     parts = {
         name: importlib.import_module(f"benchmarks.parts.{name.replace('-', '_')}")
-        for name in MEASURES
+        for name in PARTS
     }
     for name, part in parts.items():
         command = commands.add_parser(name, help=part.__doc__)
         part.add_arguments(command)
-        add_write(command)
+        if name in MEASURES:
+            add_write(command)
     add_write(commands.add_parser("all", help=f"{', '.join(MEASURES)}, one after another"))
 
     chosen = parser.parse_args()
     # So that databases and processes are tidied away as after Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
+    if chosen.part == "check":
+        print(parts["check"].run(chosen, None))
+        return
     for name in MEASURES if chosen.part == "all" else [chosen.part]:
         given = parser.parse_args([name]) if chosen.part == "all" else chosen
         text = parts[name].run(given, report.DOCUMENT.parent if chosen.write else None)

@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
-from benchmarks.parts import scale, sign_in
+from benchmarks.parts import check, scale, sign_in
 from benchmarks.provider import answer_to
 from benchmarks.tasks.sign_in import count_commits
+
+
+def test_a_ratio_that_is_far_off_is_named() -> None:
+    """Fails when ``too_much`` compares the other way round, or lets a ratio pass that is no
+    number."""
+    found = {"fine": (3.9, 4.0), "slow": (4.1, 4.0), "unknown": (float("nan"), 4.0)}
+    assert check.too_much(found) == ["slow", "unknown"]
 
 
 def test_a_ratio_is_made_within_each_round() -> None:
