@@ -243,7 +243,7 @@ def answer_all(plain: socket.socket, context: ssl.SSLContext | None) -> None:
 def make_certificate(folder: Path) -> Path:
     """Make a certificate for 127.0.0.1, with its key in the same file. It needs openssl."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(  # noqa: S603
+    subprocess.run(
         [
             *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"),
             *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),

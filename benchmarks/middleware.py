@@ -37,7 +37,7 @@ def set_up() -> None:
     import django
 
     settings.configure(
-        SECRET_KEY="benchmark",  # noqa: S106
+        SECRET_KEY="benchmark",
         ALLOWED_HOSTS=["testserver"],
         ROOT_URLCONF=__name__,
         SESSION_ENGINE="django.contrib.sessions.backends.db",
@@ -128,7 +128,7 @@ def make_user() -> Any:
     """Return the user of the requests, who is in no database."""
     from django.contrib.auth.models import User
 
-    return User(pk=7, username="ada", password="!")  # noqa: S106
+    return User(pk=7, username="ada", password="!")
 
 
 def make_request(case: Case, user: Any) -> Any:
