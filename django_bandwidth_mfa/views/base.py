@@ -25,15 +25,17 @@ from django.views.generic import View
 
 from ..decorators import refuse_on_behalf
 from ..internal.databases import is_connection_lost
-from ..internal.login.recheck import recheck_request
+from ..internal.error_reports import NoVariablesFilter
+from ..internal.flows.gate import (
+    Obstacle,
+    obstacle_to_fresh,
+    obstacle_to_signed_in,
+    obstacle_to_visitors,
+)
 from ..internal.login.redirects import login_url, next_of, redirect_to_second_factor
 from ..internal.notify import events
-from ..request import mfa_of, visitor
+from ..request import visitor
 from ..types import User
-from .error_reports import NoVariablesFilter
-
-# Seconds.  A new phone and new recovery codes open later logins, so they take a code this fresh.
-STEP_UP_SECONDS = 300
 
 # Seconds after which a page that the database failed may be asked for again.
 DATABASE_RETRY = 10
@@ -72,10 +74,16 @@ class MFAView(View):
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         """Return the answer to a visitor whom this page is not for; None for any other visitor."""
-        if mfa_of(request).is_on_behalf:
-            return refuse_on_behalf(request)
-        if mfa_of(request).state != "anonymous":
+        return self.answer_to(obstacle_to_visitors(request), request)
+
+    def answer_to(self, obstacle: Obstacle | None, request: HttpRequest) -> HttpResponse | None:
+        """Return the answer to a visitor whom ``obstacle`` stops; None if nothing does."""
+        if obstacle is None:
             return None
+        if obstacle is Obstacle.ON_BEHALF:
+            return refuse_on_behalf(request)
+        if obstacle is Obstacle.CODE:
+            return redirect_to_second_factor(visitor(request), self.here())
         if request.method == "POST":
             messages.error(
                 request,
@@ -83,6 +91,10 @@ class MFAView(View):
                 fail_silently=True,
             )
         return to_login_page(request)
+
+    def here(self) -> str:
+        """Return where to come back to after the code.  A page without a GET names another page."""
+        return self.request.get_full_path()
 
     @property
     def user(self) -> User:
@@ -98,37 +110,18 @@ def to_login_page(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(wanted, login_url()) if wanted else redirect(login_url())
 
 
-def recheck_now(request: HttpRequest) -> None:
-    """Ask about the session at once, however young its mark is.
-
-    A session that its user has ended must not use the rest of ``RECHECK_SECONDS`` to stay for good.
-    """
-    recheck_request(request, request.user, anew=True)
-
-
 class SignedInView(MFAView):
     """A page for somebody who is signed in.  A parked login is sent to its code first."""
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
-        recheck_now(request)
-        answer = super().turn_away(request)
-        if answer is None and mfa_of(request).state == "parked":
-            return redirect_to_second_factor(visitor(request), self.here())
-        return answer
-
-    def here(self) -> str:
-        """Return where to come back to after the code.  A page without a GET names another page."""
-        return self.request.get_full_path()
+        return self.answer_to(obstacle_to_signed_in(request), request)
 
 
 class FreshView(SignedInView):
     """A page that changes later logins, and so takes a code of the last ``STEP_UP_SECONDS``."""
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
-        answer = super().turn_away(request)
-        if answer is None and not mfa_of(request).is_verified(STEP_UP_SECONDS):
-            return redirect_to_second_factor(visitor(request), self.here())
-        return answer
+        return self.answer_to(obstacle_to_fresh(request), request)
 
 
 def database_unavailable(request: HttpRequest) -> HttpResponse:

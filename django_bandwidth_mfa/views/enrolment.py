@@ -13,16 +13,11 @@ from ..exceptions import MFAError
 from ..forms import PhoneForm
 from ..internal import numbers
 from ..internal.flows.enrolment import EnrolFlow
-from ..internal.login.mark import signed_in_lately
+from ..internal.flows.gate import Obstacle, recheck_now
 from ..internal.login.redirects import redirect_to_second_factor
 from ..internal.phones.source import phone_source
-from ..request import mfa_of
-from .base import STEP_UP_SECONDS, recheck_now
 from .flow import FlowView
 from .phones import chosen_phone, kept_by_site
-
-# Seconds.  So long after the sign-in a user without a phone can begin to enrol one.
-FIRST_PHONE_SECONDS = 900
 
 
 class EnrolView(FlowView):
@@ -43,12 +38,10 @@ class EnrolView(FlowView):
             return kept_by_site(request)
         recheck_now(request)
         answer = super().turn_away(request)
-        if answer is None and self.flow.phones:
+        if answer is None and self.flow.obstacle is not None:
             if self.flow.is_parked:
-                # Somebody with the password alone must not replace a phone that is not theirs.
                 return self.to_page("verify")
-            if not mfa_of(request).is_verified(STEP_UP_SECONDS):
-                return redirect_to_second_factor(self.user, request.get_full_path())
+            return redirect_to_second_factor(self.user, request.get_full_path())
         return answer
 
     def context(self) -> dict[str, object]:
@@ -67,18 +60,13 @@ class PhoneAddView(EnrolView):
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         answer = super().turn_away(request)
-        if answer is None and not self.flow.phones and self.must_sign_in_again():
+        if answer is None and self.must_sign_in_again():
             return self.ask_to_sign_in_again(request)
         return answer
 
     def must_sign_in_again(self) -> bool:
-        """Whether the first phone must wait.
-
-        A thief of an old session would add a phone of theirs, and lock the owner out with it.
-        """
-        if self.flow.is_parked:
-            return False
-        return not signed_in_lately(self.request.session, self.user, FIRST_PHONE_SECONDS)
+        """Whether the first phone must wait for another sign-in."""
+        return self.flow.obstacle_to_begin is Obstacle.OLD_SIGN_IN
 
     def ask_to_sign_in_again(self, request: HttpRequest) -> HttpResponse:
         """Show a button that signs the visitor out and leads over the login page back to here.

@@ -102,8 +102,7 @@ class FlowView(MFAView):
 
         With ``{}`` the form is bound.  Django adds errors to a bound form only.
         """
-        challenge = self.flow.challenge
-        return CodeForm(data, digits=challenge.digits if challenge else settings.DIGITS)
+        return CodeForm(data, digits=self.flow.digits)
 
     def try_code(self) -> HttpResponse:
         """Answer a POST of a code: go where it leads, or show the page again."""

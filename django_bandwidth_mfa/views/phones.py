@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -18,8 +17,8 @@ from ..conf import settings
 from ..exceptions import LastPhone, NoPhone
 from ..forms import PhoneNameForm
 from ..internal.codes import recovery_codes
+from ..internal.flows.phones import remove_phone
 from ..internal.login import policy
-from ..internal.login.mark import outlive
 from ..internal.login.redirects import next_or_default
 from ..internal.phones import changes
 from ..internal.phones.source import phone_of_choice, phone_source
@@ -136,12 +135,10 @@ class PhoneRemoveView(ChangeView):
     template_name = "bandwidth_mfa/phone_remove.html"
 
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
-        owes_code = partial(policy.owes_code, request, self.user)
         try:
-            before = changes.remove(phone, must_stay=owes_code, request=request)
+            remove_phone(request, self.user, phone)
         except LastPhone as error:
             return self.ask(request, phone, str(error))
-        outlive(request.session, self.user, before)
         said = _("The phone %(number)s is removed.") % {"number": phone.masked}
         messages.success(request, said, fail_silently=True)
         return redirect(phones_url(changed=True))

@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from .. import service
 from ..conf import settings
 from ..exceptions import Limited, in_words
 from ..forms import RecoveryCodeForm
 from ..internal.codes import recovery_codes
-from ..internal.login.mark import pop_owed_recovery_codes
+from ..internal.flows.phones import issue_recovery_codes
+from ..internal.login.mark import owes_recovery_codes
 from ..internal.login.redirects import next_of, next_or_default, with_next
 from ..internal.notify.mail import site_name
 from ..models import RecoveryCode
@@ -99,7 +99,7 @@ class RecoveryCodesView(FreshView, CodesPage):
     @sensitive_variables()
     def get(self, request: HttpRequest) -> HttpResponse:
         # HEAD comes here too, from things that look ahead.
-        if request.method == "GET" and pop_owed_recovery_codes(request.session, self.user):
+        if request.method == "GET" and owes_recovery_codes(request.session, self.user):
             return self.make()
         return self.show()
 
@@ -110,7 +110,7 @@ class RecoveryCodesView(FreshView, CodesPage):
     def make(self) -> HttpResponse:
         """Make a new set and show it, or say how long to wait."""
         try:
-            codes = service.issue_recovery_codes(self.user, request=self.request)
+            codes = issue_recovery_codes(self.request, self.user)
         except Limited as limited:
             said = _(
                 "You have made new codes too often. Please wait %(wait)s before you make more."

@@ -7,13 +7,11 @@ from functools import cached_property
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 
-from .. import conf
 from ..conf import settings
-from ..exceptions import MFAError, NoPhone
+from ..exceptions import MFAError
 from ..internal.flows.base import Flow
-from ..internal.flows.login import LoginFlow
-from ..internal.flows.step_up import StepUpFlow
-from ..internal.login import trusted_browsers
+from ..internal.flows.choice import code_flow
+from ..internal.flows.login import LoginFlow, cancel
 from ..internal.login.redirects import default_page, login_url
 from ..internal.phones.source import phone_of_choice
 from ..models import Phone
@@ -29,8 +27,7 @@ class CodeView(FlowView):
 
     @cached_property
     def flow(self) -> Flow:
-        state = mfa_of(self.request).state
-        return (LoginFlow if state == "parked" else StepUpFlow)(self.request, self.user)
+        return code_flow(self.request, self.user)
 
     @property
     def phone(self) -> Phone | None:
@@ -74,11 +71,9 @@ class VerifyView(CodeView):
         flow = self.flow
         if flow.newest is None and not flow.phones:
             return self.to_page("phone_add")
-        # Before the code: afterwards it is no login any more.
-        asked = isinstance(flow, LoginFlow) and "trust" in request.POST
         answer = self.try_code()
-        if asked and flow.has_passed:
-            trusted_browsers.remember(request, answer, flow.user)
+        if "trust" in request.POST:
+            flow.remember_browser(answer)
         return answer
 
 
@@ -96,15 +91,8 @@ class SendView(CodeView):
         flow = self.flow
         if not flow.phones:
             return self.to_page("phone_add")
-        choice = request.POST.get("phone") or flow.phones[0].choice
-        # Only among the user's own confirmed phones: with a number from the browser, a visitor who
-        # knows a password could have the code sent to himself.
-        phone = phone_of_choice(flow.phones, choice)
-        channel = request.POST.get("channel") or None
         try:
-            if phone is None or channel not in (None, *conf.channels()):
-                raise NoPhone
-            flow.send(phone, channel)
+            flow.send_to(request.POST.get("phone"), request.POST.get("channel"))
         except MFAError as error:
             return self.refused(self.code_form({}), "code", error)
         return self.to_page("verify")
@@ -116,7 +104,4 @@ class CancelView(MFAView):
     http_method_names = ["post", "options"]  # noqa: RUF012  Django's own form
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if mfa_of(request).state == "parked":
-            request.session.flush()
-            return redirect(login_url())
-        return redirect(default_page(request))
+        return redirect(login_url() if cancel(request) else default_page(request))

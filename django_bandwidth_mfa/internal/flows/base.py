@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 
 from django.contrib.auth.signals import user_login_failed
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.views.decorators.debug import sensitive_variables
 
-from ... import service
+from ... import conf, service
 from ...backends import BandwidthMFABackend
-from ...exceptions import ChallengeExpired
+from ...conf import settings
+from ...exceptions import ChallengeExpired, NoPhone
 from ...models import Challenge, Phone, RecoveryCode
 from ...types import User
 from ...verification import Verification
@@ -20,7 +21,7 @@ from ..codes import sending
 from ..login.parking import is_pending, parked
 from ..login.redirects import next_of, next_or_default, page_that_is_there
 from ..login.second_factor import complete, is_signed_in
-from ..phones.source import phone_source
+from ..phones.source import phone_of_choice, phone_source
 
 
 class Flow:
@@ -50,6 +51,11 @@ class Flow:
     def challenge(self) -> Challenge | None:
         """The code that can be typed now; None if there is none."""
         return self.newest if self.newest is not None and self.newest.is_open else None
+
+    @property
+    def digits(self) -> int:
+        """How many digits the code has that can be typed now, or would be sent now."""
+        return self.challenge.digits if self.challenge else settings.DIGITS
 
     @cached_property
     def phones(self) -> list[Phone]:
@@ -105,6 +111,28 @@ class Flow:
         )
         self.newest = challenge
         return challenge
+
+    def send_to(self, choice: str | None, channel: str | None) -> Challenge:
+        """Send the user a code to the phone, and by the channel, that they chose.
+
+        :param choice: a :attr:`~django_bandwidth_mfa.models.Phone.choice`; None or an empty text
+            for the first phone.
+        :param channel: None or an empty text for the one that is preferred for the phone.
+        :raises NoPhone: the user has no such phone, or the channel is not set up.
+        :raises MFAError: no code could be sent.
+        """
+        # Only among the user's own confirmed phones: with a number from the browser, a visitor who
+        # knows a password could have the code sent to himself.
+        phone = phone_of_choice(self.phones, choice) if choice else next(iter(self.phones), None)
+        if phone is None or (channel and channel not in conf.channels()):
+            raise NoPhone
+        return self.send(phone, channel or None)
+
+    def remember_browser(self, response: HttpResponse) -> None:
+        """Trust the browser of this flow, if its code was right and ended a login.
+
+        :param response: the answer, which gets the cookie.
+        """
 
     def forget(self) -> None:
         """Read the newest challenge again when it is next asked for."""

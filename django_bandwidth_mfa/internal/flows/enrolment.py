@@ -10,15 +10,39 @@ from ...conf import settings
 from ...exceptions import Busy, Limited, NoPhone, NumberRefused
 from ...models import Challenge, Phone, Purpose
 from ...types import in_query
-from ..login.mark import owe_recovery_codes
+from ..login.mark import owe_recovery_codes, signed_in_lately
 from ..login.redirects import with_next
 from .base import Flow
+from .gate import FIRST_PHONE_SECONDS, Obstacle, is_fresh
 
 
 class EnrolFlow(Flow):
     """A user who proves that a new phone is theirs."""
 
     purpose = Purpose.ENROL.value
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """What stops the user from enrolling a phone; None if nothing does.
+
+        A user without a phone may enrol one, parked or signed in.  With the password alone, nobody
+        is to replace a phone that is not theirs.
+        """
+        if self.phones and (self.is_parked or not is_fresh(self.request)):
+            return Obstacle.CODE
+        return None
+
+    @property
+    def obstacle_to_begin(self) -> Obstacle | None:
+        """What stops the user from beginning to enrol a phone.
+
+        The first one takes a sign-in of the last ``FIRST_PHONE_SECONDS``.  Otherwise a thief of an
+        old session would add a phone of theirs, and lock the owner out with it.
+        """
+        if self.obstacle is not None or self.phones or self.is_parked:
+            return self.obstacle
+        is_recent = signed_in_lately(self.request.session, self.user, FIRST_PHONE_SECONDS)
+        return None if is_recent else Obstacle.OLD_SIGN_IN
 
     @property
     def phone(self) -> Phone | None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from django.http import HttpRequest, HttpResponse
+
 from ...models import Purpose
+from ...request import mfa_of
+from ..login import trusted_browsers
 from ..login.clock import CLOCK_DIFFERENCE
 from ..login.parking import parked, update_parked
 from .base import Flow
@@ -27,6 +31,10 @@ class LoginFlow(Flow):
             # The code was sent for an earlier login.  When it has expired, no GET sends another.
             update_parked(self.request.session, owes_send=False)
 
+    def remember_browser(self, response: HttpResponse) -> None:
+        if self.has_passed:
+            trusted_browsers.remember(self.request, response, self.user)
+
     @property
     def owes_send(self) -> bool:
         """Whether no code has been sent for this login yet.
@@ -43,3 +51,14 @@ class LoginFlow(Flow):
             # The machine that sent it may have a clock that is behind ours.
             since -= CLOCK_DIFFERENCE
         return self.newest.sent_at.timestamp() < since
+
+
+def cancel(request: HttpRequest) -> bool:
+    """Forget the parked login of this session, and all that the session holds.
+
+    :returns: whether a login was parked.  The session of anybody else stays as it is.
+    """
+    if mfa_of(request).state != "parked":
+        return False
+    request.session.flush()
+    return True

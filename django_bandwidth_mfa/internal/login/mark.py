@@ -124,13 +124,17 @@ def owe_recovery_codes(session: SessionBase, user: User) -> None:
         session[MARK] = mark._asdict() | {"owes_recovery_codes": True}
 
 
-def pop_owed_recovery_codes(session: SessionBase, user: User) -> bool:
-    """Return whether a set of recovery codes is owed.  Afterwards it is not owed any more."""
+def owes_recovery_codes(session: SessionBase, user: User) -> bool:
+    """Whether a first phone was confirmed here, and no recovery codes have been shown yet."""
     mark = read_mark(session, user)
-    if mark is None or not mark.owes_recovery_codes:
-        return False
-    session[MARK] = mark._asdict() | {"owes_recovery_codes": False}
-    return True
+    return mark is not None and mark.owes_recovery_codes
+
+
+def settle_recovery_codes(session: SessionBase, user: User) -> None:
+    """Note that recovery codes are shown now, so that none are owed."""
+    mark = read_mark(session, user)
+    if mark is not None and mark.owes_recovery_codes:
+        session[MARK] = mark._asdict() | {"owes_recovery_codes": False}
 
 
 def was_offered_a_phone(session: SessionBase) -> bool:
