@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import views
+from .api.urls import urlpatterns as api_urlpatterns
 
 __all__ = ["app_name", "urlpatterns"]
 
@@ -28,4 +29,5 @@ urlpatterns = [
     path("suggestion/", views.SuggestionView.as_view(), name="suggestion"),
     path("delivery/<str:signed>/", views.DeliveryView.as_view(), name="delivery"),
     path("receipts/<str:secret>/", views.ReceiptsView.as_view(), name="receipts"),
+    *api_urlpatterns,
 ]

@@ -28,10 +28,13 @@ class Followed:
     language: str
 
 
-def address_of(challenge: Challenge) -> str:
-    """Return the signed address for this challenge only, in the language of the page."""
+def address_of(challenge: Challenge, name: str = "delivery") -> str:
+    """Return the signed address for this challenge only, in the language of the page.
+
+    :param name: the name of the URL that answers: a part of the page, or JSON.
+    """
     told = signing.dumps([str(challenge.pk), get_language() or ""], salt=SALT)
-    return reverse("bandwidth_mfa:delivery", args=[told])
+    return reverse(f"bandwidth_mfa:{name}", args=[told])
 
 
 def followed(signed: str) -> Followed | None:

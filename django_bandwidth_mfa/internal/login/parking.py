@@ -8,6 +8,7 @@ that reads the session find an anonymous visitor.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 
 from django.conf import settings as django_settings
@@ -18,7 +19,7 @@ from django.contrib.auth import (
     get_user_model,
     load_backend,
 )
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.core.exceptions import ValidationError
 from django.utils.crypto import constant_time_compare
 
@@ -136,6 +137,17 @@ def update_parked(session: SessionBase, **changes: object) -> None:
     record = parked(session)
     if record is not None:
         session[PARKED] = asdict(record) | changes
+
+
+def save_despite_error(session: SessionBase) -> None:
+    """Save what has changed in ``session`` before an answer with a status of 500 or more.
+
+    Django saves no session then.  A login whose code may be on its way would owe one again, and a
+    later GET would send another one.
+    """
+    if session.modified and session.session_key is not None:
+        with suppress(UpdateError):  # another request has ended the session
+            session.save()
 
 
 def pending_user(session: SessionBase) -> User | None:

@@ -1,0 +1,193 @@
+"""What all addresses of the API share: who is let in, how a body is read, how an error is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar, cast
+
+from django.conf import settings as django_settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import InterfaceError, OperationalError, transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import View
+
+from ..exceptions import MFAError
+from ..internal.databases import is_connection_lost
+from ..internal.error_reports import NoVariablesFilter
+from ..internal.flows.gate import (
+    Obstacle,
+    obstacle_to_fresh,
+    obstacle_to_signed_in,
+    obstacle_to_visitors,
+)
+from ..internal.login.parking import save_despite_error
+from ..internal.notify import events
+from ..internal.phones.source import phone_source
+from ..request import visitor
+from ..types import User
+from .bodies import Fields, check_content_type, read_body
+from .errors import APIError, answer_to, error_of
+
+csrf_logger = logging.getLogger("django.security.csrf")
+
+# Seconds after which a request that the database failed may be made again.
+DATABASE_RETRY = 10
+
+# non_atomic_requests: with ATOMIC_REQUESTS a later error would roll the counts back.
+# csrf_exempt: the view makes the same check itself, to answer it as JSON.
+PROTECTION: list[Any] = [
+    login_not_required,
+    transaction.non_atomic_requests,
+    never_cache,
+    csrf_exempt,
+]
+
+
+class CsrfCheck(CsrfViewMiddleware):
+    """Django's own check of a request that comes with cookies; it answers JSON."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        csrf_logger.warning("Forbidden (%s): %s", reason, request.path)
+        return answer_to(APIError("csrf_failed"))
+
+
+def _unused(request: HttpRequest) -> HttpResponse:
+    """Stands where a middleware has the rest of the site."""
+    raise NotImplementedError
+
+
+@method_decorator(PROTECTION, name="dispatch")
+class APIView(View):
+    """An address of the API, for somebody who has given a password at least.
+
+    GET reads, POST changes.  ``fields`` are those of the body of a POST.
+    """
+
+    http_method_names = ["get", "post", "head", "options"]  # noqa: RUF012  Django's own form
+    fields: ClassVar[Fields] = {}
+
+    @cached_property
+    def csrf(self) -> CsrfCheck:
+        """The check for forgery, with the settings of this moment."""
+        return CsrfCheck(_unused)
+
+    def dispatch(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        request.exception_reporter_filter = NoVariablesFilter()
+        try:
+            answer = self.check_and_answer(request, **kwargs)
+        except APIError as error:
+            answer = self.refuse(error)
+        except MFAError as error:
+            answer = self.refuse(error_of(error))
+        except (OperationalError, InterfaceError) as error:
+            # A missing table or a wrong setting must not look like an outage: nobody would mend it.
+            if django_settings.DEBUG or not is_connection_lost(error):
+                raise
+            events.database_unavailable()
+            return answer_to(APIError("unavailable", retry_after=DATABASE_RETRY))
+        # Sets the cookie of the token, where the site's middleware does not.
+        self.csrf.process_response(request, answer)
+        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return answer
+
+    def check_and_answer(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Answer a request, after the checks that each one has to pass.
+
+        :raises APIError: it did not pass them.
+        """
+        name = str(request.method).lower()
+        handler = getattr(self, name, None) if name in self.http_method_names else None
+        if handler is None:
+            raise APIError("method_not_allowed")
+        if name == "options":
+            return cast(HttpResponse, self.options(request))
+        if name == "post":
+            # Before the check for forgery, which would read a form.
+            check_content_type(request)
+        self.csrf.process_request(request)
+        rejected = self.csrf.process_view(request, self.check_and_answer, (), {})
+        if rejected is not None:
+            return rejected
+        self.let_in(request)
+        if name == "post":
+            kwargs["data"] = read_body(request, self.fields)
+        answer: HttpResponse = handler(request, **kwargs)
+        return answer
+
+    def refuse(self, error: APIError) -> HttpResponse:
+        """Return the answer that tells ``error``."""
+        answer = answer_to(error)
+        if answer.status_code == 405:
+            answer["Allow"] = ", ".join(
+                method.upper() for method in self.http_method_names if hasattr(self, method)
+            )
+        if answer.status_code >= 500:
+            save_despite_error(self.request.session)
+        return answer
+
+    # Who is let in ---------------------------------------------------------------------------
+
+    def obstacle(self, request: HttpRequest) -> Obstacle | None:
+        """Return what stops the visitor; None if nothing does."""
+        return obstacle_to_visitors(request)
+
+    def let_in(self, request: HttpRequest) -> None:
+        """Let the visitor go on.
+
+        :raises APIError: something stops them.
+        """
+        self.stop_at(self.obstacle(request))
+
+    def stop_at(self, obstacle: Obstacle | None) -> None:
+        """Tell the visitor what stops them.
+
+        :raises APIError: ``obstacle`` is not None.
+        """
+        if obstacle is Obstacle.ON_BEHALF:
+            raise APIError("on_behalf")
+        if obstacle is Obstacle.ANONYMOUS:
+            raise APIError("sign_in_required")
+        if obstacle is Obstacle.OLD_SIGN_IN:
+            raise APIError("sign_in_again")
+        if obstacle is Obstacle.CODE:
+            has_phone = phone_source().has_confirmed(self.user)
+            raise APIError("code_required" if has_phone else "phone_required")
+
+    @property
+    def user(self) -> User:
+        """The user of the parked login, or the signed-in user."""
+        user = visitor(self.request)
+        # Anonymous visitors are stopped before.
+        return self.request.user if user is None else user
+
+
+class SignedInAPIView(APIView):
+    """An address for somebody who is signed in."""
+
+    def obstacle(self, request: HttpRequest) -> Obstacle | None:
+        return obstacle_to_signed_in(request)
+
+
+class FreshAPIView(SignedInAPIView):
+    """An address that changes later logins, and so takes a code of the last minutes."""
+
+    def obstacle(self, request: HttpRequest) -> Obstacle | None:
+        return obstacle_to_fresh(request)
+
+
+class NothingHereView(APIView):
+    """Every address that the API does not have."""
+
+    def check_and_answer(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        raise APIError("not_found")
+
+
+def told(body: Mapping[str, object]) -> JsonResponse:
+    """Return the answer with ``body``."""
+    return JsonResponse(dict(body))

@@ -1,0 +1,109 @@
+"""Reading the JSON body of a request.  Whatever a client sends, the worst answer is a 4xx."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, UnreadablePostError
+from django.utils.translation import gettext as _
+
+from .errors import APIError
+
+# Bytes.  The longest body that makes sense has some hundred.
+MAX_BODY = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Text:
+    """A field that holds a text.
+
+    An optional field may be missing, or null.  Both are read as None.
+
+    :param longest: the most characters that it may have.
+    """
+
+    required: bool = True
+    longest: int = 100
+
+    def is_valid(self, value: object) -> bool:
+        """Whether ``value`` is a text that can be stored and compared.
+
+        NUL is a text for no database, and half of a surrogate pair has no encoding.
+        """
+        if not isinstance(value, str) or len(value) > self.longest or "\x00" in value:
+            return False
+        return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A field that holds true or false.  A missing one is read as None, which is no flag."""
+
+    required: bool = False
+
+    def is_valid(self, value: object) -> bool:
+        return isinstance(value, bool)
+
+
+Fields = Mapping[str, Text | Flag]
+
+
+def check_content_type(request: HttpRequest) -> None:
+    """Refuse a body that is no JSON, before anything reads it.
+
+    A form of another site can send a body of the types that forms have, without asking first.  It
+    cannot send this one.
+
+    :raises APIError: the request has a body of another type.
+    """
+    is_json = request.content_type == "application/json"
+    charset = (request.content_params or {}).get("charset", "utf-8").lower()
+    if is_json and charset in ("utf-8", "utf8"):
+        return
+    # A request without a body needs no type.
+    if request.content_type or request.META.get("CONTENT_LENGTH") not in (None, "", "0"):
+        raise APIError("wrong_content_type")
+
+
+def read_body(request: HttpRequest, fields: Fields) -> dict[str, Any]:
+    """Return the body of ``request``, with each of ``fields``.
+
+    No body at all counts as an empty object.
+
+    :raises APIError: the body is none that these fields describe.
+    """
+    try:
+        # A byte more than is taken, whatever length the header promises.
+        raw = request.read(MAX_BODY + 1)
+    except UnreadablePostError:
+        raise APIError("bad_json") from None
+    if len(raw) > MAX_BODY:
+        raise APIError("body_too_large")
+    given = _parse(raw) if raw else {}
+    unknown = sorted(set(given) - set(fields))
+    if unknown:
+        # The name is not repeated: it is a text of the client's.
+        raise APIError("invalid", _("The request has a field that is not known here."))
+    for name, field in fields.items():
+        value = given.get(name)
+        if value is None:
+            if field.required:
+                told = _("The field “%(name)s” is missing.") % {"name": name}
+                raise APIError("invalid", told)
+        elif not field.is_valid(value):
+            raise APIError("invalid", _("The field “%(name)s” is not right.") % {"name": name})
+    return {name: given.get(name) for name in fields}
+
+
+def _parse(raw: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        # `from None`: an error report must not show what was sent.
+        raise APIError("bad_json") from None
+    if not isinstance(parsed, dict):
+        raise APIError("bad_json")
+    return parsed

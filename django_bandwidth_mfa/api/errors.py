@@ -1,0 +1,208 @@
+"""What the API answers when it does not do what it was asked: one shape, and stable codes.
+
+::
+
+    {"error": {"code": "limited", "message": "Please wait 30 seconds, then try again.",
+               "retry_after": 30, "limit": "user"}}
+
+``code`` is for programs and stays as it is.  ``message`` is for people, in their language.
+``retry_after`` is in seconds, and also the header ``Retry-After``; None where no time is known.
+``limit`` says which limit was reached; None for every other error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import JsonResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from .. import exceptions
+from ..exceptions import MFAError
+
+__all__ = ["ERRORS", "APIError", "ErrorKind", "answer_to", "error_of"]
+
+
+@dataclass(frozen=True)
+class ErrorKind:
+    """One kind of error.
+
+    ``status`` is the status of its answer.  ``message`` is what people read, unless the error says
+    it more exactly.  ``meaning`` is for the documentation.
+    """
+
+    status: int
+    message: str | Promise
+    meaning: str
+
+
+ERRORS = {
+    # What the client got wrong.
+    "not_found": ErrorKind(404, _("There is nothing here."), "The API has no such address."),
+    "method_not_allowed": ErrorKind(
+        405, _("This address does not take this method."), "The header Allow names the right ones."
+    ),
+    "wrong_content_type": ErrorKind(
+        415, _("Send JSON."), "The body must have the content type application/json."
+    ),
+    "body_too_large": ErrorKind(413, _("The body is too large."), "A body has at most 16 KiB."),
+    "bad_json": ErrorKind(400, _("The body is not a JSON object."), "The body must be UTF-8, too."),
+    "invalid": ErrorKind(
+        400, _("Something in the request is not right."), "A field is missing, wrong or unknown."
+    ),
+    "csrf_failed": ErrorKind(
+        403,
+        _("The page is out of date. Reload it and try again."),
+        "Send the csrf_token of the state in the header X-CSRFToken, from an origin of the site.",
+    ),
+    # Who is asking.
+    "sign_in_required": ErrorKind(
+        401, _("Please sign in."), "Nobody has given a password, or that was too long ago."
+    ),
+    "sign_in_again": ErrorKind(
+        403,
+        _("To add your first phone, please sign in again."),
+        "A first phone takes a sign-in of the last 15 minutes.",
+    ),
+    "session_ended": ErrorKind(
+        401, exceptions.SessionEnded.message, "The login ended while its code was checked."
+    ),
+    "code_required": ErrorKind(
+        403, _("A code is needed here."), "Send a code and verify it, then ask again."
+    ),
+    "phone_required": ErrorKind(
+        403, _("A code is needed here, and you have no phone."), "Add a phone, then ask again."
+    ),
+    "on_behalf": ErrorKind(
+        403,
+        _("You are here on behalf of somebody else, whose second factor is theirs alone."),
+        "Staff who use the account of a user are not let in.",
+    ),
+    "phones_kept_by_site": ErrorKind(
+        403,
+        _("Your phone numbers are kept elsewhere on this site."),
+        "With GET_PHONES only the site itself changes them.",
+    ),
+    # Codes.
+    "wrong_code": ErrorKind(
+        400,
+        _("That code is not right. Please check it and try again."),
+        "The code was wrong, or has been used.",
+    ),
+    "wrong_recovery_code": ErrorKind(
+        400,
+        _("That is not one of your unused recovery codes. Please check it."),
+        "The recovery code was wrong, or has been used.",
+    ),
+    "code_expired": ErrorKind(
+        409, exceptions.ChallengeExpired.message, "There is no code that can be typed: send one."
+    ),
+    "code_used": ErrorKind(
+        409, exceptions.ChallengeUsed.message, "The code has passed, or has no tries left."
+    ),
+    "locked": ErrorKind(
+        403, exceptions.Locked.message, "Codes by phone are off; a recovery code opens them again."
+    ),
+    "limited": ErrorKind(
+        429,
+        _("Please wait, then try again."),
+        "A limit is reached: limit names it, where it is known.",
+    ),
+    "busy": ErrorKind(429, exceptions.Busy.message, "Nothing was counted: ask again in a moment."),
+    "provider_unavailable": ErrorKind(
+        503, exceptions.ProviderUnavailable.message, "Bandwidth was not reached; nothing was sent."
+    ),
+    "outcome_unknown": ErrorKind(
+        503,
+        exceptions.ProviderUnavailable.message,
+        "Bandwidth did not answer: a code may arrive, or the code that was tried may be used up.",
+    ),
+    "unavailable": ErrorKind(
+        503, _("The site is not available right now."), "The database is away."
+    ),
+    # Phones, recovery codes and browsers.
+    "number_refused": ErrorKind(
+        400, _("We cannot send codes to this number."), "No number, or one that gets no codes."
+    ),
+    "no_such_phone": ErrorKind(
+        404, exceptions.NoPhone.message, "The user has no such phone, confirmed."
+    ),
+    "no_such_browser": ErrorKind(
+        404, _("This browser is not trusted."), "The user trusts no such browser."
+    ),
+    "no_enrolment": ErrorKind(
+        409, _("No phone is being added. Please begin again."), "Add a phone first."
+    ),
+    "last_phone": ErrorKind(
+        409, exceptions.LastPhone.message, "The only phone of a user who has to have one stays."
+    ),
+    "refused": ErrorKind(400, MFAError.message, "Any other reason; message tells it."),
+}
+
+_CODES: dict[type[MFAError], str] = {
+    exceptions.Busy: "busy",
+    exceptions.ChallengeExpired: "code_expired",
+    exceptions.ChallengeUsed: "code_used",
+    exceptions.CodeOwed: "code_required",
+    exceptions.LastPhone: "last_phone",
+    exceptions.Limited: "limited",
+    exceptions.Locked: "locked",
+    exceptions.NoPhone: "no_such_phone",
+    exceptions.NumberRefused: "number_refused",
+    exceptions.ProviderUnavailable: "provider_unavailable",
+    exceptions.SessionEnded: "session_ended",
+}
+
+
+class APIError(Exception):
+    """The request is answered with an error.
+
+    :param code: a key of :data:`ERRORS`.
+    :param message: what people read; None for the message of the kind.
+    :param retry_after: seconds.
+    :param limit: the limit that was reached.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str | None = None,
+        *,
+        retry_after: int | None = None,
+        limit: str | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after
+        self.limit = limit
+
+
+def error_of(error: MFAError) -> APIError:
+    """Return what the API answers to ``error``."""
+    known = (kind for kind in type(error).__mro__ if kind in _CODES)
+    code = _CODES.get(next(known, MFAError), "refused")
+    if getattr(error, "may_have_arrived", False):
+        code = "outcome_unknown"
+    return APIError(
+        code,
+        str(error),
+        retry_after=getattr(error, "retry_after", None),
+        limit=getattr(error, "limit", None),
+    )
+
+
+def answer_to(error: APIError) -> JsonResponse:
+    """Return the answer that tells ``error``."""
+    kind = ERRORS[error.code]
+    told = {
+        "code": error.code,
+        "message": error.message or str(kind.message),
+        "retry_after": error.retry_after,
+        "limit": error.limit,
+    }
+    answer = JsonResponse({"error": told}, status=kind.status)
+    if error.retry_after is not None:
+        answer["Retry-After"] = str(error.retry_after)
+    return answer

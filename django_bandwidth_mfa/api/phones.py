@@ -1,0 +1,191 @@
+"""The phones of the user: list, add, confirm, primary, rename, channel, remove."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from .. import conf
+from ..exceptions import NoPhone
+from ..forms import CodeForm, PhoneNameForm
+from ..internal import numbers
+from ..internal.flows.enrolment import EnrolFlow
+from ..internal.flows.gate import Obstacle, obstacle_to_visitors, recheck_now
+from ..internal.flows.phones import remove_phone
+from ..internal.phones import changes
+from ..internal.phones.source import phone_of_choice, phone_source
+from ..models import Phone
+from . import shapes
+from .base import APIView, FreshAPIView, SignedInAPIView, told
+from .bodies import Fields, Text
+from .codes import cleaned
+from .errors import APIError
+
+
+class PhonesView(SignedInAPIView):
+    """GET lists the confirmed phones."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return told(shapes.phones(self.user))
+
+
+# Adding one --------------------------------------------------------------------------------------
+
+
+class EnrolAPIView(APIView):
+    """An address that enrols a phone.
+
+    A user without a phone may enrol one, parked or signed in.  A user with a phone first gives a
+    fresh code.
+    """
+
+    @cached_property
+    def flow(self) -> EnrolFlow:
+        return EnrolFlow(self.request, self.user)
+
+    def obstacle(self, request: HttpRequest) -> Obstacle | None:
+        need_own_table()
+        recheck_now(request)
+        return obstacle_to_visitors(request) or self.flow.obstacle
+
+    def need_enrolment(self) -> None:
+        """Stop a visitor who has not begun to add a phone.
+
+        :raises APIError: no phone is being added.
+        """
+        if self.flow.phone is None:
+            raise APIError("no_enrolment")
+
+
+class PendingView(EnrolAPIView):
+    """GET tells which phone is being added."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return told(shapes.enrolment(self.flow))
+
+
+class AddView(EnrolAPIView):
+    """POST sends ``number`` its first code.  The phone takes the place of ``replaces``, if any."""
+
+    fields: ClassVar[Fields] = {
+        "number": Text(longest=40),
+        "channel": Text(required=False),
+        "replaces": Text(required=False),
+    }
+
+    def obstacle(self, request: HttpRequest) -> Obstacle | None:
+        return super().obstacle(request) or self.flow.obstacle_to_begin
+
+    @sensitive_variables()
+    def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+        number, channel = numbers.parse(data["number"]), offered(data["channel"])
+        replaces = phone_of_choice(self.flow.phones, data["replaces"])
+        if data["replaces"] and replaces is None:
+            raise NoPhone
+        self.flow.add(number, channel, replaces=replaces)
+        return told(shapes.enrolment(self.flow))
+
+
+class ResendView(EnrolAPIView):
+    """POST sends another code to the phone that is being added."""
+
+    fields: ClassVar[Fields] = {"channel": Text(required=False)}
+
+    def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+        channel = offered(data["channel"])
+        self.need_enrolment()
+        self.flow.resend(channel)
+        return told(shapes.enrolment(self.flow))
+
+
+class ConfirmView(EnrolAPIView):
+    """POST ``code`` confirms the phone that is being added.  It ends a login that was parked."""
+
+    fields: ClassVar[Fields] = {"code": Text()}
+
+    @sensitive_variables()
+    def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+        self.need_enrolment()
+        code = cleaned(CodeForm({"code": data["code"]}, digits=self.flow.digits), "code")
+        if self.flow.verify(code) is None:
+            raise APIError("wrong_code")
+        return told(shapes.state(request))
+
+
+# Changing one ------------------------------------------------------------------------------------
+
+
+class ChangeView(FreshAPIView):
+    """An address that changes the phone that it names, and answers the list."""
+
+    def obstacle(self, request: HttpRequest) -> Obstacle | None:
+        need_own_table()
+        return super().obstacle(request)
+
+    def post(self, request: HttpRequest, phone: str, data: dict[str, Any]) -> HttpResponse:
+        found = phone_of_choice(phone_source().confirmed(self.user), phone)
+        if found is None:
+            raise NoPhone
+        self.change(request, found, data)
+        return told(shapes.phones(self.user))
+
+    def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+class RemoveView(ChangeView):
+    def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:
+        remove_phone(request, self.user, phone)
+
+
+class PrimaryView(ChangeView):
+    def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:
+        changes.make_primary(phone, request=request)
+
+
+class ChannelView(ChangeView):
+    """``channel`` is how codes go to the phone from now on."""
+
+    fields: ClassVar[Fields] = {"channel": Text()}
+
+    def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:
+        channel = offered(data["channel"])
+        if channel is None:
+            raise APIError("invalid")
+        changes.prefer_channel(phone, channel)
+
+
+class RenameView(ChangeView):
+    """``name`` is what its owner calls the phone.  It takes no fresh code."""
+
+    fields: ClassVar[Fields] = {"name": Text(longest=40)}
+
+    def obstacle(self, request: HttpRequest) -> Obstacle | None:
+        need_own_table()
+        return SignedInAPIView.obstacle(self, request)
+
+    def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:
+        changes.rename(phone, cleaned(PhoneNameForm(phone, data), "name"))
+
+
+def need_own_table() -> None:
+    """Stop every change on a site that keeps the numbers itself.
+
+    :raises APIError: this site does.
+    """
+    if not phone_source().can_change:
+        raise APIError("phones_kept_by_site")
+
+
+def offered(channel: str | None) -> str | None:
+    """Return ``channel``; None for an empty one.
+
+    :raises APIError: the site has not set it up.
+    """
+    if channel and channel not in conf.channels():
+        raise APIError("invalid", _("Codes do not come in this way."))
+    return channel or None

@@ -1,0 +1,149 @@
+"""What the API says of a session, a code, a phone and a browser: always the same keys.
+
+No number is ever told in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.http import HttpRequest
+from django.middleware.csrf import get_token
+
+from .. import conf
+from ..conf import settings
+from ..internal.codes import delivery, recovery_codes
+from ..internal.flows.base import Flow
+from ..internal.flows.choice import code_flow
+from ..internal.flows.enrolment import EnrolFlow
+from ..internal.flows.gate import is_fresh
+from ..internal.flows.login import LoginFlow
+from ..internal.login import policy, trusted_browsers
+from ..internal.login.mark import owes_recovery_codes
+from ..internal.phones.source import phone_source
+from ..models import Challenge, Phone, RecoveryCode, TrustedBrowser
+from ..request import mfa_of, visitor
+from ..types import User
+
+Shape = dict[str, object]
+
+
+def state(request: HttpRequest) -> Shape:
+    """What the session has shown, and what a code page needs."""
+    mfa, user = mfa_of(request), visitor(request)
+    flow = None if user is None else code_flow(request, user)
+    verified_at = mfa.verified_at
+    return {
+        "state": mfa.state,
+        "method": mfa.method,
+        "verified_at": verified_at.isoformat() if verified_at else None,
+        "is_fresh": is_fresh(request),
+        "needs": needs(flow),
+        "code": None if flow is None else code(flow),
+        "recovery_codes": None if user is None else recovery_codes_of(request, user),
+        "csrf_token": get_token(request),
+    }
+
+
+def needs(flow: Flow | None) -> str | None:
+    """``"code"`` or ``"phone"``, where a login cannot go on without it."""
+    if flow is None or not flow.is_parked:
+        return None
+    return "code" if flow.phones else "phone"
+
+
+def code(flow: Flow) -> Shape:
+    """The code that the flow waits for, and how to get another one."""
+    return {
+        "purpose": flow.purpose,
+        "challenge": challenge(flow.challenge),
+        "digits": flow.digits,
+        "seconds_until_send": flow.seconds_until_send,
+        "phones": [phone(one) for one in flow.phones],
+        "channels": list(conf.channels()),
+        "trust_days": settings.TRUST_DAYS if isinstance(flow, LoginFlow) else 0,
+    }
+
+
+def challenge(one: Challenge | None) -> Shape | None:
+    """A code that was sent and can still be typed."""
+    if one is None:
+        return None
+    return {
+        "channel": one.channel,
+        "number": one.masked,
+        "sent_at": one.sent_at.isoformat(),
+        "expires_at": one.expires_at.isoformat(),
+        "tries_left": max(0, settings.TRIES_PER_CHALLENGE - one.tries),
+        **delivery_of(one),
+    }
+
+
+def delivery_of(one: Challenge) -> Shape:
+    """What became of the message of a code, and where that can be asked again without a session."""
+    return {
+        "delivery": one.delivery or None,
+        "delivery_url": delivery.address_of(one, "api_delivery") if one.is_followed else None,
+    }
+
+
+def phone(one: Phone) -> Shape:
+    """A confirmed phone, or one that is being added."""
+    return {
+        "id": one.choice,
+        "number": one.masked,
+        "name": one.name,
+        "is_primary": one.is_primary,
+        "channel": one.default_channel,
+    }
+
+
+def phones(user: User) -> Shape:
+    """The confirmed phones of ``user``, the primary one first."""
+    source = phone_source()
+    found = source.confirmed(user)
+    return {
+        "phones": [phone(one) for one in found],
+        "channels": list(conf.channels()),
+        "can_change": source.can_change,
+        "must_stay": len(found) == 1 and policy.is_obliged(user),
+    }
+
+
+def enrolment(flow: EnrolFlow) -> Shape:
+    """The phone that is being added, and its code."""
+    one = flow.phone
+    return {
+        "phone": None if one is None else phone(one),
+        "challenge": challenge(flow.challenge) if one is not None else None,
+        "digits": flow.digits,
+        "seconds_until_send": flow.seconds_until_send,
+        "channels": list(conf.channels()),
+    }
+
+
+def recovery_codes_of(request: HttpRequest, user: User) -> Shape:
+    """How many recovery codes ``user`` has, and whether a first set waits to be made."""
+    return {
+        "left": RecoveryCode.objects.left(user),
+        "few": recovery_codes.are_few(user),
+        "set_size": settings.RECOVERY_CODES,
+        "owed": owes_recovery_codes(request.session, user),
+    }
+
+
+def browsers(request: HttpRequest, found: Sequence[TrustedBrowser]) -> Shape:
+    """The browsers that are trusted."""
+    return {
+        "browsers": [
+            {
+                "id": str(one.pk),
+                "name": str(one),
+                "is_this": trusted_browsers.is_this(one, request),
+                "trusted_at": one.created_at.isoformat(),
+                "last_used_at": one.last_used_at.isoformat(),
+            }
+            for one in found
+        ],
+        "trust_days": settings.TRUST_DAYS,
+    }

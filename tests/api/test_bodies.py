@@ -1,0 +1,210 @@
+"""Whatever a client sends, the answer is a 4xx of one shape, and nothing has happened."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from django_bandwidth_mfa.api import bodies
+from django_bandwidth_mfa.api.urls import urlpatterns
+from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, TrustedBrowser
+from django_bandwidth_mfa.testing import login_verified
+from tests.browsing import give_password
+from tests.conftest import NUMBER, make_user
+
+from .calls import API, error_of, post
+
+pytestmark = pytest.mark.django_db
+
+VIEWS = {str(pattern.name): pattern for pattern in urlpatterns}
+POSTS = [
+    name
+    for name, pattern in VIEWS.items()
+    if hasattr(pattern.callback.view_class, "post")  # type: ignore[union-attr]
+]
+
+
+def address(name: str) -> str:
+    """The address of a view, with a phone and a browser that nobody has."""
+    converters = VIEWS[name].pattern.converters
+    return reverse(f"bandwidth_mfa:{name}", kwargs=dict.fromkeys(converters, "999999"))
+
+
+def left() -> list[int]:
+    """What a request could have changed."""
+    kinds = (Challenge, Phone, RecoveryCode, TrustedBrowser)
+    return [kind.objects.count() for kind in kinds]
+
+
+BROKEN = {
+    "no json": b"code=123456",
+    "half": b'{"code": ',
+    "a list": b'["123456"]',
+    "a text": b'"123456"',
+    "null": b"null",
+    "no utf-8": b'{"code": "\xff\xfe"}',
+    "deep": b"[" * 8000 + b"]" * 8000,
+    "a long number": b'{"code": ' + b"9" * 5000 + b"}",
+    "nan": b'{"code": NaN}',
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("name", POSTS)
+def test_a_body_that_is_no_json_object_is_refused(
+    fresh: Client, bandwidth: Any, name: str, kind: str
+) -> None:
+    """Fails when the body is read without a guard: json raises, or the view finds no dict."""
+    before = left()
+    answer = fresh.post(address(name), BROKEN[kind], content_type="application/json")
+    assert error_of(answer) in [(400, "bad_json"), (400, "invalid"), (404, "no_such_phone")]
+    assert (left(), bandwidth.inbox) == (before, [])
+
+
+WRONG: list[Any] = [
+    *(123456, 1.5, True, [], {}, ["1"], {"a": 1}),
+    *("\x00", "\ud800", "x" * 5000),
+]
+
+
+@pytest.mark.parametrize("value", WRONG, ids=lambda value: repr(value)[:12])
+@pytest.mark.parametrize("name", POSTS)
+def test_a_value_of_the_wrong_type_is_refused(
+    fresh: Client, bandwidth: Any, name: str, value: object
+) -> None:
+    """Fails when the types are not asked: a number has no ``strip``, PostgreSQL takes no NUL, and
+    half a surrogate pair has no encoding."""
+    before = left()
+    fields = VIEWS[name].callback.view_class.fields  # type: ignore[union-attr]
+    for field, kind in fields.items():
+        if isinstance(kind, bodies.Flag) and value is True:
+            continue
+        answer = fresh.post(
+            address(name),
+            {**{one: "1" for one in fields if one != "trust"}, field: value},
+            content_type="application/json",
+        )
+        assert error_of(answer) == (400, "invalid")
+    assert (left(), bandwidth.inbox) == (before, [])
+
+
+@pytest.mark.parametrize("name", POSTS)
+def test_a_field_that_is_not_known_is_refused(fresh: Client, name: str) -> None:
+    """So that ``{"chanel": "voice"}`` is no text message.  Fails when it is passed over."""
+    answer = fresh.post(address(name), {"user": 1}, content_type="application/json")
+    assert error_of(answer) == (400, "invalid")
+
+
+def required(name: str) -> list[str]:
+    fields = VIEWS[name].callback.view_class.fields  # type: ignore[union-attr]
+    return [field for field, kind in fields.items() if kind.required]
+
+
+@pytest.mark.parametrize("name", [name for name in POSTS if required(name)])
+def test_a_field_that_is_missing_is_named(fresh: Client, name: str) -> None:
+    answer = fresh.post(address(name), {}, content_type="application/json")
+    assert error_of(answer) == (400, "invalid")
+    assert required(name)[0] in answer.json()["error"]["message"]
+
+
+@pytest.mark.attack("P36")
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "application/json; charset=utf-16",
+        "",
+    ],
+)
+@pytest.mark.parametrize("name", POSTS)
+def test_a_body_of_another_type_is_refused(
+    fresh: Client, bandwidth: Any, name: str, content_type: str
+) -> None:
+    """A form of another site can send each of these.  Fails when the type is not asked."""
+    before = left()
+    answer = fresh.post(address(name), b'{"code": "1"}', content_type=content_type)
+    assert error_of(answer) == (415, "wrong_content_type")
+    assert (left(), bandwidth.inbox) == (before, [])
+
+
+@pytest.mark.parametrize("name", POSTS)
+def test_a_huge_body_is_refused_and_not_read_to_its_end(fresh: Client, name: str) -> None:
+    """Fails when all of the body is read, or parsed."""
+    body = b'{"code": "' + b"1" * bodies.MAX_BODY + b'"}'
+    answer = fresh.post(address(name), body, content_type="application/json")
+    assert error_of(answer) == (413, "body_too_large")
+
+
+def test_a_connection_that_breaks_is_no_error_page(parked: Client) -> None:
+    """Fails when ``UnreadablePostError`` goes through: it is an error page and a report."""
+
+    class Broken(BytesIO):
+        def read(self, *args: object) -> bytes:
+            raise OSError("gone")
+
+    answer = parked.generic(
+        "POST",
+        API + "send",
+        b"{}",
+        content_type="application/json",
+        **{"wsgi.input": Broken()},  # type: ignore[arg-type]
+    )
+    assert error_of(answer) == (400, "bad_json")
+
+
+def test_a_request_without_a_body_takes_the_defaults(parked: Client, bandwidth: Any) -> None:
+    assert parked.post(API + "send", content_type="application/json").status_code == 200
+    assert len(bandwidth.inbox) == 1
+
+
+def test_json_in_any_spelling_of_utf8_is_taken(parked: Client, bandwidth: Any) -> None:
+    answer = parked.post(API + "send", "{}", content_type="Application/JSON; charset=UTF-8")
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "trace", "get", "post"])
+def test_each_address_says_which_methods_it_takes(fresh: Client, name: str, method: str) -> None:
+    """Fails when Django's own answer goes out, whose body is no JSON."""
+    view = VIEWS[name].callback.view_class  # type: ignore[union-attr]
+    if name == "api_nothing_here":
+        assert error_of(getattr(fresh, method)(address(name))) == (404, "not_found")
+    elif not hasattr(view, method):
+        answer = getattr(fresh, method)(address(name))
+        assert error_of(answer) == (405, "method_not_allowed")
+        offered = answer["Allow"].split(", ")
+        assert method.upper() not in offered
+        assert {"GET", "POST"} & set(offered)
+
+
+@pytest.mark.parametrize("path", ["state/", "phones/1", "", "%00", "x" * 3000, "login/x"])
+def test_every_other_address_is_answered_as_json(client: Client, path: str) -> None:
+    """Fails without the last pattern: the site's own 404 page is no JSON."""
+    if path == "":
+        path = "nothing"
+    assert error_of(client.get(API + path)) == (404, "not_found")
+
+
+def test_texts_that_are_no_ids_find_nothing(fresh: Client, bandwidth: Any) -> None:
+    for odd in ("%00", "٣", "1'--", "1e3", "-1", "9" * 400, "%F0%9F%98%80"):
+        for action in ("primary", "remove"):
+            answer = fresh.post(f"{API}phones/{odd}/{action}", content_type="application/json")
+            assert error_of(answer) == (404, "no_such_phone")
+        answer = fresh.post(f"{API}browsers/{odd}/forget", content_type="application/json")
+        assert error_of(answer) == (404, "no_such_browser")
+
+
+def test_a_code_in_every_odd_form_is_wrong_and_nothing_else(client: Client, bandwidth: Any) -> None:
+    user = make_user("ada", NUMBER)
+    give_password(client, user)
+    post(client, "send")
+    for odd in ("", " ", "12345", "1234567", "٣٣٣٣٣٣", "12345a", "😀", "-" * 90, "1e5000"):
+        assert error_of(post(client, "verify", code=odd))[0] == 400
+    login_verified(client, user)
+    assert error_of(post(client, "phones/add", number="😀")) == (400, "number_refused")
