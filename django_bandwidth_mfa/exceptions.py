@@ -28,6 +28,7 @@ __all__ = [
     "NumberRefused",
     "ProviderUnavailable",
     "SessionEnded",
+    "TicketInvalid",
 ]
 
 
@@ -127,6 +128,12 @@ class SessionEnded(MFAError):
     """The session was logged out, or ended, while its code was checked."""
 
     message = _("You were signed out in the meantime. Please sign in again.")
+
+
+class TicketInvalid(MFAError):
+    """A login ticket, or the completion that it became, does not count, or counts no more."""
+
+    message = _("This sign-in is over. Please sign in again.")
 
 
 class NumberRefused(MFAError):

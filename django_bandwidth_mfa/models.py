@@ -327,6 +327,8 @@ class Challenge(models.Model):
 class SpentCode(models.Model):
     """A code that passed, so that it does not pass again while Bandwidth would still take it.
 
+    The ids of login tickets that were used up are here, too: each is used once.
+
     Bandwidth accepts any code of the last minutes, as often as it is typed, and a resend leaves the
     earlier one alive: one use per code and number is this table's unique key.  The digest is keyed:
     six digits are no secret from somebody who can hash them all.

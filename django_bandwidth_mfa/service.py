@@ -20,16 +20,20 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .internal.codes import recovery_codes, sending, spending, tries
+from .internal.login import tickets
 from .internal.login.mark import outlive
 from .internal.notify import events
 from .models import Challenge, Phone, SecondFactor
 from .types import User
-from .verification import Verification
+from .verification import CompletedLogin, Verification
 
 __all__ = [
+    "CompletedLogin",
     "Verification",
     "end_sessions",
     "issue_recovery_codes",
+    "issue_ticket",
+    "redeem_completion",
     "require_new_code",
     "send_code",
     "use_recovery_code",
@@ -163,3 +167,29 @@ def require_new_code(user: User, *, keep: HttpRequest | None = None) -> None:
     before = SecondFactor.objects.require_new_code(user)
     if keep is not None:
         outlive(keep.session, user, before)
+
+
+@sensitive_variables()
+def issue_ticket(user: User, *, backend: str) -> str:
+    """Return a login ticket for ``user``, whose password was right just now.
+
+    It is for a login view of the site that takes no cookies.  The JSON API takes the ticket, and
+    the code with it, and answers a completion.  No code is sent here.
+
+    :param backend: the dotted path of the backend that took the password: ``user.backend``.
+    """
+    return tickets.text_of(tickets.new_ticket(user, backend))
+
+
+@sensitive_variables()
+def redeem_completion(completion: str, *, request: HttpRequest | None = None) -> CompletedLogin:
+    """Return the login that ``completion`` stands for, and use the completion up.
+
+    It sends :data:`~django_bandwidth_mfa.signals.login_completed`.
+
+    :param completion: what the JSON API answered to the right code, in the last minute.
+    :param request: the request that exchanges it, for the receivers of the signal.
+    :raises TicketInvalid: it was not signed here, is too old, or was used before; or its user was
+        deactivated, removed, signed out or given another password since.
+    """
+    return tickets.redeem(completion, request)

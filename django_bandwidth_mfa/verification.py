@@ -12,7 +12,7 @@ from .types import User
 if TYPE_CHECKING:
     from .models import Challenge
 
-__all__ = ["Verification"]
+__all__ = ["CompletedLogin", "Verification"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,29 @@ class Verification:
     def phone(self) -> str | None:
         """The :attr:`~django_bandwidth_mfa.models.Phone.choice` of the phone that got the code."""
         return None if self.challenge is None else self.challenge.phone_choice
+
+
+@dataclass(frozen=True)
+class CompletedLogin:
+    """A login without cookies that owes nothing any more.
+
+    :func:`.service.redeem_completion` returns it.
+    """
+
+    user: User
+    """Who has signed in."""
+
+    backend: str
+    """The dotted path of the backend that took the password."""
+
+    method: str | None
+    """``"sms"``, ``"voice"`` or ``"recovery_code"``; None if no code was owed."""
+
+    verified_at: datetime | None
+    """When the code passed (aware, UTC); None if no code was owed."""
+
+    phone: str | None
+    """The :attr:`~django_bandwidth_mfa.models.Phone.choice` of the phone that got the code."""
 
 
 def carry(user: T, verification: Verification) -> T:

@@ -15,12 +15,13 @@ from django.test import Client
 
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.conf import Rate
-from django_bandwidth_mfa.exceptions import LastPhone, Limited, MFAError
+from django_bandwidth_mfa.exceptions import LastPhone, Limited, MFAError, TicketInvalid
 from django_bandwidth_mfa.internal.limits import store
 from django_bandwidth_mfa.internal.limits.store import Limit
 from django_bandwidth_mfa.internal.phones import changes
 from django_bandwidth_mfa.models import Challenge, Counter, Phone, RecoveryCode
 
+from .api.calls import TicketClient, ask_ticket, post
 from .browsing import give_password, state, wrong
 from .conftest import NUMBER, OTHER_NUMBER, give_recovery_codes, make_user
 from .databases import statements_are_portable
@@ -292,3 +293,38 @@ def test_phones_removed_at_the_same_moment_leave_one(configure: Any) -> None:
     removed = at_once(phones, remove)
     assert sorted(map(str, removed)) == sorted(["True"] * (phones - 1) + [str(LastPhone)])
     assert Phone.objects.get(user=user).is_primary
+
+
+# Logins without cookies -------------------------------------------------------------------------
+
+
+@pytest.mark.attack("P42", "G4")
+def test_one_ticket_makes_one_completion(bandwidth: Any, configure: Any, one_winner: Any) -> None:
+    """Each thread has a recovery code of its own, and all have one ticket.  Fails when the ticket's
+    id is not used up by one ``INSERT``."""
+    configure(RECOVERY_CODES=THREADS, FAILURES_BEFORE_WAIT=100)
+    user = make_user("ada", NUMBER)
+    codes = service.issue_recovery_codes(user)
+    app = TicketClient(ask_ticket(user).json()["ticket"])
+
+    def complete(n: int) -> bool:
+        mine = TicketClient(app.ticket)
+        answer = post(mine, "recovery-code", recovery_code=codes[n])
+        assert answer.status_code in (200, 401), answer.content
+        return bool(answer.status_code == 200 and answer.json()["completion"])
+
+    one_winner(complete)
+
+
+@pytest.mark.attack("P44", "G4")
+def test_one_completion_is_exchanged_once(bandwidth: Any, one_winner: Any) -> None:
+    """Fails when its id is not used up by one ``INSERT``."""
+    completion = ask_ticket(make_user("newcomer")).json()["completion"]
+
+    def exchange(n: int) -> bool:
+        try:
+            return bool(service.redeem_completion(completion))
+        except TicketInvalid:
+            return False
+
+    one_winner(exchange)

@@ -26,13 +26,15 @@ from ..internal.flows.gate import (
     obstacle_to_signed_in,
     obstacle_to_visitors,
 )
+from ..internal.login import tickets
 from ..internal.login.parking import save_despite_error
+from ..internal.login.tickets import Ticket
 from ..internal.notify import events
 from ..internal.phones.source import phone_source
 from ..request import visitor
 from ..types import User
 from .bodies import Fields, check_content_type, read_body
-from .errors import APIError, answer_to, error_of
+from .errors import TICKET_SCHEME, APIError, answer_to, error_of
 
 csrf_logger = logging.getLogger("django.security.csrf")
 
@@ -72,6 +74,10 @@ class APIView(View):
     http_method_names = ["get", "post", "head", "options"]  # noqa: RUF012  Django's own form
     fields: ClassVar[Fields] = {}
 
+    is_checked_for_forgery = True
+    ticket: Ticket | None = None
+    ticket_user: User | None = None
+
     @cached_property
     def csrf(self) -> CsrfCheck:
         """The check for forgery, with the settings of this moment."""
@@ -110,10 +116,12 @@ class APIView(View):
         if name == "post":
             # Before the check for forgery, which would read a form.
             check_content_type(request)
-        self.csrf.process_request(request)
-        rejected = self.csrf.process_view(request, self.check_and_answer, (), {})
-        if rejected is not None:
-            return rejected
+        self.read_ticket(request)
+        if self.ticket is None and self.is_checked_for_forgery:
+            self.csrf.process_request(request)
+            rejected = self.csrf.process_view(request, self.check_and_answer, (), {})
+            if rejected is not None:
+                return rejected
         self.let_in(request)
         if name == "post":
             kwargs["data"] = read_body(request, self.fields)
@@ -131,11 +139,26 @@ class APIView(View):
             save_despite_error(self.request.session)
         return answer
 
+    def read_ticket(self, request: HttpRequest) -> None:
+        """Read the login ticket that the request comes with, if any.
+
+        Another site cannot have a browser send this header.  So a request with a ticket needs no
+        check for forgery; with a cookie beside it, it would not be clear whose request it is.
+
+        :raises APIError: the session's cookie comes with it.
+        :raises TicketInvalid: it does not count.
+        """
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != TICKET_SCHEME.lower():
+            return
+        refuse_cookie(request)
+        self.ticket, self.ticket_user = tickets.read(text.strip())
+
     # Who is let in ---------------------------------------------------------------------------
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
         """Return what stops the visitor; None if nothing does."""
-        return obstacle_to_visitors(request)
+        return None if self.ticket else obstacle_to_visitors(request)
 
     def let_in(self, request: HttpRequest) -> None:
         """Let the visitor go on.
@@ -161,24 +184,35 @@ class APIView(View):
 
     @property
     def user(self) -> User:
-        """The user of the parked login, or the signed-in user."""
+        """The user of the ticket or of the parked login, or the signed-in user."""
+        if self.ticket_user is not None:
+            return self.ticket_user
         user = visitor(self.request)
         # Anonymous visitors are stopped before.
         return self.request.user if user is None else user
+
+
+def refuse_cookie(request: HttpRequest) -> None:
+    """Refuse a request that comes with the cookie of a session.
+
+    :raises APIError: it does.
+    """
+    if django_settings.SESSION_COOKIE_NAME in request.COOKIES:
+        raise APIError("cookie_and_ticket")
 
 
 class SignedInAPIView(APIView):
     """An address for somebody who is signed in."""
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
-        return obstacle_to_signed_in(request)
+        return Obstacle.CODE if self.ticket else obstacle_to_signed_in(request)
 
 
 class FreshAPIView(SignedInAPIView):
     """An address that changes later logins, and so takes a code of the last minutes."""
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
-        return obstacle_to_fresh(request)
+        return Obstacle.CODE if self.ticket else obstacle_to_fresh(request)
 
 
 class NothingHereView(APIView):

@@ -15,6 +15,8 @@ from ..internal.flows.base import Flow
 from ..internal.flows.choice import code_flow
 from ..internal.flows.gate import Obstacle
 from ..internal.flows.login import cancel
+from ..internal.flows.tickets import TicketFlow, TicketLoginFlow
+from ..internal.login import tickets
 from . import shapes
 from .base import APIView, told
 from .bodies import Fields, Flag, Text
@@ -29,7 +31,9 @@ class StateView(APIView):
         return None if found is Obstacle.ANONYMOUS else found
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return told(shapes.state(request))
+        if self.ticket is not None:
+            return told_state(request, TicketLoginFlow(request, self.user, self.ticket))
+        return told_state(request)
 
 
 class CodeAPIView(APIView):
@@ -37,6 +41,8 @@ class CodeAPIView(APIView):
 
     @cached_property
     def flow(self) -> Flow:
+        if self.ticket is not None:
+            return TicketLoginFlow(self.request, self.user, self.ticket)
         return code_flow(self.request, self.user)
 
     def need_phone(self) -> None:
@@ -57,7 +63,7 @@ class SendView(CodeAPIView):
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
         self.need_phone()
         self.flow.send_to(data["phone"], data["channel"])
-        return told(shapes.state(request))
+        return told_state(request, self.flow)
 
 
 class VerifyView(CodeAPIView):
@@ -73,7 +79,7 @@ class VerifyView(CodeAPIView):
         code = cleaned(CodeForm({"code": data["code"]}, digits=flow.digits), "code")
         if flow.verify(code) is None:
             raise APIError("wrong_code")
-        answer = told(shapes.state(request))
+        answer = told_state(request, flow)
         if data["trust"]:
             flow.remember_browser(answer)
         return answer
@@ -89,15 +95,18 @@ class RecoveryCodeView(CodeAPIView):
         code = cleaned(RecoveryCodeForm(data), "recovery_code")
         if self.flow.recover(code) is None:
             raise APIError("wrong_recovery_code")
-        return told(shapes.state(request))
+        return told_state(request, self.flow)
 
 
 class CancelView(APIView):
-    """POST forgets a parked login.  Nothing happens to anybody else."""
+    """POST forgets a parked login, or uses a ticket up.  Nothing happens to anybody else."""
 
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+        if self.ticket is not None:
+            tickets.cancel(self.ticket)
+            return told(shapes.anonymous())
         cancel(request)
-        return told(shapes.state(request))
+        return told_state(request)
 
 
 class DeliveryView(APIView):
@@ -117,6 +126,16 @@ class DeliveryView(APIView):
         return told(shapes.delivery_of(found.challenge))
 
     get = check_and_answer
+
+
+def told_state(request: HttpRequest, flow: Flow | None = None) -> HttpResponse:
+    """Return the answer that tells the state.
+
+    :param flow: the flow of the request; it tells the state of a ticket.
+    """
+    if isinstance(flow, TicketFlow):
+        return told(shapes.state_of_ticket(flow))
+    return told(shapes.state(request))
 
 
 @sensitive_variables()

@@ -24,6 +24,11 @@ from ..exceptions import MFAError
 __all__ = ["ERRORS", "APIError", "ErrorKind", "answer_to", "error_of"]
 
 
+# The scheme of the header Authorization that carries a ticket.  In this header logs, error reports
+# and proxies expect a secret, and hide it.
+TICKET_SCHEME = "MFA-Ticket"
+
+
 @dataclass(frozen=True)
 class ErrorKind:
     """One kind of error.
@@ -56,7 +61,22 @@ ERRORS = {
         _("The page is out of date. Reload it and try again."),
         "Send the csrf_token of the state in the header X-CSRFToken, from an origin of the site.",
     ),
+    "cookie_and_ticket": ErrorKind(
+        400,
+        _("Send a session or a ticket, not both."),
+        "A request with a ticket, and a login by ticket, come without the session's cookie.",
+    ),
     # Who is asking.
+    "wrong_credentials": ErrorKind(
+        401,
+        _("That user name and password do not match. Please check both."),
+        "There is no such user, the password is wrong, or the user is not active.",
+    ),
+    "ticket_invalid": ErrorKind(
+        401,
+        exceptions.TicketInvalid.message,
+        "The ticket is used up, too old or not ours, or its user has another password since.",
+    ),
     "sign_in_required": ErrorKind(
         401, _("Please sign in."), "Nobody has given a password, or that was too long ago."
     ),
@@ -152,6 +172,7 @@ _CODES: dict[type[MFAError], str] = {
     exceptions.NumberRefused: "number_refused",
     exceptions.ProviderUnavailable: "provider_unavailable",
     exceptions.SessionEnded: "session_ended",
+    exceptions.TicketInvalid: "ticket_invalid",
 }
 
 
@@ -203,6 +224,9 @@ def answer_to(error: APIError) -> JsonResponse:
         "limit": error.limit,
     }
     answer = JsonResponse({"error": told}, status=kind.status)
+    if kind.status == 401:
+        # RFC 9110, 11.6.1, asks for it.  No browser knows this scheme, so none asks for a password.
+        answer["WWW-Authenticate"] = TICKET_SCHEME
     if error.retry_after is not None:
         answer["Retry-After"] = str(error.retry_after)
     return answer

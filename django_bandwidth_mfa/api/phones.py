@@ -14,15 +14,16 @@ from ..exceptions import NoPhone
 from ..forms import CodeForm, PhoneNameForm
 from ..internal import numbers
 from ..internal.flows.enrolment import EnrolFlow
-from ..internal.flows.gate import Obstacle, obstacle_to_visitors, recheck_now
+from ..internal.flows.gate import Obstacle, recheck_now
 from ..internal.flows.phones import remove_phone
+from ..internal.flows.tickets import TicketEnrolFlow
 from ..internal.phones import changes
 from ..internal.phones.source import phone_of_choice, phone_source
 from ..models import Phone
 from . import shapes
 from .base import APIView, FreshAPIView, SignedInAPIView, told
 from .bodies import Fields, Text
-from .codes import cleaned
+from .codes import cleaned, told_state
 from .errors import APIError
 
 
@@ -45,12 +46,15 @@ class EnrolAPIView(APIView):
 
     @cached_property
     def flow(self) -> EnrolFlow:
+        if self.ticket is not None:
+            return TicketEnrolFlow(self.request, self.user, self.ticket)
         return EnrolFlow(self.request, self.user)
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
         need_own_table()
-        recheck_now(request)
-        return obstacle_to_visitors(request) or self.flow.obstacle
+        if self.ticket is None:
+            recheck_now(request)
+        return super().obstacle(request) or self.flow.obstacle
 
     def need_enrolment(self) -> None:
         """Stop a visitor who has not begun to add a phone.
@@ -113,7 +117,7 @@ class ConfirmView(EnrolAPIView):
         code = cleaned(CodeForm({"code": data["code"]}, digits=self.flow.digits), "code")
         if self.flow.verify(code) is None:
             raise APIError("wrong_code")
-        return told(shapes.state(request))
+        return told_state(request, self.flow)
 
 
 # Changing one ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ No number is ever told in full.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
@@ -17,7 +18,7 @@ from ..internal.flows.base import Flow
 from ..internal.flows.choice import code_flow
 from ..internal.flows.enrolment import EnrolFlow
 from ..internal.flows.gate import is_fresh
-from ..internal.flows.login import LoginFlow
+from ..internal.flows.tickets import TicketFlow
 from ..internal.login import policy, trusted_browsers
 from ..internal.login.mark import owes_recovery_codes
 from ..internal.phones.source import phone_source
@@ -32,16 +33,57 @@ def state(request: HttpRequest) -> Shape:
     """What the session has shown, and what a code page needs."""
     mfa, user = mfa_of(request), visitor(request)
     flow = None if user is None else code_flow(request, user)
-    verified_at = mfa.verified_at
     return {
-        "state": mfa.state,
-        "method": mfa.method,
-        "verified_at": verified_at.isoformat() if verified_at else None,
+        **_state_of(mfa.state, flow, method=mfa.method, verified_at=mfa.verified_at),
         "is_fresh": is_fresh(request),
+        "csrf_token": get_token(request),
+    }
+
+
+def state_of_ticket(flow: TicketFlow, ticket: str | None = None) -> Shape:
+    """What a ticket has shown: a password; or, once it is used up, the code.
+
+    :param ticket: the text of the ticket, if it was issued just now.
+    """
+    done = flow.verification
+    if done is None:
+        return {**_state_of("parked", flow), "ticket": ticket}
+    return {
+        **_state_of("verified", None, method=done.method, verified_at=done.verified_at),
+        "is_fresh": True,
+        "recovery_codes": recovery_codes_of(flow.request, flow.user),
+        "completion": flow.completion,
+    }
+
+
+def state_of_exempt(completion: str) -> Shape:
+    """What a login by ticket has shown that owes no code."""
+    return {**_state_of("exempt", None), "completion": completion}
+
+
+def anonymous() -> Shape:
+    """What a ticket has shown that was used up by a cancel."""
+    return _state_of("anonymous", None)
+
+
+def _state_of(
+    name: str,
+    flow: Flow | None,
+    *,
+    method: str | None = None,
+    verified_at: datetime | None = None,
+) -> Shape:
+    return {
+        "state": name,
+        "method": method,
+        "verified_at": verified_at.isoformat() if verified_at else None,
+        "is_fresh": False,
         "needs": needs(flow),
         "code": None if flow is None else code(flow),
-        "recovery_codes": None if user is None else recovery_codes_of(request, user),
-        "csrf_token": get_token(request),
+        "recovery_codes": None if flow is None else recovery_codes_of(flow.request, flow.user),
+        "csrf_token": None,
+        "ticket": None,
+        "completion": None,
     }
 
 
@@ -61,7 +103,7 @@ def code(flow: Flow) -> Shape:
         "seconds_until_send": flow.seconds_until_send,
         "phones": [phone(one) for one in flow.phones],
         "channels": list(conf.channels()),
-        "trust_days": settings.TRUST_DAYS if isinstance(flow, LoginFlow) else 0,
+        "trust_days": flow.trust_days,
     }
 
 

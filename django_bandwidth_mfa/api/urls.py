@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import account, base, codes, phones
+from . import account, base, codes, login, phones
 
 __all__ = ["urlpatterns"]
 
@@ -8,6 +8,7 @@ __all__ = ["urlpatterns"]
 
 urlpatterns = [
     path("api/state", codes.StateView.as_view(), name="api_state"),
+    path("api/login", login.LoginView.as_view(), name="api_login"),
     path("api/send", codes.SendView.as_view(), name="api_send"),
     path("api/verify", codes.VerifyView.as_view(), name="api_verify"),
     path("api/recovery-code", codes.RecoveryCodeView.as_view(), name="api_recovery_code"),

@@ -7,7 +7,6 @@ from functools import cached_property
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 
-from ..conf import settings
 from ..exceptions import MFAError
 from ..internal.flows.base import Flow
 from ..internal.flows.choice import code_flow
@@ -40,7 +39,7 @@ class CodeView(FlowView):
         return {
             **super().context(),
             "phones": flow.phones,
-            "trust_days": settings.TRUST_DAYS if isinstance(flow, LoginFlow) else 0,
+            "trust_days": flow.trust_days,
             "phone": phone,
             "number": challenge.masked if challenge else phone.masked if phone else "",
         }

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.test import Client
+
+from tests.conftest import PASSWORD
+
 API = "/mfa/api/"
 
 
@@ -29,6 +33,25 @@ def error_of(answer: Any) -> tuple[int, str]:
     assert answer.get("Retry-After") == told
     assert "no-store" in answer["Cache-Control"]
     return answer.status_code, error["code"]
+
+
+def ask_ticket(user: Any, password: str = PASSWORD) -> Any:
+    """The answer to a login by ticket."""
+    client = Client(enforce_csrf_checks=True)
+    return post(client, "login", username=user.get_username(), password=password)
+
+
+class TicketClient(Client):
+    """A client that keeps no cookies, and sends its ticket with each request."""
+
+    def __init__(self, ticket: str) -> None:
+        super().__init__(enforce_csrf_checks=True)
+        self.ticket = ticket
+
+    def request(self, **request: Any) -> Any:
+        self.cookies.clear()
+        request.setdefault("HTTP_AUTHORIZATION", f"MFA-Ticket {self.ticket}")
+        return super().request(**request)
 
 
 def newest_code(bandwidth: Any) -> str:

@@ -39,6 +39,8 @@ def test_an_anonymous_visitor_is_told_so(client: Client, db: None) -> None:
         "needs": None,
         "code": None,
         "recovery_codes": None,
+        "ticket": None,
+        "completion": None,
     }
 
 

@@ -57,6 +57,11 @@ class Flow:
         """How many digits the code has that can be typed now, or would be sent now."""
         return self.challenge.digits if self.challenge else settings.DIGITS
 
+    @property
+    def trust_days(self) -> int:
+        """For how many days the browser may be trusted after the code; 0 if it cannot be."""
+        return 0
+
     @cached_property
     def phones(self) -> list[Phone]:
         """The user's confirmed phones, the primary one first."""
@@ -181,14 +186,24 @@ class Flow:
     def _let_in(self, user: User, verification: Verification) -> str:
         # Only the session's own user is let in, and only if the password that parked this login is
         # still theirs.  The login may have ended while Bandwidth was asked: then there is none.
-        session = self.request.session
-        is_good = is_pending if self.began_parked else is_signed_in
-        if user.pk != self.user.pk or not is_good(session, user):
+        if user.pk != self.user.pk or not self._stands(user):
             raise ChallengeExpired
         destination = self.destination()
-        complete(self.request, user, verification)
+        self._complete(user, verification)
         self.has_passed = True
         return destination
+
+    def _stands(self, user: User) -> bool:
+        """Whether the login that this flow began with is still good.
+
+        :param user: the user as just read from the database.
+        """
+        is_good = is_pending if self.began_parked else is_signed_in
+        return is_good(self.request.session, user)
+
+    def _complete(self, user: User, verification: Verification) -> None:
+        """Let ``user`` in, or through."""
+        complete(self.request, user, verification)
 
     def destination(self) -> str:
         """Return where a right code leads."""

@@ -89,6 +89,9 @@ class EnrolFlow(Flow):
         destination = super().verify(code)
         if destination is None or not is_first or not settings.RECOVERY_CODES:
             return destination
+        return self._lead_to_recovery_codes(destination)
+
+    def _lead_to_recovery_codes(self, destination: str) -> str:
         owe_recovery_codes(self.request.session, self.user)
         return with_next("recovery_codes", destination)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from ...conf import settings
 from ...models import Purpose
 from ...request import mfa_of
 from ..login import trusted_browsers
@@ -30,6 +31,10 @@ class LoginFlow(Flow):
         else:
             # The code was sent for an earlier login.  When it has expired, no GET sends another.
             update_parked(self.request.session, owes_send=False)
+
+    @property
+    def trust_days(self) -> int:
+        return settings.TRUST_DAYS
 
     def remember_browser(self, response: HttpResponse) -> None:
         if self.has_passed:

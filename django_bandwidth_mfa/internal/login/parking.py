@@ -88,14 +88,23 @@ def user_of(login: Login) -> User | None:
 
     None if the user was deactivated, removed or given another password since.
     """
-    if login.backend not in django_settings.AUTHENTICATION_BACKENDS:
+    user = load_user(login.user, login.backend)
+    return user if user is not None and _still_proves(login, user) else None
+
+
+def load_user(key: str, backend: str) -> User | None:
+    """Return the user with the primary key ``key``, as ``backend`` finds it.
+
+    None if it finds none, or if the site does not use ``backend`` any more.
+    """
+    if backend not in django_settings.AUTHENTICATION_BACKENDS:
         return None
     try:
-        pk = get_user_model()._meta.pk.to_python(login.user)
+        pk = get_user_model()._meta.pk.to_python(key)
     except ValidationError:
         return None
-    user = load_backend(login.backend).get_user(pk)
-    return user if user is not None and _still_proves(login, user) else None
+    found: User | None = load_backend(backend).get_user(pk)
+    return found
 
 
 def park(session: SessionBase) -> None:

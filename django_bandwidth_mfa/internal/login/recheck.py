@@ -73,7 +73,7 @@ def recheck(
             return AnonymousUser()
         judged = recheck(session, holder, request, anew=anew)
         return user if judged.is_authenticated else judged
-    mark, row = _mark_or_oldest(session, user), _row_of(user)
+    mark, row = _mark_or_oldest(session, user), second_factor_of(user)
     actor = read_actor(session)
     if mark.is_older_than(row.signed_in_since) or (actor and not may_act(actor, request)):
         session.flush()
@@ -97,7 +97,7 @@ def may_act(actor: Actor, request: HttpRequest | None) -> bool:
     user, mark = user_of(actor), actor.own_mark
     if user is None or mark is None:
         return False
-    row = _row_of(user)
+    row = second_factor_of(user)
     if mark.is_older_than(row.signed_in_since):
         return False
     return _is_verified(mark, user, row) or not policy.owes_code(request, user)
@@ -133,7 +133,7 @@ def _mark_or_oldest(session: SessionBase, user: User) -> Mark:
     return read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
 
 
-def _row_of(user: User) -> SecondFactor:
+def second_factor_of(user: User) -> SecondFactor:
     """Return the row of ``user``; an empty one, unsaved, if there is none."""
     return SecondFactor.objects.filter(user=in_query(user)).first() or SecondFactor()
 
