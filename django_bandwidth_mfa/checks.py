@@ -9,6 +9,7 @@
 ``bandwidth_mfa.E006``       No channel: no application for messages nor for calls.
 ``bandwidth_mfa.E007``       Two purposes share a scope: a code of one would pass the other.
 ``bandwidth_mfa.E008``       A limit has no room for a single phone call.
+``bandwidth_mfa.E009``       A translation of ``MESSAGE`` holds no ``{CODE}``, or is too long.
 ``bandwidth_mfa.E010``       The middleware is missing.
 ``bandwidth_mfa.E011``       The middleware stands before ``AuthenticationMiddleware``.
 ``bandwidth_mfa.E012``       The URLs are not included, or a pattern before them answers for them.
@@ -54,6 +55,7 @@ from urllib.parse import urlsplit
 from warnings import catch_warnings, simplefilter
 
 from django.apps import apps
+from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookieStore
 from django.core.checks import CheckMessage, Error, Warning
@@ -66,10 +68,13 @@ from django.urls import (
     resolve,
     reverse,
 )
+from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from . import conf
 from .conf import Setting, Settings, configured, parse_rates, settings
+from .internal.codes import texts
 from .internal.doors import Door, find_doors, is_subclass
 from .internal.limits.rules import ENROL_SHARE
 from .models import Counter
@@ -134,6 +139,8 @@ def _value(setting: Setting[object]) -> Iterator[CheckMessage]:
     value = given[setting.name]
     problem = setting.problem(value)
     if problem is not None:
+        if isinstance(value, Promise):
+            value = str(value)
         shown = "" if setting.secret else f", not {value!r}"
         yield Error(
             f'BANDWIDTH_MFA["{setting.name}"] {problem}{shown}.',
@@ -191,6 +198,25 @@ def _scopes() -> Iterator[CheckMessage]:
         )
 
 
+def _translations() -> Iterator[CheckMessage]:
+    """A code goes out in the language of the page, so each translation must be able to carry it."""
+    # By default there are a hundred languages, and each takes time to load.
+    if not django_settings.USE_I18N or django_settings.LANGUAGES == global_settings.LANGUAGES:
+        return
+    for channel in conf.channels():
+        for language, _name in django_settings.LANGUAGES:
+            with translation.override(language):
+                text = texts.given(channel)
+                problem = conf.message_problem(text) if isinstance(text, Promise) else None
+            if problem is not None:
+                yield Error(
+                    f'BANDWIDTH_MFA["MESSAGE"] {problem}, also in the language "{language}" (for '
+                    f'the channel "{channel}").',
+                    hint="A translation keeps {CODE}, {NAME} and {SCOPE} as they are.",
+                    id="bandwidth_mfa.E009",
+                )
+
+
 def _digits() -> Iterator[CheckMessage]:
     if settings.DIGITS < 6:
         yield Warning(
@@ -237,11 +263,11 @@ def _room_for_a_call() -> Iterator[CheckMessage]:
     if "voice" not in conf.channels():
         return
     weight = settings.CALL_WEIGHT
-    for key, texts in (
+    for key, limits in (
         ("SEND_LIMITS", settings.SEND_LIMITS),
         ("SEND_CEILINGS", settings.SEND_CEILINGS),
     ):
-        for name, text in texts.items():
+        for name, text in limits.items():
             for rate in parse_rates(text or ""):
                 # Enrolments have a share of the site's own.
                 room = max(1, rate.limit // ENROL_SHARE) if name == "site" else rate.limit
@@ -260,6 +286,7 @@ _TOGETHER: list[tuple[tuple[str, ...], Callable[[], Iterator[CheckMessage]]]] = 
     (("CLIENT_ID", "CLIENT_SECRET", "USERNAME", "PASSWORD"), _credentials),
     (("MESSAGING_APPLICATION_ID", "VOICE_APPLICATION_ID"), _channels),
     (("SCOPES",), _scopes),
+    (("MESSAGE", "MESSAGING_APPLICATION_ID", "VOICE_APPLICATION_ID"), _translations),
     (("DIGITS",), _digits),
     (("EXPIRATION_MINUTES",), _expiration),
     (("FAILURES_BEFORE_LOCK",), _lock),

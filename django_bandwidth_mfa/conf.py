@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Generic, ParamSpec, TypeVar, cast, overload
+from typing import Generic, ParamSpec, TypeGuard, TypeVar, cast, overload
 
 import environ
 import phonenumbers
 from asgiref.sync import SyncToAsync
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy
 
 from .bandwidth import E164
 
@@ -179,6 +181,53 @@ def choice_or_path(*choices: str) -> Kind:
         return None if callable(found) else wanted
 
     return Kind("string or dotted path", problem)
+
+
+# Characters: Bandwidth's limit.
+LONGEST_MESSAGE = 2048
+
+_dotted_path = re.compile(r"[\w.]+\.\w+")
+
+
+def is_dotted_path(value: object) -> TypeGuard[str]:
+    """Whether ``value`` of ``MESSAGE`` is the path of a function, and no text."""
+    return isinstance(value, str) and _dotted_path.fullmatch(value) is not None
+
+
+def message_problem(text: object) -> Problem:
+    """What is wrong with ``text`` as a message that carries a code, or None."""
+    if not isinstance(text, str | Promise) or "{CODE}" not in str(text):
+        return "must be a text that holds {CODE}"
+    if len(str(text)) > LONGEST_MESSAGE:
+        return f"must have at most {LONGEST_MESSAGE} characters"
+    return None
+
+
+def message() -> Kind:
+    """A text with ``{CODE}``, one for each channel, or the function that writes it."""
+
+    def problem(value: object) -> Problem:
+        if isinstance(value, Mapping):
+            return next(filter(None, (problem_for_channel(*item) for item in value.items())), None)
+        if is_dotted_path(value):
+            return choice_or_path().problem(value)
+        return None if callable(value) else message_problem(value)
+
+    def problem_for_channel(channel: object, text: object) -> Problem:
+        if channel not in ("sms", "voice"):
+            return 'knows the channels "sms" and "voice" only'
+        found = message_problem(text)
+        return found and f'{found} for "{channel}"'
+
+    def parse(value: str) -> object:
+        with suppress(ValueError):
+            found = json.loads(value)
+            if isinstance(found, dict):
+                return found
+        # A text, such as "{CODE} is your code".
+        return value
+
+    return Kind("text, dict or dotted path", problem, parse)
 
 
 def optional(kind: Kind) -> Kind:
@@ -343,14 +392,14 @@ class Settings:
         table(_scope_problem),
         "Bandwidth's scope for each purpose, so that a code of one never passes another.",
     )
-    MESSAGE = Setting(
-        "Your {NAME} {SCOPE} code is {CODE}",
-        text(
-            longest=2048,
-            form=re.compile(r".*\{CODE\}.*", re.DOTALL),
-            like="a text that holds {CODE}",
-        ),
-        "What is sent, or read out; Bandwidth fills in `{CODE}`, `{NAME}` and `{SCOPE}`.",
+    MESSAGE = Setting[str | Promise | Mapping[str, str | Promise] | Callable[..., str]](
+        # Translators: A text message.  Keep {NAME} (the site), {SCOPE} (what the code is for, such
+        # as "sign-in") and {CODE} as they are.
+        gettext_lazy("Your {NAME} {SCOPE} code is {CODE}"),
+        message(),
+        "What is sent, or read out: a text that holds `{CODE}`, translated or not; a dict "
+        '`{"sms": …, "voice": …}` of such texts; or the path of `f(user, purpose, channel) -> str`.'
+        " Bandwidth fills in `{CODE}`, `{NAME}` and `{SCOPE}`.",
     )
     DIGITS = Setting(6, integer(2, 8), "How many digits a code has.")
     EXPIRATION_MINUTES = Setting[float](

@@ -1,4 +1,4 @@
-"""Functions that tests name in settings: a policy, and a source of numbers."""
+"""Functions that tests name in settings: a policy, a source of numbers, a text."""
 
 from __future__ import annotations
 
@@ -18,3 +18,7 @@ def only_ada(request: HttpRequest, user: Any) -> bool:
 
 def numbers_of(user: Any) -> list[str]:
     return [NUMBER] if user.get_username() == "newcomer" else []
+
+
+def message(user: Any, purpose: str, channel: str) -> str:
+    return "Your code is {CODE}"

@@ -21,6 +21,8 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import get_script_prefix, include, path, set_script_prefix
+from django.utils.functional import lazy, lazystr
+from django.utils.translation import get_language
 from django.views import View
 
 from django_bandwidth_mfa import checks
@@ -70,7 +72,29 @@ BY_KEY: dict[str, tuple[list[Any], list[Any]]] = {
         [{"login": "x" * 26}, {"login": ""}, {"other": "x"}, "sign-in"],
         [{"login": "log in"}],
     ),
-    "MESSAGE": (["no code", "", "{CODE}" + "x" * 2043], ["{CODE}"]),
+    "MESSAGE": (
+        [
+            "no code",
+            "",
+            5,
+            "{CODE}" + "x" * 2043,
+            lazystr("no code {code}"),
+            {"sms": "no code"},
+            {"email": "{CODE}"},
+            {"sms": "{CODE}", "voice": None},
+            "tests.nothing.here",
+            "tests.conftest.PASSWORD",
+        ],
+        [
+            "{CODE}",
+            "Code.{CODE}",
+            lazystr("{CODE}"),
+            {"sms": "{CODE}"},
+            {"sms": "{CODE}", "voice": lazystr("{CODE}")},
+            "tests.policies.message",
+            lambda user, purpose, channel: "{CODE}",
+        ],
+    ),
     "DIGITS": ([1, 9, "6", 6.0, True, None], [6, 8]),
     "EXPIRATION_MINUTES": ([0, -1, 15.5, "3", True], [0.5, 10]),
     "CONNECT_TIMEOUT": ([0, "1", 61], [1]),
@@ -183,6 +207,22 @@ NO_OAUTH = {"CLIENT_ID": None, "CLIENT_SECRET": None}
 )
 def test_what_does_not_go_together(changes: dict[str, Any], expected: list[str]) -> None:
     assert ids(found(**changes)) == expected
+
+
+# A text whose Spanish translation has lost its code.
+LOST = lazy(lambda: "Código" if get_language() == "es" else "Code {CODE}", str)()
+
+
+@pytest.mark.parametrize("message", [LOST, {"sms": LOST}])
+def test_a_translation_that_holds_no_code_is_an_error(message: Any, settings: Any) -> None:
+    """Fails when only the language of ``manage.py`` is looked at: the first to know would be people
+    who read Spanish, and get no codes."""
+    settings.LANGUAGES = [("en", "English"), ("es", "Spanish")]
+    messages = found(MESSAGE=message, VOICE_APPLICATION_ID=None)
+    assert ids(messages) == ["E009"]
+    assert 'in the language "es"' in messages[0].msg
+    settings.LANGUAGES = [("en", "English")]
+    assert found(MESSAGE=message) == []
 
 
 EVE = "2026-12-01T23:59:59Z"

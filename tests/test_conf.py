@@ -131,6 +131,9 @@ def test_without_the_setting_all_is_default(settings: Any) -> None:
         ("SEND_LIMITS", '{"user": "1/h"}', {"user": "1/h"}),
         ("ALLOWED_REGIONS", '["US", "CA"]', ["US", "CA"]),
         ("REQUIRED", "staff", "staff"),
+        ("MESSAGE", "{CODE} is your code", "{CODE} is your code"),
+        ("MESSAGE", '{"sms": "Code {CODE}"}', {"sms": "Code {CODE}"}),
+        ("MESSAGE", "mysite.texts.of", "mysite.texts.of"),
         # What cannot be read is kept for `manage.py check` to tell.
         ("DIGITS", "six", "six"),
         ("NOTIFY", "maybe", "maybe"),

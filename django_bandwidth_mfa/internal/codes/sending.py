@@ -20,7 +20,7 @@ from ..limits import rules, store
 from ..limits.addresses import client_address
 from ..notify import events
 from ..phones.source import phone_source
-from . import alarm, provider
+from . import alarm, provider, texts
 
 # Bandwidth's longest scope, and the random end that BIND_CODES gives to a scope: 40 bits.
 LONGEST_SCOPE = 25
@@ -37,6 +37,7 @@ def prepare(
     :raises NoPhone: the user has no such phone.
     :raises NumberRefused: no code may go to the number.
     :raises ValueError: there is no such purpose, or the channel is not set up.
+    :raises ImproperlyConfigured: no channel is set up, or ``MESSAGE`` is no text with ``{CODE}``.
     """
     if purpose not in Purpose.values:
         raise ValueError(f"purpose must be one of {Purpose.values}, not {purpose!r}")
@@ -48,7 +49,7 @@ def prepare(
     chosen = _phone(user, purpose, phone)
     channel = channel or chosen.default_channel
     numbers.check(chosen.number)
-    scope, message = _scope_and_message(purpose)
+    message = texts.write(user, purpose=purpose, channel=channel)
     now = timezone.now()
     challenge = Challenge(
         user=in_query(user),
@@ -58,7 +59,7 @@ def prepare(
         number=chosen.number,
         from_number=settings.FROM_NUMBER,
         application_id=provider.application(channel),
-        scope=scope,
+        scope=_scope(purpose),
         digits=settings.DIGITS,
         sent_at=now,
         expires_at=now + timedelta(minutes=settings.EXPIRATION_MINUTES),
@@ -84,18 +85,17 @@ def _phone(user: User, purpose: str, phone: Phone | str | None) -> Phone:
     raise NoPhone
 
 
-def _scope_and_message(purpose: str) -> tuple[str, str]:
-    """Return Bandwidth's scope, and the text.
+def _scope(purpose: str) -> str:
+    """Return the scope that Bandwidth keeps the code under.
 
-    With ``BIND_CODES`` the scope ends in letters that no other challenge has.  Bandwidth then takes
-    the code for this challenge only.  People read the purpose without those letters.
+    With ``BIND_CODES`` it ends in letters that no other challenge has.  Bandwidth then takes the
+    code for this challenge only.
     """
-    scope, message = settings.SCOPES[purpose], settings.MESSAGE
+    scope = settings.SCOPES[purpose]
     if not settings.BIND_CODES:
-        return scope, message
+        return scope
     ending = "".join(secrets.choice(BOUND_LETTERS) for _ in range(BOUND_LENGTH))
-    bound = f"{scope[: LONGEST_SCOPE - 1 - BOUND_LENGTH]}-{ending}"
-    return bound, message.replace("{SCOPE}", scope)
+    return f"{scope[: LONGEST_SCOPE - 1 - BOUND_LENGTH]}-{ending}"
 
 
 def count_and_save(challenge: Challenge, request: HttpRequest | None) -> rules.TakenSend:

@@ -22,7 +22,7 @@ from ...checks import check_settings
 from ...conf import settings
 from ...exceptions import NumberRefused
 from ...internal import numbers
-from ...internal.codes import provider
+from ...internal.codes import provider, texts
 
 SCOPE = "check"
 APPLICATIONS = {"sms": "MESSAGING_APPLICATION_ID", "voice": "VOICE_APPLICATION_ID"}
@@ -130,7 +130,7 @@ class Command(BaseCommand):
                 to=to,
                 from_=settings.FROM_NUMBER,
                 application_id=provider.application(channel),
-                message=settings.MESSAGE,
+                message=texts.sample(channel),
                 digits=settings.DIGITS,
                 scope=SCOPE,
             )

@@ -1,0 +1,189 @@
+"""The text that carries a code: who may write it, in which language, and what it must hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import translation
+from django.utils.functional import lazystr
+from django.utils.translation import gettext_lazy
+
+from django_bandwidth_mfa import service
+from django_bandwidth_mfa.models import Challenge, Counter, Phone
+from tests.conftest import NUMBER, OTHER_NUMBER
+
+pytestmark = pytest.mark.django_db
+
+TRANSLATED = gettext_lazy("Your {NAME} {SCOPE} code is {CODE}")
+
+
+@pytest.fixture(autouse=True)
+def no_cooldown(bandwidth: Any, configure: Any) -> None:
+    configure(RESEND_COOLDOWN=[0])
+
+
+def sent(bandwidth: Any) -> dict[str, Any]:
+    """The body of the last request to Bandwidth."""
+    body: dict[str, Any] = bandwidth.requests[-1]["body"]
+    return body
+
+
+def signed(user: Any, purpose: str, channel: str) -> str:
+    return f"{user.username}, {purpose} by {channel}: {{CODE}}"
+
+
+def in_the_language_of_the_page(user: Any, purpose: str, channel: str) -> Any:
+    return TRANSLATED
+
+
+def of_the_page(user: Any, purpose: str, channel: str) -> str:
+    return str(TRANSLATED)
+
+
+def broken(user: Any, purpose: str, channel: str) -> str:
+    raise LookupError(user.email)
+
+
+def nothing(user: Any, purpose: str, channel: str) -> None:
+    return None
+
+
+def without_code(user: Any, purpose: str, channel: str) -> str:
+    return f"{user.email} has no code"
+
+
+def endless(user: Any, purpose: str, channel: str) -> str:
+    return "{CODE}" + "x" * 2043
+
+
+# In which language ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("purpose", "told", "scope"),
+    [
+        ("login", "Su código de inicio de sesión de Example es ", "sign-in"),
+        ("step-up", "Su código de confirmación de Example es ", "confirmation"),
+        ("enrol", "Su código de teléfono nuevo de Example es ", "new phone"),
+    ],
+)
+def test_a_message_is_in_the_language_of_the_page_and_its_scope_is_not(
+    user: Any, bandwidth: Any, purpose: str, told: str, scope: str
+) -> None:
+    """Fails when the scope that Bandwidth is told is translated: a code that was sent in one
+    language would not pass in another."""
+    phone = None
+    if purpose == "enrol":
+        phone = Phone.objects.create(user=user, number=OTHER_NUMBER)
+    with translation.override("es"):
+        challenge = service.send_code(user, purpose=purpose, phone=phone)
+    assert bandwidth.inbox[0]["text"] == told + bandwidth.inbox[0]["code"]
+    assert sent(bandwidth)["scope"] == scope
+    with translation.override("en"):
+        assert service.verify_code(challenge, bandwidth.inbox[0]["code"]).passed
+
+
+def test_in_english_bandwidth_fills_in_the_scope(user: Any, bandwidth: Any) -> None:
+    service.send_code(user)
+    assert sent(bandwidth)["message"] == "Your {NAME} {SCOPE} code is {CODE}"
+
+
+def test_a_bound_scope_is_translated_too(user: Any, bandwidth: Any, configure: Any) -> None:
+    configure(BIND_CODES=True)
+    with translation.override("es"):
+        service.send_code(user)
+    assert "inicio de sesión" in bandwidth.inbox[0]["text"]
+    assert sent(bandwidth)["scope"].startswith("sign-in-")
+
+
+def test_speech_is_english_unless_the_site_says_otherwise(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when a call says the default in Spanish: Bandwidth's voice would read it as English."""
+    configure(SEND_LIMITS={"user": "", "number": ""})
+    with translation.override("es"):
+        service.send_code(user, channel="voice")
+        assert bandwidth.inbox[0]["text"].startswith("Your Example sign-in code is ")
+        configure(MESSAGE={"sms": "SMS {CODE}"})
+        service.send_code(user, channel="voice")
+        assert bandwidth.inbox[0]["text"].startswith("Your Example sign-in code is ")
+        configure(MESSAGE={"voice": TRANSLATED})
+        service.send_code(user, channel="voice")
+        assert bandwidth.inbox[0]["text"].startswith("Su código de inicio de sesión ")
+
+
+def test_a_text_in_one_language_keeps_its_scope_in_that_language(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the scope of each text is translated: two languages would share a sentence."""
+    configure(MESSAGE="Your {SCOPE} code is {CODE}")
+    with translation.override("es"):
+        service.send_code(user)
+    assert bandwidth.inbox[0]["text"].startswith("Your sign-in code is ")
+
+
+def test_a_scope_of_the_sites_own_is_never_translated(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(SCOPES={"login": "Anmeldung"})
+    with translation.override("es"):
+        service.send_code(user)
+    assert bandwidth.inbox[0]["text"].startswith("Su código de Anmeldung ")
+
+
+# By whom ----------------------------------------------------------------------------------------
+
+
+def test_each_channel_has_its_text(user: Any, bandwidth: Any, configure: Any) -> None:
+    configure(MESSAGE={"sms": "Text {CODE}", "voice": lazystr("Speech {CODE}")})
+    service.send_code(user)
+    service.send_code(user, channel="voice")
+    assert [one["text"].split()[0] for one in bandwidth.inbox] == ["Speech", "Text"]
+
+
+@pytest.mark.parametrize("given", [signed, "tests.internal.codes.test_texts.signed"])
+def test_a_function_writes_it(user: Any, bandwidth: Any, configure: Any, given: Any) -> None:
+    configure(MESSAGE=given)
+    service.send_code(user, channel="voice")
+    assert sent(bandwidth)["message"] == "ada, login by voice: {CODE}"
+
+
+@pytest.mark.parametrize("given", [of_the_page, in_the_language_of_the_page])
+def test_what_a_function_writes_is_in_the_language_of_the_page(
+    user: Any, bandwidth: Any, configure: Any, given: Any
+) -> None:
+    configure(MESSAGE=given)
+    with translation.override("es"):
+        service.send_code(user)
+    assert bandwidth.inbox[0]["text"].startswith("Su código de inicio de sesión ")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (broken, "raised LookupError"),
+        (nothing, "must be a text that holds {CODE}"),
+        (without_code, "must be a text that holds {CODE}"),
+        (endless, "must have at most 2048 characters"),
+        ({"sms": "no code"}, "must be a text that holds {CODE}"),
+        (lazystr("no code"), "must be a text that holds {CODE}"),
+        ("tests.nothing.here", "No module named"),
+    ],
+)
+def test_a_text_that_cannot_carry_a_code_is_told_before_anything_is_counted(
+    user: Any, bandwidth: Any, configure: Any, given: Any, told: str
+) -> None:
+    """Fails when the text is looked at after the count: a wrong setting would use up the sends of
+    its users.  The error shows nothing of the user, for it goes into logs."""
+    configure(MESSAGE=given)
+    with pytest.raises(ImproperlyConfigured) as caught:
+        service.send_code(user)
+    assert 'BANDWIDTH_MFA["MESSAGE"]' in str(caught.value)
+    assert told in str(caught.value)
+    assert "ada@example.com" not in str(caught.value)
+    assert NUMBER not in str(caught.value)
+    assert not Challenge.objects.exists()
+    assert not Counter.objects.exists()
+    assert bandwidth.requests == []
