@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         max_wrong=options.max_wrong,
         throttle_seconds=options.throttle_seconds,
         applications=options.application,
+        fill_once=options.fill_once,
         quiet=options.quiet,
     )
     told_to_stop = threading.Event()
@@ -130,6 +131,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID",
         help="an application id; may be given again. With it, sends with another id are answered "
         "400; without it, any id is taken",
+    )
+    add(
+        "--fill-once",
+        action="store_true",
+        help="fill in only the first {CODE} of a message: whether Bandwidth fills in each of them "
+        "is not documented",
     )
     add("--quiet", action="store_true", help="do not write a line for each API request")
     return parser

@@ -35,6 +35,8 @@ class Simulator:
     none means any.
     ``receipt_delay``: seconds from a message's answer to its delivery receipt, if it has a
     ``callbackUrl``; the waits before further tries grow from it.
+    ``fill_once``: only the first ``{CODE}`` of a message is filled in. Whether Bandwidth fills in
+    the others is not documented, so both can be tried.
     ``clock``: seconds since the epoch; left out, ``time.time`` is looked up at each use, so that
     a frozen clock is seen. ``quiet``: False writes a line per API request to stderr.
     """
@@ -55,6 +57,7 @@ class Simulator:
         throttle_seconds: int = THROTTLE_SECONDS,
         applications: Collection[str] = (),
         receipt_delay: float = defaults.DEFAULT_RECEIPT_DELAY,
+        fill_once: bool = False,
         clock: Callable[[], float] | None = None,
         quiet: bool = True,
     ) -> None:
@@ -70,7 +73,11 @@ class Simulator:
         self.client_id, self.client_secret = client_id, client_secret
         self.applications = tuple(applications)
         self.state = State(
-            self.now, name=name, max_wrong=max_wrong, throttle_seconds=throttle_seconds
+            self.now,
+            name=name,
+            max_wrong=max_wrong,
+            throttle_seconds=throttle_seconds,
+            fill_once=fill_once,
         )
         self.receipts = Receipts(
             receipt_delay,

@@ -6,7 +6,7 @@ import string
 import threading
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -71,9 +71,16 @@ class State:
     """
 
     def __init__(
-        self, clock: Callable[[], float], *, name: str, max_wrong: int, throttle_seconds: int
+        self,
+        clock: Callable[[], float],
+        *,
+        name: str,
+        max_wrong: int,
+        throttle_seconds: int,
+        fill_once: bool,
     ) -> None:
         self._clock = clock
+        self._fill_once = fill_once
         self._name = name
         self._max_wrong = max_wrong
         self._throttle_seconds = throttle_seconds
@@ -99,7 +106,7 @@ class State:
         message = Message(
             id=_call_id() if channel == "voice" else _message_id(now),
             channel=channel,
-            text=_PLACEHOLDER.sub(lambda found: words[found[1]], request.message),
+            text=self._fill(request.message, words),
             code=code,
             sent_at=now,
             request=request,
@@ -111,6 +118,15 @@ class State:
             self._live[key] = [old for old in self._live[key] if old.sent_at >= oldest]
             self._live[key].append(message)
         return message
+
+    def _fill(self, message: str, words: Mapping[str, str]) -> str:
+        first = message.index("{CODE}")
+
+        def word(found: re.Match[str]) -> str:
+            is_repeated = found[1] == "CODE" and found.start() != first
+            return found[0] if is_repeated and self._fill_once else words[found[1]]
+
+        return _PLACEHOLDER.sub(word, message)
 
     def verify(self, attempt: VerifyRequest) -> bool:
         """Say whether the code is right.

@@ -114,6 +114,16 @@ def test_placeholders_are_filled_once(api: Api) -> None:
     assert message["text"] == f"{{CODE}} Example {code} {{OTHER}} {code}"
 
 
+def test_a_second_code_can_be_left_as_it_is() -> None:
+    """Whether Bandwidth fills it in is not documented: a site must be able to try both."""
+    with Simulator(fill_once=True) as simulator:
+        api = Api(simulator)
+        with api.session:
+            api.send(scope="{CODE}", message="{SCOPE} {NAME} {CODE} {NAME} {CODE}")
+        [message] = simulator.inbox
+    assert message["text"] == f"{{CODE}} Example {message['code']} Example {{CODE}}"
+
+
 def test_the_newest_message_comes_first(api: Api) -> None:
     api.send(to="+12025550111")
     api.send("voice", to="+12025550122")
