@@ -9,7 +9,8 @@
 ``bandwidth_mfa.E006``       No channel: no application for messages nor for calls.
 ``bandwidth_mfa.E007``       Two purposes share a scope: a code of one would pass the other.
 ``bandwidth_mfa.E008``       A limit has no room for a single phone call.
-``bandwidth_mfa.E009``       A translation of ``MESSAGE`` holds no ``{CODE}``, or is too long.
+``bandwidth_mfa.E009``       A translation of ``MESSAGE`` holds no ``{CODE}``, or ``MESSAGE`` is too
+                             long with the line of ``ORIGIN``.
 ``bandwidth_mfa.E010``       The middleware is missing.
 ``bandwidth_mfa.E011``       The middleware stands before ``AuthenticationMiddleware``.
 ``bandwidth_mfa.E012``       The URLs are not included, or a pattern before them answers for them.
@@ -198,23 +199,34 @@ def _scopes() -> Iterator[CheckMessage]:
         )
 
 
-def _translations() -> Iterator[CheckMessage]:
+def _texts() -> Iterator[CheckMessage]:
     """A code goes out in the language of the page, so each translation must be able to carry it."""
-    # By default there are a hundred languages, and each takes time to load.
+    languages = [language for language, _name in django_settings.LANGUAGES]
+    # By default there are a hundred of them, and each takes time to load.
     if not django_settings.USE_I18N or django_settings.LANGUAGES == global_settings.LANGUAGES:
-        return
+        languages = [django_settings.LANGUAGE_CODE]
     for channel in conf.channels():
-        for language, _name in django_settings.LANGUAGES:
-            with translation.override(language):
-                text = texts.given(channel)
-                problem = conf.message_problem(text) if isinstance(text, Promise) else None
-            if problem is not None:
-                yield Error(
-                    f'BANDWIDTH_MFA["MESSAGE"] {problem}, also in the language "{language}" (for '
-                    f'the channel "{channel}").',
-                    hint="A translation keeps {CODE}, {NAME} and {SCOPE} as they are.",
-                    id="bandwidth_mfa.E009",
-                )
+        problems = {language: _text_problem(channel, language) for language in languages}
+        problem = next(filter(None, problems.values()), None)
+        if problem is not None:
+            told = ", ".join(language for language in languages if problems[language])
+            yield Error(
+                f'BANDWIDTH_MFA["MESSAGE"] {problem}, in each language and with the line of '
+                f'ORIGIN. It does not for the channel "{channel}" in: {told}.',
+                hint="A translation keeps {CODE}, {NAME} and {SCOPE} as they are.",
+                id="bandwidth_mfa.E009",
+            )
+
+
+def _text_problem(channel: str, language: str) -> conf.Problem:
+    with translation.override(language):
+        text = texts.given(channel)
+        if callable(text):
+            return None
+        found = str(text)
+        return conf.message_problem(found) or conf.message_problem(
+            texts.with_origin(found, channel)
+        )
 
 
 def _digits() -> Iterator[CheckMessage]:
@@ -286,7 +298,7 @@ _TOGETHER: list[tuple[tuple[str, ...], Callable[[], Iterator[CheckMessage]]]] = 
     (("CLIENT_ID", "CLIENT_SECRET", "USERNAME", "PASSWORD"), _credentials),
     (("MESSAGING_APPLICATION_ID", "VOICE_APPLICATION_ID"), _channels),
     (("SCOPES",), _scopes),
-    (("MESSAGE", "MESSAGING_APPLICATION_ID", "VOICE_APPLICATION_ID"), _translations),
+    (("MESSAGE", "ORIGIN", "MESSAGING_APPLICATION_ID", "VOICE_APPLICATION_ID"), _texts),
     (("DIGITS",), _digits),
     (("EXPIRATION_MINUTES",), _expiration),
     (("FAILURES_BEFORE_LOCK",), _lock),

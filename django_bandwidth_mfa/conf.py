@@ -290,6 +290,8 @@ def _seconds_problem(value: object) -> Problem:
 
 
 _http_url = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
+# Without a scheme, a port and a final dot, as the last line of a message must have it.
+_domain = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?")
 _e164 = text(longest=32, form=E164, like="a phone number in E.164 form, such as +12025550123")
 
 
@@ -400,6 +402,17 @@ class Settings:
         "What is sent, or read out: a text that holds `{CODE}`, translated or not; a dict "
         '`{"sms": …, "voice": …}` of such texts; or the path of `f(user, purpose, channel) -> str`.'
         " Bandwidth fills in `{CODE}`, `{NAME}` and `{SCOPE}`.",
+    )
+    ORIGIN = Setting[str | None](
+        None,
+        optional(
+            text(
+                longest=253, form=_domain, like='a domain in small letters, such as "bank.example"'
+            )
+        ),
+        "The site's domain. A text message then ends with the line `@bank.example #{CODE}`, by "
+        "which phones fill the code in on that site only. Set it once `mfa_check_bandwidth --send` "
+        "has shown that Bandwidth fills `{CODE}` in twice.",
     )
     DIGITS = Setting(6, integer(2, 8), "How many digits a code has.")
     EXPIRATION_MINUTES = Setting[float](

@@ -95,6 +95,24 @@ BY_KEY: dict[str, tuple[list[Any], list[Any]]] = {
             lambda user, purpose, channel: "{CODE}",
         ],
     ),
+    "ORIGIN": (
+        [
+            "",
+            5,
+            "https://bank.example",
+            "bank.example/",
+            "bank.example:8000",
+            "bank.example.",
+            "Bank.example",
+            "bänk.example",
+            "bank example",
+            "bank.example\n@evil.example",
+            "localhost",
+            "192.0.2.1",
+            "x." * 125 + "example",
+        ],
+        ["bank.example", "www.my-bank.co.uk", "xn--bnk-ula.example", None],
+    ),
     "DIGITS": ([1, 9, "6", 6.0, True, None], [6, 8]),
     "EXPIRATION_MINUTES": ([0, -1, 15.5, "3", True], [0.5, 10]),
     "CONNECT_TIMEOUT": ([0, "1", 61], [1]),
@@ -220,9 +238,18 @@ def test_a_translation_that_holds_no_code_is_an_error(message: Any, settings: An
     settings.LANGUAGES = [("en", "English"), ("es", "Spanish")]
     messages = found(MESSAGE=message, VOICE_APPLICATION_ID=None)
     assert ids(messages) == ["E009"]
-    assert 'in the language "es"' in messages[0].msg
+    assert messages[0].msg.endswith(" in: es.")
     settings.LANGUAGES = [("en", "English")]
     assert found(MESSAGE=message) == []
+
+
+def test_a_text_that_is_too_long_with_its_last_line_is_an_error() -> None:
+    """Fails when the text is measured without the line that ORIGIN adds."""
+    longest = "{CODE}" + "x" * 2042
+    last_line = "\n@bank.example #{CODE}"
+    assert ids(found(MESSAGE=longest, ORIGIN="bank.example")) == ["E009"]
+    assert found(MESSAGE=longest[: -len(last_line)], ORIGIN="bank.example") == []
+    assert found(MESSAGE={"sms": "{CODE}", "voice": longest}, ORIGIN="bank.example") == []
 
 
 EVE = "2026-12-01T23:59:59Z"

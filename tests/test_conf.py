@@ -31,6 +31,7 @@ DEFAULTS = {
     "TOKEN_URL": "https://api.bandwidth.com/api/v1/oauth2/token",
     "SCOPES": {"login": "sign-in", "step-up": "confirmation", "enrol": "new phone"},
     "MESSAGE": "Your {NAME} {SCOPE} code is {CODE}",
+    "ORIGIN": None,
     "DIGITS": 6,
     "EXPIRATION_MINUTES": 3,
     "CONNECT_TIMEOUT": 3.05,

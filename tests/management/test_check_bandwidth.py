@@ -60,6 +60,38 @@ def test_one_code_is_sent_by_each_channel_where_it_is_asked_for(bandwidth: Any) 
 
 
 @pytest.mark.parametrize(
+    ("origin", "line"), [(None, "Again: {CODE}"), ("bank.example", "@bank.example #{CODE}")]
+)
+def test_the_message_shows_whether_bandwidth_fills_the_code_in_twice(
+    bandwidth: Any, configure: Any, origin: str | None, line: str
+) -> None:
+    """Fails when {CODE} stands in the message once: nobody would see whether ORIGIN works."""
+    configure(ORIGIN=origin)
+    told, _error = run("--send", NUMBER)
+    call, message = bandwidth.inbox
+    assert message["text"].splitlines()[1] == line.replace("{CODE}", message["code"])
+    assert told.count('If it shows "{CODE}", leave ORIGIN out.') == 1
+    assert len(call["text"].splitlines()) == 1
+
+
+@pytest.mark.parametrize("message", ["{CODE} is yours", {"sms": "{CODE} is yours"}])
+def test_what_is_sent_is_the_sites_own_text(
+    bandwidth: Any, configure: Any, message: str | dict[str, str]
+) -> None:
+    configure(MESSAGE=message)
+    run("--send", NUMBER)
+    assert bandwidth.inbox[1]["text"].startswith(f"{bandwidth.inbox[1]['code']} is yours\n")
+
+
+def test_a_function_that_needs_a_user_is_not_asked(bandwidth: Any, configure: Any) -> None:
+    """Fails when it is called without a user, and raises."""
+    configure(MESSAGE="tests.internal.codes.test_texts.signed")
+    _told, error = run("--send", NUMBER)
+    assert error == ""
+    assert bandwidth.inbox[1]["text"].startswith("Your Example check code is ")
+
+
+@pytest.mark.parametrize(
     ("endpoint", "name"),
     [("messaging", "MESSAGING_APPLICATION_ID"), ("voice", "VOICE_APPLICATION_ID")],
 )

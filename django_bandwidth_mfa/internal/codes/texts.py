@@ -35,7 +35,8 @@ def write(user: User, *, purpose: str, channel: str) -> str:
     The scope is translated only where the text around it is: in a lazy text, and in what a function
     returns.
 
-    :raises ImproperlyConfigured: ``MESSAGE`` is no text with ``{CODE}``, or its function fails.
+    :raises ImproperlyConfigured: ``MESSAGE`` is no text with ``{CODE}``, or its function fails, or
+        the text is too long.
     """
     found = given(channel)
     text = _ask_site(found, user, purpose, channel) if callable(found) else str(found)
@@ -44,13 +45,14 @@ def write(user: User, *, purpose: str, channel: str) -> str:
     # A bound scope ends in random letters, which are not for people.
     if settings.BIND_CODES or word != scope:
         text = text.replace("{SCOPE}", word)
-    problem = message_problem(text)
+    # Looked at before the last line is added, which holds {CODE} in any case.
+    problem = message_problem(text) or message_problem(with_origin(text, channel))
     if problem is not None:
         # What a function returned may hold the user's name, so it is not shown.
         raise ImproperlyConfigured(
             f'BANDWIDTH_MFA["MESSAGE"] {problem}, also for {purpose!r} by {channel!r}.'
         )
-    return text
+    return with_origin(text, channel)
 
 
 def given(channel: str) -> str | Promise | Callable[..., object]:
@@ -73,10 +75,26 @@ def given(channel: str) -> str | Promise | Callable[..., object]:
         raise ImproperlyConfigured(f'BANDWIDTH_MFA["MESSAGE"]: {error}') from error
 
 
+def with_origin(text: str, channel: str) -> str:
+    """Return ``text`` with the line that binds its code to the site: phones then fill it in there.
+
+    The line must be the last one: https://wicg.github.io/sms-one-time-codes/.  A call has none.
+    """
+    if settings.ORIGIN is None or channel != "sms":
+        return text
+    return f"{text}\n@{settings.ORIGIN} #{{CODE}}"
+
+
 def sample(channel: str) -> str:
-    """Return a text for a code that belongs to no user: the default where a function writes it."""
+    """Return a text for a code that belongs to no user: the default where a function writes it.
+
+    A text message has ``{CODE}`` twice.  So it shows whether Bandwidth fills in both.
+    """
     found = given(channel)
-    return str(Settings.MESSAGE.default if callable(found) else found)
+    text = str(Settings.MESSAGE.default if callable(found) else found)
+    if settings.ORIGIN is None and channel == "sms":
+        return f"{text}\nAgain: {{CODE}}"
+    return with_origin(text, channel)
 
 
 def _ask_site(write: Callable[..., object], user: User, purpose: str, channel: str) -> str:

@@ -137,6 +137,11 @@ class Command(BaseCommand):
         except BandwidthError as error:
             return self.say(what, error)
         self.stdout.write(f"{what}: Bandwidth took it, id {found}.")
+        if channel == "sms":
+            self.stdout.write(
+                "Look at the last line of the message. If it shows the code, Bandwidth fills "
+                '{CODE} in twice, and ORIGIN works. If it shows "{CODE}", leave ORIGIN out.'
+            )
         return Outcome.FINE
 
     def say(self, what: str, error: BandwidthError) -> Outcome:

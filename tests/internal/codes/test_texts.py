@@ -54,6 +54,10 @@ def without_code(user: Any, purpose: str, channel: str) -> str:
     return f"{user.email} has no code"
 
 
+def without_user(user: Any, purpose: str, channel: str) -> str:
+    return "Code {CODE}"
+
+
 def endless(user: Any, purpose: str, channel: str) -> str:
     return "{CODE}" + "x" * 2043
 
@@ -187,3 +191,42 @@ def test_a_text_that_cannot_carry_a_code_is_told_before_anything_is_counted(
     assert not Challenge.objects.exists()
     assert not Counter.objects.exists()
     assert bandwidth.requests == []
+
+
+# The last line -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("message", ["Code {CODE}", lazystr("Code {CODE}"), without_user])
+def test_a_text_message_ends_with_the_line_that_binds_it_to_the_site(
+    user: Any, bandwidth: Any, configure: Any, message: Any
+) -> None:
+    """Fails when a call is given the line, too: the voice would read it out."""
+    configure(ORIGIN="bank.example", MESSAGE=message)
+    challenge = service.send_code(user)
+    code = bandwidth.inbox[0]["code"]
+    assert bandwidth.inbox[0]["text"] == f"Code {code}\n@bank.example #{code}"
+    # People paste the whole message, too.
+    assert service.verify_code(challenge, bandwidth.inbox[0]["text"]).passed
+    service.send_code(user, channel="voice")
+    assert sent(bandwidth)["message"] == "Code {CODE}"
+
+
+def test_the_last_line_is_no_code_for_people(user: Any, bandwidth: Any, configure: Any) -> None:
+    """Fails when the text is looked at with its last line only, which holds {CODE} in any case."""
+    configure(ORIGIN="bank.example", MESSAGE=without_code)
+    with pytest.raises(ImproperlyConfigured, match="must be a text that holds"):
+        service.send_code(user)
+    assert bandwidth.requests == []
+
+
+def test_a_text_with_its_last_line_is_never_longer_than_bandwidth_takes(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    line = "\n@bank.example #{CODE}"
+    configure(ORIGIN="bank.example", MESSAGE="{CODE}".ljust(2048 - len(line), "x"))
+    service.send_code(user)
+    assert len(sent(bandwidth)["message"]) == 2048
+    configure(MESSAGE="{CODE}".ljust(2049 - len(line), "x"))
+    with pytest.raises(ImproperlyConfigured, match="at most 2048 characters"):
+        service.send_code(user)
+    assert Challenge.objects.count() == 1
