@@ -52,6 +52,8 @@ class FlowView(MFAView):
             "challenge": challenge,
             "channel": challenge.channel if challenge else None,
             "channels": self.channels(),
+            # Only a message that names the site can be read by the browser.
+            "fills_in": bool(settings.ORIGIN and challenge and challenge.channel == "sms"),
             "minutes": max(1, int(settings.EXPIRATION_MINUTES)),
             "sent_at": challenge.sent_at if challenge else None,
             "wait": self.flow.seconds_until_send,

@@ -80,6 +80,17 @@ def unlimited_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
+def origin_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo whose messages name the site."""
+    changes = {
+        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
+        "BANDWIDTH_MFA_ORIGIN": "bank.example",
+    }
+    with Demo(tmp_path_factory.mktemp("origin_demo"), changes) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """``CHROMIUM``, or the one on the path, or else the one that Playwright has installed."""
     with sync_playwright() as playwright:

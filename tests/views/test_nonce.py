@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db
 HAS_NONCE = django.VERSION >= (6, 0)
 TEMPLATES = Path(django_bandwidth_mfa.__file__).parent / "templates"
 STYLE = "bandwidth_mfa/mfa.css"
-ONCE, DELIVERY, RECOVERY_CODES = (
-    f"bandwidth_mfa/{name}.js" for name in ("once", "delivery", "recovery_codes")
+ONCE, DELIVERY, RECOVERY_CODES, OTP = (
+    f"bandwidth_mfa/{name}.js" for name in ("once", "delivery", "recovery_codes", "otp")
 )
 
 
@@ -96,6 +96,17 @@ def test_no_two_answers_have_the_same(client: Client, user: Any, policy: None) -
     give_password(client, user)
     pages = [Loaded(client.get("/mfa/verify/").content.decode()).found[STYLE] for _ in range(2)]
     assert len(set(pages)) == (2 if HAS_NONCE else 1)
+
+
+def test_the_page_that_fills_the_code_in_carries_it(
+    client: Client, user: Any, policy: None, configure: Any
+) -> None:
+    """Fails when the script comes with a call: no message is on its way then."""
+    configure(ORIGIN="bank.example", RESEND_COOLDOWN=[0])
+    give_password(client, user)
+    assert_loads(client.get("/mfa/verify/"), STYLE, ONCE, DELIVERY, OTP)
+    client.post("/mfa/send/", {"channel": "voice"})
+    assert_loads(client.get("/mfa/verify/"), STYLE, ONCE)
 
 
 def test_the_pages_that_add_a_phone_carry_it(client: Client, newcomer: Any, policy: None) -> None:
