@@ -11,6 +11,7 @@ from django.dispatch import Signal
 from django.urls import get_resolver
 
 from django_bandwidth_mfa import conf, signals
+from django_bandwidth_mfa.internal.notify.delivery_errors import ERRORS
 from django_bandwidth_mfa.internal.notify.events import EVENTS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,6 +58,20 @@ def test_each_event_is_told_in_the_operations_page() -> None:
     page = (ROOT / "docs/operations.md").read_text()
     assert [event for event in events if f"`{event}`" not in page] == []
     assert len(events) > 25
+
+
+def test_each_delivery_error_is_told_in_the_carriers_page_as_it_is_told_in_the_log() -> None:
+    """Fails when a code moves between the two tables, or when its words change in one place."""
+    page = (ROOT / "docs/carriers.md").read_text()
+    senders, others = page.split("### The fault is the sender's")[1].split("### The fault is not")
+    for part, is_senders_fault in ((senders, True), (others, False)):
+        rows = re.findall(r"^\| (\d{4}) \| (.*) \|$", part, re.MULTILINE)
+        assert {int(code): means for code, means in rows} == {
+            code: error.means
+            for code, error in ERRORS.items()
+            if error.is_senders_fault is is_senders_fault
+        }
+    assert len(ERRORS) > 60
 
 
 def test_each_signal_belongs_to_one_event() -> None:

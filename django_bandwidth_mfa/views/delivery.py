@@ -14,6 +14,7 @@ from django.views.generic import View
 
 from .. import conf
 from ..internal.codes import delivery
+from ..internal.notify import delivery_errors
 
 PROTECTION: list[Any] = [login_not_required, never_cache]
 
@@ -33,7 +34,9 @@ class DeliveryView(View):
         with translation.override(found.language or None):
             context = {
                 "challenge": found.challenge,
-                "channels": conf.channels(),
+                "refusal": delivery_errors.explain(found.challenge.delivery_error).told(
+                    can_call="voice" in conf.channels()
+                ),
                 "delivery_url": request.path if found.challenge.is_followed else "",
             }
             return HttpResponse(render_to_string("bandwidth_mfa/_delivery.html", context))

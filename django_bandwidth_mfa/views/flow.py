@@ -19,6 +19,7 @@ from ..forms import CodeForm
 from ..internal.codes import delivery
 from ..internal.flows.base import Flow
 from ..internal.login.redirects import with_next
+from ..internal.notify import delivery_errors
 from ..models import Phone
 from .base import MFAView, to_login_page
 
@@ -61,6 +62,9 @@ class FlowView(MFAView):
             "parked": self.flow.is_parked,
             # Counted only by a page that shows it.
             "recovery_codes_left": SimpleLazyObject(lambda: self.flow.recovery_codes_left),
+            "refusal": delivery_errors.explain(
+                challenge.delivery_error if challenge else None
+            ).told(can_call="voice" in conf.channels()),
             "delivery_url": delivery.address_of(challenge)
             if challenge is not None and challenge.is_followed
             else "",

@@ -20,7 +20,10 @@ from .test_sign_in import (
     type_code,
 )
 
-REFUSED = "Your phone company refused the message. Have us call you instead."
+REFUSED = (
+    "We cannot send text messages to the country of this number. "
+    "Get the code by phone call instead."
+)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from ...bandwidth import BandwidthError, Forbidden, NoFreePlace, Unauthorized
 from ...exceptions import MFAError
 from ...models import Challenge, Phone, Purpose, TrustedBrowser
 from ...types import User
+from . import delivery_errors
 from .statistics import Conversion
 
 logger = logging.getLogger("django_bandwidth_mfa")
@@ -73,6 +74,7 @@ EVENTS = {
         Event("second_factor_reset", WARNING, signals.second_factor_reset, is_mailed=True),
         # The site
         Event("access_refused", CRITICAL, signals.access_refused),
+        Event("sender_refused", CRITICAL),
         Event("conversion_fell", CRITICAL, signals.conversion_fell),
         Event("alarm_failed", ERROR),
         Event("address_unreadable", ERROR),
@@ -195,8 +197,15 @@ def verify_failed(challenge: Challenge, error: BandwidthError, request: HttpRequ
 
 
 def message_failed(challenge: Challenge) -> None:
-    """A receipt says that the carrier refused a text message."""
-    _tell("message_failed", _about(challenge, error_code=challenge.delivery_error))
+    """A receipt says that a text message did not arrive.
+
+    If the fault is the sender's, the alarm is raised: no message may arrive until it is mended.
+    """
+    error = delivery_errors.explain(challenge.delivery_error)
+    fields = {"error_code": error.code, "means": error.means}
+    _tell("message_failed", _about(challenge, **fields))
+    if error.is_senders_fault:
+        _tell("sender_refused", fields)
 
 
 def wrong_codes(user: User, request: HttpRequest | None) -> None:

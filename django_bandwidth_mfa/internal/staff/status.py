@@ -16,7 +16,7 @@ from ...models import Challenge, Delivery, Phone, Purpose, RecoveryCode, Trusted
 from ...types import User, in_query
 from ..codes import sending
 from ..limits import rules
-from ..notify import statistics
+from ..notify import delivery_errors, statistics
 from ..phones.source import phone_source
 
 
@@ -46,12 +46,32 @@ def of_site(hours: int = 24) -> dict[str, object]:
         "sends_failed": counts["failed"],
         "messages_delivered": counts["delivered"],
         "messages_undelivered": counts["undelivered"],
+        "delivery_errors": _delivery_errors(recent),
         "recovery_codes_used": RecoveryCode.objects.filter(used_at__gte=since).count(),
         "users": _active(get_user_model()._default_manager.all()).count(),
         "users_with_a_phone": _count_enrolled(),
         "users_locked": rules.locked().count(),
         "numbers_held": rules.count_held(),
     }
+
+
+def _delivery_errors(challenges: QuerySet[Challenge]) -> list[dict[str, object]]:
+    """Return why messages did not arrive, the most frequent reason first."""
+    failed = challenges.filter(delivery=Delivery.FAILED).order_by()
+    counted = failed.values_list("delivery_error").annotate(messages=Count("pk"))
+    errors = [
+        (delivery_errors.explain(code), messages)
+        for code, messages in counted.order_by("-messages", "delivery_error")
+    ]
+    return [
+        {
+            "code": error.code,
+            "messages": messages,
+            "means": error.means,
+            "is_senders_fault": error.is_senders_fault,
+        }
+        for error, messages in errors
+    ]
 
 
 def _count_enrolled() -> int | None:

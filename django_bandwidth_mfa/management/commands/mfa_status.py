@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, cast
 
 from django.core.management import BaseCommand
 
@@ -26,7 +26,17 @@ class Command(BaseCommand):
         found = status.of_user(find_user(options["user"])) if options["user"] else status.of_site()
         if options["json"]:
             return json.dumps(found, indent=2)
-        return "\n".join(f"{name.replace('_', ' '):<24}{_shown(found[name])}" for name in found)
+        # Of these, each has a line of its own.
+        errors = found.pop("delivery_errors", [])
+        lines = [f"{name.replace('_', ' '):<24}{_shown(found[name])}" for name in found]
+        return "\n".join([*lines, *map(_error_shown, cast(list[dict[str, object]], errors))])
+
+
+def _error_shown(error: dict[str, object]) -> str:
+    fault = " OUR FAULT:" if error["is_senders_fault"] else ""
+    return (
+        f"undelivered, {error['code'] or 'no code':<11}{error['messages']}:{fault} {error['means']}"
+    )
 
 
 def _shown(value: object) -> str:

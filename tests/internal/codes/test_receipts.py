@@ -19,6 +19,7 @@ from django_bandwidth_mfa import service
 from django_bandwidth_mfa.exceptions import ProviderUnavailable
 from django_bandwidth_mfa.internal.codes import delivery as delivery_page
 from django_bandwidth_mfa.internal.codes import receipts
+from django_bandwidth_mfa.internal.notify import delivery_errors
 from django_bandwidth_mfa.models import Challenge, Counter
 from tests.browsing import give_password, state
 from tests.conftest import NUMBER, make_user
@@ -208,6 +209,27 @@ def test_a_refused_message_is_logged_once_and_without_the_number(
     assert "forged" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (4432, [("message_failed", "WARNING")]),
+        (4721, [("message_failed", "WARNING")]),
+        (4476, [("message_failed", "WARNING"), ("sender_refused", "CRITICAL")]),
+        (4795, [("message_failed", "WARNING"), ("sender_refused", "CRITICAL")]),
+        (None, [("message_failed", "WARNING")]),
+        (4999, [("message_failed", "WARNING")]),
+    ],
+)
+def test_a_fault_of_the_sender_is_critical_and_a_fault_of_a_phone_is_not(
+    challenge: Challenge, caplog: Any, code: int | None, expected: list[tuple[str, str]]
+) -> None:
+    """Fails when each failure wakes somebody: anybody can type a number that is not in use."""
+    post(receipt(challenge, errorCode=code))
+    ours = [record for record in caplog.records if record.name == "django_bandwidth_mfa"]
+    assert [(record.event, record.levelname) for record in ours] == expected
+    assert {record.means for record in ours} == {delivery_errors.explain(code).means}
+
+
 # What the person sees ---------------------------------------------------------------------------
 
 
@@ -216,10 +238,10 @@ def test_the_code_page_says_that_the_message_was_refused(client: Client, user: A
     page = client.get("/mfa/verify/").content.decode()
     assert 'data-follow="/mfa/delivery/' in page
     assert "bandwidth_mfa/delivery.js" in page
-    assert "refused" not in page
+    assert "cannot send" not in page
     post(receipt(Challenge.objects.get()))
     page = client.get("/mfa/verify/").content.decode()
-    assert "Your phone company refused the message. Have us call you instead." in page
+    assert "the country of this number. Get the code by phone call instead." in page
     assert "data-follow" not in page
     assert "forbidden to country" not in page
 
@@ -243,7 +265,7 @@ def test_what_the_page_asks_needs_no_session_and_sets_no_cookie(client: Client, 
     assert follow_address(answer.content.decode()) == address
     post(receipt(Challenge.objects.get()))
     told = stranger.get(address).content.decode()
-    assert "Your phone company refused the message." in told
+    assert "We cannot send text messages to the country of this number." in told
     assert "data-follow" not in told
     assert NUMBER not in told
     assert "ada" not in told
@@ -256,7 +278,7 @@ def test_what_the_page_asks_answers_in_the_language_of_the_page(user: Any) -> No
         address = delivery_page.address_of(challenge)
     post(receipt(challenge))
     told = Client().get(address, headers={"accept-language": "en"}).content.decode()
-    assert "Su compañía telefónica rechazó el mensaje." in told
+    assert "No podemos enviar mensajes al país de este número. Reciba el código por lla" in told
 
 
 @pytest.mark.attack("T18")
@@ -278,9 +300,33 @@ def test_without_calls_another_way_is_named(client: Client, user: Any, configure
     configure(VOICE_APPLICATION_ID=None)
     give_password(client, user)
     client.get("/mfa/verify/")
-    post(receipt(Challenge.objects.get()))
+    post(receipt(Challenge.objects.get(), errorCode=4750))
     page = client.get("/mfa/verify/").content.decode()
     assert "Ask for another one, or use another phone." in page
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (4721, "this number is not in use any more. Use another phone."),
+        (4775, "with the reply STOP. Get the code by phone call instead, or reply START"),
+        (4702, "cannot be reached at this moment. Check that it is on"),
+        (4795, "It is not your fault. Get the code by phone call instead."),
+        (9902, "We do not know whether our text message has arrived. If it does not come, get"),
+        (4750, "Your phone network did not deliver our text message. Get the code by phone call"),
+        (None, "Your phone network did not deliver our text message. Get the code by phone call"),
+        (4999, "Your phone network did not deliver our text message. Get the code by phone call"),
+    ],
+)
+def test_each_reason_has_its_sentence_and_its_next_step(
+    client: Client, user: Any, code: int | None, told: str
+) -> None:
+    """Fails when one sentence stands for all: a phone whose number is dead cannot be called."""
+    give_password(client, user)
+    address = follow_address(client.get("/mfa/verify/").content.decode())
+    post(receipt(Challenge.objects.get(), errorCode=code))
+    assert told in client.get("/mfa/verify/").content.decode()
+    assert told in Client().get(address).content.decode()
 
 
 def test_where_receipts_are_off_or_a_call_was_made_the_page_asks_nothing(

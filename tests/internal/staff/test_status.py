@@ -80,6 +80,7 @@ def test_the_sites_figures_are_counted(user: Any, bandwidth: Any, configure: Any
         "sends_failed": 2,
         "messages_delivered": 0,
         "messages_undelivered": 0,
+        "delivery_errors": [],
         "recovery_codes_used": 1,
         "users": 3,
         "users_with_a_phone": 2,
@@ -147,6 +148,33 @@ def test_a_user_who_was_sent_nothing_has_nothing_to_wait_for(newcomer: Any) -> N
         "last_code_sent": None,
         "last_code_entered": None,
     }
+
+
+def test_why_messages_did_not_arrive_is_told_the_most_frequent_reason_first(user: Any) -> None:
+    challenges(user, sent=5, entered=0)
+    rows = list(Challenge.objects.all())
+    for row, code in zip(rows, [4476, 4721, 4476, None, 4999], strict=True):
+        row.delivery, row.delivery_error = "failed", code
+    Challenge.objects.bulk_update(rows, ["delivery", "delivery_error"])
+    found = json.loads(run("mfa_status", "--json"))["delivery_errors"]
+    assert found[0] == {
+        "code": 4476,
+        "messages": 2,
+        "means": "FROM_NUMBER belongs to no registered 10DLC campaign.",
+        "is_senders_fault": True,
+    }
+    assert {(one["code"], one["messages"]) for one in found[1:]} == {
+        (4721, 1),
+        (None, 1),
+        (4999, 1),
+    }
+    told = run("mfa_status")
+    assert "messages undelivered    5\n" in told
+    assert (
+        "undelivered, 4476       2: OUR FAULT: FROM_NUMBER belongs to no registered 10DLC campaign."
+    ) in told
+    assert "undelivered, 4721       1: The number is deactivated." in told
+    assert "undelivered, no code    1: The receipt gave no reason." in told
 
 
 def test_people_read_the_same_in_words(user: Any) -> None:
