@@ -32,8 +32,8 @@ SCOPE_WORDS = {
 def write(user: User, *, purpose: str, channel: str) -> str:
     """Return the text that carries a code to ``user``.
 
-    The scope is translated only where the text around it is: in a lazy text, and in what a function
-    returns.
+    The scope is translated only where the text around it is: in a lazy text that has a translation,
+    and in what a function returns.
 
     :raises ImproperlyConfigured: ``MESSAGE`` is no text with ``{CODE}``, or its function fails, or
         the text is too long.
@@ -41,7 +41,7 @@ def write(user: User, *, purpose: str, channel: str) -> str:
     found = given(channel)
     text = _ask_site(found, user, purpose, channel) if callable(found) else str(found)
     scope = settings.SCOPES[purpose]
-    word = scope if isinstance(found, str) else str(SCOPE_WORDS.get(scope, scope))
+    word = str(SCOPE_WORDS.get(scope, scope)) if _is_translated(found, text) else scope
     # A bound scope ends in random letters, which are not for people.
     if settings.BIND_CODES or word != scope:
         text = text.replace("{SCOPE}", word)
@@ -53,6 +53,14 @@ def write(user: User, *, purpose: str, channel: str) -> str:
             f'BANDWIDTH_MFA["MESSAGE"] {problem}, also for {purpose!r} by {channel!r}.'
         )
     return with_origin(text, channel)
+
+
+def _is_translated(found: str | Promise | Callable[..., object], text: str) -> bool:
+    """Whether ``text`` may stand in another language than English."""
+    if not isinstance(found, Promise):
+        return callable(found)
+    with translation.override("en"):
+        return str(found) != text
 
 
 def given(channel: str) -> str | Promise | Callable[..., object]:

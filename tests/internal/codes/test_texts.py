@@ -118,11 +118,16 @@ def test_speech_is_english_unless_the_site_says_otherwise(
         assert bandwidth.inbox[0]["text"].startswith("Su código de inicio de sesión ")
 
 
+@pytest.mark.parametrize(
+    "message",
+    ["Your {SCOPE} code is {CODE}", gettext_lazy("Your {SCOPE} code is {CODE}")],
+    ids=["plain", "without a translation"],
+)
 def test_a_text_in_one_language_keeps_its_scope_in_that_language(
-    user: Any, bandwidth: Any, configure: Any
+    user: Any, bandwidth: Any, configure: Any, message: Any
 ) -> None:
     """Fails when the scope of each text is translated: two languages would share a sentence."""
-    configure(MESSAGE="Your {SCOPE} code is {CODE}")
+    configure(MESSAGE=message)
     with translation.override("es"):
         service.send_code(user)
     assert bandwidth.inbox[0]["text"].startswith("Your sign-in code is ")
