@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 import tomllib
@@ -33,6 +34,9 @@ MARIADB_URL = os.environ.get(
     "CI_MARIADB_URL", f"mysql://root@127.0.0.1:{MARIADB_PORT}/bandwidth_mfa"
 )
 REDIS_URL = os.environ.get("CI_REDIS_URL", f"redis://127.0.0.1:{REDIS_PORT}/9")
+
+# The description of the JSON API.
+DESCRIPTION = ROOT / "django_bandwidth_mfa/api/openapi.json"
 
 DATABASES = ("sqlite", "postgresql", "mariadb")
 # Their race needs a cache on another server.
@@ -234,6 +238,29 @@ def neighbours(session: nox.Session) -> None:
     session.install("-q", "-e", ".[neighbours]")
     site = "--ds=tests.neighbours.settings"
     session.run("python", "-m", "pytest", site, *chosen_tests(session, "tests/neighbours"))
+
+
+@nox.session(venv_backend="venv")
+def openapi(session: nox.Session) -> None:
+    """The JSON API against its description, under requests that schemathesis makes up."""
+    session.install("-q", "-e", ".[openapi]")
+    session.run("openapi-spec-validator", "--schema", "3.1", str(DESCRIPTION))
+    session.run("python", "-m", "pytest", *chosen_tests(session, "-n", "2", "tests/schemathesis"))
+
+
+@nox.session(venv_backend="none")
+def typescript(session: nox.Session) -> None:
+    """A TypeScript client that is generated from the API's description, and what uses it."""
+    folder = Path(session.create_tmp())
+    shutil.copytree(ROOT / "tests/typescript", folder, dirs_exist_ok=True)
+    shutil.copy(DESCRIPTION, folder)
+    with session.chdir(folder):
+        for command in (
+            ("install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"),
+            ("run", "--silent", "generate"),
+            ("run", "--silent", "compile"),
+        ):
+            session.run("npm", *command, external=True)
 
 
 @nox.session(venv_backend="venv")

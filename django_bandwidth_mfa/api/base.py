@@ -215,7 +215,20 @@ class FreshAPIView(SignedInAPIView):
         return Obstacle.CODE if self.ticket else obstacle_to_fresh(request)
 
 
-class NothingHereView(APIView):
+class PublicAPIView(APIView):
+    """An address for everybody.  It reads neither a session nor a ticket."""
+
+    # Without a cookie there is nothing that another site could make use of.
+    is_checked_for_forgery = False
+
+    def read_ticket(self, request: HttpRequest) -> None:
+        """Read none."""
+
+    def obstacle(self, request: HttpRequest) -> Obstacle | None:
+        return None
+
+
+class NothingHereView(PublicAPIView):
     """Every address that the API does not have."""
 
     def check_and_answer(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:

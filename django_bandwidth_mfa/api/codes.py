@@ -18,7 +18,7 @@ from ..internal.flows.login import cancel
 from ..internal.flows.tickets import TicketFlow, TicketLoginFlow
 from ..internal.login import tickets
 from . import shapes
-from .base import APIView, told
+from .base import APIView, PublicAPIView, told
 from .bodies import Fields, Flag, Text
 from .errors import APIError
 
@@ -109,7 +109,7 @@ class CancelView(APIView):
         return told_state(request)
 
 
-class DeliveryView(APIView):
+class DeliveryView(PublicAPIView):
     """GET tells what became of the message of one code.  It reads no session.
 
     A client asks it again and again while it waits.  Asked with the session, a late answer could
@@ -117,15 +117,11 @@ class DeliveryView(APIView):
     address is signed, and says of one challenge whether its message was delivered.
     """
 
-    def check_and_answer(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        if request.method not in ("GET", "HEAD"):
-            raise APIError("method_not_allowed")
-        found = delivery.followed(kwargs["signed"])
+    def get(self, request: HttpRequest, signed: str) -> HttpResponse:
+        found = delivery.followed(signed)
         if found is None:
             raise APIError("not_found")
         return told(shapes.delivery_of(found.challenge))
-
-    get = check_and_answer
 
 
 def told_state(request: HttpRequest, flow: Flow | None = None) -> HttpResponse:

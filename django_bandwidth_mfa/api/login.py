@@ -9,16 +9,15 @@ from django.contrib.auth.forms import UsernameField
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_variables
 
-from ..internal.flows.gate import Obstacle
 from ..internal.flows.tickets import TicketLoginFlow
 from ..internal.login import policy, tickets
 from . import shapes
-from .base import APIView, refuse_cookie, told
+from .base import PublicAPIView, refuse_cookie, told
 from .bodies import Fields, Text
 from .errors import APIError
 
 
-class LoginView(APIView):
+class LoginView(PublicAPIView):
     """POST ``username`` and ``password``: the site's own backends judge them.
 
     The answer is a ticket; or, for a user who owes no code, a completion.  No code is sent, no
@@ -27,18 +26,12 @@ class LoginView(APIView):
 
     fields: ClassVar[Fields] = {"username": Text(longest=254), "password": Text(longest=4096)}
 
-    # Without a cookie there is nothing that another site could make use of.
-    is_checked_for_forgery = False
-
     def read_ticket(self, request: HttpRequest) -> None:
         """Take no ticket, and no session.
 
         :raises APIError: a session's cookie comes with the request.
         """
         refuse_cookie(request)
-
-    def obstacle(self, request: HttpRequest) -> Obstacle | None:
-        return None
 
     @sensitive_variables()
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:

@@ -5,7 +5,6 @@ No number is ever told in full.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from django.http import HttpRequest
@@ -174,8 +173,9 @@ def recovery_codes_of(request: HttpRequest, user: User) -> Shape:
     }
 
 
-def browsers(request: HttpRequest, found: Sequence[TrustedBrowser]) -> Shape:
-    """The browsers that are trusted."""
+def browsers(request: HttpRequest, user: User) -> Shape:
+    """The browsers that ``user`` trusts."""
+    found = TrustedBrowser.objects.valid(user).select_related("user")
     return {
         "browsers": [
             {

@@ -1,12 +1,13 @@
 from django.urls import path
 
-from . import account, base, codes, login, phones
+from . import account, base, codes, description, login, phones
 
 __all__ = ["urlpatterns"]
 
 # Names and all, they are a part of the app's own list, so that its checks see each of them.
 
 urlpatterns = [
+    path("api/openapi.json", description.DescriptionView.as_view(), name="api_openapi"),
     path("api/state", codes.StateView.as_view(), name="api_state"),
     path("api/login", login.LoginView.as_view(), name="api_login"),
     path("api/send", codes.SendView.as_view(), name="api_send"),

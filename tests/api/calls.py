@@ -1,23 +1,64 @@
-"""Calls of the JSON API, over Django's test client."""
+"""Calls of the JSON API, over Django's test client.
+
+Each answer is compared with the API's description: its status, its keys and its types.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.test import Client
+from jsonschema import Draft202012Validator
 
 from tests.conftest import PASSWORD
+from tests.openapi import FILE, OPERATIONS
 
 API = "/mfa/api/"
 
 
 def get(client: Any, address: str, **headers: str) -> Any:
-    return client.get(API + address, headers=headers)
+    return described(client.get(API + address, headers=headers))
 
 
 def post(client: Any, address: str, headers: dict[str, str] | None = None, **body: Any) -> Any:
     """POST ``body`` as JSON."""
-    return client.post(API + address, body, content_type="application/json", headers=headers)
+    json_type = "application/json"
+    return described(client.post(API + address, body, content_type=json_type, headers=headers))
+
+
+def described(answer: Any) -> Any:
+    """Return ``answer``, which has to be as the API's description says."""
+    name, method = answer.resolver_match.url_name, answer.request["REQUEST_METHOD"].lower()
+    operation = OPERATIONS.get((name, method))
+    if operation is not None:
+        responses = RESPONSES[operation.id]
+        status = str(answer.status_code)
+        assert status in responses, (operation.id, status, answer.content)
+        schema = responses[status]["content"]["application/json"]["schema"]
+        Draft202012Validator({**schema, "components": COMPONENTS}).validate(answer.json())
+    return answer
+
+
+def without_other_keys(schema: Any) -> Any:
+    """Return ``schema`` with a ban on every key that it does not name."""
+    if isinstance(schema, list):
+        return [without_other_keys(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    stricter = {key: without_other_keys(value) for key, value in schema.items()}
+    if "required" in schema and schema.get("type") == "object":
+        stricter["additionalProperties"] = False
+    return stricter
+
+
+DESCRIPTION = without_other_keys(json.loads(FILE.read_text()))
+COMPONENTS = DESCRIPTION["components"]
+RESPONSES = {
+    operation["operationId"]: operation["responses"]
+    for methods in DESCRIPTION["paths"].values()
+    for operation in methods.values()
+}
 
 
 def error_of(answer: Any) -> tuple[int, str]:

@@ -1,0 +1,28 @@
+"""The description of the API in OpenAPI 3.1, for programs."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from .base import PublicAPIView, told
+
+
+class DescriptionView(PublicAPIView):
+    """GET tells the description, with the address at which this site has the API."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        address = reverse("bandwidth_mfa:api_state").removesuffix("/state")
+        return told({**_description(), "servers": [{"url": address}]})
+
+
+@lru_cache(maxsize=1)
+def _description() -> dict[str, Any]:
+    file = resources.files(__package__) / "openapi.json"
+    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return found
