@@ -349,7 +349,7 @@ def test_a_pattern_before_ours_that_answers_for_them_is_an_error(settings: Any) 
     assert message.id == "bandwidth_mfa.E012"
     assert message.msg == (
         "/mfa/verify/ is the address of a page of this app, but tests.test_checks.everything "
-        "answers there. So it is with 38 more of the app's URLs."
+        "answers there. So it is with 39 more of the app's URLs."
     )
     assert "before any pattern" in str(message.hint)
 
