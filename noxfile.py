@@ -113,7 +113,7 @@ def prepare_database(session: nox.Session, kind: str) -> dict[str, str | None]:
     if kind == "sqlite":
         return {"DATABASE_URL": None}
     module, variable, url = {
-        "postgresql": ("psycopg", "CI_POSTGRES_URL", POSTGRESQL_URL),
+        "postgresql": ("psycopg_pool", "CI_POSTGRES_URL", POSTGRESQL_URL),
         "mariadb": ("MySQLdb", "CI_MARIADB_URL", MARIADB_URL),
     }[kind]
     if importlib.util.find_spec(module) is None:

@@ -9,6 +9,9 @@
 This module is the only door to Bandwidth.  :func:`send_code` and :func:`verify_code` count before
 they ask.  The count has a transaction of its own, which is over before the request to Bandwidth
 begins.  Inside a transaction of the caller both raise ``RuntimeError`` and send nothing.
+
+While a request is handled, both close its database connections before they ask, if
+``CONN_MAX_AGE`` is 0; a pool takes them back.  What was set on a connection ends with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an error of the database says: that the connection is lost, or something else."""
+"""Connections to the database: which errors mean a lost one, and when an idle one is given back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import suppress
 
 from django.db import Error, InterfaceError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.urls import get_urlconf
 
 # PostgreSQL: the server has said that it ends the connection, or takes no new one: it shuts down
 # (57P01), has crashed (57P02), starts (57P03), lost an idle session (57P05), or is full (53300).
@@ -57,3 +59,39 @@ def close_lost_connections() -> None:
             # Even when the driver cannot close what is lost, Django forgets it.
             with suppress(Error):
                 connection.close_if_unusable_or_obsolete()
+
+
+def give_back_idle_connections() -> None:
+    """Close what this request would hold for seconds without a query, while Bandwidth is asked.
+
+    These are the connections to each database that Django closes at the end of the request anyway
+    (``CONN_MAX_AGE`` is 0).  With a pool, closing gives the connection back to the pool.  The next
+    query opens one again.  Without this, each slow call to Bandwidth would keep another request
+    from the database.
+
+    A connection is kept if it could be in use:
+
+    - It is persistent (any other ``CONN_MAX_AGE``).  Then it belongs to this thread, and no other
+      thread could use it.
+    - Autocommit is off: a transaction is open, or the caller may have begun one.
+    - Several threads share it.
+    - No request is being handled.  A command or a task may be in the middle of a queryset's
+      ``iterator()``, or use temporary tables, and both end with the connection.
+    """
+    # Django sets the URLconf when it begins to handle a request, and takes it away afterwards.
+    if get_urlconf() is None:
+        return
+    for connection in connections.all(initialized_only=True):
+        if _is_idle(connection):
+            # Even when the driver cannot close it, Django forgets it.
+            with suppress(Error):
+                connection.close()
+
+
+def _is_idle(connection: BaseDatabaseWrapper) -> bool:
+    return (
+        connection.connection is not None
+        and connection.settings_dict["CONN_MAX_AGE"] == 0
+        and connection.get_autocommit()
+        and not connection.allow_thread_sharing
+    )

@@ -16,6 +16,7 @@ from ...bandwidth import BandwidthClient, BandwidthError, Breaker, NoFreePlace, 
 from ...conf import settings
 from ...exceptions import Busy, Limited, MFAError, ProviderUnavailable
 from ...models import Challenge
+from ..databases import give_back_idle_connections
 from ..limits import rules
 from . import receipts
 
@@ -152,10 +153,13 @@ def application(channel: str) -> str:
 def send(challenge: Challenge, message: str, request: HttpRequest | None) -> str:
     """Have Bandwidth send the code of ``challenge``.
 
+    Database connections that other requests could use are given back first.
+
     :param request: it tells the site's host, for the receipt of a text message.
     :returns: Bandwidth's id of the message or the call.
     :raises BandwidthError: no code was accepted for sending.
     """
+    give_back_idle_connections()
     with breaker().guard():
         if challenge.channel == "voice":
             return client().send_call(
@@ -181,8 +185,11 @@ def send(challenge: Challenge, message: str, request: HttpRequest | None) -> str
 def verify(challenge: Challenge, code: str) -> bool:
     """Ask Bandwidth whether ``code`` is the code of ``challenge``.
 
+    Database connections that other requests could use are given back first.
+
     :raises BandwidthError: Bandwidth did not say.
     """
+    give_back_idle_connections()
     with breaker().guard():
         return client().verify(
             to=challenge.number,
