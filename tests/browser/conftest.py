@@ -23,12 +23,18 @@ ARGUMENTS = [
 # All tests come from one address; what a user and a number may have stays as it is.
 SEND_LIMITS = '{"user": "5/h", "number": "5/h,10/d", "address": "1000/h", "site": "1000/h"}'
 
+# One person signs in again and again.
+SEND_CEILINGS = '{"user": "", "number": "", "address": "", "country": "", "site": ""}'
+
 OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    changes = {"BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS}
+    changes = {
+        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
+        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
+    }
     with Demo(tmp_path_factory.mktemp("demo"), changes) as running:
         yield running
 
@@ -38,6 +44,7 @@ def patient_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo where nobody has to wait for another code."""
     changes = {
         "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
+        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
         "BANDWIDTH_MFA_RESEND_COOLDOWN": "[0]",
     }
     with Demo(tmp_path_factory.mktemp("patient_demo"), changes) as running:
@@ -49,6 +56,7 @@ def trusting_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The same, and browsers may be trusted."""
     changes = {
         "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
+        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
         "BANDWIDTH_MFA_RESEND_COOLDOWN": "[0]",
         "BANDWIDTH_MFA_TRUST_DAYS": "30",
     }
@@ -61,6 +69,7 @@ def receipts_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo that is told what becomes of its messages."""
     changes = {
         "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
+        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
         "BANDWIDTH_MFA_RECEIPT_SECRET": "a-word-that-only-the-demo-knows",
     }
     with Demo(tmp_path_factory.mktemp("receipts_demo"), changes) as running:
@@ -72,6 +81,7 @@ def unlimited_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo that is told what becomes of its messages, and that limits no sends."""
     changes = {
         "BANDWIDTH_MFA_SEND_LIMITS": '{"user": "", "number": "", "address": "", "site": ""}',
+        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
         "BANDWIDTH_MFA_RESEND_COOLDOWN": "[0]",
         "BANDWIDTH_MFA_RECEIPT_SECRET": "a-word-that-only-the-demo-knows",
     }
@@ -84,6 +94,7 @@ def origin_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo whose messages name the site."""
     changes = {
         "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
+        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
         "BANDWIDTH_MFA_ORIGIN": "bank.example",
     }
     with Demo(tmp_path_factory.mktemp("origin_demo"), changes) as running:
