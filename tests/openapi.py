@@ -81,7 +81,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "description": "What a parked login waits for.",
         },
         code=nullable(ref("NextCode")),
-        recovery_codes=nullable(ref("RecoveryCodes")),
+        recovery_codes={
+            **nullable(ref("RecoveryCodes")),
+            "description": "Of somebody who is signed in.",
+        },
         csrf_token={
             **nullable(TEXT),
             "description": "For the header X-CSRFToken; null with a ticket.",
@@ -101,8 +104,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         challenge=nullable(ref("Challenge")),
         digits={"type": "integer", "minimum": 2, "maximum": 8},
         seconds_until_send=COUNT,
-        phones=listed("Phone"),
+        phones=listed("PhoneChoice"),
         channels=CHANNELS,
+        has_recovery_codes=FLAG,
         trust_days={**COUNT, "description": "0: a browser cannot be trusted now."},
     ),
     "Challenge": thing(
@@ -119,6 +123,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "What became of a message.",
         delivery=nullable({"type": "string", "enum": ["delivered", "failed"]}),
         delivery_url=nullable(TEXT),
+    ),
+    "PhoneChoice": thing(
+        "A phone that the code can go to.", id=TEXT, number=MASKED, channel=CHANNEL
     ),
     "Phone": thing(
         "A phone of the user.",

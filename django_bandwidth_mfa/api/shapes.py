@@ -32,8 +32,10 @@ def state(request: HttpRequest) -> Shape:
     """What the session has shown, and what a code page needs."""
     mfa, user = mfa_of(request), visitor(request)
     flow = None if user is None else code_flow(request, user)
+    signed_in = None if mfa.state == "parked" else user
     return {
         **_state_of(mfa.state, flow, method=mfa.method, verified_at=mfa.verified_at),
+        "recovery_codes": None if signed_in is None else recovery_codes_of(request, signed_in),
         "is_fresh": is_fresh(request),
         "csrf_token": get_token(request),
     }
@@ -79,7 +81,7 @@ def _state_of(
         "is_fresh": False,
         "needs": needs(flow),
         "code": None if flow is None else code(flow),
-        "recovery_codes": None if flow is None else recovery_codes_of(flow.request, flow.user),
+        "recovery_codes": None,
         "csrf_token": None,
         "ticket": None,
         "completion": None,
@@ -100,8 +102,9 @@ def code(flow: Flow) -> Shape:
         "challenge": challenge(flow.challenge),
         "digits": flow.digits,
         "seconds_until_send": flow.seconds_until_send,
-        "phones": [phone(one) for one in flow.phones],
+        "phones": [choice(one) for one in flow.phones],
         "channels": list(conf.channels()),
+        "has_recovery_codes": flow.recovery_codes_left > 0,
         "trust_days": flow.trust_days,
     }
 
@@ -126,6 +129,14 @@ def delivery_of(one: Challenge) -> Shape:
         "delivery": one.delivery or None,
         "delivery_url": delivery.address_of(one, "api_delivery") if one.is_followed else None,
     }
+
+
+def choice(one: Phone) -> Shape:
+    """A phone that a code can go to.
+
+    A parked login is told no more of it: somebody with the password alone learns nothing else.
+    """
+    return {"id": one.choice, "number": one.masked, "channel": one.default_channel}
 
 
 def phone(one: Phone) -> Shape:

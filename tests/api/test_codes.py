@@ -19,7 +19,7 @@ from django_bandwidth_mfa.testing import login_verified
 from tests.browsing import assert_shut, give_password, state, wrong
 from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
-from .calls import API, api_state, error_of, get, newest_code, post
+from .calls import API, TicketClient, api_state, ask_ticket, error_of, get, newest_code, post
 
 START = 1_800_000_000
 
@@ -62,20 +62,36 @@ def test_the_state_of_a_parked_login_sends_nothing_and_shows_no_full_number(
         "digits": 6,
         "seconds_until_send": 0,
         "phones": [
-            {
-                "id": phone.choice,
-                "number": "••42",
-                "name": "",
-                "is_primary": True,
-                "channel": "sms",
-            }
+            {"id": phone.choice, "number": "••42", "channel": "sms"},
         ],
         "channels": ["sms", "voice"],
+        "has_recovery_codes": False,
         "trust_days": 0,
     }
+    assert told["recovery_codes"] is None
     assert NUMBER not in answer.content.decode()
     assert NUMBER[2:] not in answer.content.decode()
     assert_shut(parked)
+
+
+@pytest.mark.attack("T4")
+@pytest.mark.parametrize("has_codes", [True, False])
+def test_the_password_alone_tells_no_more_than_the_code_page(
+    parked: Client, user: Any, bandwidth: Any, has_codes: bool
+) -> None:
+    """Fails when the state tells the names of the phones, or how many recovery codes are left."""
+    Phone.objects.update(name="Work")
+    if has_codes:
+        service.issue_recovery_codes(user)
+    for client in (parked, TicketClient(ask_ticket(user).json()["ticket"])):
+        for answer in (get(client, "state"), post(client, "send")):
+            if answer.status_code == 200:
+                told = answer.json()
+                assert told["recovery_codes"] is None
+                assert told["code"]["has_recovery_codes"] is has_codes
+                assert set(told["code"]["phones"][0]) == {"id", "number", "channel"}
+                assert "Work" not in answer.content.decode()
+    assert bandwidth.inbox
 
 
 @pytest.mark.attack("T16")
