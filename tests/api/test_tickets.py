@@ -14,6 +14,7 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.sessions.models import Session
 from django.core import signing
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -232,8 +233,9 @@ def test_a_refusal_names_the_scheme(user: Any) -> None:
 
 
 @pytest.mark.attack("T7", "T9")
-def test_a_password_is_in_no_error_report(user: Any, settings: Any, rf: Any) -> None:
-    """Fails without the filter: a frame of Django's own backend holds it."""
+def test_a_password_and_a_ticket_are_in_no_error_report(user: Any, settings: Any, rf: Any) -> None:
+    """Fails without the filter: a frame of Django's own backend holds the password.  And it fails
+    when a ticket comes in a header of a name that Django does not take for a secret's."""
     from django.views.debug import ExceptionReporter
 
     from django_bandwidth_mfa.api.login import LoginView
@@ -242,7 +244,9 @@ def test_a_password_is_in_no_error_report(user: Any, settings: Any, rf: Any) -> 
     # Made here, since a report shows lines of this file.
     password = "-".join(["pa55", "w0rd"])
     body = {"username": "ada", "password": password}
-    request = rf.post("/", body, content_type="application/json")
+    ticket = "-".join(["a", "ticket"])
+    header = {"Authorization": f"MFA-Ticket {ticket}"}
+    request = rf.post("/", body, content_type="application/json", headers=header)
     request.session = {}
     try:
         LoginView.as_view()(request)
@@ -250,6 +254,7 @@ def test_a_password_is_in_no_error_report(user: Any, settings: Any, rf: Any) -> 
         report = ExceptionReporter(request, type(error), error, error.__traceback__)
     for told in (report.get_traceback_text(), report.get_traceback_html()):
         assert password not in told
+        assert ticket not in told
         assert "NoSuchBackend" in told
 
 
@@ -565,6 +570,38 @@ def test_a_bandwidth_that_is_down_leaves_the_ticket_as_it_was(
     assert error_of(answer) == (503, "provider_unavailable")
     assert_no_session(answer)
     assert post(app, "verify", code=code).json()["state"] == "verified"
+
+
+@pytest.mark.attack("G11")
+@pytest.mark.django_db(transaction=True)
+def test_atomic_requests_rolls_no_count_back(bandwidth: Any) -> None:
+    """Fails when the views are not non_atomic_requests: counting raises instead of counting."""
+    user = make_user("ada", NUMBER)
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    try:
+        app = TicketClient(ask_ticket(user).json()["ticket"])
+        post(app, "send")
+        code = newest_code(bandwidth)
+        assert error_of(post(app, "verify", code=wrong(code))) == (400, "wrong_code")
+        assert Challenge.objects.get().tries == 1
+        assert post(app, "verify", code=code).json()["state"] == "verified"
+        assert error_of(get(app, "state")) == (401, "ticket_invalid")
+    finally:
+        connection.settings_dict["ATOMIC_REQUESTS"] = False
+
+
+def test_a_site_that_asks_for_a_login_everywhere_lets_tickets_through(
+    user: Any, bandwidth: Any, settings: Any
+) -> None:
+    """Fails without ``login_not_required``: the answer is a redirect to the login page."""
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+    app = TicketClient(ask_ticket(user).json()["ticket"])
+    assert post(app, "send").status_code == 200
+    assert app.get(f"{API}openapi.json").status_code == 200
+    assert error_of(app.get(f"{API}nothing")) == (404, "not_found")
 
 
 def test_no_browser_is_trusted_by_a_ticket(
