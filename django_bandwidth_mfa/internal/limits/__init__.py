@@ -1,2 +1,5 @@
-"""The limits: how counts are kept (``store``), what is limited (``rules``), and for whom
-(``addresses``)."""
+"""The limits: what is limited (``rules``), for whom (``addresses``), and how it is counted.
+
+``store`` keeps leaky buckets, and ``ladders`` keeps waits that grow.  Both are made of the SQL in
+``statements``.
+"""
