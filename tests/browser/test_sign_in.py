@@ -164,7 +164,7 @@ def test_everything_works_without_javascript(open_page: OpenPage, demo: Demo) ->
     type_code(page, wrong(code))
     expect(page.get_by_role("alert")).to_contain_text("That code is not right")
     press(page, "Send another code")
-    expect(page.get_by_role("alert")).to_contain_text("Please wait")
+    expect(page.get_by_role("alert")).to_contain_text("You can get another code in")
     type_code(page, code)
     expect_path(page, demo, "/account/transfer/")
     expect_signed_in(page, demo, member)
@@ -202,7 +202,7 @@ def test_another_code_has_to_be_waited_for(page: Page, demo: Demo, name: str) ->
     give_password(page, demo, member)
     press(page, name)
     expect(page.get_by_role("alert")).to_have_text(
-        re.compile(r"Please wait \d+ seconds?, then try again\.")
+        re.compile(r"You can get another code in \d+ seconds?\.")
     )
     assert len(demo.messages(member.number)) == 1
     type_code(page, newest_code(demo, member))
