@@ -428,6 +428,11 @@ def _body(fields: Any) -> dict[str, Any]:
     return {"required": bool(required), "content": {"application/json": {"schema": schema}}}
 
 
+def phrase_of(status: int) -> str:
+    """Return the name of an HTTP status.  Python 3.13 has taken over the newer name of 413."""
+    return "Content Too Large" if status == 413 else HTTPStatus(status).phrase
+
+
 def _errors(operation: Operation, method: str) -> dict[str, Any]:
     from django_bandwidth_mfa.api import ERRORS
 
@@ -453,7 +458,7 @@ def _errors(operation: Operation, method: str) -> dict[str, Any]:
         if status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = {"schema": TEXT}
         found[str(status)] = {
-            "description": f"{HTTPStatus(status).phrase}: {', '.join(of_status)}",
+            "description": f"{phrase_of(status)}: {', '.join(of_status)}",
             **({"headers": headers} if headers else {}),
             "content": {"application/json": {"schema": {**ref("Error"), **narrowed}}},
         }
