@@ -34,8 +34,8 @@ class Cost:
         self._has_written = False
 
     def __call__(self, execute: Any, sql: str, *args: Any) -> Any:
-        # Not all databases are told of a transaction by statements.
-        if not sql.startswith(("BEGIN", "SAVEPOINT", "RELEASE")):
+        # Of transactions and of new connections, not all databases are told by statements.
+        if not sql.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "SET ")):
             self.queries.append(sql)
         is_write = sql.startswith(WRITES)
         if is_write and not connection.in_atomic_block:
