@@ -176,9 +176,10 @@ def enrolment(flow: EnrolFlow) -> Shape:
 
 def recovery_codes_of(request: HttpRequest, user: User) -> Shape:
     """How many recovery codes ``user`` has, and whether a first set waits to be made."""
+    left = RecoveryCode.objects.left(user)
     return {
-        "left": RecoveryCode.objects.left(user),
-        "few": recovery_codes.are_few(user),
+        "left": left,
+        "few": recovery_codes.are_few(left),
         "set_size": settings.RECOVERY_CODES,
         "owed": owes_recovery_codes(request.session, user),
     }

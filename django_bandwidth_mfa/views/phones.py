@@ -67,6 +67,7 @@ class PhonesView(SignedInView):
         found = phone_source().confirmed(self.user)
         rows = [(phone, forms.get(phone.pk) or PhoneNameForm(phone)) for phone in found]
         done_url = next_or_default(request)
+        left = RecoveryCode.objects.left(self.user)
         context = {
             "rows": rows,
             "errors": bool(forms),
@@ -74,8 +75,8 @@ class PhonesView(SignedInView):
             "kept_by_site": not phone_source().can_change,
             "channels": conf.channels(),
             "must_stay": len(found) == 1 and policy.is_obliged(self.user),
-            "recovery_codes_left": RecoveryCode.objects.left(self.user),
-            "few_recovery_codes": recovery_codes.are_few(self.user),
+            "recovery_codes_left": left,
+            "few_recovery_codes": recovery_codes.are_few(left),
             "set_size": settings.RECOVERY_CODES,
             "trust_days": settings.TRUST_DAYS,
             # A site may have no other page for its users than this one.

@@ -73,6 +73,7 @@ class CodesPage(SignedInView):
         :param error: what the visitor has to hear first.
         :param ask_whether_saved: ask for the tick without a new set, too.
         """
+        left = RecoveryCode.objects.left(self.user)
         context = {
             "codes": codes,
             # Each copy says which account its codes open, and where.
@@ -81,8 +82,8 @@ class CodesPage(SignedInView):
             "made_at": timezone.now(),
             "ask_whether_saved": bool(codes) or ask_whether_saved,
             "error": error,
-            "left": RecoveryCode.objects.left(self.user),
-            "few": recovery_codes.are_few(self.user),
+            "left": left,
+            "few": recovery_codes.are_few(left),
             "set_size": settings.RECOVERY_CODES,
             "next": next_of(self.request),
             "done_url": next_or_default(self.request),

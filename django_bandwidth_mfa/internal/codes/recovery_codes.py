@@ -116,9 +116,9 @@ def row_of(user: User, code: str, cost: Cost = COST) -> RecoveryCode:
     )
 
 
-def are_few(user: User) -> bool:
-    """Whether ``user`` has so few codes left that it is time to make new ones."""
-    return settings.RECOVERY_CODES > 0 and RecoveryCode.objects.left(user) <= FEW
+def are_few(left: int) -> bool:
+    """Whether so few unused codes are ``left`` that it is time to make new ones."""
+    return settings.RECOVERY_CODES > 0 and left <= FEW
 
 
 def use(user: User, code: str, *, request: HttpRequest | None = None) -> Verification:
