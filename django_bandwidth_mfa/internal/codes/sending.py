@@ -73,13 +73,14 @@ def _phone(user: User, purpose: str, phone: Phone | str | None) -> Phone:
         if isinstance(phone, Phone) and phone.user_id == user.pk and phone.confirmed_at is None:
             return phone
         raise NoPhone
-    # The page has just read it.  If it goes this moment, its challenge cannot be saved.
-    if isinstance(phone, Phone) and phone.pk is not None and phone.user_id == user.pk:
-        if phone.confirmed_at is None or not phone_source().proves_numbers:
-            raise NoPhone
-        return phone
+    source = phone_source()
+    if isinstance(phone, Phone):
+        is_confirmed = phone.user_id == user.pk and phone.confirmed_at is not None
+        if is_confirmed and phone.pk is not None and source.proves_numbers:
+            # The page has just read it.  If it goes this moment, its challenge cannot be saved.
+            return phone
     number = phone.number if isinstance(phone, Phone) else phone
-    for candidate in phone_source().confirmed(user):
+    for candidate in source.confirmed(user):
         if number in (None, candidate.number):
             return candidate
     raise NoPhone
