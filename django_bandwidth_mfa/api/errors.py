@@ -2,8 +2,8 @@
 
 ::
 
-    {"error": {"code": "limited", "message": "Please wait 30 seconds, then try again.",
-               "retry_after": 30, "limit": "user"}}
+    {"error": {"code": "limited", "message": "You can get another code in 30 seconds.",
+               "retry_after": 30, "limit": "cooldown"}}
 
 ``code`` is for programs and stays as it is.  ``message`` is for people, in their language.
 ``retry_after`` is in seconds, and also the header ``Retry-After``; None where no time is known.

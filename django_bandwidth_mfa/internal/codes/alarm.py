@@ -55,7 +55,7 @@ def _look() -> None:
     _looked_at = now
     if not store.claim_turn("conversion", LOOK_EVERY):
         return
-    until = timezone.now() - timedelta(minutes=settings.EXPIRATION_MINUTES)
+    until = now - timedelta(minutes=settings.EXPIRATION_MINUTES)
     found = statistics.conversion(until - timedelta(seconds=CONVERSION_SECONDS), until)
     if found.is_low:
         events.conversion_fell(found)

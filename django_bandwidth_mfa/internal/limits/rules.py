@@ -324,19 +324,14 @@ def hold(number: str, action: HeldAction, purpose: str, seconds: float) -> None:
     store.hold(_hold(number, action, purpose).key, until)
 
 
-def held(number: str, action: HeldAction, purpose: str) -> models.QuerySet[Counter]:
-    """Return the row of a :func:`hold` that is not over, if there is one."""
-    return Counter.objects.filter(key=_hold(number, action, purpose).key, moment__gt=store.now())
-
-
 def refuse_held(number: str, action: HeldAction, purpose: str) -> None:
     """Raise an error if ``action`` on ``number`` is on :func:`hold`.
 
     :raises Limited: it is.
     """
-    row = held(number, action, purpose).first()
-    if row is not None:
-        raise Limited((row.moment - store.now()) / SECOND)
+    left = store.seconds_until([_hold(number, action, purpose)])
+    if left > 0:
+        raise Limited(left)
 
 
 def count_held() -> int:

@@ -153,20 +153,11 @@ def take(limits: Iterable[Limit]) -> list[Taken]:
     taken = [Taken(limit, moments[limit.key]) for limit in wanted]
     # The clock again, now that the rows are locked: each request before this one has read its clock
     # earlier.  By the time from before the wait for the locks, this one could be refused wrongly.
-    refuse_longest(taken, now())
-    return taken
-
-
-def refuse_longest(taken: Iterable[Taken], moment: int) -> None:
-    """Raise an error if one of the limits does not allow what was taken from it.
-
-    :param moment: now.
-    :raises Limited: one does not; if several do not, it is the one with the longest wait.
-    """
-    waits = [(one.limit.wait_at(one.moment, moment), one.limit.name) for one in taken]
-    longest, name = max(waits, default=(0, ""))
+    moment = now()
+    longest, name = max((one.limit.wait_at(one.moment, moment), one.limit.name) for one in taken)
     if longest > 0:
         raise Limited(longest / SECOND, name)
+    return taken
 
 
 def seconds_until(limits: Iterable[Limit]) -> float:
