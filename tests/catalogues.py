@@ -2,7 +2,8 @@
 
 ::
 
-    python -m tests.catalogues              # check all catalogues, and the table in the docs
+    python -m tests.catalogues              # check all catalogues, and the tables in the docs
+    python -m tests.catalogues check ar     # check one language
     python -m tests.catalogues new ar bg    # make an empty catalogue for each of these languages
     python -m tests.catalogues update       # merge today's messages into all, and compile them
     python -m tests.catalogues update ar    # the same for one language
@@ -276,9 +277,9 @@ def nearest(message: polib.POEntry, gone: Iterable[polib.POEntry]) -> polib.POEn
 # The checks -----------------------------------------------------------------------------------
 
 
-def problems() -> Iterator[str]:
-    """Say all that is wrong with the catalogues, one line for each."""
-    for code in codes():
+def problems(chosen: Iterable[str]) -> Iterator[str]:
+    """Say all that is wrong with the catalogues of ``chosen``, one line for each."""
+    for code in chosen:
         for problem in problems_of(code, read(code)):
             yield f"{code}: {problem}"
     if PAGE.read_text("utf-8") != page_with_tables():
@@ -518,10 +519,11 @@ def main() -> None:
     chosen = options.code or codes()
     match options.action:
         case "check":
-            found = list(problems())
+            found = list(problems(chosen))
             if found:
                 sys.exit("\n".join([*found, f"{len(found)} problems"]))
-            print(f"{len(codes())} languages have all {len(wanted_in(''))} messages that users see")
+            wanted = len(wanted_in(""))
+            print(f"{len(chosen)} languages have all {wanted} messages that users see")
         case "new":
             if not options.code:
                 sys.exit("Name the languages.")
