@@ -230,6 +230,26 @@ def message() -> Kind:
     return Kind("text, dict or dotted path", problem, parse)
 
 
+def support_contact() -> Kind:
+    """Whom users ask for help: a name and an address, each of which may be missing."""
+
+    def problem_of_item(key: object, value: object) -> Problem:
+        if key not in ("name", "address"):
+            return 'knows the keys "name" and "address" only'
+        if value == "":
+            return None
+        if key == "name":
+            if isinstance(value, str | Promise) and len(str(value)) <= LONGEST_SUPPORT_NAME:
+                return None
+            return f"must have a name of at most {LONGEST_SUPPORT_NAME} characters"
+        # A page makes a link of it: no other scheme may run a script there.
+        if isinstance(value, str) and _contact_address.fullmatch(value):
+            return None
+        return 'must have an address that begins with "mailto:" or "https://"'
+
+    return table(problem_of_item)
+
+
 def optional(kind: Kind) -> Kind:
     return Kind(
         f"{kind.name} or None",
@@ -289,6 +309,10 @@ def _seconds_problem(value: object) -> Problem:
     return integer(0).problem(value)
 
 
+# Characters: the name stands in a button.
+LONGEST_SUPPORT_NAME = 60
+
+_contact_address = re.compile(r"(?:mailto:[^\s@]+@[^\s@]+|https://[^\s/?#]+[^\s]*)")
 _http_url = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 # Without a scheme, a port and a final dot, as the last line of a message must have it.
 _domain = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?")
@@ -530,6 +554,12 @@ class Settings:
         "newest code works.",
     )
     NOTIFY = Setting(True, boolean(), "Mail the user when their second factor changes.")
+    SUPPORT = Setting[dict[str, str | Promise]](
+        {"name": "", "address": ""},
+        support_contact(),
+        "Whom a user asks who cannot sign in: `name` (a text, translated or not) and `address`, "
+        "which begins with `mailto:` or `https://`. Without a name the pages say support.",
+    )
     RECEIPT_SECRET = Setting[str | None](
         None,
         optional(

@@ -142,6 +142,27 @@ BY_KEY: dict[str, tuple[list[Any], list[Any]]] = {
     "RECOVERY_CODES": ([-1], [0]),
     "BIND_CODES": ([1, "yes", None], [True]),
     "NOTIFY": (["off", 0], [False]),
+    "SUPPORT": (
+        [
+            "help",
+            {"phone": "1"},
+            {"name": 5},
+            {"name": "x" * 61},
+            {"address": "help@bank.example"},
+            {"address": "http://bank.example"},
+            # A page makes a link of it.
+            {"address": "javascript:alert(1)"},
+            {"address": "mailto:a@b\nc"},
+            {"address": None},
+        ],
+        [
+            {},
+            {"name": "Harbour help desk"},
+            {"name": lazystr("Help")},
+            {"address": "mailto:help@bank.example?subject=Help"},
+            {"name": "Help", "address": "https://bank.example/help"},
+        ],
+    ),
     "RECEIPT_SECRET": (["", 5], ["s", None]),
     "BREAKER_FAILURES": ([0], [1]),
     "BREAKER_SECONDS": ([0], [1]),

@@ -79,6 +79,7 @@ DEFAULTS = {
     "RECOVERY_CODES": 10,
     "BIND_CODES": False,
     "NOTIFY": True,
+    "SUPPORT": {"name": "", "address": ""},
     "RECEIPT_SECRET": None,
     "BREAKER_FAILURES": 5,
     "BREAKER_SECONDS": 30,
@@ -135,6 +136,7 @@ def test_without_the_setting_all_is_default(settings: Any) -> None:
         ("MESSAGE", "{CODE} is your code", "{CODE} is your code"),
         ("MESSAGE", '{"sms": "Code {CODE}"}', {"sms": "Code {CODE}"}),
         ("MESSAGE", "mysite.texts.of", "mysite.texts.of"),
+        ("SUPPORT", '{"name": "Help"}', {"name": "Help"}),
         # What cannot be read is kept for `manage.py check` to tell.
         ("DIGITS", "six", "six"),
         ("NOTIFY", "maybe", "maybe"),
