@@ -42,11 +42,10 @@ def parse(text: str) -> str:
     if not phonenumbers.is_valid_number(number):
         if region is None and not abroad.startswith("+"):
             raise NumberRefused(
-                _("Start with + and the country code, as in %(example)s.") % {"example": example()}
+                _("Begin with your country code, like %(example)s.") % {"example": example()}
             )
         raise NumberRefused(
-            _("This is not a phone number that we know. It should look like %(example)s.")
-            % {"example": example()}
+            _("Check the phone number. It should look like %(example)s.") % {"example": example()}
         )
     found = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     check(found)
