@@ -337,6 +337,17 @@ def test_the_users_page_shows_how_the_second_factor_stands(
     assert NUMBER not in page
 
 
+def test_numbers_are_words_for_a_screen_reader(root: Client, rows: Any) -> None:
+    """Fails when only the bullets are there."""
+    Phone.objects.filter(user=rows).update(name="Work")
+    for path in (user_page(f"{rows.pk}/change/"), page_of(Phone), page_of(Challenge)):
+        page = text(root.get(path))
+        assert '<span aria-hidden="true"><bdi dir="ltr">••42</bdi></span>' in page
+        assert "ending in 42</span>" in page
+    assert "Work" in text(root.get(user_page(f"{rows.pk}/change/")))
+    assert "Masked" not in text(root.get(page_of(Phone)))
+
+
 def test_the_users_page_is_saved_as_ever(root: Client, user: Any) -> None:
     """Fails when the inline's management form is not on the page."""
     page = user_page(f"{user.pk}/change/")
@@ -489,7 +500,7 @@ def reset_page(user: Any) -> str:
 def test_a_reset_is_asked_about_and_nothing_happens_before(root: Client, rows: Any) -> None:
     page = text(root.get(reset_page(rows)))
     assert "ada" in page
-    assert "Be sure whom you are talking to" in page
+    assert "First make sure you are talking to the account’s owner." in page
     before = list(SecondFactor.objects.values())
     assert root.post(reset_page(rows)).status_code == 200
     assert list(SecondFactor.objects.values()) == before
