@@ -730,6 +730,17 @@ def test_a_sign_in_still_takes_no_more_queries(
         client.get("/account/")
 
 
+def test_the_page_that_adds_a_phone_has_the_consent_to_text_messages(
+    client: Client, newcomer: Any, configure: Any
+) -> None:
+    """Fails when it is shown where the site only calls: nobody can reply STOP to a call."""
+    consent = "Message and data rates may apply. Reply STOP to opt out."
+    client.force_login(newcomer)
+    assert consent in text(client.get("/mfa/phones/add/"))
+    configure(MESSAGING_APPLICATION_ID=None)
+    assert consent not in text(client.get("/mfa/phones/add/"))
+
+
 # The first phone -----------------------------------------------------------------------------
 
 
