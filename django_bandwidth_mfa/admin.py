@@ -102,6 +102,11 @@ class UserLedger(Ledger):
         wanted = search_term.strip()
         return (queryset.filter(self.search(wanted)) if wanted else queryset), False
 
+    @admin.display(description=gettext_lazy("number"))
+    def masked_number(self, row: Phone | Challenge) -> str:
+        """Return the number as it may be shown, with words for a screen reader."""
+        return render_to_string("bandwidth_mfa/_number.html", {"phone": row})
+
     def search(self, wanted: str) -> Q:
         """Return the condition for the rows that staff look for."""
         model = get_user_model()
@@ -111,12 +116,6 @@ class UserLedger(Ledger):
             return Q(user__in=list(users.values_list("pk", flat=True)))
         except (ValueError, ValidationError):  # the field holds no text: numbers, say
             return Q(pk__in=[])
-
-
-@admin.display(description=gettext_lazy("number"))
-def number(row: Phone | Challenge) -> str:
-    """The masked number, with words for a screen reader."""
-    return render_to_string("bandwidth_mfa/_number.html", {"phone": row})
 
 
 class RecordPaginator(Paginator):
@@ -148,9 +147,17 @@ class PhoneAdmin(UserLedger):
     """Deleting one is what its owner's "remove" is."""
 
     may_delete = True
-    fields = ("user", number, "name", "is_primary", "channel", "confirmed_at", "created_at")
+    fields = (
+        "user",
+        "masked_number",
+        "name",
+        "is_primary",
+        "channel",
+        "confirmed_at",
+        "created_at",
+    )
     readonly_fields = fields
-    list_display = (number, "user", "name", "is_primary", "channel", "confirmed_at")
+    list_display = ("masked_number", "user", "name", "is_primary", "channel", "confirmed_at")
     list_filter = ("is_primary", "channel", ("confirmed_at", admin.EmptyFieldListFilter))
 
     def delete_model(self, request: HttpRequest, obj: Phone) -> None:
@@ -181,11 +188,11 @@ class FailureFilter(admin.SimpleListFilter):
 @admin.register(Challenge)
 class ChallengeAdmin(UserLedger):
     fields = (
-        *("id", "user", "purpose", "channel", number, "sent_at", "expires_at", "tries"),
+        *("id", "user", "purpose", "channel", "masked_number", "sent_at", "expires_at", "tries"),
         *("passed_at", "failure", "delivery", "delivery_error", "provider_id"),
     )
     readonly_fields = fields
-    list_display = ("sent_at", "user", "purpose", "channel", number, "tries", "passed_at")
+    list_display = ("sent_at", "user", "purpose", "channel", "masked_number", "tries", "passed_at")
     # No date_hierarchy: on MariaDB that needs time zone tables which few have loaded.
     list_filter = ("sent_at", "purpose", "channel", "delivery", FailureFilter)
     ordering = ("-sent_at",)

@@ -57,10 +57,10 @@ class SignOutOthersView(SignedInView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         service.end_sessions(self.user, keep=request)
-        messages.success(request, self.result(), fail_silently=True)
+        messages.success(request, self._result(), fail_silently=True)
         return redirect(self.here())
 
-    def result(self) -> str:
+    def _result(self) -> str:
         """Say what happens to the other sessions.  Each is asked about again in its own time."""
         minutes = math.ceil(settings.RECHECK_SECONDS / 60)
         if not minutes:
