@@ -61,6 +61,8 @@ class PhonesView(SignedInView):
         if form.is_valid():
             changes.rename(phone, form.cleaned_data["name"])
             return redirect(phones_url())
+        # The form may stand far down: the browser goes there.
+        form.fields["name"].widget.attrs["autofocus"] = True
         return self.show(request, {phone.pk: form})
 
     def show(self, request: HttpRequest, forms: dict[int, PhoneNameForm]) -> HttpResponse:
