@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -84,6 +85,26 @@ def rows(user: Any, bandwidth: Any) -> Any:
         user=user, digest="d" * 64, auth_hash=user.get_session_auth_hash(), name="Firefox"
     )
     return user
+
+
+def test_two_lines_of_a_site_link_ones_own_second_factor_in_the_head(
+    root: Client, settings: Any, tmp_path: Any
+) -> None:
+    """The lines are those of the documentation."""
+    [lines] = re.findall(
+        r"```html\n(\{% extends \"admin/base_site.html\" %\}\n.*?)```",
+        (Path(__file__).parents[1] / "docs/theming.md").read_text(),
+        re.DOTALL,
+    )
+    assert lines.count("\n") == 2
+    (tmp_path / "admin").mkdir()
+    (tmp_path / "admin/base_site.html").write_text(lines)
+    [engine] = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "DIRS": [tmp_path, *engine["DIRS"]]}]
+    page = text(root.get("/admin/"))
+    tools = page.partition('<div id="user-tools">')[2].partition("</div>")[0]
+    assert tools.index('<a href="/mfa/phones/">Your phones</a> /') < tools.index("Change password")
+    assert 'id="logout-form"' in tools
 
 
 # The ledgers ----------------------------------------------------------------------------------

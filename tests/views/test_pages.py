@@ -132,6 +132,31 @@ def test_a_template_of_a_site_that_fills_the_old_block_works(verified: Client, s
     assert shown.count(STYLE) == 1
 
 
+# Looks ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("look", ["admin_look", "bootstrap_look"])
+@each_page
+def test_each_page_has_the_look_that_stands_first_among_the_apps(
+    verified: Client, settings: Any, monkeypatch: Any, look: str, page: str
+) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    settings.INSTALLED_APPS = [look, *settings.INSTALLED_APPS]
+    answer = PAGES[page](verified)
+    shown = answer.content.decode()
+    assert "bandwidth_mfa/base.html" in {one.name for one in answer.templates}
+    assert shown.count(STYLE) == 1
+    assert shown.index(STYLE) < shown.index(f'href="/static/{look}/look.css"')
+    assert '<section class="bandwidth-mfa">' in shown
+
+
+def test_a_message_has_the_look_too(verified: Client, settings: Any, monkeypatch: Any) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    settings.INSTALLED_APPS = ["bootstrap_look", *settings.INSTALLED_APPS]
+    shown = verified.post("/mfa/sign-out-others/", follow=True).content.decode()
+    assert '<div class="alert alert-success" role="status">You are being signed out' in shown
+
+
 # Messages ---------------------------------------------------------------------------------------
 
 
