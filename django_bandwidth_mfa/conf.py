@@ -230,6 +230,35 @@ def message() -> Kind:
     return Kind("text, dict or dotted path", problem, parse)
 
 
+_contact_address = re.compile(r"(?:https?://|mailto:|tel:|/(?!/))[^\s<>\"]+")
+
+
+def contact() -> Kind:
+    """A dict with a ``name`` and an ``address``, both of them optional."""
+
+    def problem_of_part(part: object, value: object) -> Problem:
+        if part not in ("name", "address"):
+            return 'knows the keys "name" and "address" only'
+        if part == "name":
+            is_text = isinstance(value, str | Promise) and len(str(value)) <= 100
+            return None if is_text else 'must have a text of at most 100 characters for "name"'
+        # Not javascript: it becomes a link.
+        if value == "" or (isinstance(value, str) and _contact_address.fullmatch(value)):
+            return None
+        return (
+            'must have an address that begins with "https://", "mailto:", "tel:" or "/" for '
+            '"address"'
+        )
+
+    def problem(value: object) -> Problem:
+        found = table(problem_of_part).problem(value)
+        if found is None and isinstance(value, Mapping) and value.get("address"):
+            return None if value.get("name") else 'needs a "name" for its "address"'
+        return found
+
+    return Kind("dict", problem, json.loads)
+
+
 def optional(kind: Kind) -> Kind:
     return Kind(
         f"{kind.name} or None",
@@ -530,6 +559,13 @@ class Settings:
         "newest code works.",
     )
     NOTIFY = Setting(True, boolean(), "Mail the user when their second factor changes.")
+    SUPPORT = Setting[dict[str, str | Promise]](
+        {"name": "", "address": ""},
+        contact(),
+        "Whom users can ask for help: the `name`, translated or not, and the `address` that it "
+        "links to, such as `https://bank.example/help` or `mailto:help@bank.example`. Without a "
+        'name the pages say "support".',
+    )
     RECEIPT_SECRET = Setting[str | None](
         None,
         optional(

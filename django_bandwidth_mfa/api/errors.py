@@ -112,7 +112,7 @@ ERRORS = {
     ),
     "wrong_recovery_code": ErrorKind(
         400,
-        _("That is not one of your unused recovery codes. Please check it."),
+        _("That recovery code is wrong or was used before. Check it, or use another one."),
         "The recovery code was wrong, or has been used.",
     ),
     "code_expired": ErrorKind(

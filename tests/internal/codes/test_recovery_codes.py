@@ -494,7 +494,7 @@ def test_a_wrong_recovery_code_stays_out_and_is_told_to_lockout_apps(
     finally:
         user_login_failed.disconnect(hear)
     assert page.status_code == 200
-    assert b"not one of your unused recovery codes" in page.content
+    assert b"That recovery code is wrong or was used before." in page.content
     assert codes[0].encode() not in page.content
     assert heard == [{"username": "ada", "token": "********"}]
     assert_shut(client)
@@ -517,7 +517,7 @@ def test_what_cannot_be_a_recovery_code_is_told_apart_from_a_wrong_one(
     page = client.post("/mfa/recovery-code/", {"recovery_code": typed}).content.decode()
     is_whole = typed.endswith("TBN-")
     assert ("12 letters and digits, like 7KQ2-M9XD-4TBN" in page) == (not is_whole)
-    assert ("not one of your unused recovery codes" in page) == is_whole
+    assert ("That recovery code is wrong or was used before." in page) == is_whole
     counted = SecondFactor.objects.filter(recovery_failures=1)
     assert counted.exists() == is_whole
 
@@ -573,7 +573,7 @@ def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
         assert "no-store" in page["Cache-Control"]
         shown = page.content.decode().split('<bdi dir="ltr">')[1][:14]
         assert shown not in client.get("/mfa/recovery-codes/").content.decode()
-        assert "10 left" in client.get("/mfa/recovery-codes/").content.decode()
+        assert "10 codes left" in client.get("/mfa/recovery-codes/").content.decode()
         assert str(dict(client.session.items())).count(shown) == 0
         clock.shift(300)
         assert client.post("/mfa/recovery-codes/").status_code == 302
@@ -612,9 +612,9 @@ def test_the_page_leads_on_once_the_codes_are_said_to_be_saved(
         clock.shift(3000)
         untold = client.post("/mfa/recovery-codes/saved/", {"next": "/transfer/"})
         assert untold.status_code == 200
-        assert b"Tick the box once you have saved your codes." in untold.content
+        assert b"Tick the box if you have saved your codes." in untold.content
         assert b'name="saved" required' in untold.content
-        assert b"You have 2 left." in untold.content
+        assert b"You have 2 codes left." in untold.content
         assert not CODE.search(untold.content.decode())
         saved = {"saved": "on", "next": "/transfer/"}
         assert client.post("/mfa/recovery-codes/saved/", saved)["Location"] == "/transfer/"
@@ -642,14 +642,14 @@ def test_the_page_says_how_long_to_wait_for_a_new_set(
     page = answer.content.decode()
     assert answer.status_code == 429
     assert 0 < int(answer["Retry-After"]) <= 3600
-    assert re.search(r"made new codes too often\. Please wait \d+ minutes before", page)
-    assert "You have 1 left." in page
+    assert re.search(r"made new codes too often\. You can make more in \d+ minutes\.", page)
+    assert "You have 1 code left." in page
     assert not CODE.search(page)
 
 
 def test_a_site_may_have_none(client: Client, user: Any, bandwidth: Any, configure: Any) -> None:
     configure(RECOVERY_CODES=0)
     sign_in(client, user, bandwidth)
-    assert b"Make new codes" not in client.get("/mfa/recovery-codes/").content
+    assert b"Make recovery codes" not in client.get("/mfa/recovery-codes/").content
     client.post("/mfa/recovery-codes/")
     assert RecoveryCode.objects.left(user) == 0
