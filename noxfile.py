@@ -152,6 +152,16 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def languages(session: nox.Session) -> None:
+    """Each catalogue of translations is complete and right, and so are the names of regions."""
+    run_each(
+        session,
+        (sys.executable, "-m", "tests.catalogues"),
+        (sys.executable, "-m", "tests.regions", "--check"),
+    )
+
+
+@nox.session(venv_backend="none")
 def checks(session: nox.Session) -> None:
     """Django's deployment checks of the example, and known weaknesses of what is installed."""
     production = {

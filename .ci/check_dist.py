@@ -11,7 +11,9 @@ NEEDED = [
     "django_bandwidth_mfa/static/bandwidth_mfa/mfa.css",
     "django_bandwidth_mfa/static/bandwidth_mfa/delivery.js",
     "django_bandwidth_mfa/management/commands/mfa_reset.py",
-    "django_bandwidth_mfa/locale/es/LC_MESSAGES/django.mo",
+    *map(str, Path("django_bandwidth_mfa/locale").glob("*/LC_MESSAGES/django.mo")),
+    "django_bandwidth_mfa/internal/regions/ar.json",
+    "django_bandwidth_mfa/internal/regions/LICENSE.unicode",
     "django_bandwidth_mfa/migrations/0001_initial.py",
     "django_bandwidth_mfa/simulator/inbox.css",
 ]

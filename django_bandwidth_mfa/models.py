@@ -486,6 +486,7 @@ class TrustedBrowser(models.Model):
         ordering = ("-last_used_at",)
 
     def __str__(self) -> str:
+        # Translators: Users see this, in the list of the browsers that they trust.
         return self.name or str(_("Unknown browser"))
 
 

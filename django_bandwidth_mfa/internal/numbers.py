@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import phonenumbers
+from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.decorators.debug import sensitive_variables
@@ -12,6 +13,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from ..conf import NO_COUNTRY, settings
 from ..exceptions import NumberRefused
+from . import regions
 from .plain_text import isolate, plain
 
 # All that may stand in a number: digits, "+", and what people divide a number with.
@@ -107,12 +109,18 @@ def home_region() -> str | None:
 
 
 def default_region() -> str:
-    """Return the region of numbers without a country code, such as ``"US (+1)"``.
+    """Return the region of numbers without a country code, such as ``"United States (+1)"``.
 
     An empty text means that each number needs its country code.
     """
     region = settings.DEFAULT_REGION
-    return f"{region} (+{phonenumbers.country_code_for_region(region)})" if region else ""
+    if not region:
+        return ""
+    code = f"+{phonenumbers.country_code_for_region(region)}"
+    if get_language_bidi():
+        # LEFT-TO-RIGHT ISOLATE, and its end: or the plus is shown after the digits.
+        code = f"\u2066{code}\u2069"
+    return f"{regions.name_of(region)} ({code})"
 
 
 def mask(number: str) -> str:
