@@ -57,6 +57,18 @@ class Member:
     number: str
 
 
+CHANGE = """
+from datetime import timedelta
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from django_bandwidth_mfa.models import Challenge, SecondFactor
+user = get_user_model().objects.get(username="{username}")
+sent = Challenge.objects.filter(user=user).order_by("-sent_at")[:1]
+sent = Challenge.objects.filter(pk__in=[one.pk for one in sent])
+now = timezone.now()
+"""
+
+
 class Demo:
     """``manage.py demo`` on free ports, in ``folder``.
 
@@ -133,6 +145,11 @@ class Demo:
     def age_session(self, key: str, seconds: int) -> None:
         """Let the last code of a session be ``seconds`` older than it is."""
         self._shell(AGE_SESSION.format(key=key, seconds=seconds))
+
+    def change(self, who: Member, code: str) -> None:
+        """Run ``code`` on the demo's database; ``user``, ``sent`` (their newest code) and ``now``
+        are at hand."""
+        self._shell(CHANGE.format(username=who.username) + code)
 
     @property
     def log(self) -> str:
