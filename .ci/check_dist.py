@@ -13,6 +13,7 @@ NEEDED = [
     "django_bandwidth_mfa/management/commands/mfa_reset.py",
     "django_bandwidth_mfa/locale/es/LC_MESSAGES/django.mo",
     "django_bandwidth_mfa/migrations/0001_initial.py",
+    "django_bandwidth_mfa/contrib/rest_framework/migrations/0001_initial.py",
     "django_bandwidth_mfa/simulator/inbox.css",
 ]
 
