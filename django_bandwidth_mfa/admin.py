@@ -23,6 +23,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator as DjangoPaginator
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.functional import cached_property
@@ -101,6 +102,11 @@ class UserLedger(Ledger):
         wanted = search_term.strip()
         return (queryset.filter(self.search(wanted)) if wanted else queryset), False
 
+    @admin.display(description=gettext_lazy("number"))
+    def masked_number(self, row: Phone | Challenge) -> str:
+        """Return the number as it may be shown, with words for a screen reader."""
+        return render_to_string("bandwidth_mfa/_number.html", {"phone": row})
+
     def search(self, wanted: str) -> Q:
         """Return the condition for the rows that staff look for."""
         model = get_user_model()
@@ -141,9 +147,17 @@ class PhoneAdmin(UserLedger):
     """Deleting one is what its owner's "remove" is."""
 
     may_delete = True
-    fields = ("user", "masked", "name", "is_primary", "channel", "confirmed_at", "created_at")
+    fields = (
+        "user",
+        "masked_number",
+        "name",
+        "is_primary",
+        "channel",
+        "confirmed_at",
+        "created_at",
+    )
     readonly_fields = fields
-    list_display = ("masked", "user", "name", "is_primary", "channel", "confirmed_at")
+    list_display = ("masked_number", "user", "name", "is_primary", "channel", "confirmed_at")
     list_filter = ("is_primary", "channel", ("confirmed_at", admin.EmptyFieldListFilter))
 
     def delete_model(self, request: HttpRequest, obj: Phone) -> None:
@@ -174,11 +188,11 @@ class FailureFilter(admin.SimpleListFilter):
 @admin.register(Challenge)
 class ChallengeAdmin(UserLedger):
     fields = (
-        *("id", "user", "purpose", "channel", "masked", "sent_at", "expires_at", "tries"),
+        *("id", "user", "purpose", "channel", "masked_number", "sent_at", "expires_at", "tries"),
         *("passed_at", "failure", "delivery", "delivery_error", "provider_id"),
     )
     readonly_fields = fields
-    list_display = ("sent_at", "user", "purpose", "channel", "masked", "tries", "passed_at")
+    list_display = ("sent_at", "user", "purpose", "channel", "masked_number", "tries", "passed_at")
     # No date_hierarchy: on MariaDB that needs time zone tables which few have loaded.
     list_filter = ("sent_at", "purpose", "channel", "delivery", FailureFilter)
     ordering = ("-sent_at",)
@@ -285,6 +299,7 @@ class SecondFactorInline(TabularInline):
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)
+        formset.phones = phone_source().confirmed(obj)  # type: ignore[attr-defined]
         formset.second_factor = {  # type: ignore[attr-defined]
             **status.of_user(obj),
             "reset_url": reverse(
@@ -397,9 +412,9 @@ def ask_or_reset(model_admin: Any, request: HttpRequest, users: list[Any]) -> Ht
             user, forget_phones=forget_phones, by=request.user, request=request
         )
         did = (
-            _("Reset the second factor: phones and recovery codes removed.")
+            _("Reset the second factor. Phones and recovery codes were removed.")
             if forget_phones
-            else _("Reset the second factor: unlocked, phones kept.")
+            else _("Reset the second factor. Phones and recovery codes were kept.")
         )
         model_admin.log_change(request, user, did)
     many = len(users)

@@ -230,24 +230,33 @@ def message() -> Kind:
     return Kind("text, dict or dotted path", problem, parse)
 
 
-def support_contact() -> Kind:
-    """Whom users ask for help: a name and an address, each of which may be missing."""
+_contact_address = re.compile(r"(?:https?://|mailto:|tel:|/(?!/))[^\s<>\"]+")
 
-    def problem_of_item(key: object, value: object) -> Problem:
-        if key not in ("name", "address"):
+
+def contact() -> Kind:
+    """A dict with a ``name`` and an ``address``, both of them optional."""
+
+    def problem_of_part(part: object, value: object) -> Problem:
+        if part not in ("name", "address"):
             return 'knows the keys "name" and "address" only'
-        if value == "":
+        if part == "name":
+            is_text = isinstance(value, str | Promise) and len(str(value)) <= 100
+            return None if is_text else 'must have a text of at most 100 characters for "name"'
+        # Not javascript: it becomes a link.
+        if value == "" or (isinstance(value, str) and _contact_address.fullmatch(value)):
             return None
-        if key == "name":
-            if isinstance(value, str | Promise) and len(str(value)) <= LONGEST_SUPPORT_NAME:
-                return None
-            return f"must have a name of at most {LONGEST_SUPPORT_NAME} characters"
-        # A page makes a link of it: no other scheme may run a script there.
-        if isinstance(value, str) and _contact_address.fullmatch(value):
-            return None
-        return 'must have an address that begins with "mailto:" or "https://"'
+        return (
+            'must have an address that begins with "https://", "mailto:", "tel:" or "/" for '
+            '"address"'
+        )
 
-    return table(problem_of_item)
+    def problem(value: object) -> Problem:
+        found = table(problem_of_part).problem(value)
+        if found is None and isinstance(value, Mapping) and value.get("address"):
+            return None if value.get("name") else 'needs a "name" for its "address"'
+        return found
+
+    return Kind("dict", problem, json.loads)
 
 
 def optional(kind: Kind) -> Kind:
@@ -309,10 +318,6 @@ def _seconds_problem(value: object) -> Problem:
     return integer(0).problem(value)
 
 
-# Characters: the name stands in a button.
-LONGEST_SUPPORT_NAME = 60
-
-_contact_address = re.compile(r"(?:mailto:[^\s@]+@[^\s@]+|https://[^\s/?#]+[^\s]*)")
 _http_url = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 # Without a scheme, a port and a final dot, as the last line of a message must have it.
 _domain = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?")
@@ -556,9 +561,10 @@ class Settings:
     NOTIFY = Setting(True, boolean(), "Mail the user when their second factor changes.")
     SUPPORT = Setting[dict[str, str | Promise]](
         {"name": "", "address": ""},
-        support_contact(),
-        "Whom a user asks who cannot sign in: `name` (a text, translated or not) and `address`, "
-        "which begins with `mailto:` or `https://`. Without a name the pages say support.",
+        contact(),
+        "Whom users can ask for help: the `name`, translated or not, and the `address` that it "
+        "links to, such as `https://bank.example/help` or `mailto:help@bank.example`. Without a "
+        'name the pages say "support".',
     )
     RECEIPT_SECRET = Setting[str | None](
         None,

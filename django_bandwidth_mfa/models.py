@@ -21,7 +21,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from . import conf
-from .internal.numbers import mask
+from .internal import numbers
 from .types import User, in_query
 
 __all__ = [
@@ -170,8 +170,21 @@ class Phone(models.Model):
 
     @property
     def masked(self) -> str:
-        """The number as it may be shown: all but its last two digits hidden."""
-        return mask(self.number)
+        """The number as it may be shown in a list: all but its last two digits hidden."""
+        return numbers.mask(self.number)
+
+    @property
+    def ending(self) -> str:
+        """The last two digits, for a sentence that says "the phone ending in 42"."""
+        return numbers.ending(self.number)
+
+    @property
+    def label(self) -> str:
+        """How a sentence calls this phone, after the words "the phone".
+
+        Such as "ending in 42", and with a name "“Work” (ending in 42)".
+        """
+        return numbers.label(self.number, self.name)
 
     @property
     def choice(self) -> str:
@@ -310,8 +323,13 @@ class Challenge(models.Model):
 
     @property
     def masked(self) -> str:
-        """The number as it may be shown."""
-        return mask(self.number)
+        """The number as it may be shown in a list."""
+        return numbers.mask(self.number)
+
+    @property
+    def ending(self) -> str:
+        """The last two digits, for a sentence that says "the phone ending in 42"."""
+        return numbers.ending(self.number)
 
     @property
     def phone_choice(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -84,6 +85,26 @@ def rows(user: Any, bandwidth: Any) -> Any:
         user=user, digest="d" * 64, auth_hash=user.get_session_auth_hash(), name="Firefox"
     )
     return user
+
+
+def test_two_lines_of_a_site_link_ones_own_second_factor_in_the_head(
+    root: Client, settings: Any, tmp_path: Any
+) -> None:
+    """The lines are those of the documentation."""
+    [lines] = re.findall(
+        r"```html\n(\{% extends \"admin/base_site.html\" %\}\n.*?)```",
+        (Path(__file__).parents[1] / "docs/theming.md").read_text(),
+        re.DOTALL,
+    )
+    assert lines.count("\n") == 2
+    (tmp_path / "admin").mkdir()
+    (tmp_path / "admin/base_site.html").write_text(lines)
+    [engine] = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "DIRS": [tmp_path, *engine["DIRS"]]}]
+    page = text(root.get("/admin/"))
+    tools = page.partition('<div id="user-tools">')[2].partition("</div>")[0]
+    assert tools.index('<a href="/mfa/phones/">Your phones</a> /') < tools.index("Change password")
+    assert 'id="logout-form"' in tools
 
 
 # The ledgers ----------------------------------------------------------------------------------
@@ -337,6 +358,17 @@ def test_the_users_page_shows_how_the_second_factor_stands(
     assert NUMBER not in page
 
 
+def test_numbers_are_words_for_a_screen_reader(root: Client, rows: Any) -> None:
+    """Fails when only the bullets are there."""
+    Phone.objects.filter(user=rows).update(name="Work")
+    for path in (user_page(f"{rows.pk}/change/"), page_of(Phone), page_of(Challenge)):
+        page = text(root.get(path))
+        assert '<span aria-hidden="true"><bdi dir="ltr">••42</bdi></span>' in page
+        assert "ending in 42</span>" in page
+    assert "Work" in text(root.get(user_page(f"{rows.pk}/change/")))
+    assert "Masked" not in text(root.get(page_of(Phone)))
+
+
 def test_the_users_page_is_saved_as_ever(root: Client, user: Any) -> None:
     """Fails when the inline's management form is not on the page."""
     page = user_page(f"{user.pk}/change/")
@@ -489,7 +521,7 @@ def reset_page(user: Any) -> str:
 def test_a_reset_is_asked_about_and_nothing_happens_before(root: Client, rows: Any) -> None:
     page = text(root.get(reset_page(rows)))
     assert "ada" in page
-    assert "Be sure whom you are talking to" in page
+    assert "First make sure you are talking to the account’s owner." in page
     before = list(SecondFactor.objects.values())
     assert root.post(reset_page(rows)).status_code == 200
     assert list(SecondFactor.objects.values()) == before

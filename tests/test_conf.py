@@ -133,6 +133,7 @@ def test_without_the_setting_all_is_default(settings: Any) -> None:
         ("SEND_LIMITS", '{"user": "1/h"}', {"user": "1/h"}),
         ("ALLOWED_REGIONS", '["US", "CA"]', ["US", "CA"]),
         ("REQUIRED", "staff", "staff"),
+        ("SUPPORT", '{"name": "Help desk"}', {"name": "Help desk"}),
         ("MESSAGE", "{CODE} is your code", "{CODE} is your code"),
         ("MESSAGE", '{"sms": "Code {CODE}"}', {"sms": "Code {CODE}"}),
         ("MESSAGE", "mysite.texts.of", "mysite.texts.of"),

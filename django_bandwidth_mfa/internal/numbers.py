@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import phonenumbers
-from django.utils.translation import get_language_bidi
+from django.utils.translation import get_language_bidi, pgettext
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
@@ -13,7 +13,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 from ..conf import NO_COUNTRY, settings
 from ..exceptions import NumberRefused
 from . import regions
-from .plain_text import plain
+from .plain_text import isolate, plain
 
 # All that may stand in a number: digits, "+", and what people divide a number with.
 CHARACTERS = frozenset("0123456789+()-./ ")
@@ -43,11 +43,10 @@ def parse(text: str) -> str:
     if not phonenumbers.is_valid_number(number):
         if region is None and not abroad.startswith("+"):
             raise NumberRefused(
-                _("Start with + and the country code, as in %(example)s.") % {"example": example()}
+                _("Begin with your country code, like %(example)s.") % {"example": example()}
             )
         raise NumberRefused(
-            _("This is not a phone number that we know. It should look like %(example)s.")
-            % {"example": example()}
+            _("Check the phone number. It should look like %(example)s.") % {"example": example()}
         )
     found = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     check(found)
@@ -127,6 +126,33 @@ def default_region() -> str:
 def mask(number: str) -> str:
     """Return the last two digits, as ``"••42"``.  The length of the number stays hidden."""
     return f"••{number[-2:]}"
+
+
+def ending(number: str) -> str:
+    """Return the last two digits, as ``"42"``: for a sentence that says "ending in"."""
+    return number[-2:]
+
+
+def label(number: str, name: str = "") -> str:
+    """Return how a sentence calls a phone, after the words "the phone".
+
+    Such as ``"ending in 42"``, and with a name ``"“Work” (ending in 42)"``.  A screen reader would
+    read :func:`mask` as "bullet bullet forty-two", or leave the bullets out.
+
+    :param name: what its owner calls it.
+    """
+    if name:
+        # Translators: It stands in sentences for %(phone)s, after the word for "the phone", as in
+        # "We now send codes to the phone “Work” (ending in 42)."  The sentences put it into any
+        # grammatical case: use a form that never changes, such as one in parentheses.
+        return pgettext("after the word phone", "“%(name)s” (ending in %(digits)s)") % {
+            "name": isolate(name),
+            "digits": ending(number),
+        }
+    # Translators: It stands in sentences for %(phone)s, after the word for "the phone", as in "We
+    # now send codes to the phone ending in 42."  The sentences put it into any grammatical case:
+    # use a form that never changes, such as "(…%(digits)s)".
+    return pgettext("after the word phone", "ending in %(digits)s") % {"digits": ending(number)}
 
 
 def example() -> str:

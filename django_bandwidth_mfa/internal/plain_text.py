@@ -1,4 +1,5 @@
-"""Typed and pasted text, in the plain characters that the rest of the app reads.
+"""Typed and pasted text, in the plain characters that the rest of the app reads; and people's own
+words within a sentence (:func:`isolate`).
 
 Keyboards and contacts differ: an Arabic keyboard types digits of its own, a Japanese one full-width
 digits, a word processor turns a hyphen into a dash, and a copied number often begins and ends with
@@ -8,6 +9,8 @@ an invisible mark of its direction.  The codes and numbers behind such texts are
 from __future__ import annotations
 
 import unicodedata
+
+from django.utils.translation import get_language_bidi
 
 # A text message has 2,048 characters at most.  Longer texts are not read: that would only cost
 # processor time.
@@ -33,6 +36,17 @@ def plain(text: str) -> str:
     :returns: an empty text if ``text`` is longer than :data:`LONGEST`.
     """
     return "".join(map(_plain_character, text)) if len(text) <= LONGEST else ""
+
+
+def isolate(text: str) -> str:
+    """Return ``text`` for a sentence in the active language, which may run the other way.
+
+    Without the two marks that are added, a Hebrew name would turn an English sentence around it.
+    """
+    other_way = ("L",) if get_language_bidi() else ("R", "AL")
+    if any(unicodedata.bidirectional(character) in other_way for character in text):
+        return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+    return text
 
 
 def _plain_character(character: str) -> str:

@@ -140,7 +140,10 @@ class MFAView(View):
         if request.method == "POST":
             messages.error(
                 request,
-                _("Your sign-in took too long. Please begin again."),
+                _(
+                    "You are no longer signed in, because it took too long or you signed out. "
+                    "Sign in again."
+                ),
                 fail_silently=True,
             )
         return to_login_page(request)

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .. import service
@@ -35,12 +36,12 @@ class BrowsersView(SignedInView):
         which = None if "all" in request.POST else request.POST.get("browser", "")
         many = trusted_browsers.forget(self.user, which, request=request)
         if many:
-            said = ngettext(
-                "%(many)d browser is no longer trusted.",
-                "%(many)d browsers are no longer trusted.",
+            forgotten = ngettext(
+                "%(many)d browser is no longer trusted. You will be asked for a code there.",
+                "%(many)d browsers are no longer trusted. You will be asked for a code there.",
                 many,
             )
-            messages.success(request, said % {"many": many}, fail_silently=True)
+            messages.success(request, forgotten % {"many": many}, fail_silently=True)
         return redirect(reverse("bandwidth_mfa:browsers"))
 
 
@@ -56,11 +57,16 @@ class SignOutOthersView(SignedInView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         service.end_sessions(self.user, keep=request)
-        minutes = math.ceil(settings.RECHECK_SECONDS / 60)
-        said = ngettext(
-            "All your other browsers are signed out, within %(minutes)d minute.",
-            "All your other browsers are signed out, within %(minutes)d minutes.",
-            minutes,
-        )
-        messages.success(request, said % {"minutes": minutes}, fail_silently=True)
+        messages.success(request, self._result(), fail_silently=True)
         return redirect(self.here())
+
+    def _result(self) -> str:
+        """Say what happens to the other sessions.  Each is asked about again in its own time."""
+        minutes = math.ceil(settings.RECHECK_SECONDS / 60)
+        if not minutes:
+            return _("You are signed out on all your other devices.")
+        return ngettext(
+            "You are being signed out on your other devices. This takes up to %(minutes)d minute.",
+            "You are being signed out on your other devices. This takes up to %(minutes)d minutes.",
+            minutes,
+        ) % {"minutes": minutes}

@@ -19,11 +19,11 @@ from ..forms import PhoneNameForm
 from ..internal.codes import recovery_codes
 from ..internal.flows.phones import remove_phone
 from ..internal.login import policy
-from ..internal.login.redirects import next_or_default
+from ..internal.login.redirects import default_page, next_or_default
 from ..internal.phones import changes
 from ..internal.phones.source import phone_of_choice, phone_source
 from ..models import Phone, RecoveryCode
-from ..request import mfa_of
+from ..request import mfa_of, visitor
 from .base import FreshView, SignedInView
 
 
@@ -61,6 +61,8 @@ class PhonesView(SignedInView):
         if form.is_valid():
             changes.rename(phone, form.cleaned_data["name"])
             return redirect(phones_url())
+        # The form may stand far down: the browser goes there.
+        form.fields["name"].widget.attrs["autofocus"] = True
         return self.show(request, {phone.pk: form})
 
     def show(self, request: HttpRequest, forms: dict[int, PhoneNameForm]) -> HttpResponse:
@@ -73,6 +75,7 @@ class PhonesView(SignedInView):
             "errors": bool(forms),
             "changed": "changed" in request.GET,
             "kept_by_site": not phone_source().can_change,
+            "support": settings.SUPPORT,
             "channels": conf.channels(),
             "must_stay": len(found) == 1 and policy.is_obliged(self.user),
             "recovery_codes_left": left,
@@ -87,7 +90,13 @@ class PhonesView(SignedInView):
 
 def kept_by_site(request: HttpRequest) -> HttpResponse:
     """Return the page of a site that keeps the numbers itself: only the site can change them."""
-    context = {"parked": mfa_of(request).state == "parked"}
+    user = visitor(request)
+    context = {
+        "parked": mfa_of(request).state == "parked",
+        "needs_phone": user is not None and not phone_source().has_confirmed(user),
+        "support": settings.SUPPORT,
+        "done_url": default_page(request),
+    }
     return render(request, "bandwidth_mfa/no_phone.html", context, status=403)
 
 
@@ -140,8 +149,9 @@ class PhoneRemoveView(ChangeView):
             remove_phone(request, self.user, phone)
         except LastPhone as error:
             return self.ask(request, phone, str(error))
-        said = _("The phone %(number)s is removed.") % {"number": phone.masked}
-        messages.success(request, said, fail_silently=True)
+        # Translators: %(phone)s is such as "ending in 42" or "“Work” (ending in 42)".
+        removed = _("The phone %(phone)s was removed. We will send no more codes to it.")
+        messages.success(request, removed % {"phone": phone.label}, fail_silently=True)
         return redirect(phones_url(changed=True))
 
 
@@ -151,8 +161,11 @@ class PhonePrimaryView(ChangeView):
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
         with suppress(NoPhone):  # removed in another tab, this very moment
             changes.make_primary(phone, request=request)
-        said = _("Codes now go to the phone %(number)s first.") % {"number": phone.masked}
-        messages.success(request, said, fail_silently=True)
+        # Translators: %(phone)s is such as "ending in 42" or "“Work” (ending in 42)".
+        changed = _(
+            "We now send your codes to the phone %(phone)s, unless you choose another phone."
+        )
+        messages.success(request, changed % {"phone": phone.label}, fail_silently=True)
         return redirect(phones_url())
 
 
@@ -185,10 +198,11 @@ class PhoneChannelView(ChangeView):
             changes.prefer_channel(phone, channel)
         except NoPhone:  # removed in another tab, this very moment
             return redirect(phones_url())
-        said = (
-            _("We now call the phone %(number)s with codes.")
-            if channel == "voice"
-            else _("We now text codes to the phone %(number)s.")
-        ) % {"number": phone.masked}
-        messages.success(request, said, fail_silently=True)
+        if channel == "voice":
+            # Translators: %(phone)s is such as "ending in 42" or "“Work” (ending in 42)".
+            changed = _("We now call the phone %(phone)s and read you your codes.")
+        else:
+            # Translators: %(phone)s is such as "ending in 42" or "“Work” (ending in 42)".
+            changed = _("We now text your codes to the phone %(phone)s.")
+        messages.success(request, changed % {"phone": phone.label}, fail_silently=True)
         return redirect(phones_url())

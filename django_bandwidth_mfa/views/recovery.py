@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from django.contrib import messages
@@ -9,12 +10,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from ..conf import settings
-from ..exceptions import Limited, in_words
+from ..exceptions import Limited
 from ..forms import RecoveryCodeForm
 from ..internal.codes import recovery_codes
 from ..internal.flows import code_page
@@ -54,12 +57,26 @@ class RecoveryCodeView(CodeView):
     def say_what_is_left(self) -> None:
         """Say on the next page how many codes are left, and what to do if the phone is gone."""
         left = RecoveryCode.objects.left(self.request.user)
-        said = ngettext(
-            "You have %(left)d recovery code left. If your phone is gone, change it now.",
-            "You have %(left)d recovery codes left. If your phone is gone, change it now.",
-            left,
-        )
-        messages.warning(self.request, said % {"left": left}, fail_silently=True)
+        if left:
+            # Translators: The part in <a> is a link to the page of the user's phones.
+            text = ngettext(
+                "You have %(left)d recovery code left. Lost your phone? "
+                '<a href="%(address)s">Change it now</a>.',
+                "You have %(left)d recovery codes left. Lost your phone? "
+                '<a href="%(address)s">Change it now</a>.',
+                left,
+            )
+            page = "phones"
+        else:
+            # Translators: The part in <a> is a link to the page that makes recovery codes.
+            text = _(
+                "That was your last recovery code. "
+                '<a href="%(address)s">Make new recovery codes now</a>.'
+            )
+            page = "recovery_codes"
+        # Safe: the text is the catalogue's, and the rest is a number and an address of ours.
+        link = {"left": left, "address": escape(reverse(f"bandwidth_mfa:{page}"))}
+        messages.warning(self.request, mark_safe(text % link), fail_silently=True)  # noqa: S308
 
 
 class CodesPage(SignedInView):
@@ -122,11 +139,13 @@ class RecoveryCodesView(FreshView, CodesPage):
         try:
             codes = issue_recovery_codes(self.request, self.user)
         except Limited as limited:
-            said = _(
-                "You have made new codes too often. Please wait %(wait)s before you make more."
+            minutes = math.ceil(limited.retry_after / 60)
+            error = ngettext(
+                "You have made new codes too often. You can make more in %(minutes)d minute.",
+                "You have made new codes too often. You can make more in %(minutes)d minutes.",
+                minutes,
             )
-            wait = in_words(limited.retry_after)
-            response = self.show(error=said % {"wait": wait}, status=429)
+            response = self.show(error=error % {"minutes": minutes}, status=429)
             response["Retry-After"] = str(limited.retry_after)
             return response
         return self.show(codes)
@@ -151,7 +170,7 @@ class RecoveryCodesSavedView(CodesPage):
         if "saved" in request.POST:
             return HttpResponseRedirect(next_or_default(request))
         error = _(
-            "Tick the box once you have saved your codes. We cannot show them again: "
-            "if you have not saved them, make new ones."
+            "Tick the box if you have saved your codes. If you have not, make new ones: "
+            "we cannot show the old ones again."
         )
         return self.show(error=error, ask_whether_saved=True)

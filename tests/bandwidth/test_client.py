@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 import requests
 import responses
-from bandwidth.models.code_request import CodeRequest
-from bandwidth.models.verify_code_request import VerifyCodeRequest
 
 from django_bandwidth_mfa.bandwidth import (
     BadRequest,
@@ -97,11 +95,16 @@ def test_all_seven_fields_are_sent_to_verify(mock: responses.RequestsMock) -> No
     }
 
 
+# The group that imports the SDK: see tests/simulator/test_sdk.py.
+@pytest.mark.xdist_group("sdk")
 def test_the_bodies_fit_bandwidths_own_models(mock: responses.RequestsMock) -> None:
     """The models of `bandwidth-sdk` are generated from the published OpenAPI description.
 
     The description of verify has no `from`, `applicationId` and `digits`; the reference page has.
     """
+    from bandwidth.models.code_request import CodeRequest
+    from bandwidth.models.verify_code_request import VerifyCodeRequest
+
     client = basic_client(BASE)
     mock.post(f"{CODE}/messaging", json={"messageId": "m"})
     mock.post(f"{CODE}/voice", json={"callId": "c"})

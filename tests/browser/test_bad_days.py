@@ -91,8 +91,8 @@ def make_recovery_codes(page: Page, demo: Demo, who: Member) -> list[str]:
     sign_in(page, demo, who)
     page.goto(f"{demo.url}/account/")
     page.get_by_role("link", name="Phones and recovery codes").click()
-    page.get_by_role("link", name="Make new codes").click()
-    press(page, "Make new codes")
+    page.get_by_role("link", name="Make recovery codes").click()
+    press(page, "Make recovery codes")
     codes = page.get_by_role("listitem").all_inner_texts()
     assert len(codes) == 10
     page.context.clear_cookies()
@@ -135,6 +135,6 @@ def test_the_pages_for_bad_days_fit_a_narrow_screen(
     sign_in(page, demo, member)
     for path in ("/mfa/recovery-codes/", "/mfa/recovery-code/"):
         page.goto(f"{demo.url}{path}")
-        if page.get_by_role("button", name="Make new codes").count():
-            press(page, "Make new codes")
+        if page.get_by_role("button", name="Make new recovery codes").count():
+            press(page, "Make new recovery codes")
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path

@@ -63,23 +63,25 @@ def test_a_phone_is_added_named_used_first_and_removed(page: Page, demo: Demo) -
     items = page.locator(".mfa-list > li")
     expect(items).to_have_count(2)
 
-    items.nth(1).get_by_text("Name it").click()
-    items.nth(1).get_by_label("Name, such as “work”").fill("work")
+    items.nth(1).get_by_text("Add a name").click()
+    items.nth(1).get_by_label("Name of this phone").fill("work")
     with page.expect_navigation():
         items.nth(1).get_by_role("button", name="Save").click()
     expect(items.nth(1)).to_contain_text("work")
 
-    go(page, "Use first")
-    press(page, "Use it first")
-    expect(page.get_by_role("status").first).to_contain_text("Codes now go to the phone")
-    expect(items.nth(0)).to_contain_text("used first")
+    go(page, "Make default")
+    press(page, "Make default")
+    expect(page.get_by_role("status").first).to_contain_text(
+        "We now send your codes to the phone “work” (ending in"
+    )
+    expect(items.nth(0)).to_contain_text("Default")
     expect(items.nth(0)).to_contain_text("work")
 
     with page.expect_navigation():
         items.nth(1).get_by_role("link", name="Remove").click()
-    press(page, "Remove it")
+    press(page, "Remove this phone")
     expect(items).to_have_count(1)
-    expect(page.get_by_text("sign out everywhere else now")).to_be_visible()
+    expect(page.get_by_text("sign out on all other devices now")).to_be_visible()
     # The bank asks everyone for a code, so the last phone stays.
     expect(page.get_by_role("link", name="Remove")).to_have_count(0)
 
@@ -123,7 +125,7 @@ def test_the_first_phone_brings_recovery_codes(page: Page, demo: Demo) -> None:
     go(page, "Use a recovery code")
     page.get_by_label("Recovery code").fill(codes[0])
     press(page, "Continue")
-    expect(page.get_by_role("status").first).to_contain_text("You have 9 recovery codes left.")
+    expect(page.get_by_role("alert").first).to_contain_text("You have 9 recovery codes left.")
     expect_signed_in(page, demo, newcomer)
 
 
@@ -145,8 +147,8 @@ def test_a_trusted_browser_asks_for_no_code_until_it_is_trusted_no_more(
     page.goto(f"{demo.url}/mfa/phones/")
     go(page, "See which browsers you trust")
     expect(page.get_by_text("Chrome on Linux")).to_have_count(2)  # and for screen readers
-    expect(page.get_by_text("this one")).to_be_visible()
-    press(page, "Trust it no more")
+    expect(page.get_by_text("This browser")).to_be_visible()
+    press(page, "Stop trusting")
     expect(page.get_by_text("You trust no browser")).to_be_visible()
     press(page, "Sign out")
     give_password(page, demo, member)
@@ -157,8 +159,8 @@ def test_a_trusted_browser_asks_for_no_code_until_it_is_trusted_no_more(
 def test_signing_out_everywhere_else_stays_here(page: Page, demo: Demo) -> None:
     member = demo.member()
     open_phones(page, demo, member)
-    press(page, "Sign out everywhere else")
-    expect(page.get_by_role("status").first).to_contain_text("within 5 minutes")
+    press(page, "Sign out on all other devices")
+    expect(page.get_by_role("status").first).to_contain_text("up to 5 minutes")
     expect_signed_in(page, demo, member)
 
 
@@ -181,7 +183,7 @@ def codes_page(open_page: OpenPage, demo: Demo) -> Page:
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
     sign_in(page, demo, demo.member())
     page.goto(f"{demo.url}/mfa/recovery-codes/")
-    press(page, "Make new codes")
+    press(page, "Make recovery codes")
     return page
 
 
@@ -215,7 +217,7 @@ def test_without_a_script_there_are_no_buttons_that_do_nothing(
     page = open_page(java_script_enabled=False)
     sign_in(page, demo, demo.member())
     page.goto(f"{demo.url}/mfa/recovery-codes/")
-    press(page, "Make new codes")
+    press(page, "Make recovery codes")
     expect(page.get_by_role("listitem")).to_have_count(10)
     for name in ("Copy", "Download", "Print"):
         expect(page.get_by_role("button", name=name)).to_have_count(0)
@@ -257,13 +259,13 @@ def test_staff_reset_a_user_in_the_admin(page: Page, demo: Demo) -> None:
     go(page, member.username)
     expect(page.get_by_text(f"••{member.number[-2:]}")).to_be_visible()
     go(page, "Reset the second factor")
-    expect(page.get_by_text("Be sure whom you are talking to")).to_be_visible()
-    page.get_by_label("Start again").check()
+    expect(page.get_by_text("First make sure you are talking to")).to_be_visible()
+    page.get_by_label("Start again.").check()
     press(page, "Reset")
     expect(page.get_by_text("The second factor of 1 user is reset.")).to_be_visible()
     expect(page.get_by_text("No phone.")).to_be_visible()
     go(page, "History")
-    expect(page.get_by_text("phones and recovery codes removed")).to_be_visible()
+    expect(page.get_by_text("Phones and recovery codes were removed")).to_be_visible()
     page.context.clear_cookies()
     give_password(page, demo, member)
     expect(page.get_by_role("heading", level=1)).to_have_text("Add your phone")

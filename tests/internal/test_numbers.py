@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from django_bandwidth_mfa.exceptions import NumberRefused
 from django_bandwidth_mfa.internal import numbers
@@ -128,6 +129,21 @@ def test_a_region_is_more_than_its_country_code(configure: Any) -> None:
 def test_a_masked_number_shows_two_digits_and_no_length() -> None:
     assert numbers.mask("+12025550142") == "••42"
     assert numbers.mask("+4912345678") == "••78"
+
+
+def test_a_sentence_names_a_phone_by_its_name_and_two_digits() -> None:
+    assert numbers.label("+12025550142") == "ending in 42"
+    assert numbers.label("+12025550142", "Work") == "“Work” (ending in 42)"
+    with translation.override("es"):
+        assert numbers.label("+12025550142", "Work") == "«Work» (terminado en 42)"
+
+
+def test_a_name_that_runs_the_other_way_does_not_turn_the_sentence() -> None:
+    """Fails when the name stands in the sentence without marks around it."""
+    assert numbers.label("+12025550142", "עבודה") == "“\u2068עבודה\u2069” (ending in 42)"
+    with translation.override("he"):
+        assert "\u2068Work\u2069" in numbers.label("+12025550142", "Work")
+        assert "\u2068" not in numbers.label("+12025550142", "עבודה")
 
 
 def test_the_example_is_one_of_the_sites_region(configure: Any) -> None:

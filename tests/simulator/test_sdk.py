@@ -4,11 +4,13 @@ Its MFA operations carry Bandwidth's address in themselves; ``ignore_operation_s
 its public option to use ``host`` instead.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-import bandwidth
+import importlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import pytest
-from bandwidth import exceptions
 
 from django_bandwidth_mfa.simulator import (
     DEFAULT_ACCOUNT,
@@ -21,6 +23,19 @@ from django_bandwidth_mfa.simulator import (
 )
 
 from .client import APPLICATION, FROM, TO, Api, Clock, wrong
+
+if TYPE_CHECKING:
+    import bandwidth
+    from bandwidth import exceptions
+
+# The SDK takes a second to import. So one worker runs these tests, and the others never import it.
+pytestmark = pytest.mark.xdist_group("sdk")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def import_sdk() -> None:
+    for name, module in (("bandwidth", "bandwidth"), ("exceptions", "bandwidth.exceptions")):
+        globals()[name] = importlib.import_module(module)
 
 
 def sdk(simulator: Simulator, **credentials: str) -> bandwidth.MFAApi:

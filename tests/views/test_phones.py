@@ -148,12 +148,37 @@ def test_the_list_shows_what_can_be_done_and_no_full_number(verified: Client) ->
     page = text(verified.get("/mfa/phones/"))
     assert "••42" in page
     assert "••77" in page
-    assert "used first" in page
+    assert page.count("Default") == 1
     assert "You have none." in page
     for number in (NUMBER, OTHER_NUMBER):
         assert number[1:] not in page
     assert page.count("phones/remove/") == 2
     assert page.count("phones/primary/") == 1
+
+
+def test_sentences_call_a_phone_by_its_name(verified: Client) -> None:
+    """Fails when they show the masked number: a screen reader reads its bullets, or skips them."""
+    Phone.objects.filter(number=OTHER_NUMBER).update(name="Work")
+    called = "the phone “Work” (ending in 77)"
+    choice = {"phone": phone().choice}
+    for path in ("remove", "primary", "channel"):
+        page = text(verified.get(f"/mfa/phones/{path}/", {**choice, "channel": "voice"}))
+        assert called in page
+        assert "••" not in page
+    for path, more in (("channel", {"channel": "voice"}), ("primary", {}), ("remove", {})):
+        answer = verified.post(f"/mfa/phones/{path}/", {**choice, **more}, follow=True)
+        [message] = answer.context["messages"]
+        assert called in str(message).replace("The", "the")
+
+
+def test_bullets_in_the_list_are_words_for_a_screen_reader(verified: Client) -> None:
+    page = text(verified.get("/mfa/phones/"))
+    assert re.findall(r"••\d\d", page) == re.findall(
+        r'<span aria-hidden="true"><bdi dir="ltr">(••\d\d)</bdi></span>', page
+    )
+    for digits in ("42", "77"):
+        assert f'<span class="mfa-hidden visually-hidden">ending in {digits}</span>' in page
+        assert f'Change <span class="mfa-hidden">ending in {digits}</span>' in page
 
 
 def test_an_unconfirmed_phone_is_not_listed(verified: Client, two: Any) -> None:
@@ -188,7 +213,7 @@ def test_ids_on_the_page_are_unique(verified: Client) -> None:
 def test_a_user_without_a_phone_is_invited_to_add_one(client: Client, newcomer: Any) -> None:
     client.force_login(newcomer)
     page = text(client.get("/mfa/phones/"))
-    assert "You have no phone here yet" in page
+    assert "You have not added a phone yet" in page
     assert "Add a phone" in page
 
 
@@ -198,8 +223,8 @@ def test_a_user_without_a_phone_is_invited_to_add_one(client: Client, newcomer: 
 def test_a_phone_is_removed_and_this_session_stays(verified: Client, configure: Any) -> None:
     configure(RECHECK_SECONDS=0)
     answer = verified.post("/mfa/phones/remove/", {"phone": phone().choice}, follow=True)
-    assert "The phone ••77 is removed." in text(answer)
-    assert "sign out everywhere else now" in text(answer)
+    assert "The phone ending in 77 was removed." in text(answer)
+    assert "sign out on all other devices now" in text(answer)
     assert not Phone.objects.filter(number=OTHER_NUMBER).exists()
     assert state(verified) == "verified"
 
@@ -269,12 +294,12 @@ def test_a_person_who_asks_for_calls_is_called_from_then_on(
     verified: Client, two: Any, bandwidth: Any
 ) -> None:
     page = text(verified.get("/mfa/phones/"))
-    assert page.count("We text codes to this phone.") == 2
+    assert page.count("We send codes to this phone by text message.") == 2
     assert page.count(f'action="{CHANNEL_PAGE}"') == 2
     mine = Phone.objects.get(number=NUMBER)
     answer = verified.post(CHANNEL_PAGE, {"phone": mine.choice, "channel": "voice"}, follow=True)
-    assert "We now call the phone ••42 with codes." in text(answer)
-    assert text(answer).count("We call this phone with codes.") == 1
+    assert "We now call the phone ending in 42 and read you your codes." in text(answer)
+    assert text(answer).count("We call this phone and read you the code.") == 1
     verified.post("/accounts/logout/")
     give_password(verified, two)
     assert "We called your phone" in text(verified.get("/mfa/verify/"))
@@ -287,7 +312,7 @@ def test_a_person_who_asks_for_text_messages_again_gets_them(
     Phone.objects.filter(user=two).update(channel="voice")
     mine = Phone.objects.get(number=NUMBER)
     answer = verified.post(CHANNEL_PAGE, {"phone": mine.choice, "channel": "sms"}, follow=True)
-    assert "We now text codes to the phone ••42." in text(answer)
+    assert "We now text your codes to the phone ending in 42." in text(answer)
     verified.post("/accounts/logout/")
     give_password(verified, two)
     verified.get("/mfa/verify/")
@@ -311,8 +336,7 @@ def test_the_channel_takes_a_code_of_the_last_minutes_and_then_goes_on(
         code = bandwidth.inbox[0]["code"]
         assert client.post("/mfa/verify/", {"code": code, "next": here})["Location"] == here
         page = text(client.get(here))
-        assert "We will call" in page
-        assert "••77" in page
+        assert "We will call the phone ending in 77 and read you the code" in page
         assert client.post(CHANNEL_PAGE, {"phone": choice, "channel": "voice"}).status_code == 302
     assert phone().channel == "voice"
 
@@ -458,6 +482,7 @@ def enrol(client: Client, bandwidth: Any) -> Any:
     )
 
 
+@pytest.mark.usefixtures("ten_recovery_codes")
 def test_the_first_phone_brings_recovery_codes_shown_once(
     client: Client, newcomer: Any, bandwidth: Any
 ) -> None:
@@ -513,15 +538,16 @@ def test_where_a_set_holds_none_the_first_phone_brings_none(
     assert "Recovery codes" not in text(client.get("/mfa/phones/"))
 
 
+@pytest.mark.usefixtures("ten_recovery_codes")
 def test_few_codes_left_are_warned_of(verified: Client, two: Any) -> None:
     verified.post("/mfa/recovery-codes/")
-    assert 'class="mfa-error"' not in text(verified.get("/mfa/phones/"))
+    assert 'class="mfa-warning"' not in text(verified.get("/mfa/phones/"))
     used = RecoveryCode.objects.filter(user=two).values_list("pk", flat=True)[:7]
     RecoveryCode.objects.filter(pk__in=list(used)).update(used_at=timezone.now())
     for page in ("/mfa/phones/", "/mfa/recovery-codes/"):
         shown = text(verified.get(page))
-        assert 'class="mfa-error"' in shown
-        assert "You have 3 left." in shown
+        assert 'class="mfa-warning"' in shown
+        assert "You have 3 codes left." in shown
 
 
 def test_a_login_with_a_recovery_code_says_how_many_are_left(
@@ -530,7 +556,18 @@ def test_a_login_with_a_recovery_code_says_how_many_are_left(
     code = give_recovery_codes(user)[0]
     give_password(client, user, "/mfa/phones/")
     answer = client.post("/mfa/recovery-code/", {"recovery_code": code}, follow=True)
-    assert "You have 9 recovery codes left. If your phone is gone, change it now." in text(answer)
+    assert "You have 9 recovery codes left. Lost your phone? " in text(answer)
+    assert '<a href="/mfa/phones/">Change it now</a>' in text(answer)
+
+
+def test_the_last_recovery_code_leads_to_new_ones(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    [code] = give_recovery_codes(user, 1)
+    give_password(client, user, "/mfa/phones/")
+    answer = client.post("/mfa/recovery-code/", {"recovery_code": code}, follow=True)
+    assert "That was your last recovery code." in text(answer)
+    assert '<a href="/mfa/recovery-codes/">Make new recovery codes now</a>' in text(answer)
 
 
 # Signing out everywhere else -------------------------------------------------------------------
@@ -546,12 +583,21 @@ def test_everywhere_else_is_signed_out_and_here_is_not(verified: Client, two: An
         login_verified(elsewhere, two)
         clock.shift(1)
         answer = verified.post("/mfa/sign-out-others/", follow=True)
-        assert "All your other browsers are signed out, within 5 minutes." in text(answer)
+        assert "This takes up to 5 minutes." in text(answer)
         clock.shift(300)
         assert state(elsewhere) == "anonymous"
         assert state(verified) == "verified"
         clock.shift(300)
         assert state(verified) == "verified"
+
+
+def test_where_each_request_asks_the_others_are_signed_out_at_once(
+    verified: Client, configure: Any
+) -> None:
+    """Fails when the page says that it takes up to 0 minutes."""
+    configure(RECHECK_SECONDS=0)
+    answer = verified.post("/mfa/sign-out-others/", follow=True)
+    assert "You are signed out on all your other devices." in text(answer)
 
 
 # A suggestion ----------------------------------------------------------------------------------
@@ -649,6 +695,23 @@ def test_everything_but_adding_and_removing_works(
     assert Challenge.objects.get().phone is None
 
 
+def test_the_page_in_place_of_a_change_tells_what_is_so(
+    client: Client, kept_elsewhere: Any, configure: Any
+) -> None:
+    """Fails when it tells a user who has phones that the account has none."""
+    login_verified(client, kept_elsewhere)
+    configure(SUPPORT={"name": "Harbour <support>", "address": "/help/?a=1&b=2"})
+    page = client.get("/mfa/phones/remove/").content.decode()
+    assert "<h1>You cannot change your phones here</h1>" in page
+    assert "Your account has no phone" not in page
+    assert 'Contact <a href="/help/?a=1&amp;b=2">Harbour &lt;support&gt;</a>.' in page
+    assert '<a class="mfa-second" href="/account/">Go back</a>' in page
+    configure(GET_PHONES="tests.views.test_phones.no_numbers", SUPPORT={"name": "Harbour support"})
+    page = client.get("/mfa/phones/remove/").content.decode()
+    assert "<h1>Your account has no phone</h1>" in page
+    assert "Contact Harbour support." in page
+
+
 # Names and addresses ---------------------------------------------------------------------------
 
 
@@ -666,6 +729,17 @@ def test_a_sign_in_still_takes_no_more_queries(
     sign_in(client, user, bandwidth)
     with django_assert_num_queries(queries_for_session_and_user()):
         client.get("/account/")
+
+
+def test_the_page_that_adds_a_phone_has_the_consent_to_text_messages(
+    client: Client, newcomer: Any, configure: Any
+) -> None:
+    """Fails when it is shown where the site only calls: nobody can reply STOP to a call."""
+    consent = "Message and data rates may apply. Reply STOP to opt out."
+    client.force_login(newcomer)
+    assert consent in text(client.get("/mfa/phones/add/"))
+    configure(MESSAGING_APPLICATION_ID=None)
+    assert consent not in text(client.get("/mfa/phones/add/"))
 
 
 # The first phone -----------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 Each event has one template, ``bandwidth_mfa/mail/<event>.txt``.  Its first line is the subject; its
 other lines also fill ``bandwidth_mfa/mail/message.html``.  A mail holds no link, because phishers
-send messages that ask people to follow one.
+send messages that ask people to follow one.  Nor does it hold the name of a phone: an intruder
+could have written it.
 
 A mail that cannot be sent is logged and changes nothing.  A mail server that hangs holds the page:
 set Django's ``EMAIL_TIMEOUT`` (or the ``timeout`` of ``MAILERS``), or use a backend that queues.
@@ -64,6 +65,8 @@ def notify(user: User, event: str, request: HttpRequest | None = None, **told: o
             # What staff do, they do in their own browser.
             "browser_name": "" if told.get("by") else user_agents.describe(agent),
             "codes_left": RecoveryCode.objects.left(user),
+            "trust_days": settings.TRUST_DAYS,
+            "support": settings.SUPPORT,
         }
         text = render_to_string(f"bandwidth_mfa/mail/{event}.txt", context)
         subject, _, body = text.strip().partition("\n")

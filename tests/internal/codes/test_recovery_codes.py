@@ -50,6 +50,7 @@ def with_another_secret(code: str) -> str:
 # How they are made and stored ---------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("ten_recovery_codes")
 def test_a_set_has_as_many_codes_as_the_settings_say(user: Any, configure: Any) -> None:
     assert len(service.issue_recovery_codes(user)) == 10
     configure(RECOVERY_CODES=3)
@@ -555,6 +556,7 @@ def test_a_recovery_code_steps_up(client: Client, user: Any, bandwidth: Any) -> 
         assert client.get("/transfer/").content == b"transfer"
 
 
+@pytest.mark.usefixtures("ten_recovery_codes")
 @pytest.mark.attack("P12")
 def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
     client: Client, user: Any, bandwidth: Any
@@ -572,7 +574,7 @@ def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
         assert "no-store" in page["Cache-Control"]
         shown = page.content.decode().split('<bdi dir="ltr">')[1][:14]
         assert shown not in client.get("/mfa/recovery-codes/").content.decode()
-        assert "10 left" in client.get("/mfa/recovery-codes/").content.decode()
+        assert "10 codes left" in client.get("/mfa/recovery-codes/").content.decode()
         assert str(dict(client.session.items())).count(shown) == 0
         clock.shift(300)
         assert client.post("/mfa/recovery-codes/").status_code == 302
@@ -611,9 +613,9 @@ def test_the_page_leads_on_once_the_codes_are_said_to_be_saved(
         clock.shift(3000)
         untold = client.post("/mfa/recovery-codes/saved/", {"next": "/transfer/"})
         assert untold.status_code == 200
-        assert b"Tick the box once you have saved your codes." in untold.content
+        assert b"Tick the box if you have saved your codes." in untold.content
         assert b'name="saved" required' in untold.content
-        assert b"You have 2 left." in untold.content
+        assert b"You have 2 codes left." in untold.content
         assert not CODE.search(untold.content.decode())
         saved = {"saved": "on", "next": "/transfer/"}
         assert client.post("/mfa/recovery-codes/saved/", saved)["Location"] == "/transfer/"
@@ -641,14 +643,14 @@ def test_the_page_says_how_long_to_wait_for_a_new_set(
     page = answer.content.decode()
     assert answer.status_code == 429
     assert 0 < int(answer["Retry-After"]) <= 3600
-    assert re.search(r"made new codes too often\. Please wait \d+ minutes before", page)
-    assert "You have 1 left." in page
+    assert re.search(r"made new codes too often\. You can make more in \d+ minutes\.", page)
+    assert "You have 1 code left." in page
     assert not CODE.search(page)
 
 
 def test_a_site_may_have_none(client: Client, user: Any, bandwidth: Any, configure: Any) -> None:
     configure(RECOVERY_CODES=0)
     sign_in(client, user, bandwidth)
-    assert b"Make new codes" not in client.get("/mfa/recovery-codes/").content
+    assert b"Make recovery codes" not in client.get("/mfa/recovery-codes/").content
     client.post("/mfa/recovery-codes/")
     assert RecoveryCode.objects.left(user) == 0

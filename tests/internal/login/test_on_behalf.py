@@ -156,7 +156,7 @@ def test_a_view_that_asks_for_a_code_is_refused_and_sends_none(
     """Fails when the decorator takes the second factor of the actor for the user's."""
     seat.get("/act/ada/")
     answer = seat.get(f"/{page}/")
-    assert (answer.status_code, b"No code was sent" in answer.content) == (403, True)
+    assert (answer.status_code, b"We sent them no code." in answer.content) == (403, True)
     assert bandwidth.inbox == []
 
 

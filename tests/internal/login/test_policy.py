@@ -57,7 +57,7 @@ def test_where_the_site_keeps_the_numbers_and_has_none_the_page_says_whom_to_ask
     give_password(client, user)
     answer = client.get("/mfa/verify/", follow=True)
     assert answer.status_code == 403
-    assert b"ask the people who run this site" in answer.content
+    assert b"Contact support." in answer.content
     assert b"Use a different account" in answer.content
     assert client.post("/mfa/phones/add/", {"number": NUMBER}).status_code == 403
     assert state(client) == "parked"

@@ -261,7 +261,7 @@ def test_the_list_names_each_browser_and_this_one(trusted: Client, user: Any) ->
     page = trusted.get("/mfa/browsers/").content.decode()
     assert "Firefox on Android" in page
     assert "Unknown browser" in page
-    assert page.count("this one") == 1
+    assert page.count("This browser") == 1
 
 
 def test_one_can_be_forgotten_and_all(trusted: Client, user: Any) -> None:

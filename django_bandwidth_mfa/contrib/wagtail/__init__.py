@@ -1,0 +1,6 @@
+"""Works with Wagtail: the account page of its admin links to the user's own second factor.
+
+List it in ``INSTALLED_APPS``::
+
+    INSTALLED_APPS = [..., "django_bandwidth_mfa.contrib.wagtail", "wagtail.admin", ...]
+"""

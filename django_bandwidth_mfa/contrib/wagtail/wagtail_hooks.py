@@ -1,0 +1,17 @@
+"""What Wagtail asks its apps."""
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from wagtail import hooks
+
+
+@hooks.register("register_account_menu_item")
+def link_to_second_factor(request: HttpRequest) -> dict[str, str]:
+    """Return the link on the account page."""
+    return {
+        "url": reverse("bandwidth_mfa:phones"),
+        "label": _("Your phones"),
+        # Translators: Below a link to "Your phones": what the user finds there.
+        "help_text": _("Change your phones, recovery codes and trusted browsers."),
+    }

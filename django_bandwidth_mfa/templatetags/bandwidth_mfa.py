@@ -1,0 +1,42 @@
+"""What the templates of the app need besides Django's own tags."""
+
+from __future__ import annotations
+
+from django import template
+from django.template.context import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, get_language_info, pgettext
+
+__all__ = ["is_first", "page_language"]
+
+register = template.Library()
+
+
+@register.simple_tag
+def page_language() -> SafeString:
+    """Return the attributes ``lang`` and ``dir`` of the app's own words, such as ``lang="es"``.
+
+    The active language may have no catalogue of the app.  Then the words are those of
+    ``LANGUAGE_CODE``, or English, and a screen reader must not read them in the active language.
+    Each catalogue says itself which language it is.
+    """
+    # Translators: The code of the language of this catalogue, for the attribute lang, such as "de",
+    # "pt-BR" or "zh-Hans".
+    code = pgettext("code of this language", "en")
+    try:
+        is_bidi = get_language_info(code.lower())["bidi"]
+    except KeyError:  # a catalogue of the site's own with another text there
+        code, is_bidi = get_language() or "en", False
+    return format_html('lang="{}" dir="{}"', code, "rtl" if is_bidi else "ltr")
+
+
+@register.simple_tag(takes_context=True)
+def is_first(context: Context, name: str) -> bool:
+    """Return whether the page that is rendered asks for ``name`` for the first time."""
+    # The lowest layer of the context, which the templates of one page share.
+    asked = context.dicts[0].setdefault("bandwidth_mfa_asked", set())
+    if name in asked:
+        return False
+    asked.add(name)
+    return True

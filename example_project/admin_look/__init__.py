@@ -1,0 +1,5 @@
+"""The app's pages in the look of Django's admin.
+
+List it before ``django_bandwidth_mfa``, and before any other app that has a template
+``bandwidth_mfa/base.html``.
+"""
