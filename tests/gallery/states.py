@@ -316,9 +316,10 @@ def _(visit: Visit) -> None:
 
 def wait_for_receipt(visit: Visit) -> None:
     """Load the page until the receipt shows, as people without JavaScript do."""
+    told = ".bandwidth-mfa:is([data-state=delivered], [data-state=refused-by-carrier])"
     for _ in range(40):
         visit.page.reload()
-        if visit.page.locator("#bandwidth-mfa-delivery p").count():
+        if visit.page.locator(told).count():
             return
         visit.page.wait_for_timeout(100)
 
