@@ -129,7 +129,8 @@ def visit_once(
     try:
         person = Visit(page, site, site.member(), site.newcomer(), site.member())
         state.reach(person)
-        expect(page.locator(state.shows).first).to_be_visible()
+        for shown in state.shown:
+            expect(page.locator(shown).first).to_be_visible()
         people = (person.who.username, person.newcomer.username, person.other.username)
         examiner.examine(page, look, result, ours=not state.is_staffs, data=(*NAMES, *people))
         result.problems += [f"{look.name}: {one}" for one in complaints if one]
