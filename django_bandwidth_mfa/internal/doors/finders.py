@@ -17,6 +17,11 @@ from .urlconf import RoutedView, is_subclass, routed_views
 
 DEFAULT_CLASSES = "DEFAULT_AUTHENTICATION_CLASSES"
 
+# What inherits from one of these asks for the code.
+CONTRIB = "django_bandwidth_mfa.contrib"
+REFUSES_WITHOUT_CODE = f"{CONTRIB}.rest_framework.authentication.CodeRequiredMixin"
+TAKES_TWO_STEPS = f"{CONTRIB}.rest_framework.two_steps.CompletionMixin"
+
 
 def find_doors() -> list[Door]:
     """Return each door that stands open, in the order of ``kinds``."""
@@ -61,6 +66,7 @@ def _classes(view: RoutedView, name: str) -> list[object]:
 def _takes_basic(view: RoutedView) -> bool:
     return view.is_a("rest_framework.views.APIView") and any(
         is_subclass(one, "rest_framework.authentication.BasicAuthentication")
+        and not is_subclass(one, REFUSES_WITHOUT_CODE)
         for one in _classes(view, "authentication_classes")
     )
 
@@ -92,7 +98,12 @@ def _is_rest_basic(view: RoutedView) -> bool:
 def _is_rest_token(view: RoutedView) -> bool:
     return view.is_a(
         "rest_framework.authtoken.views.ObtainAuthToken", "djoser.views.TokenCreateView"
-    )
+    ) and not _takes_two_steps(view.option("serializer_class"))
+
+
+def _takes_two_steps(serializer: object) -> bool:
+    """Whether a serializer asks for the code after the password, so that it opens no door."""
+    return is_subclass(serializer, TAKES_TWO_STEPS)
 
 
 def _is_simplejwt(view: RoutedView) -> bool:
@@ -102,6 +113,8 @@ def _is_simplejwt(view: RoutedView) -> bool:
     serializer = view.option("serializer_class")
     if serializer is None:
         serializer = import_string(str(view.option("_serializer_class")))
+    if _takes_two_steps(serializer):
+        return False
     return is_subclass(
         serializer, "rest_framework_simplejwt.serializers.TokenObtainSerializer"
     ) or "password" in getattr(serializer, "_declared_fields", {})
@@ -121,6 +134,8 @@ def _is_for_signed_in_users(view: RoutedView) -> bool:
 
 def _is_dj_rest_auth(view: RoutedView) -> bool:
     if not view.is_a("dj_rest_auth.views.LoginView") or _is_for_signed_in_users(view):
+        return False
+    if _takes_two_steps(view.option("serializer_class")):
         return False
     in_force = import_module("dj_rest_auth.app_settings").api_settings
     return bool(in_force.USE_JWT or in_force.TOKEN_MODEL)
