@@ -40,12 +40,12 @@ with FakeBandwidth() as bandwidth:
     refresh = second.cookies["refresh"].value if "refresh" in second.cookies else None
     refresh = refresh or second.json().get("refresh") or second.json().get("refresh_token")
     if refresh:
-        renewed = ask("/api/token/refresh/", refresh=refresh)
+        renewed = ask(REFRESH, refresh=refresh)
         found += [renewed.status_code, show(renewed.json()["access"])]
     service.end_sessions(ada)
     found.append(show(token))
     if refresh:
-        found.append(ask("/api/token/refresh/", refresh=refresh).status_code)
+        found.append(ask(REFRESH, refresh=refresh).status_code)
 """
 
 VERIFIED = """
@@ -68,6 +68,7 @@ class Site:
     settings: str
     urls: str
     apps: tuple[str, ...] = ("rest_framework",)
+    refresh: str = "/api/token/refresh/"
 
     def run(self, program: str) -> Outcome:
         return visit(
@@ -152,6 +153,8 @@ urlpatterns = [
         urls=with_me(code("urls.py, dj-rest-auth with simplejwt in two steps", PAGE)),
     ),
     "dj-rest-auth with simplejwt in cookies": Site(
+        # dj-rest-auth has it with a slash and without.
+        refresh="/api/token/refresh",
         door="/api/login/",
         key="access",
         scheme="Bearer",
@@ -173,6 +176,7 @@ def test_a_site_as_documented_takes_two_steps_and_names_no_door(site: Site) -> N
         BOTH_STEPS.replace("DOOR", repr(site.door))
         .replace("KEY", repr(site.key))
         .replace("SCHEME", site.scheme)
+        .replace("REFRESH", repr(site.refresh))
     )
     outcome = site.run(program)
     if site.key == "access":
@@ -264,3 +268,32 @@ found = [[one.status_code, one.json()["code"]] for one in answers]
     outcome = visit(apps=(), settings=settings, urls=ME, program=program)
     assert outcome.found == [[401, "code_required"], [401, "code_required"]]
     assert outcome.said == []
+
+
+@pytest.mark.attack("P46")
+@pytest.mark.parametrize(
+    ("name", "settings", "urls"),
+    [
+        ("simplejwt", 'SIMPLE_JWT.pop("TOKEN_REFRESH_SERIALIZER")\n', None),
+        ("dj-rest-auth with simplejwt", "", DJ_URLS),
+        (
+            "dj-rest-auth with simplejwt",
+            "",
+            SITES["dj-rest-auth with simplejwt"].urls.replace("refresh/?$", "refresh/$"),
+        ),
+    ],
+    ids=["simplejwt", "dj-rest-auth", "dj-rest-auth, without the slash"],
+)
+def test_a_refresh_that_outlives_the_login_is_named(
+    name: str, settings: str, urls: str | None
+) -> None:
+    """Fails when nobody tells that the second of the two settings was forgotten."""
+    site = SITES[name]
+    outcome = visit(
+        apps=site.apps,
+        settings=site.settings.replace("REST_FRAMEWORK =", settings + "REST_FRAMEWORK ="),
+        urls=(urls or site.urls) + VERIFIED,
+        program="",
+    )
+    assert outcome.ids() == ["W016"]
+    assert "/api/token/refresh" in outcome.said[0].text
