@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import translation
+from django.views.debug import ExceptionReporter
 from rest_framework.authtoken.models import Token as TokenRow
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
@@ -280,3 +281,29 @@ def test_a_rest_client_is_signed_in_as_any_other(user: Any) -> None:
     client = APIClient()
     login_verified(client, user)
     assert client.get("/verified/by/").json() == "ada"
+
+
+@pytest.mark.attack("T9")
+@pytest.mark.parametrize("door", ["/token/", "/jwt/"])
+def test_an_error_report_shows_no_password(
+    user: Any, bandwidth: Any, configure: Any, settings: Any, door: str
+) -> None:
+    """Fails without ``sensitive_variables``: the fields of the request are in frames of ours.  The
+    package's own frames are its own affair."""
+    configure(REQUIRED="tests.neighbours.test_permissions.broken")
+    client = Client(raise_request_exception=False)
+    answer = client.post(door, {"username": "ada", "password": PASSWORD})
+    assert answer.status_code == 500
+    kind, error, trace = answer.exc_info
+    report = ExceptionReporter(RequestFactory().get(door), kind, error, trace)
+    ours = [
+        frame
+        for frame in report.get_traceback_data()["frames"]
+        if "django_bandwidth_mfa" in frame["filename"]
+    ]
+    assert len(ours) >= 4
+    assert [frame["function"] for frame in ours if PASSWORD in str(frame["vars"])] == []
+
+
+def broken(request: Any, user: Any) -> bool:
+    raise RuntimeError("broken")
