@@ -46,6 +46,8 @@ NO_DATABASE = ("--ignore=tests/bandwidth", "--ignore=tests/simulator")
 # Bandwidth's SDK: the release whose smoke tests run, and a 6.14, whose calls have other names.
 SDK = "bandwidth-sdk==23.3.1"
 OLD_SDK = "bandwidth-sdk==6.14.2"
+# What finds the mistakes that keep people with disabilities out.
+AXE = "axe-core@4"
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.download_python = "never"
@@ -240,6 +242,20 @@ def benchmarks(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """The tests in a real browser: ``CHROMIUM``, ``chromium`` on the path, or Playwright's own."""
     run_tests(session, "-n0", "tests/browser")
+
+
+@nox.session(venv_backend="none")
+def gallery(session: nox.Session) -> None:
+    """Each state of each page in pictures, and what is wrong with it: gallery/index.html.
+
+    Arguments choose states: ``nox -s gallery -- --only locked``.  With ``--docs`` it writes the
+    pictures of the documents instead.
+    """
+    folder = session.create_tmp()
+    quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--silent")
+    session.run("npm", "install", "--prefix", folder, *quiet, AXE, external=True)
+    environment = {"AXE": f"{folder}/node_modules/axe-core/axe.min.js"}
+    run_python(session, "-m", "tests.gallery", *session.posargs, environment=environment)
 
 
 @nox.session(venv_backend="venv")

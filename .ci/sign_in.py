@@ -62,7 +62,10 @@ browser.get(f"{site}/mfa/verify/", timeout=10)
 expect(len(inbox()) == 1, "one code was sent")
 code = inbox()[0]["code"]
 wrong = f"{(int(code) + 1) % 10**6:06}"
-expect(post(browser, "/mfa/verify/", code=wrong).status_code == 200, "a wrong code is refused")
+answer = post(browser, "/mfa/verify/", code=wrong)
+expect(answer.headers.get("Location") == "/mfa/verify/", "a wrong code leads back to the page")
+told = browser.get(f"{site}/mfa/verify/", timeout=10).text
+expect("That is not the code we sent." in told, "the page says so")
 expect(not is_in(browser), "a wrong code stays out")
 expect(len(inbox()) == 1, "a wrong code sends nothing")
 key = browser.cookies["sessionid"]
@@ -72,5 +75,6 @@ expect(browser.cookies["sessionid"] != key, "the session has a new key")
 expect(is_in(browser), "and is in")
 give_password(second)
 second.get(f"{site}/mfa/verify/", timeout=10)
-expect(post(second, "/mfa/verify/", code=code).status_code == 200, "the same code again is refused")
+answer = post(second, "/mfa/verify/", code=code)
+expect(answer.headers.get("Location") == "/mfa/verify/", "the same code again is refused")
 expect(not is_in(second), "a second login with the same code stays out")

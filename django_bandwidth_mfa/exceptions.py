@@ -32,6 +32,12 @@ __all__ = [
 ]
 
 
+# The limits that only a send has: then the sentence is about the next code.
+_LIMITS_OF_SENDS = {"cooldown", "user", "number", "prefix", "address", "country", "site"}
+
+_SITE_CANNOT_SEND = _("This site cannot send more codes at this moment. It is not your fault.")
+
+
 class MFAError(Exception):
     """The base class of all errors here."""
 
@@ -64,14 +70,25 @@ class Limited(MFAError):
         Bandwidth asked for the wait.
     """
 
-    messages: Mapping[str, Promise] = {
-        "cooldown": _("You can get another code in %(wait)s."),
-        "user": _("You have asked for too many codes. You can get another in %(wait)s."),
-        "number": _("Too many codes were sent to this number. You can get another in %(wait)s."),
-        "address": _("Too many codes were asked for from your network. Try again in %(wait)s."),
-        "wrong_codes": _("Too many wrong codes. You can try again in %(wait)s."),
-        "wrong_recovery_codes": _("Too many wrong recovery codes. You can try again in %(wait)s."),
+    reasons: Mapping[str, str | Promise] = {
+        # The wait says it all.
+        "cooldown": "",
+        "user": _("You have asked for too many codes."),
+        "number": _("Too many codes were sent to this phone."),
+        "address": _(
+            "Too many codes were asked for from your network. "
+            "Another network, such as a mobile one, may work."
+        ),
+        "prefix": _SITE_CANNOT_SEND,
+        "country": _SITE_CANNOT_SEND,
+        "site": _SITE_CANNOT_SEND,
+        "wrong_codes": _("Too many wrong codes."),
+        "wrong_recovery_codes": _("Too many wrong recovery codes."),
+        "tries": _("Too many codes were typed for this phone number."),
+        "recovery_sets": _("You have made new recovery codes too often."),
+        "provider": _("The phone service asks us to wait."),
     }
+    """Why it was refused, by :attr:`limit`: a sentence, or an empty text."""
 
     def __init__(self, retry_after: float, limit: str = "provider") -> None:
         super().__init__()
@@ -79,8 +96,9 @@ class Limited(MFAError):
         self.limit = limit
 
     def __str__(self) -> str:
-        text = self.messages.get(self.limit, _("Please wait %(wait)s, then try again."))
-        return str(text) % {"wait": in_words(self.retry_after)}
+        is_send = self.limit in _LIMITS_OF_SENDS
+        wait = _next_code_in(self.retry_after) if is_send else _next_try_in(self.retry_after)
+        return f"{self.reasons.get(self.limit, '')} {wait}".strip()
 
 
 class Busy(MFAError):
@@ -107,21 +125,21 @@ class Locked(MFAError):
     """
 
     message = _(
-        "Too many wrong codes: codes by phone are switched off for this account. "
-        "Use a recovery code, or ask the people who run this site to reset it."
+        "Codes by phone are switched off for this account after too many wrong ones. "
+        "Use a recovery code, or contact support."
     )
 
 
 class ChallengeExpired(MFAError):
     """The challenge's time is over, or its phone was removed."""
 
-    message = _("This code has expired. Ask for another one.")
+    message = _("This code has expired. Get a new one.")
 
 
 class ChallengeUsed(MFAError):
     """The challenge has passed already, or has no tries left."""
 
-    message = _("This code can no longer be used. Ask for another one.")
+    message = _("This code has been used, or was tried too often. Get a new one.")
 
 
 class SessionEnded(MFAError):
@@ -185,6 +203,54 @@ class ProviderUnavailable(MFAError):
     def __init__(self, *, may_have_arrived: bool = False) -> None:
         super().__init__()
         self.may_have_arrived = may_have_arrived
+
+
+def _next_code_in(seconds: int) -> str:
+    """Say when the next code can be sent: never sooner than in ``seconds``."""
+    hours, minutes = math.ceil(seconds / 3600), math.ceil(seconds / 60)
+    if seconds > 5400:
+        text = ngettext(
+            "You can get another code in %(count)d hour.",
+            "You can get another code in %(count)d hours.",
+            hours,
+        )
+        return text % {"count": hours}
+    if seconds > 90:
+        text = ngettext(
+            "You can get another code in %(count)d minute.",
+            "You can get another code in %(count)d minutes.",
+            minutes,
+        )
+        return text % {"count": minutes}
+    text = ngettext(
+        "You can get another code in %(count)d second.",
+        "You can get another code in %(count)d seconds.",
+        seconds,
+    )
+    return text % {"count": seconds}
+
+
+def _next_try_in(seconds: int) -> str:
+    """Say when the same can be tried again: never sooner than in ``seconds``."""
+    hours, minutes = math.ceil(seconds / 3600), math.ceil(seconds / 60)
+    if seconds > 5400:
+        text = ngettext(
+            "You can try again in %(count)d hour.", "You can try again in %(count)d hours.", hours
+        )
+        return text % {"count": hours}
+    if seconds > 90:
+        text = ngettext(
+            "You can try again in %(count)d minute.",
+            "You can try again in %(count)d minutes.",
+            minutes,
+        )
+        return text % {"count": minutes}
+    text = ngettext(
+        "You can try again in %(count)d second.",
+        "You can try again in %(count)d seconds.",
+        seconds,
+    )
+    return text % {"count": seconds}
 
 
 def in_words(seconds: int) -> str:

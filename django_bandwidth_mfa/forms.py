@@ -44,7 +44,7 @@ class CodeForm(forms.Form):
                 "autofocus": True,
             }
         ),
-        error_messages={"required": _("Type the code that we sent you.")},
+        error_messages={"required": _("Enter the code we sent you.")},
     )
 
     def __init__(self, *args: Any, digits: int, **kwargs: Any) -> None:
@@ -84,7 +84,7 @@ class RecoveryCodeForm(forms.Form):
                 "autofocus": True,
             }
         ),
-        error_messages={"required": _("Type one of your recovery codes.")},
+        error_messages={"required": _("Enter one of your recovery codes.")},
     )
 
     @sensitive_variables("code")
@@ -130,10 +130,10 @@ class PhoneForm(forms.Form):
         widget=forms.TextInput(
             attrs={"type": "tel", "inputmode": "tel", "autocomplete": "tel", "autofocus": True}
         ),
-        error_messages={"required": _("Type your phone number.")},
+        error_messages={"required": _("Enter your phone number.")},
     )
     channel = forms.ChoiceField(
-        label=_("How should the code come?"), widget=forms.RadioSelect, required=False
+        label=_("How should we send the code?"), widget=forms.RadioSelect, required=False
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

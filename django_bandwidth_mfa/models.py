@@ -8,6 +8,7 @@ No table holds a code that somebody could type.  Full numbers are in :class:`Pho
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -202,10 +203,15 @@ class Phone(models.Model):
 
 
 class Delivery(models.TextChoices):
-    """What a receipt said of a text message; delivered means to the carrier, not read."""
+    """What is known of a code on its way; delivered means to the carrier, not read.
+
+    A receipt says ``DELIVERED`` or ``FAILED``.  ``UNKNOWN``: Bandwidth did not answer, so nobody
+    knows whether it sent the code.
+    """
 
     DELIVERED = "delivered", _("delivered")
     FAILED = "failed", _("failed")
+    UNKNOWN = "unknown", _("unknown")
 
 
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
@@ -266,7 +272,10 @@ class Challenge(models.Model):
         max_length=10,
         choices=Delivery,
         blank=True,
-        help_text=_("What Bandwidth's receipt said; empty where none has come."),
+        help_text=_(
+            "What Bandwidth's receipt said, or that Bandwidth did not answer; "
+            "empty where none has come."
+        ),
     )
     delivery_error = models.PositiveIntegerField(_("delivery error code"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent at"), default=timezone.now)
@@ -283,8 +292,10 @@ class Challenge(models.Model):
     # amount and a moment, both in microseconds.  Null once it is given back.
     taken = models.JSONField(null=True, blank=True, editable=False)
 
-    # When another code may be sent in the same way.  Only who has just sent this one knows it.
-    next_send_at: datetime | None = None
+    # Only who has just sent this one knows these: by each channel, when another code may be sent
+    # there and which limit says so; and how many wrong codes in a row the user had typed.
+    next_sends: Mapping[str, tuple[datetime, str]] | None = None
+    failures_when_sent: int | None = None
 
     objects = PrimaryManager.from_queryset(ChallengeQuerySet)()
 

@@ -23,17 +23,24 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .internal.codes import recovery_codes, sending, spending, tries
-from .internal.login import tickets
+from .internal.login import proofs, tickets
 from .internal.login.mark import outlive
 from .internal.notify import events
+from .internal.phones.source import phone_source
 from .models import Challenge, Phone, SecondFactor
 from .types import User
-from .verification import CompletedLogin, Verification
+from .verification import CompletedLogin, LoginProof, PendingLogin, Verification
 
 __all__ = [
     "CompletedLogin",
+    "LoginProof",
+    "PendingLogin",
     "Verification",
+    "begin_login",
     "end_sessions",
+    "has_phone",
+    "is_in_force",
+    "is_verified",
     "issue_recovery_codes",
     "issue_ticket",
     "redeem_completion",
@@ -172,6 +179,29 @@ def require_new_code(user: User, *, keep: HttpRequest | None = None) -> None:
         outlive(keep.session, user, before)
 
 
+def has_phone(user: User) -> bool:
+    """Whether ``user`` has a phone that codes can go to."""
+    return phone_source().has_confirmed(user)
+
+
+@sensitive_variables()
+def begin_login(
+    user: User, *, backend: str, request: HttpRequest | None = None
+) -> CompletedLogin | PendingLogin:
+    """Begin a login without cookies of ``user``, whose password was right just now.
+
+    It is for a view of the site that answers a password with a token.
+
+    :param backend: the dotted path of the backend that took the password: ``user.backend``.
+    :param request: for the policy, and for the receivers of
+        :data:`~django_bandwidth_mfa.signals.login_completed`.
+    :returns: a :class:`~.verification.PendingLogin` if a code is owed.  Its ticket is for the
+        client, who exchanges it for a completion at the JSON API.  Else a
+        :class:`~.verification.CompletedLogin`, and :data:`~.signals.login_completed` is sent.
+    """
+    return tickets.begin(user, backend, request)
+
+
 @sensitive_variables()
 def issue_ticket(user: User, *, backend: str) -> str:
     """Return a login ticket for ``user``, whose password was right just now.
@@ -196,3 +226,24 @@ def redeem_completion(completion: str, *, request: HttpRequest | None = None) ->
         deactivated, removed, signed out or given another password since.
     """
     return tickets.redeem(completion, request)
+
+
+def is_in_force(proof: LoginProof, *, request: HttpRequest | None = None) -> bool:
+    """Whether a login by token still lets its user in.  The database is asked each time.
+
+    It does not if the user was deactivated, signed out everywhere else or given another password
+    since; if a code was given, and a new one has to be given since, or its phone is gone; and if no
+    code was given, and the user owes one.
+
+    :param proof: what the token has kept of its login; its user as just read from the database.
+    :param request: for the policy.
+    """
+    return proofs.is_in_force(proof, request)
+
+
+def is_verified(proof: LoginProof, *, max_age: float | None = None) -> bool:
+    """Whether a second factor passed in a login by token, and the login is in force.
+
+    :param max_age: only count one of the last so many seconds.
+    """
+    return proofs.is_verified(proof, max_age)

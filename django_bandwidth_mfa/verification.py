@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from .types import User
 
@@ -12,9 +12,10 @@ from .types import User
 if TYPE_CHECKING:
     from .models import Challenge
 
-__all__ = ["CompletedLogin", "Verification"]
+__all__ = ["CompletedLogin", "LoginProof", "PendingLogin", "Verification"]
 
 T = TypeVar("T")
+Needs = Literal["code", "phone"]
 
 
 @dataclass(frozen=True)
@@ -53,27 +54,57 @@ class Verification:
         return None if self.challenge is None else self.challenge.phone_choice
 
 
-@dataclass(frozen=True)
-class CompletedLogin:
-    """A login without cookies that owes nothing any more.
+@dataclass(frozen=True, kw_only=True)
+class LoginProof:
+    """What a login has shown, for a token to keep.
 
-    :func:`.service.redeem_completion` returns it.
+    :func:`.service.is_in_force` and :func:`.service.is_verified` say what it is worth now.  A token
+    of which nothing is known has a proof that names its user and nothing else.
     """
 
     user: User
     """Who has signed in."""
 
+    signed_in_at: datetime | None = None
+    """When the login was complete (aware, UTC); None if that is not known."""
+
+    method: str | None = None
+    """``"sms"``, ``"voice"`` or ``"recovery_code"``; None if no code was given."""
+
+    verified_at: datetime | None = None
+    """When the code passed (aware, UTC); None if no code was given."""
+
+    phone: str | None = None
+    """The :attr:`~django_bandwidth_mfa.models.Phone.choice` of the phone that got the code."""
+
+    password_digest: str | None = None
+    """Of the hash that Django binds a session to, so that another password ends the login."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletedLogin(LoginProof):
+    """A login without cookies that owes nothing any more.
+
+    :func:`.service.redeem_completion` returns it, and so does :func:`.service.begin_login` for a
+    user who owes no code.
+    """
+
     backend: str
     """The dotted path of the backend that took the password."""
 
-    method: str | None
-    """``"sms"``, ``"voice"`` or ``"recovery_code"``; None if no code was owed."""
 
-    verified_at: datetime | None
-    """When the code passed (aware, UTC); None if no code was owed."""
+@dataclass(frozen=True, kw_only=True)
+class PendingLogin:
+    """A login without cookies whose password was right, and which owes a code."""
 
-    phone: str | None
-    """The :attr:`~django_bandwidth_mfa.models.Phone.choice` of the phone that got the code."""
+    user: User
+    """Who has given the password."""
+
+    ticket: str
+    """The login ticket, for the client."""
+
+    needs: Needs
+    """``"phone"`` if the user has none, and has to add one first."""
 
 
 def carry(user: T, verification: Verification) -> T:

@@ -40,6 +40,19 @@ def let_in(client: Any, user: Any) -> None:
     client.force_login(carry(user, verification))
 
 
+def post_form(client: Any, url: str, data: dict[str, Any] | None = None) -> Any:
+    """Post a form of a code page, as a browser does; the answer is the page behind the redirect."""
+    answer = client.post(url, data or {})
+    assert answer.status_code == 302, answer.status_code
+    return client.get(answer["Location"])
+
+
+def page_state(answer: Any) -> str:
+    """Return which state of the code page ``answer`` shows (``docs/code-page.md``)."""
+    [found] = re.findall(r'<section class="bandwidth-mfa" data-state="([^"]+)"', answer.text)
+    return str(found)
+
+
 def state(client: Any) -> str:
     found: str = client.get("/whoami/").json()["state"]
     return found

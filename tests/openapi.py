@@ -116,12 +116,12 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         sent_at=MOMENT,
         expires_at=MOMENT,
         tries_left=COUNT,
-        delivery=nullable({"type": "string", "enum": ["delivered", "failed"]}),
+        delivery=nullable({"type": "string", "enum": ["delivered", "failed", "unknown"]}),
         delivery_url=nullable(TEXT),
     ),
     "Delivery": thing(
         "What became of a message.",
-        delivery=nullable({"type": "string", "enum": ["delivered", "failed"]}),
+        delivery=nullable({"type": "string", "enum": ["delivered", "failed", "unknown"]}),
         delivery_url=nullable(TEXT),
     ),
     "PhoneChoice": thing(

@@ -137,6 +137,7 @@ def test_without_the_setting_all_is_default(settings: Any) -> None:
         ("MESSAGE", "{CODE} is your code", "{CODE} is your code"),
         ("MESSAGE", '{"sms": "Code {CODE}"}', {"sms": "Code {CODE}"}),
         ("MESSAGE", "mysite.texts.of", "mysite.texts.of"),
+        ("SUPPORT", '{"name": "Help"}', {"name": "Help"}),
         # What cannot be read is kept for `manage.py check` to tell.
         ("DIGITS", "six", "six"),
         ("NOTIFY", "maybe", "maybe"),

@@ -107,12 +107,12 @@ ERRORS = {
     # Codes.
     "wrong_code": ErrorKind(
         400,
-        _("That code is not right. Please check it and try again."),
+        _("That is not the code we sent. Check it and try again."),
         "The code was wrong, or has been used.",
     ),
     "wrong_recovery_code": ErrorKind(
         400,
-        _("That recovery code is wrong or was used before. Check it, or use another one."),
+        _("That recovery code is wrong or already used."),
         "The recovery code was wrong, or has been used.",
     ),
     "code_expired": ErrorKind(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings as django_settings
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import redirect
 from django.template import context_processors
 from django.template.loader import render_to_string
@@ -19,23 +21,28 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_deny
-from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
 from ..decorators import refuse_on_behalf
 from ..internal.databases import is_connection_lost
 from ..internal.error_reports import NoVariablesFilter
+from ..internal.flows.code_page import out_of_date
 from ..internal.flows.gate import (
     Obstacle,
     obstacle_to_fresh,
     obstacle_to_signed_in,
     obstacle_to_visitors,
 )
+from ..internal.login import outcomes
+from ..internal.login.outcomes import Outcome
 from ..internal.login.redirects import login_url, next_of, redirect_to_second_factor
 from ..internal.notify import events
 from ..request import visitor
 from ..types import User
+
+csrf_logger = logging.getLogger("django.security.csrf")
 
 # Seconds after which a page that the database failed may be asked for again.
 DATABASE_RETRY = 10
@@ -44,33 +51,79 @@ DATABASE_RETRY = 10
 # non_atomic_requests: with ATOMIC_REQUESTS a later error would roll the counts back.
 # never_cache: a page with somebody's masked number belongs in no cache.
 # xframe_options_deny: nobody is to click on these pages inside a page of somebody else's.
+# csrf_exempt: the view makes the same check itself, and leads back to the page.
 PROTECTION: list[Any] = [
     login_not_required,
     transaction.non_atomic_requests,
     never_cache,
     xframe_options_deny,
-    csrf_protect,
+    csrf_exempt,
     sensitive_post_parameters("code", "recovery_code", "number"),
 ]
+
+
+class CsrfCheck(CsrfViewMiddleware):
+    """Django's own check for forgery.  The view answers a form that it refuses."""
+
+    def is_forged(self, request: HttpRequest) -> bool:
+        """Whether ``request`` changes something, and does not come from a page of this site."""
+        self.process_request(request)
+        return self.process_view(request, unused, (), {}) is not None
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        csrf_logger.warning("Forbidden (%s): %s", reason, request.path)
+        return HttpResponse(status=403)
+
+
+def unused(request: HttpRequest) -> HttpResponse:
+    """Stands where a middleware has the rest of the site."""
+    raise NotImplementedError
 
 
 @method_decorator(PROTECTION, name="dispatch")
 class MFAView(View):
     """A page for somebody who has given a password at least: parked, or signed in."""
 
+    leads_to_flow = False
+    """Whether its forms lead back to a page that tells an :class:`.Outcome`."""
+
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         request.exception_reporter_filter = NoVariablesFilter()
+        csrf = CsrfCheck(unused)
         try:
-            response = self.turn_away(request) or super().dispatch(request, *args, **kwargs)
+            if csrf.is_forged(request):
+                response: HttpResponseBase = self.answer_to_forgery(request)
+            else:
+                response = self.turn_away(request) or super().dispatch(request, *args, **kwargs)
         except (OperationalError, InterfaceError) as error:
             # A missing table or a wrong setting must not look like an outage: nobody would mend it.
             if django_settings.DEBUG or not is_connection_lost(error):
                 raise
             events.database_unavailable()
             return database_unavailable(request)
+        # Sets the cookie of the token, where the site's middleware does not.
+        csrf.process_response(request, cast(HttpResponse, response))
         # Not "no-referrer": Django's CSRF check wants to see where a form on HTTPS came from.
         response.headers.setdefault("Referrer-Policy", "same-origin")
         return response
+
+    def answer_to_forgery(self, request: HttpRequest) -> HttpResponse:
+        """Answer a form that Django's check for forgery refuses: do nothing, and lead to the page.
+
+        Most often nothing is forged.  Somebody has signed in in another tab meanwhile, which
+        changes the token, or has deleted the cookies.  The page says that nothing was done.
+        """
+        response = redirect(self.page_after_forgery())
+        user = visitor(request) if self.leads_to_flow else None
+        if user is not None:
+            outcomes.keep(response, user, Outcome("page", "out-of-date"))
+        else:
+            messages.warning(request, out_of_date(), fail_silently=True)
+        return response
+
+    def page_after_forgery(self) -> str:
+        """Return the page that a form leads back to whose token is out of date."""
+        return self.here()
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         """Return the answer to a visitor whom this page is not for; None for any other visitor."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -12,9 +13,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
-from .. import conf
 from ..internal.codes import delivery
-from ..internal.notify import delivery_errors
+from ..internal.flows import code_page
 
 PROTECTION: list[Any] = [login_not_required, never_cache]
 
@@ -32,11 +32,9 @@ class DeliveryView(View):
         if found is None:
             raise Http404
         with translation.override(found.language or None):
-            context = {
-                "challenge": found.challenge,
-                "refusal": delivery_errors.explain(found.challenge.delivery_error).told(
-                    can_call="voice" in conf.channels()
-                ),
-                "delivery_url": request.path if found.challenge.is_followed else "",
-            }
-            return HttpResponse(render_to_string("bandwidth_mfa/_delivery.html", context))
+            part = code_page.delivery_of(found.challenge)
+            if part.url:
+                # The same address for as long as the page asks: it ends when the page's code does.
+                part = replace(part, url=request.path)
+            page = render_to_string("bandwidth_mfa/_delivery.html", {"delivery": part})
+            return HttpResponse(page)

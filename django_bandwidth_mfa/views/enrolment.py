@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from functools import cached_property
+from secrets import token_urlsafe
 
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from .. import conf
-from ..exceptions import MFAError
+from ..exceptions import MFAError, NumberRefused
 from ..forms import PhoneForm
 from ..internal import numbers
+from ..internal.flows.code_page import error_of_send, out_of_date
 from ..internal.flows.enrolment import EnrolFlow
 from ..internal.flows.gate import Obstacle, recheck_now
+from ..internal.login import outcomes
+from ..internal.login.outcomes import Outcome, outcome_of
 from ..internal.login.redirects import redirect_to_second_factor
 from ..internal.phones.source import phone_source
 from .flow import FlowView
-from .phones import chosen_phone, kept_by_site
+from .phones import asked_for, chosen_phone, kept_by_site
 
 
 class EnrolView(FlowView):
@@ -26,8 +32,6 @@ class EnrolView(FlowView):
     A user without a phone may enrol one, parked or signed in.  A user with a phone first gives a
     fresh code.
     """
-
-    confirm_template = "bandwidth_mfa/phone_confirm.html"
 
     @cached_property
     def flow(self) -> EnrolFlow:
@@ -44,10 +48,6 @@ class EnrolView(FlowView):
             return redirect_to_second_factor(self.user, request.get_full_path())
         return answer
 
-    def context(self) -> dict[str, object]:
-        phone = self.flow.phone
-        return {**super().context(), "number": phone.masked if phone else ""}
-
 
 class PhoneAddView(EnrolView):
     """GET shows the form.  POST ``number`` sends the first code, POST ``resend`` another one.
@@ -57,6 +57,14 @@ class PhoneAddView(EnrolView):
     """
 
     template_name = "bandwidth_mfa/phone_add.html"
+    page_name = "phone_add"
+
+    def page_after_forgery(self) -> str:
+        page = super().page_after_forgery()
+        replaces = asked_for(self.request, "phone")
+        if not replaces:
+            return page
+        return f"{page}{'&' if '?' in page else '?'}{urlencode({'phone': replaces})}"
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         answer = super().turn_away(request)
@@ -84,24 +92,72 @@ class PhoneAddView(EnrolView):
             "first": not self.flow.phones,
             "replaces": chosen_phone(self.request, self.flow.phones),
             "example": numbers.example(),
+            "sends_texts": "sms" in conf.channels(),
             "default_region": numbers.default_region(),
         }
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.page(PhoneForm())
+        outcome = outcomes.read(request, self.user, "page")
+        error = out_of_date() if outcome is not None and outcome.kind == "out-of-date" else ""
+        response = self.ask(PhoneForm(), error)
+        if error:
+            outcomes.drop(response)
+        return response
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if "resend" in request.POST:
             return self.resend(request)
         form = PhoneForm(request.POST)
-        if form.is_valid():
-            number, channel = form.cleaned_data["number"], form.cleaned_data.get("channel") or None
-            try:
-                self.flow.add(number, channel, replaces=chosen_phone(request, self.flow.phones))
-            except MFAError as error:
-                return self.refused(form, "number", error)
-            return self.to_page("phone_confirm")
-        return self.page(form)
+        if not form.is_valid():
+            return self.ask(form)
+        if self.was_refused_before(request):
+            return self.ask(form, _("Nothing was sent again. To try again, press the button."))
+        number, channel = form.cleaned_data["number"], form.cleaned_data.get("channel") or None
+        try:
+            self.flow.add(number, channel, replaces=chosen_phone(request, self.flow.phones))
+        except NumberRefused as error:
+            form.add_error("number", str(error))
+            return self.ask(form)
+        except MFAError as error:
+            outcome = outcome_of("send", error)
+            if outcome.kind == "unknown":
+                # The code may arrive: the next page says so, and has the field for it.
+                return self.to_page("phone_confirm")
+            return self.ask_again(form, error, outcome)
+        return self.to_page("phone_confirm")
+
+    def ask(self, form: PhoneForm, error: str = "", *, status: int = 200) -> HttpResponse:
+        """Return the page with the form.
+
+        :param error: why no code was sent; a number that cannot be used is told by the form.
+        """
+        context = {"form": form, "error": error, "form_id": token_urlsafe(12), **self.context()}
+        return render(self.request, self.template_name, context, status=status)
+
+    def ask_again(self, form: PhoneForm, error: MFAError, outcome: Outcome) -> HttpResponse:
+        """Return the page after a send that was refused.
+
+        It is no redirect: what was typed would be lost, or the number would have to be kept.  A
+        reload posts the form again, so the browser remembers which one was refused.
+        """
+        if outcome.kind in ("locked", "limited"):
+            text = str(error)
+        else:
+            text = error_of_send(outcome, can_call="channel" in form.fields)
+        retry_after = getattr(error, "retry_after", 0)
+        response = self.ask(form, text, status=429 if retry_after else 200)
+        if retry_after:
+            response["Retry-After"] = str(retry_after)
+        form_id = self.request.POST.get("form_id", "")[:40]
+        if form_id:
+            outcomes.keep(response, self.user, Outcome("add", "refused", text=form_id))
+        return response
+
+    def was_refused_before(self, request: HttpRequest) -> bool:
+        """Whether this very form was posted before, and its code could not be sent."""
+        outcome = outcomes.read(request, self.user, "add")
+        form_id = request.POST.get("form_id", "")[:40]
+        return bool(form_id) and outcome is not None and outcome.text == form_id
 
     def resend(self, request: HttpRequest) -> HttpResponse:
         """Send another code to the phone that is being enrolled.
@@ -114,20 +170,20 @@ class PhoneAddView(EnrolView):
         try:
             self.flow.resend(channel if channel in conf.channels() else None)
         except MFAError as error:
-            form = self.code_form({})
-            return self.refused(form, "code", error, template=self.confirm_template)
+            return self.to_page("phone_confirm", outcome_of("send", error))
         return self.to_page("phone_confirm")
 
 
 class PhoneConfirmView(EnrolView):
     """GET shows the code page of the phone that is being enrolled.  POST ``code`` confirms it."""
 
-    template_name = EnrolView.confirm_template
+    template_name = "bandwidth_mfa/phone_confirm.html"
+    page_name = "phone_confirm"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if self.flow.phone is None:
             return self.to_page("phone_add")
-        return self.page(self.code_form())
+        return self.show()
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if self.flow.phone is None:

@@ -20,12 +20,15 @@ from ..conf import settings
 from ..exceptions import Limited
 from ..forms import RecoveryCodeForm
 from ..internal.codes import recovery_codes
+from ..internal.flows import code_page
 from ..internal.flows.phones import issue_recovery_codes
+from ..internal.login import outcomes
 from ..internal.login.mark import owes_recovery_codes
 from ..internal.login.redirects import next_of, next_or_default, with_next
 from ..internal.notify.mail import site_name
 from ..models import RecoveryCode
 from .base import FreshView, SignedInView
+from .flow import bound
 from .verify import CodeView
 
 
@@ -33,14 +36,20 @@ class RecoveryCodeView(CodeView):
     """GET shows the page, POST ``recovery_code`` tries a recovery code instead of a code."""
 
     template_name = "bandwidth_mfa/recovery_code.html"
+    page_name = "recovery_code"
+    actions = ("recover",)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.page(RecoveryCodeForm())
+        outcome = outcomes.read(request, self.user, *self.actions)
+        page = code_page.look_at_recovery(self.flow, outcome)
+        return self.answer_with(page, bound(RecoveryCodeForm({}), "recovery_code", page.error))
+
+    def context(self) -> dict[str, object]:
+        return {**super().context(), "has_phone": bool(self.flow.phones)}
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = RecoveryCodeForm(request.POST)
-        wrong = _("That recovery code is wrong or was used before. Check it, or use another one.")
-        answer = self.answer(form, "recovery_code", self.flow.recover, wrong)
+        answer = self.answer(form, "recovery_code", "recover", self.flow.recover)
         if self.flow.has_passed:
             self.say_what_is_left()
         return answer

@@ -11,9 +11,9 @@ from ..exceptions import MFAError
 from ..internal.flows.base import Flow
 from ..internal.flows.choice import code_flow
 from ..internal.flows.login import LoginFlow, cancel
-from ..internal.login.redirects import default_page, login_url
-from ..internal.phones.source import phone_of_choice
-from ..models import Phone
+from ..internal.login import outcomes
+from ..internal.login.outcomes import outcome_of
+from ..internal.login.redirects import default_page, login_url, next_of, with_next
 from ..request import mfa_of
 from .base import MFAView
 from .flow import FlowView
@@ -23,26 +23,14 @@ class CodeView(FlowView):
     """A page about a code: for a login while the session is parked, else for a step-up."""
 
     template_name = "bandwidth_mfa/verify.html"
+    page_name = "verify"
 
     @cached_property
     def flow(self) -> Flow:
         return code_flow(self.request, self.user)
 
-    @property
-    def phone(self) -> Phone | None:
-        flow, challenge = self.flow, self.flow.challenge
-        sent_to = phone_of_choice(flow.phones, challenge.phone_choice) if challenge else None
-        return sent_to or flow.next_phone
-
     def context(self) -> dict[str, object]:
-        flow, challenge, phone = self.flow, self.flow.challenge, self.phone
-        return {
-            **super().context(),
-            "phones": flow.phones,
-            "trust_days": flow.trust_days,
-            "phone": phone,
-            "number": challenge.masked if challenge else phone.masked if phone else "",
-        }
+        return {**super().context(), "trust_days": self.flow.trust_days}
 
 
 class VerifyView(CodeView):
@@ -58,13 +46,16 @@ class VerifyView(CodeView):
             return self.to_page("phone_add")
         if mfa_of(request).state == "verified" and not flow.next:
             return HttpResponseRedirect(flow.destination())
-        # HEAD comes here too, from things that look ahead; it sends nothing.
-        if isinstance(flow, LoginFlow) and request.method == "GET":
+        outcome = outcomes.read(request, self.user, *self.actions)
+        was_pressed = outcome is not None and outcome.action == "send"
+        # HEAD comes here too, from things that look ahead; it sends nothing.  Behind a button that
+        # could send nothing, a code may still be owed: it is not asked for twice at once.
+        if isinstance(flow, LoginFlow) and request.method == "GET" and not was_pressed:
             try:
                 flow.send_owed()
             except MFAError as error:
-                return self.refused(self.code_form({}), "code", error)
-        return self.page(self.code_form())
+                return self.show(outcome_of("send", error))
+        return self.show()
 
     def post(self, request: HttpRequest) -> HttpResponse:
         flow = self.flow
@@ -93,7 +84,7 @@ class SendView(CodeView):
         try:
             flow.send_to(request.POST.get("phone"), request.POST.get("channel"))
         except MFAError as error:
-            return self.refused(self.code_form({}), "code", error)
+            return self.to_page("verify", outcome_of("send", error))
         return self.to_page("verify")
 
 
@@ -101,6 +92,10 @@ class CancelView(MFAView):
     """POST leaves the page.  A parked login is forgotten; a signed-in user goes back."""
 
     http_method_names = ["post", "options"]  # noqa: RUF012  Django's own form
+    leads_to_flow = True
+
+    def page_after_forgery(self) -> str:
+        return with_next("verify", next_of(self.request))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         return redirect(login_url() if cancel(request) else default_page(request))

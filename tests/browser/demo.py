@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -29,14 +29,16 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 ADD_MEMBERS = """
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 from django_bandwidth_mfa.models import Phone
 
 password = make_password({password!r})
-for n, number in enumerate({numbers!r}):
-    User.objects.create(username=f"newcomer{{n}}", password=password)
-    user = User.objects.create(username=f"member{{n}}", password=password)
-    Phone.objects.create(user=user, number=number, is_primary=True, confirmed_at=timezone.now())
+with transaction.atomic():
+    for n, number in enumerate({numbers!r}):
+        User.objects.create(username=f"newcomer{{n}}", password=password)
+        user = User.objects.create(username=f"member{{n}}", password=password)
+        Phone.objects.create(user=user, number=number, is_primary=True, confirmed_at=timezone.now())
 """
 
 AGE_SESSION = """
@@ -44,7 +46,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from django_bandwidth_mfa.internal.login.mark import MARK
 
 session = SessionStore({key!r})
-session[MARK] = {{**session[MARK], "at": session[MARK]["at"] - {seconds!r}}}
+moments = {{name: session[MARK][name] - {seconds!r} for name in ("at", "signed_in")}}
+session[MARK] = {{**session[MARK], **moments}}
 session.save()
 """
 
@@ -57,12 +60,27 @@ class Member:
     number: str
 
 
+CHANGE = """
+from datetime import timedelta
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from django_bandwidth_mfa.models import Challenge, SecondFactor
+user = get_user_model().objects.get(username="{username}")
+sent = Challenge.objects.filter(user=user).order_by("-sent_at")[:1]
+sent = Challenge.objects.filter(pk__in=[one.pk for one in sent])
+now = timezone.now()
+"""
+
+
 class Demo:
     """``manage.py demo`` on free ports, in ``folder``.
 
     It runs in a copy of the example project, so that neither a demo that somebody has open nor
     an ``.env`` with real credentials has a part in it.  ``changes``: variables of the environment.
     """
+
+    numbers: Sequence[str] = NUMBERS
+    """One for each member."""
 
     def __init__(self, folder: Path, changes: Mapping[str, str]) -> None:
         self.project = folder / "example_project"
@@ -75,7 +93,7 @@ class Demo:
         self.url = f"http://127.0.0.1:{port}"
         self.simulator_url = f"http://127.0.0.1:{simulator_port}"
         self._log = folder / "demo.log"
-        self._unused = iter(range(len(NUMBERS)))
+        self._unused = iter(range(len(self.numbers)))
         ours = ("BANDWIDTH_", "DATABASE_URL", "DJANGO_", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS")
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
@@ -97,7 +115,7 @@ class Demo:
             )
         try:
             self._wait()
-            self._shell(ADD_MEMBERS.format(password=PASSWORD, numbers=NUMBERS))
+            self._shell(ADD_MEMBERS.format(password=PASSWORD, numbers=list(self.numbers)))
         except BaseException:
             self._stop()
             raise
@@ -109,12 +127,12 @@ class Demo:
     def member(self) -> Member:
         """Somebody who has added their phone, and whose limits no other test has touched."""
         n = next(self._unused)
-        return Member(f"member{n}", NUMBERS[n])
+        return Member(f"member{n}", self.numbers[n])
 
     def newcomer(self) -> Member:
         """Somebody who has not."""
         n = next(self._unused)
-        return Member(f"newcomer{n}", NUMBERS[n])
+        return Member(f"newcomer{n}", self.numbers[n])
 
     def messages(self, number: str) -> list[dict[str, Any]]:
         """What the phone with ``number`` has received, newest first."""
@@ -131,8 +149,13 @@ class Demo:
         _opener.open(request, timeout=10).close()
 
     def age_session(self, key: str, seconds: int) -> None:
-        """Let the last code of a session be ``seconds`` older than it is."""
+        """Let the sign-in of a session, and its last code, be ``seconds`` older than they are."""
         self._shell(AGE_SESSION.format(key=key, seconds=seconds))
+
+    def change(self, who: Member, code: str) -> None:
+        """Run ``code`` on the demo's database; ``user``, ``sent`` (their newest code) and ``now``
+        are at hand."""
+        self._shell(CHANGE.format(username=who.username) + code)
 
     @property
     def log(self) -> str:

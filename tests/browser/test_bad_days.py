@@ -48,7 +48,7 @@ def test_a_refused_message_is_told_while_the_code_is_being_typed(
 def test_a_delivered_message_is_told(page: Page, demo_with_faults: Demo) -> None:
     demo, member = demo_with_faults, demo_with_faults.member()
     give_password(page, demo, member)
-    expect(page.get_by_text("Your phone company has the message.")).to_be_visible()
+    expect(page.get_by_text("Your phone network has the message.")).to_be_visible()
     type_code(page, newest_code(demo, member))
     expect_signed_in(page, demo, member)
 
@@ -108,7 +108,7 @@ def test_a_recovery_code_lets_in_while_bandwidth_is_down(
     codes = make_recovery_codes(page, demo, member)
     demo.fault(on="all", status=503)
     give_password(page, demo, member)
-    expect(page.get_by_role("alert")).to_contain_text("The phone service does not answer")
+    expect(page.get_by_role("alert")).to_contain_text("We could not send your code")
     page.get_by_role("link", name="Use a recovery code").click()
     field = page.get_by_label("Recovery code")
     expect(field).to_be_focused()
@@ -118,7 +118,7 @@ def test_a_recovery_code_lets_in_while_bandwidth_is_down(
     page.get_by_label("Recovery code").fill("7KQ2-M9XD-4TBN")
     press(page, "Continue")
     expect(page.get_by_role("alert")).to_contain_text(
-        "That recovery code is wrong or was used before."
+        "That recovery code is wrong or already used."
     )
     expect(page).to_have_title(re.compile("^Error: "))
     page.get_by_label("Recovery code").fill(codes[3].lower().replace("-", " "))

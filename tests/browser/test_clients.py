@@ -51,7 +51,7 @@ def test_a_page_signs_in_by_fetch_alone(page: Page, demo: Demo) -> None:
     expect(code_field(page)).to_be_focused()
     code = newest_code(demo, member)
     type_code(page, wrong(code))
-    expect(page.get_by_role("alert")).to_contain_text("That code is not right")
+    expect(page.get_by_role("alert")).to_contain_text("That is not the code we sent.")
     expect(code_field(page)).to_have_value("")
     type_code(page, code)
     expect(page.get_by_text("You are signed in.")).to_be_visible()
@@ -155,7 +155,7 @@ def test_a_command_line_signs_in_with_a_ticket(
     told, _ = client.communicate(f"{wrong(code)}\n{code}\n", timeout=30)
     assert client.returncode == 0, told
     assert f"••{member.number[-2:]}" in told
-    assert "That code is not right" in told
+    assert "That is not the code we sent." in told
     assert f"{member.username} has $4812.60." in told
     assert len(demo.messages(member.number)) == 1
 

@@ -134,7 +134,7 @@ def test_a_trusted_browser_asks_for_no_code_until_it_is_trusted_no_more(
 ) -> None:
     member = demo.member()
     give_password(page, demo, member)
-    page.get_by_label("Trust this browser").check()
+    page.get_by_label("ask for a code in this browser").check()
     type_code(page, newest_code(demo, member))
     press(page, "Sign out")
     give_password(page, demo, member)

@@ -72,7 +72,8 @@ def test_password_and_code_lead_to_where_the_visitor_was_going(page: Page, demo:
     member = demo.member()
     give_password(page, demo, member, "/account/transfer/")
     expect_path(page, demo, "/mfa/verify/")
-    expect(page.get_by_text(f"We texted a code to ••{member.number[-2:]}")).to_be_visible()
+    sent = f"We sent a 6-digit code to your phone ending in {member.number[-2:]}."
+    expect(page.get_by_text(sent)).to_be_visible()
     type_code(page, newest_code(demo, member))
     expect_path(page, demo, "/account/transfer/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Send money")
@@ -102,7 +103,7 @@ def test_a_wrong_code_is_told_and_stays_out(page: Page, demo: Demo) -> None:
     code = newest_code(demo, member)
     type_code(page, wrong(code))
     expect(page.get_by_role("alert")).to_have_text(
-        "That code is not right. Please check it and try again."
+        "That is not the code we sent. Check it and try again."
     )
     expect(page).to_have_title(re.compile("^Error: "))
     expect(code_field(page)).to_have_value("")
@@ -162,9 +163,11 @@ def test_everything_works_without_javascript(open_page: OpenPage, demo: Demo) ->
     give_password(page, demo, member, "/account/transfer/")
     code = newest_code(demo, member)
     type_code(page, wrong(code))
-    expect(page.get_by_role("alert")).to_contain_text("That code is not right")
-    press(page, "Send another code")
-    expect(page.get_by_role("alert")).to_contain_text("You can get another code in")
+    expect(page.get_by_role("alert")).to_contain_text("That is not the code we sent.")
+    press(page, "Text me a new code")
+    expect(page.get_by_role("alert")).to_contain_text(
+        re.compile(r"Wait \d+ seconds before you get a new code\.")
+    )
     type_code(page, code)
     expect_path(page, demo, "/account/transfer/")
     expect_signed_in(page, demo, member)
@@ -180,7 +183,12 @@ def test_the_keyboard_is_enough(page: Page, demo: Demo) -> None:
     keys.press("Enter")
 
     expect(code_field(page)).to_be_focused()
-    for name in ("Continue", "Send another code", "Call me instead", "Use a different account"):
+    for name in (
+        "Continue",
+        "Text me a new code",
+        "Call me with a new code",
+        "Use a different account",
+    ):
         keys.press("Tab")
         button = page.get_by_role("button", name=name)
         expect(button).to_be_focused()
@@ -196,14 +204,20 @@ def test_the_keyboard_is_enough(page: Page, demo: Demo) -> None:
 # Another code --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["Send another code", "Call me instead"])
+@pytest.mark.parametrize("name", ["Text me a new code", "Call me with a new code"])
 def test_another_code_has_to_be_waited_for(page: Page, demo: Demo, name: str) -> None:
+    """The button is quiet, and pressing it sends no form."""
     member = demo.member()
     give_password(page, demo, member)
-    press(page, name)
-    expect(page.get_by_role("alert")).to_have_text(
-        re.compile(r"You can get another code in \d+ seconds?\.")
-    )
+    button = page.get_by_role("button", name=name)
+    expect(button).to_have_attribute("aria-disabled", "true")
+    countdown = re.compile(r"You can get a new code in 0:[0-3]\d\.")
+    expect(page.locator(".mfa-send")).to_contain_text(countdown)
+    posts = []
+    page.on("request", lambda request: posts.append(request) if request.method == "POST" else None)
+    button.click(force=True)
+    expect(page.get_by_role("status")).to_have_text(countdown)
+    assert posts == []
     assert len(demo.messages(member.number)) == 1
     type_code(page, newest_code(demo, member))
     expect_signed_in(page, demo, member)
@@ -212,8 +226,8 @@ def test_another_code_has_to_be_waited_for(page: Page, demo: Demo, name: str) ->
 def test_another_code_signs_in(page: Page, patient_demo: Demo) -> None:
     member = patient_demo.member()
     give_password(page, patient_demo, member, "/account/transfer/")
-    press(page, "Send another code")
-    expect(page.get_by_text("We texted a code")).to_be_visible()
+    press(page, "Text me a new code")
+    expect(page.get_by_text("We sent a 6-digit code")).to_be_visible()
     assert [message["channel"] for message in patient_demo.messages(member.number)] == ["sms"] * 2
     type_code(page, newest_code(patient_demo, member))
     expect_path(page, patient_demo, "/account/transfer/")
@@ -222,10 +236,10 @@ def test_another_code_signs_in(page: Page, patient_demo: Demo) -> None:
 def test_a_phone_call_signs_in(page: Page, patient_demo: Demo) -> None:
     member = patient_demo.member()
     give_password(page, patient_demo, member)
-    press(page, "Call me instead")
-    expect(page.get_by_text("We are calling")).to_be_visible()
-    expect(page.get_by_role("button", name="Call me again")).to_be_visible()
-    expect(page.get_by_role("button", name="Text me instead")).to_be_visible()
+    press(page, "Call me with a new code")
+    expect(page.get_by_text("We called your phone")).to_be_visible()
+    expect(page.get_by_role("button", name="Call me with a new code")).to_be_visible()
+    expect(page.get_by_role("button", name="Text me a new code")).to_be_visible()
     call = patient_demo.messages(member.number)[0]
     assert call["channel"] == "voice"
     type_code(page, call["code"])
@@ -248,7 +262,7 @@ def test_sending_money_takes_a_fresh_code(page: Page, demo: Demo) -> None:
         "Confirm it\N{RIGHT SINGLE QUOTATION MARK}s you"
     )
     assert len(demo.messages(member.number)) == 1, "a link must not send a code"
-    press(page, "Text me a code")
+    press(page, "Text me the code")
     assert len(demo.messages(member.number)) == 2
     type_code(page, newest_code(demo, member))
     expect_path(page, demo, "/account/transfer/")
@@ -270,7 +284,7 @@ def test_a_newcomer_adds_a_phone_and_is_signed_in(page: Page, demo: Demo) -> Non
     expect_path(page, demo, "/mfa/phones/confirm/")
     code = newest_code(demo, newcomer)
     type_code(page, wrong(code))
-    expect(page.get_by_role("alert")).to_contain_text("That code is not right")
+    expect(page.get_by_role("alert")).to_contain_text("That is not the code we sent.")
     expect_shut_out(page, demo)
     page.goto(f"{demo.url}/mfa/phones/confirm/")
     type_code(page, code)

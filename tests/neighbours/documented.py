@@ -1,4 +1,4 @@
-"""The code of docs/security.md that closes a door, as the tests run it."""
+"""The code of the documentation, as the tests run it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from .site import ROOT
 
 
-def code(first_line: str) -> str:
-    """The block of Python whose first line is the comment ``first_line``."""
-    page = (ROOT / "docs/security.md").read_text()
-    blocks: list[str] = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+def code(first_line: str, page: str = "docs/security.md") -> str:
+    """The block of Python on ``page`` whose first line is the comment ``first_line``."""
+    text = (ROOT / page).read_text()
+    blocks: list[str] = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     [found] = [block for block in blocks if block.splitlines()[0].startswith(f"# {first_line}")]
     return found

@@ -5,6 +5,10 @@ from tests.settings import INSTALLED_APPS, MIDDLEWARE
 
 INSTALLED_APPS = [
     *INSTALLED_APPS,
+    "rest_framework",
+    "rest_framework.authtoken",
+    "rest_framework_simplejwt.token_blacklist",
+    "django_bandwidth_mfa.contrib.rest_framework",
     "django.contrib.sites",
     "django.contrib.flatpages",
     "hijack",
@@ -19,3 +23,17 @@ MIDDLEWARE = [
     "django.contrib.flatpages.middleware.FlatpageFallbackMiddleware",
 ]
 LOGOUT_REDIRECT_URL = "/"
+
+# As docs/rest-framework.md has it.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "EXCEPTION_HANDLER": "django_bandwidth_mfa.contrib.rest_framework.handlers.exception_handler",
+}
+OF_SIMPLEJWT = "django_bandwidth_mfa.contrib.simplejwt.serializers"
+SIMPLE_JWT = {
+    "TOKEN_OBTAIN_SERIALIZER": f"{OF_SIMPLEJWT}.TokenObtainPairSerializer",
+    "TOKEN_REFRESH_SERIALIZER": f"{OF_SIMPLEJWT}.TokenRefreshSerializer",
+    "SLIDING_TOKEN_OBTAIN_SERIALIZER": f"{OF_SIMPLEJWT}.TokenObtainSlidingSerializer",
+    "SLIDING_TOKEN_REFRESH_SERIALIZER": f"{OF_SIMPLEJWT}.TokenRefreshSlidingSerializer",
+    "SIGNING_KEY": "for the tests only: long enough for HS256",
+}

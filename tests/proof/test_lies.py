@@ -282,8 +282,11 @@ def try_the_page(base_url: str, bandwidth: Any, settings: Any, figures: Any) -> 
     answered = client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
     # A bound against hanging, and no measure of speed: the servers go on for three seconds.
     assert time.monotonic() - began < 2.5
+    assert answered["Location"] == "/mfa/verify/"
+    assert_shut(client)
+    answered = client.get("/mfa/verify/")
     assert answered.status_code == 200
-    assert b"does not answer" in answered.content
+    assert b"could not check your code" in answered.content
     assert_shut(client)
     figures.add("lies refused", 1)
     settings.BANDWIDTH_MFA = kept

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db
 HAS_NONCE = django.VERSION >= (6, 0)
 TEMPLATES = Path(django_bandwidth_mfa.__file__).parent / "templates"
 STYLE = "bandwidth_mfa/mfa.css"
-ONCE, DELIVERY, RECOVERY_CODES, OTP = (
-    f"bandwidth_mfa/{name}.js" for name in ("once", "delivery", "recovery_codes", "otp")
+ONCE, WAITING, DELIVERY, RECOVERY_CODES, OTP = (
+    f"bandwidth_mfa/{name}.js" for name in ("once", "waiting", "delivery", "recovery_codes", "otp")
 )
 
 
@@ -89,7 +89,7 @@ def assert_loads(answer: Any, *files: str) -> None:
 def test_the_code_page_carries_it(client: Client, user: Any, policy: None) -> None:
     """Fails with ``{% if csp_nonce %}``: Django's nonce is false until something shows it."""
     give_password(client, user)
-    assert_loads(client.get("/mfa/verify/"), STYLE, ONCE, DELIVERY)
+    assert_loads(client.get("/mfa/verify/"), STYLE, ONCE, WAITING, DELIVERY)
 
 
 def test_no_two_answers_have_the_same(client: Client, user: Any, policy: None) -> None:
@@ -104,16 +104,16 @@ def test_the_page_that_fills_the_code_in_carries_it(
     """Fails when the script comes with a call: no message is on its way then."""
     configure(ORIGIN="bank.example", RESEND_COOLDOWN=[0])
     give_password(client, user)
-    assert_loads(client.get("/mfa/verify/"), STYLE, ONCE, DELIVERY, OTP)
+    assert_loads(client.get("/mfa/verify/"), STYLE, ONCE, WAITING, DELIVERY, OTP)
     client.post("/mfa/send/", {"channel": "voice"})
-    assert_loads(client.get("/mfa/verify/"), STYLE, ONCE)
+    assert_loads(client.get("/mfa/verify/"), STYLE, ONCE, WAITING)
 
 
 def test_the_pages_that_add_a_phone_carry_it(client: Client, newcomer: Any, policy: None) -> None:
     give_password(client, newcomer)
     assert_loads(client.get("/mfa/phones/add/"), STYLE, ONCE)
     client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
-    assert_loads(client.get("/mfa/phones/confirm/"), STYLE, ONCE, DELIVERY)
+    assert_loads(client.get("/mfa/phones/confirm/"), STYLE, ONCE, WAITING, DELIVERY)
 
 
 def test_the_pages_of_recovery_codes_carry_it(client: Client, user: Any, policy: None) -> None:
@@ -122,7 +122,7 @@ def test_the_pages_of_recovery_codes_carry_it(client: Client, user: Any, policy:
     assert_loads(client.post("/mfa/recovery-codes/"), STYLE, ONCE, RECOVERY_CODES)
     client.logout()
     give_password(client, user)
-    assert_loads(client.get("/mfa/recovery-code/"), STYLE, ONCE)
+    assert_loads(client.get("/mfa/recovery-code/"), STYLE, ONCE, WAITING)
 
 
 @pytest.mark.parametrize("page", ["phones", "browsers", "suggestion"])

@@ -302,7 +302,7 @@ def test_a_person_who_asks_for_calls_is_called_from_then_on(
     assert text(answer).count("We call this phone and read you the code.") == 1
     verified.post("/accounts/logout/")
     give_password(verified, two)
-    assert "We are calling" in text(verified.get("/mfa/verify/"))
+    assert "We called your phone" in text(verified.get("/mfa/verify/"))
     assert [(one["to"], one["channel"]) for one in bandwidth.inbox] == [(NUMBER, "voice")]
 
 
@@ -358,12 +358,12 @@ def test_an_exempt_session_cannot_change_the_channel(
 def test_the_channel_takes_a_csrf_token_even_without_djangos_middleware(
     two: Any, settings: Any
 ) -> None:
-    """Fails without ``csrf_protect`` in ``PROTECTION``."""
+    """Fails when the view does not make the check itself."""
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if "Csrf" not in one]
     client = Client(enforce_csrf_checks=True)
     login_verified(client, two)
     answer = client.post(CHANNEL_PAGE, {"phone": phone().choice, "channel": "voice"})
-    assert answer.status_code == 403
+    assert answer["Location"].startswith(f"{CHANNEL_PAGE}?")
     assert phone().channel == ""
 
 
@@ -430,8 +430,7 @@ def test_a_number_is_changed(client: Client, user: Any, bandwidth: Any, configur
     login_verified(client, user)
     old = Phone.objects.get()
     page = text(client.get(f"/mfa/phones/add/?phone={old.choice}"))
-    assert "takes the place of" in page
-    assert "••42" in page
+    assert "takes the place of the one ending in 42" in page
     client.post("/mfa/phones/add/", {"number": OTHER_NUMBER, "phone": old.choice})
     assert [one.number for one in Phone.objects.confirmed().filter(user=user)] == [NUMBER]
     answer = client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
@@ -790,7 +789,7 @@ def test_the_button_takes_a_csrf_token(newcomer: Any) -> None:
         strict.force_login(newcomer)
         clock.shift(1000)
         answer = strict.post("/mfa/phones/add/", {"sign_in_again": "1"})
-        assert answer.status_code == 403
+        assert answer["Location"] == "/mfa/phones/add/"
         assert state(strict) == "exempt"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 from ...bandwidth import BandwidthError
 from ...conf import channels, settings
 from ...exceptions import Limited, Locked, NoPhone
-from ...models import Challenge, ChallengeQuerySet, Phone, Purpose
+from ...models import Challenge, ChallengeQuerySet, Delivery, Phone, Purpose
 from ...types import User, in_query
 from .. import numbers
 from ..limits import rules, store
@@ -128,8 +129,28 @@ def count_and_save(challenge: Challenge, request: HttpRequest | None) -> rules.T
         raise
     except IntegrityError as error:
         raise NoPhone from error
-    challenge.next_send_at = taken.next_send_at
+    challenge.next_sends = taken.next_sends
+    challenge.failures_when_sent = taken.step.failures
     return taken
+
+
+def waits_until_send(
+    user: User,
+    number: str | None,
+    *,
+    purpose: str,
+    standing: rules.Standing,
+    request: HttpRequest | None = None,
+) -> dict[str, store.Wait]:
+    """Return, by each channel, how long :func:`count_and_save` would refuse a send to ``user``.
+
+    It counts nothing.
+
+    :param number: where the code would go; None if that is not known yet.
+    :param standing: that of ``user`` (:func:`.rules.standing`).
+    """
+    send = _send(user, number, purpose=purpose, channel=None, request=request)
+    return rules.waits_until_send(send, standing)
 
 
 def seconds_until_send(
@@ -147,9 +168,11 @@ def seconds_until_send(
     :param number: where the code would go; None if that is not known yet.
     :param channel: how it would go; None if that is not known yet: then the site's first one.
     """
-    return rules.seconds_until_send(
-        _send(user, number, purpose=purpose, channel=channel, request=request)
+    waits = waits_until_send(
+        user, number, purpose=purpose, standing=rules.standing(user), request=request
     )
+    channel = channel or next(iter(channels()), "sms")
+    return math.ceil(waits[channel].seconds)
 
 
 def _send(
@@ -181,7 +204,11 @@ def ask_bandwidth(
     try:
         challenge.provider_id = provider.send(challenge, message, request)
     except BandwidthError as error:
-        if not error.may_have_arrived:
+        if error.may_have_arrived:
+            # The page goes on saying so, also after a reload.
+            challenge.delivery = Delivery.UNKNOWN
+            _rows(challenge).update(delivery=challenge.delivery)
+        else:
             challenge.failure = type(error).__name__
             _rows(challenge).update(failure=challenge.failure)
             store.counting(lambda: rules.give_back_send(taken))

@@ -18,6 +18,8 @@ from ...models import Challenge, Phone, RecoveryCode
 from ...types import User
 from ...verification import Verification
 from ..codes import sending
+from ..limits import rules
+from ..limits.store import Wait
 from ..login.parking import is_pending, parked
 from ..login.redirects import next_of, next_or_default, page_that_is_there
 from ..login.second_factor import complete, is_signed_in
@@ -82,27 +84,56 @@ class Flow:
         """Where the browser wants to go afterwards, on this site; an empty text if it is silent."""
         return next_of(self.request)
 
+    @cached_property
+    def standing(self) -> rules.Standing:
+        """What stops the user, whatever they type and wherever a code would go."""
+        failures = None if self.newest is None else self.newest.failures_when_sent
+        if failures is not None and failures < settings.FAILURES_BEFORE_WAIT:
+            # The code was sent a moment ago, and no wait begins with so few wrong codes.
+            return rules.Standing()
+        return rules.standing(self.user)
+
     @property
     def seconds_until_send(self) -> int:
-        """Seconds until another code may be sent, as the page's own button sends it."""
-        challenge = self.challenge
-        if challenge is not None and challenge.next_send_at is not None:
-            left = (challenge.next_send_at - timezone.now()).total_seconds()
-            return max(0, math.ceil(left))
-        if challenge is not None:
-            number, channel = challenge.number, challenge.channel
-        elif (phone := self.next_phone) is not None:
-            number, channel = phone.number, phone.default_channel
+        """Seconds until another code may be sent, by the channel of the last one."""
+        if self.challenge is not None:
+            channel = self.challenge.channel
+        elif self.next_phone is not None:
+            channel = self.next_phone.default_channel
         else:
-            number, channel = None, None
-        return sending.seconds_until_send(
-            self.user, number, purpose=self.purpose, channel=channel, request=self.request
+            channel = next(iter(conf.channels()), "sms")
+        return math.ceil(self.waits_until_send[channel].seconds)
+
+    @property
+    def waits_until_send(self) -> dict[str, Wait]:
+        """By each channel, the wait until another code may be sent, as the page's button does."""
+        challenge = self.challenge
+        if challenge is not None and challenge.next_sends is not None:
+            now = timezone.now()
+            return {
+                channel: Wait(max(0, (moment - now).total_seconds()), limit)
+                for channel, (moment, limit) in challenge.next_sends.items()
+            }
+        phone = self.next_phone
+        if challenge is not None:
+            number: str | None = challenge.number
+        else:
+            number = None if phone is None else phone.number
+        return sending.waits_until_send(
+            self.user, number, purpose=self.purpose, standing=self.standing, request=self.request
         )
 
     @property
     def next_phone(self) -> Phone | None:
         """Where the next code goes if nobody chooses; None if that is not known yet."""
         return self.phones[0] if self.phones else None
+
+    @property
+    def phone_of_buttons(self) -> Phone | None:
+        """Where the buttons of the page send a code: to the phone that the last one went to."""
+        if self.challenge is None:
+            return self.next_phone
+        return phone_of_choice(self.phones, self.challenge.phone_choice) or self.next_phone
 
     def send(self, phone: Phone | None = None, channel: str | None = None) -> Challenge:
         """Send the user a code, as :func:`~django_bandwidth_mfa.service.send_code` does."""
@@ -140,8 +171,9 @@ class Flow:
         """
 
     def forget(self) -> None:
-        """Read the newest challenge again when it is next asked for."""
+        """Read the newest challenge again, and what stops the user, when it is next asked for."""
         self.__dict__.pop("newest", None)
+        self.__dict__.pop("standing", None)
 
     @sensitive_variables("code")
     def verify(self, code: str) -> str | None:

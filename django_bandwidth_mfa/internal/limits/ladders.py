@@ -33,11 +33,13 @@ class Step:
     """A step that was counted and can be given back.
 
     ``after`` is the moment that the next step has to wait for, in microseconds since the epoch.
+    ``failures`` is how many wrong codes in a row the user has typed.
     """
 
     user: User
     ladder: Ladder
     after: int
+    failures: int
 
 
 def take_step(
@@ -60,7 +62,7 @@ def take_step(
     if lock_at is not None and failures >= lock_at:
         raise Locked
     if rung.steps == 1:
-        return Step(user, ladder, rung.after)
+        return Step(user, ladder, rung.after, failures)
     # The clock is read with the row locked, as in `store.take`.
     left = rung.after - store.now()
     if left > 0:
@@ -69,7 +71,7 @@ def take_step(
     after = _moment_after(wait)
     if after != rung.after:
         _row(user).update(**{ladder.after: after})
-    return Step(user, ladder, after)
+    return Step(user, ladder, after, failures)
 
 
 def _moment_after(wait: int) -> int:
@@ -89,15 +91,23 @@ def give_back(step: Step) -> None:
     rows.update(**{after: ended, steps: F(steps) - 1})
 
 
+def name_of(ladder: Ladder) -> str:
+    """Return what a refusal of ``ladder`` is named after (:attr:`.Limited.limit`)."""
+    return _NAMES[ladder]
+
+
 def clear(user: User) -> None:
     """Put the ladders of ``user`` back to their start."""
     names = [name for ladder in _NAMES for name in ladder]
     _row(user).update(**dict.fromkeys(names, 0))
 
 
-def seconds_left(user: User, ladder: Ladder) -> float:
-    """Return for how many seconds the next step of ``user`` has to wait; 0 if it has not."""
-    after: int = getattr(read(user), ladder.after)
+def seconds_left(row: SecondFactor, ladder: Ladder) -> float:
+    """Return for how many seconds the next step of a user has to wait; 0 if it has not.
+
+    :param row: that of the user (:func:`read`).
+    """
+    after: int = getattr(row, ladder.after)
     return max(0, after - store.now()) / SECOND
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -20,7 +20,7 @@ from ...types import User
 from .. import numbers
 from . import ladders, statements, store
 from .ladders import RECOVERY, SENDS, TRIES, Step
-from .store import SECOND, Limit, Taken
+from .store import NO_WAIT, SECOND, Limit, Taken, Wait
 
 # Telephone companies give numbers out in blocks of a thousand: only the last digits differ.
 PREFIX_LESS = 3
@@ -94,7 +94,7 @@ class Send:
         return [_hold(self.number, HeldAction.SEND, self.purpose)]
 
     def _limits(self, kind: str, names: list[str], rates: dict[str, str]) -> Iterator[Limit]:
-        weight = settings.CALL_WEIGHT if self.channel == "voice" else 1
+        weight = _weight(self.channel)
         for name in names:
             text = rates[name]
             # Each is asked for only where it is limited: a digest costs as much as a small query.
@@ -154,11 +154,16 @@ class TakenSend:
     rest: list[Taken]
 
     @property
-    def next_send_at(self) -> datetime:
-        """When another code may be sent in the same way."""
-        of_ladder = (self.step.after - store.now()) / SECOND
-        of_buckets = store.seconds_until_next([*self.limits, *self.rest])
-        return timezone.now() + timedelta(seconds=max(of_ladder, of_buckets))
+    def next_sends(self) -> dict[str, tuple[datetime, str]]:
+        """By each channel, when another code may be sent there, and which limit says so."""
+        taken = [*self.limits, *self.rest]
+        moments = {one.limit.key: one.moment for one in taken}
+        of_ladder = Wait((self.step.after - store.now()) / SECOND, ladders.name_of(SENDS))
+        now = timezone.now()
+        return {
+            channel: (now + timedelta(seconds=wait.seconds), wait.limit)
+            for channel, wait in _waits((one.limit for one in taken), of_ladder, moments).items()
+        }
 
     @property
     def returnable(self) -> list[tuple[str, int, int]]:
@@ -192,14 +197,65 @@ def _for_return(taken: Iterable[Taken]) -> list[tuple[str, int, int]]:
     return [(one.limit.key, one.limit.amount, one.moment) for one in taken if one.limit.amount]
 
 
-def seconds_until_send(send: Send) -> int:
-    """Return for how many seconds :func:`take_send` would refuse ``send``; 0 if it would not.
+def waits_until_send(send: Send, standing: Standing) -> dict[str, Wait]:
+    """Return, by each channel, how long :func:`take_send` would refuse ``send``, and why.
 
     It counts nothing.
     """
-    of_ladder = ladders.seconds_left(send.user, SENDS)
-    of_buckets = store.seconds_until([*send.limits, *send.ceilings, *send.hold])
-    return math.ceil(max(of_ladder, of_buckets))
+    limits = [*send.limits, *send.ceilings, *send.hold]
+    return _waits(limits, standing.until_send, store.read(limits))
+
+
+def _waits(limits: Iterable[Limit], of_ladder: Wait, moments: Mapping[str, int]) -> dict[str, Wait]:
+    """Return the wait by each channel.
+
+    :param limits: those of one channel.  The channels share their buckets, and differ in the weight
+        of a send.
+    :param of_ladder: the cooldown.
+    :param moments: those of the buckets, by their keys.
+    """
+    wanted = list(limits)
+    return {
+        channel: max(NO_WAIT, of_ladder, store.longest_wait(_at_weight(wanted, channel), moments))
+        for channel in ("sms", "voice")
+    }
+
+
+def _at_weight(limits: Iterable[Limit], channel: str) -> list[Limit]:
+    weight = _weight(channel)
+    return [replace(limit, weight=weight) if limit.weight else limit for limit in limits]
+
+
+def _weight(channel: str) -> int:
+    return settings.CALL_WEIGHT if channel == "voice" else 1
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stops a user, whatever they type and wherever a code would go.
+
+    :param is_locked: ``FAILURES_BEFORE_LOCK`` wrong codes in a row were typed.
+    :param until_send: the cooldown after the last code.
+    :param until_try: the wait after wrong codes.
+    :param until_recovery: the wait after wrong recovery codes.
+    """
+
+    is_locked: bool = False
+    until_send: Wait = NO_WAIT
+    until_try: Wait = NO_WAIT
+    until_recovery: Wait = NO_WAIT
+
+
+def standing(user: User) -> Standing:
+    """Return what stops ``user`` now."""
+    row = ladders.read(user)
+
+    def wait(ladder: statements.Ladder) -> Wait:
+        seconds = ladders.seconds_left(row, ladder)
+        return Wait(seconds, ladders.name_of(ladder)) if seconds else NO_WAIT
+
+    is_locked = row.failures >= settings.FAILURES_BEFORE_LOCK
+    return Standing(is_locked, wait(SENDS), wait(TRIES), wait(RECOVERY))
 
 
 def take_failure(user: User) -> Step:
@@ -343,7 +399,7 @@ def count_held() -> int:
 
 def seconds_until_try(user: User) -> int:
     """Return for how many seconds ``user`` has to wait before another code may be tried."""
-    return math.ceil(ladders.seconds_left(user, TRIES))
+    return math.ceil(standing(user).until_try.seconds)
 
 
 def over() -> models.QuerySet[Counter]:

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.db import OperationalError, models, router, transaction
 from django.utils import timezone
@@ -80,6 +80,16 @@ class Limit:
             return self.rate.seconds * SECOND
         period = self.rate.seconds * SECOND if self.weight else 0
         return moment - period - now
+
+
+class Wait(NamedTuple):
+    """For how many seconds something is refused, and by which limit; 0 and "" if it is not."""
+
+    seconds: float
+    limit: str
+
+
+NO_WAIT = Wait(0, "")
 
 
 @dataclass(frozen=True)
@@ -163,21 +173,29 @@ def take(limits: Iterable[Limit]) -> list[Taken]:
 def seconds_until(limits: Iterable[Limit]) -> float:
     """Return for how many seconds :func:`take` would refuse ``limits``; 0 if it would not."""
     wanted = list(limits)
-    rows = Counter.objects.filter(key__in=[limit.key for limit in wanted])
-    moments = dict(rows.values_list("key", "moment"))
+    return longest_wait(wanted, read(wanted)).seconds
+
+
+def read(limits: Iterable[Limit]) -> dict[str, int]:
+    """Return the moments of the buckets of ``limits`` by their keys; none for one without a row."""
+    rows = Counter.objects.filter(key__in={limit.key for limit in limits})
+    return dict(rows.values_list("key", "moment"))
+
+
+def longest_wait(limits: Iterable[Limit], moments: Mapping[str, int]) -> Wait:
+    """Return how long :func:`take` would refuse ``limits``, and by which of them.
+
+    :param moments: those of the buckets, by their keys.
+    """
     moment = now()
     waits = [
-        limit.wait_at(max(moments.get(limit.key, 0), moment) + limit.amount, moment)
-        for limit in wanted
+        Wait(
+            limit.wait_at(max(moments.get(limit.key, 0), moment) + limit.amount, moment) / SECOND,
+            limit.name,
+        )
+        for limit in limits
     ]
-    return max([0, *waits]) / SECOND
-
-
-def seconds_until_next(taken: Iterable[Taken]) -> float:
-    """Return what :func:`seconds_until` would return right after ``taken`` was taken."""
-    moment = now()
-    waits = [one.limit.wait_at(one.moment + one.limit.amount, moment) for one in taken]
-    return max([0, *waits]) / SECOND
+    return max([NO_WAIT, *waits])
 
 
 def give_back(taken: Iterable[tuple[str, int, int]]) -> None:

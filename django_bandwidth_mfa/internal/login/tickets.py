@@ -32,10 +32,12 @@ from ...conf import settings
 from ...exceptions import TicketInvalid
 from ...models import Purpose, SpentCode, auth_hashes
 from ...types import User
-from ...verification import CompletedLogin, Verification
-from ..phones.source import has_phone
+from ...verification import CompletedLogin, Needs, PendingLogin, Verification
+from ..phones.source import has_phone, phone_source
+from . import policy
 from .clock import CLOCK_DIFFERENCE, is_before, is_within
 from .parking import load_user
+from .proofs import password_digest
 from .recheck import second_factor_of
 from .records import make_record
 
@@ -135,6 +137,21 @@ def complete(ticket: Ticket, user: User, verification: Verification) -> str:
     )
 
 
+def begin(user: User, backend: str, request: HttpRequest | None) -> CompletedLogin | PendingLogin:
+    """Return what the right password of ``user`` is worth (:func:`.service.begin_login`)."""
+    if policy.owes_code(request, user):
+        needs: Needs = "code" if phone_source().has_confirmed(user) else "phone"
+        return PendingLogin(user=user, ticket=text_of(new_ticket(user, backend)), needs=needs)
+    done = CompletedLogin(
+        user=user,
+        backend=backend,
+        signed_in_at=timezone.now(),
+        password_digest=password_digest(user),
+    )
+    _tell_completed(done, request)
+    return done
+
+
 def complete_exempt(user: User, backend: str) -> str:
     """Return the text of the completion of a login that owes no code."""
     return _completion(new_ticket(user, backend))
@@ -160,12 +177,19 @@ def redeem(text: str, request: HttpRequest | None) -> CompletedLogin:
     done = CompletedLogin(
         user=user,
         backend=completion.backend,
+        signed_in_at=datetime.fromtimestamp(completion.at, UTC),
         method=completion.method,
         verified_at=None if at is None else datetime.fromtimestamp(at, UTC),
         phone=completion.phone,
+        password_digest=password_digest(user),
     )
-    signals.login_completed.send_robust(type(user), user=user, request=request, method=done.method)
+    _tell_completed(done, request)
     return done
+
+
+def _tell_completed(done: CompletedLogin, request: HttpRequest | None) -> None:
+    sender, user = type(done.user), done.user
+    signals.login_completed.send_robust(sender, user=user, request=request, method=done.method)
 
 
 def _completion(

@@ -108,7 +108,8 @@ def test_the_wait_that_is_told_is_the_wait_of_the_refusal(clock: Any) -> None:
             clock.shift(told)
         taken = take(limit("5/h"), limit("7/d", key="day"))
         after = store.seconds_until([limit("5/h"), limit("7/d", key="day")])
-        assert store.seconds_until_next(taken) == after
+        moments = {one.limit.key: one.moment for one in taken}
+        assert store.longest_wait([one.limit for one in taken], moments).seconds == after
 
 
 def test_a_limit_of_no_weight_is_refused_until_its_moment_and_takes_nothing(clock: Any) -> None:

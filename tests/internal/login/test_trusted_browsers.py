@@ -119,7 +119,8 @@ def test_the_code_page_offers_it_only_where_it_is_on(
     client: Client, user: Any, configure: Any
 ) -> None:
     give_password(client, user)
-    assert b"Trust this browser: no code here for 30 days" in client.get("/mfa/verify/").content
+    page = client.get("/mfa/verify/").text
+    assert "ask for a code in this browser for 30 days. Only on your own device." in page
     configure(TRUST_DAYS=0)
     assert b'name="trust"' not in client.get("/mfa/verify/").content
 

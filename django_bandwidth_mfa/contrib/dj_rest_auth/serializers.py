@@ -1,0 +1,23 @@
+"""dj-rest-auth's login serializer, in two steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dj_rest_auth import serializers
+from django.views.decorators.debug import sensitive_variables
+
+from ..rest_framework.two_steps import CompletionMixin
+
+__all__ = ["LoginSerializer"]
+
+
+class LoginSerializer(CompletionMixin, serializers.LoginSerializer):
+    """A user name or an address and a password, or a completion."""
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "completion" in attrs:
+            return {"user": self.after_code(attrs["completion"])}
+        found: dict[str, Any] = super().validate(attrs)
+        return {**found, "user": self.after_password(found["user"])}

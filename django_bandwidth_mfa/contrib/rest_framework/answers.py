@@ -1,0 +1,70 @@
+"""Answers that say which page, or which address of the JSON API, comes next.
+
+::
+
+    {"detail": "A code is needed here.", "code": "code_required",
+     "next": {"page": "/mfa/verify/", "api": "/mfa/api/send"}}
+
+``code`` is one of :data:`django_bandwidth_mfa.api.ERRORS`.  ``next.page`` is for a browser, and is
+missing where only a token can help.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, reverse
+
+from ... import service
+from ...api import ERRORS
+from ...request import mfa_of, visitor
+from ...verification import LoginProof
+
+__all__ = ["next_step", "next_step_of_token", "token_required"]
+
+Body = dict[str, Any]
+
+
+def next_step(request: HttpRequest) -> Body:
+    """Say what a visitor with a session, or with nothing, has to do next."""
+    if mfa_of(request).is_on_behalf:
+        return body("on_behalf")
+    user = visitor(request)
+    if user is None:
+        return body("sign_in_required", page=_login_page(), api=address("api_login"))
+    if service.has_phone(user):
+        return body("code_required", page=address("verify"), api=address("api_send"))
+    return body("phone_required", page=address("phone_add"), api=address("api_phone_add"))
+
+
+def next_step_of_token(proof: LoginProof) -> Body:
+    """Say what a client with a token has to do next: sign in again, with a code."""
+    ended = proof.method is not None and not service.is_in_force(proof)
+    return body("session_ended" if ended else "code_required", api=address("api_login"))
+
+
+def token_required() -> Body:
+    """Say what a client has to do next at a view that takes no sessions."""
+    return body("sign_in_required", api=address("api_login"))
+
+
+def body(code: str, **following: str | None) -> Body:
+    """Return an answer with the words of the JSON API, and what comes next."""
+    found: Body = {"detail": str(ERRORS[code].message), "code": code}
+    following = {name: where for name, where in following.items() if where is not None}
+    return {**found, "next": following} if following else found
+
+
+def address(name: str) -> str:
+    """Return the address of one of the app's pages, or of the JSON API."""
+    return reverse(f"bandwidth_mfa:{name}")
+
+
+def _login_page() -> str | None:
+    try:
+        return resolve_url(settings.LOGIN_URL)
+    except NoReverseMatch:
+        return None

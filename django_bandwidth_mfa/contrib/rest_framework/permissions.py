@@ -1,0 +1,50 @@
+"""Permissions that ask for a second factor.
+
+::
+
+    class Transfer(APIView):
+        permission_classes = [RecentlyVerified(60)]
+
+They work with the session, with REST framework's tokens and with those of simplejwt.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+
+from .answers import next_step, next_step_of_token
+from .proofs import is_by_session, is_verified, proof_of
+
+__all__ = ["IsVerified", "RecentlyVerified"]
+
+
+class IsVerified(IsAuthenticated):
+    """Lets in whose login has shown a second factor.
+
+    The answer to anybody else who is signed in says what comes next.
+    """
+
+    max_age: float | None = None
+    message: Any = None
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not super().has_permission(request, view):
+            return False
+        if is_verified(request, self.max_age):
+            return True
+        if is_by_session(request):
+            self.message = next_step(request)
+        else:
+            self.message = next_step_of_token(proof_of(request.user, request.auth))
+        return False
+
+
+def RecentlyVerified(max_age: float) -> type[IsVerified]:  # noqa: N802  it stands for a class
+    """Return the permission for those who gave a code in the last ``max_age`` seconds.
+
+    A token cannot be given another code.  Its client signs in again, and gets another token.
+    """
+    return type("RecentlyVerified", (IsVerified,), {"max_age": max_age})

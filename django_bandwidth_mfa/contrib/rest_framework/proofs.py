@@ -1,0 +1,82 @@
+"""Which login stands behind a request of REST framework, and what it has shown.
+
+What signed the request in decides.  A session that comes beside a token counts for nothing, and so
+does a token beside a session.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.request import Request
+
+from ... import service
+from ...request import mfa_of
+from ...verification import LoginProof
+from .claims import proof_of_claims
+
+__all__ = ["is_by_session", "is_verified", "proof_of"]
+
+
+def is_verified(request: Request, max_age: float | None = None) -> bool:
+    """Whether a second factor passed in the login behind ``request``, and nothing has undone it.
+
+    :param max_age: only count one of the last so many seconds.
+    """
+    if is_by_session(request):
+        return mfa_of(request).is_verified(max_age)
+    return service.is_verified(proof_of(request.user, request.auth), max_age=max_age)
+
+
+def is_by_session(request: Request) -> bool:
+    """Whether the session of the site has signed the request in."""
+    return isinstance(request.successful_authenticator, SessionAuthentication)
+
+
+def proof_of(user: Any, auth: Any) -> LoginProof:
+    """Return what the login behind a token has shown.
+
+    :param user: ``request.user``, as a class of authentication returns it.
+    :param auth: ``request.auth``: a token of REST framework, or one of simplejwt.
+    """
+    if _is_of_simplejwt(auth):
+        return proof_of_claims(auth.payload, _as_model(user, auth))
+    key = getattr(auth, "key", None)
+    if isinstance(key, str) and apps.is_installed("django_bandwidth_mfa.contrib.rest_framework"):
+        from .models import TokenLogin
+
+        kept = TokenLogin.objects.of_key(key).filter(user=user).first()
+        if kept is not None:
+            return kept.proof_of(user)
+    return LoginProof(user=user)
+
+
+def django_request(request: Any) -> HttpRequest | None:
+    """Return the request of Django inside one of REST framework."""
+    found: HttpRequest | None = getattr(request, "_request", request)
+    return found
+
+
+def _is_of_simplejwt(auth: object) -> bool:
+    tokens = sys.modules.get("rest_framework_simplejwt.tokens")
+    return tokens is not None and isinstance(auth, tokens.Token)
+
+
+def _as_model(user: Any, token: Any) -> Any:
+    """Return the row of ``user``.
+
+    simplejwt's ``TokenUser`` is made from the claims alone.  A token whose user is gone has a user
+    who is not active.
+    """
+    model = get_user_model()
+    if isinstance(user, model):
+        return user
+    from rest_framework_simplejwt.settings import api_settings
+
+    wanted = {api_settings.USER_ID_FIELD: token.payload.get(api_settings.USER_ID_CLAIM)}
+    return model._default_manager.filter(**wanted).first() or model(is_active=False)

@@ -1,0 +1,940 @@
+"""The table of the states that pages can be in, and how each is reached.
+
+A state is reached as a person reaches it: over the demo's pages, with the simulator's faults where
+something has to go wrong.  Elements are found by their names and addresses, never by their words,
+so that the same steps work in each language.  Where a person would have to wait for minutes, or to
+type a hundred wrong codes, a row of the database is changed instead; ``rows_changed`` says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from playwright.sync_api import Locator, Page
+
+from tests.browser.demo import PASSWORD, Member
+
+from .sites import Site
+
+SEND_FORM = "form.mfa-send"
+
+
+@dataclass
+class Visit:
+    """A person in front of a page."""
+
+    page: Page
+    site: Site
+    who: Member
+    """A member with a phone."""
+    newcomer: Member
+    """Somebody without one."""
+    other: Member
+    """A second phone, and whoever carries it."""
+
+    # What people do ---------------------------------------------------------------------------
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"{self.site.url}{path}")
+
+    def press(self, what: str | Locator) -> None:
+        """Press a button or a link, and wait for the page that answers."""
+        target = self.page.locator(what).first if isinstance(what, str) else what
+        with self.page.expect_navigation():
+            target.click()
+
+    def fill(self, name: str, text: str) -> None:
+        """Fill in the field ``name``, and send its form."""
+        field = self.page.locator(f"input[name={name}]").first
+        field.fill(text)
+        with self.page.expect_navigation():
+            field.press("Enter")
+
+    def give_password(self, who: Member | None = None, next_: str = "/account/") -> None:
+        self.open(f"/accounts/login/?next={next_}")
+        self.page.locator("input[name=username]").fill((who or self.who).username)
+        self.fill("password", PASSWORD)
+
+    def newest(self, who: Member | None = None) -> str:
+        code: str = self.site.messages((who or self.who).number)[0]["code"]
+        return code
+
+    def type_code(self, code: str) -> None:
+        self.fill("code", code)
+
+    def type_wrong_codes(self, many: int) -> None:
+        code = self.newest()
+        for n in range(1, many + 1):
+            self.type_code(f"{(int(code) + n) % 10 ** len(code):0{len(code)}}")
+
+    def sign_in(self) -> None:
+        self.give_password()
+        self.type_code(self.newest())
+
+    def send(self, channel: str = "sms") -> None:
+        """Press the button that sends another code."""
+        self.press(f"{SEND_FORM} button[value={channel}]")
+
+    def add_phone(self, who: Member) -> None:
+        self.fill("number", who.number)
+        self.type_code(self.newest(who))
+
+    def make_recovery_codes(self) -> list[str]:
+        """Make a new set; ends on the page that shows it."""
+        self.open("/mfa/recovery-codes/")
+        self.press("form[action$='/recovery-codes/'] button")
+        return self.page.locator(".mfa-codes li").all_inner_texts()
+
+    def leave_site(self) -> None:
+        """Come back as a new visitor."""
+        self.page.context.clear_cookies()
+
+    @contextmanager
+    def fault(self, **fault: object) -> Iterator[None]:
+        """Bandwidth fails until the end of the block."""
+        self.site.fault(**fault)
+        try:
+            yield
+        finally:
+            self.site.fault()
+
+    # What is changed in the database ----------------------------------------------------------
+
+    def forget_limits(self) -> None:
+        self.site.change_rows("DELETE FROM bandwidth_mfa_bucket")
+
+    def expire_code(self) -> None:
+        """Let the last code be an hour old."""
+        self.site.change_rows(
+            "UPDATE bandwidth_mfa_challenge SET sent_at = datetime(sent_at, '-1 hour'), "
+            "expires_at = datetime(expires_at, '-1 hour') WHERE user_id = (SELECT id FROM "
+            "auth_user WHERE username = ?)",
+            self.who.username,
+        )
+
+    def set_wrong_codes(self, many: int) -> None:
+        self.site.change_rows(
+            "UPDATE bandwidth_mfa_secondfactor SET failures = ? WHERE user_id = (SELECT id FROM "
+            "auth_user WHERE username = ?)",
+            many,
+            self.who.username,
+        )
+
+    def age_session(self, seconds: int) -> None:
+        [key] = (one["value"] for one in self.page.context.cookies() if one["name"] == "sessionid")
+        self.site.age_session(key, seconds)
+
+
+Reach = Callable[[Visit], None]
+
+
+@dataclass(frozen=True)
+class State:
+    """One state of one page."""
+
+    name: str
+    reach: Reach
+    site: str
+    shows: str
+    """A CSS selector of something that the page shows in this state."""
+    rows_changed: str = ""
+    """Which rows of the database are changed on the way; empty where none is."""
+    is_staffs: bool = False
+    """A page of the admin, whose words are not in every language."""
+
+    @property
+    def how(self) -> str:
+        """The steps, in words."""
+        return (self.reach.__doc__ or "").strip()
+
+
+STATES: list[State] = []
+
+
+def state(
+    name: str,
+    *,
+    site: str = "patient",
+    shows: str,
+    rows_changed: str = "",
+    is_staffs: bool = False,
+) -> Callable[[Reach], Reach]:
+    """Add the function to :data:`STATES`.  It reaches the state, and its docstring says how."""
+
+    def add(reach: Reach) -> Reach:
+        STATES.append(State(name, reach, site, shows, rows_changed, is_staffs))
+        return reach
+
+    return add
+
+
+FIELD = "input[name=code]"
+ERROR = ".mfa-error"
+SEND = SEND_FORM
+
+
+# The code page: sent ------------------------------------------------------------------------
+
+
+@state("code sent", shows=FIELD)
+def _(visit: Visit) -> None:
+    """Give the password."""
+    visit.give_password()
+
+
+@state("code sent, in the cooldown", site="cooldown", shows=FIELD)
+def _(visit: Visit) -> None:
+    """Give the password where another code takes 30 seconds."""
+    visit.give_password()
+
+
+@state("code sent, browsers can be trusted", site="trusting", shows="input[name=trust]")
+def _(visit: Visit) -> None:
+    """Give the password where browsers can be trusted."""
+    visit.give_password()
+
+
+@state("another code sent", shows=FIELD)
+def _(visit: Visit) -> None:
+    """Give the password, ask for another code."""
+    visit.give_password()
+    visit.send()
+
+
+@state("calling", shows=FIELD)
+def _(visit: Visit) -> None:
+    """Give the password, ask to be called."""
+    visit.give_password()
+    visit.send("voice")
+
+
+@state("code sent, other phones there", shows=".mfa-others button")
+def _(visit: Visit) -> None:
+    """Add a second phone and name it, sign in again."""
+    visit.sign_in()
+    visit.open("/mfa/phones/add/")
+    visit.add_phone(visit.other)
+    visit.open("/mfa/phones/")
+    visit.page.locator("details summary").last.click()
+    name = visit.page.locator("input[name=name]").last
+    name.fill("Work")
+    with visit.page.expect_navigation():
+        name.press("Enter")
+    visit.leave_site()
+    visit.give_password()
+
+
+@state("code sent, recovery codes there", shows="a[href*='/recovery-code/']")
+def _(visit: Visit) -> None:
+    """Make recovery codes, sign in again."""
+    visit.sign_in()
+    visit.make_recovery_codes()
+    visit.leave_site()
+    visit.give_password()
+
+
+@state("code delivered", site="receipts", shows="#bandwidth-mfa-delivery p")
+def _(visit: Visit) -> None:
+    """Give the password, wait for the receipt, load the page again."""
+    visit.give_password()
+    wait_for_receipt(visit)
+
+
+@state("code not delivered: country", site="receipts", shows="#bandwidth-mfa-delivery p")
+def _(visit: Visit) -> None:
+    """The carrier answers 4432."""
+    with visit.fault(on="receipt", error_code=4432):
+        visit.give_password()
+        wait_for_receipt(visit)
+
+
+@state("code not delivered: STOP", site="receipts", shows="#bandwidth-mfa-delivery p")
+def _(visit: Visit) -> None:
+    """The carrier answers 4775."""
+    with visit.fault(on="receipt", error_code=4775):
+        visit.give_password()
+        wait_for_receipt(visit)
+
+
+@state("code not delivered, no calls", site="receipts, no calls", shows="#bandwidth-mfa-delivery p")
+def _(visit: Visit) -> None:
+    """The carrier answers 4750, and the site makes no calls."""
+    with visit.fault(on="receipt", error_code=4750):
+        visit.give_password()
+        wait_for_receipt(visit)
+
+
+def wait_for_receipt(visit: Visit) -> None:
+    """Load the page until the receipt shows, as people without JavaScript do."""
+    for _ in range(40):
+        visit.page.reload()
+        if visit.page.locator("#bandwidth-mfa-delivery p").count():
+            return
+        visit.page.wait_for_timeout(100)
+
+
+# The code page: wrong -----------------------------------------------------------------------
+
+
+@state("not six digits", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type 12."""
+    visit.give_password()
+    visit.type_code("12")
+
+
+@state("wrong code", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type a wrong code."""
+    visit.give_password()
+    visit.type_wrong_codes(1)
+
+
+@state("wrong code, two tries left", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type three wrong codes."""
+    visit.give_password()
+    visit.type_wrong_codes(3)
+
+
+@state("code used up", site="few tries", shows=SEND)
+def _(visit: Visit) -> None:
+    """Type two wrong codes where a code has two tries."""
+    visit.give_password()
+    visit.type_wrong_codes(2)
+
+
+@state("code used up, come back", site="few tries", shows=SEND)
+def _(visit: Visit) -> None:
+    """Type two wrong codes where a code has two tries, load the page again."""
+    visit.give_password()
+    visit.type_wrong_codes(2)
+    visit.open("/mfa/verify/")
+
+
+@state("waiting after wrong codes", shows=".bandwidth-mfa")
+def _(visit: Visit) -> None:
+    """Type five wrong codes."""
+    visit.give_password()
+    visit.type_wrong_codes(5)
+
+
+@state("waiting after wrong codes, signed in again", shows=".bandwidth-mfa")
+def _(visit: Visit) -> None:
+    """Type five wrong codes, give the password again."""
+    visit.give_password()
+    visit.type_wrong_codes(5)
+    visit.leave_site()
+    visit.give_password()
+
+
+@state("code expired", shows=SEND, rows_changed="the code is made an hour older")
+def _(visit: Visit) -> None:
+    """Come back to the page an hour later."""
+    visit.give_password()
+    visit.expire_code()
+    visit.open("/mfa/verify/")
+
+
+@state("code expired while typed", shows=SEND, rows_changed="the code is made an hour older")
+def _(visit: Visit) -> None:
+    """Type the right code an hour later."""
+    visit.give_password()
+    visit.expire_code()
+    visit.type_code(visit.newest())
+
+
+@state("locked", shows=".bandwidth-mfa", rows_changed="100 wrong codes in a row are noted")
+def _(visit: Visit) -> None:
+    """Give the password after a hundred wrong codes."""
+    visit.give_password()
+    visit.set_wrong_codes(100)
+    visit.leave_site()
+    visit.give_password()
+
+
+@state(
+    "locked, recovery codes there",
+    shows="a[href*='/recovery-code/']",
+    rows_changed="100 wrong codes in a row are noted",
+)
+def _(visit: Visit) -> None:
+    """Make recovery codes; give the password after a hundred wrong codes."""
+    visit.sign_in()
+    visit.make_recovery_codes()
+    visit.leave_site()
+    visit.give_password()
+    visit.set_wrong_codes(100)
+    visit.leave_site()
+    visit.give_password()
+
+
+# The code page: no more codes now -----------------------------------------------------------
+
+
+@state("no code yet: cooldown", site="cooldown", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Ask for another code at once."""
+    visit.give_password()
+    ask_for_another(visit)
+
+
+@state("no more codes: user", site="user limit", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Ask for a second code where a user may have one an hour."""
+    visit.give_password()
+    ask_for_another(visit)
+
+
+@state("no more codes: number", site="number limit", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Ask for a second code where a number may have one an hour."""
+    visit.give_password()
+    ask_for_another(visit)
+
+
+@state(
+    "no more codes: network",
+    site="network limit",
+    shows=ERROR,
+    rows_changed="the counts of earlier visits are deleted",
+)
+def _(visit: Visit) -> None:
+    """Ask for a second code where an address may have one an hour."""
+    visit.forget_limits()
+    visit.give_password()
+    ask_for_another(visit)
+
+
+@state("no code at all: network", site="network limit", shows=SEND)
+def _(visit: Visit) -> None:
+    """Give the password where another person of the network has had the code of this hour."""
+    visit.give_password()
+    visit.leave_site()
+    visit.give_password(visit.other)
+
+
+@state("no code at all: site", site="site limit", shows=SEND)
+def _(visit: Visit) -> None:
+    """Give the password where another person has had the site's code of this hour."""
+    visit.give_password()
+    visit.leave_site()
+    visit.give_password(visit.other)
+
+
+def ask_for_another(visit: Visit) -> None:
+    """Send the form of the buttons, which may be quiet: as a browser does without their script."""
+    form = visit.page.locator(SEND_FORM).first
+    with visit.page.expect_navigation():
+        form.evaluate("form => form.submit()")
+
+
+# The code page: Bandwidth in trouble --------------------------------------------------------
+
+
+@state("not sent: Bandwidth down", shows=".bandwidth-mfa")
+def _(visit: Visit) -> None:
+    """Give the password while Bandwidth answers 503."""
+    with visit.fault(on="all", status=503):
+        visit.give_password()
+
+
+@state("perhaps sent", shows=".bandwidth-mfa")
+def _(visit: Visit) -> None:
+    """Give the password while Bandwidth's answer is lost."""
+    with visit.fault(on="messaging", drop=True):
+        visit.give_password()
+
+
+@state("not sent: Bandwidth says wait", shows=".bandwidth-mfa")
+def _(visit: Visit) -> None:
+    """Give the password while Bandwidth answers 429."""
+    with visit.fault(on="messaging", status=429):
+        visit.give_password()
+
+
+@state("not checked: Bandwidth down", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type the right code while Bandwidth answers 503."""
+    visit.give_password()
+    with visit.fault(on="verify", status=503):
+        visit.type_code(visit.newest())
+
+
+@state("perhaps checked", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type the right code while Bandwidth's answer is lost."""
+    visit.give_password()
+    with visit.fault(on="verify", drop=True):
+        visit.type_code(visit.newest())
+
+
+@state("busy", site="few calls", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type a code while the only call to Bandwidth that the site may have is under way."""
+    visit.give_password()
+    code = visit.newest()
+    # Another person's login: it waits for Bandwidth, and keeps the place.
+    browser = visit.page.context.browser
+    assert browser
+    context = browser.new_context()
+    try:
+        with visit.fault(on="messaging", delay=6, times=1):
+            page = context.new_page()
+            page.goto(f"{visit.site.url}/accounts/login/?next=/account/")
+            page.locator("input[name=username]").fill(visit.other.username)
+            field = page.locator("input[name=password]")
+            field.fill(PASSWORD)
+            field.press("Enter", no_wait_after=True)
+            visit.page.wait_for_timeout(1500)
+            visit.type_code(code)
+    finally:
+        context.close()
+
+
+# The code page: confirming ------------------------------------------------------------------
+
+
+@state("confirm, before the code", shows=SEND, rows_changed="the session's last code is made older")
+def _(visit: Visit) -> None:
+    """Sign in, go to a page that takes a fresh code."""
+    visit.sign_in()
+    visit.age_session(61)
+    visit.open("/account/transfer/")
+
+
+@state("confirm, code sent", shows=FIELD, rows_changed="the session's last code is made older")
+def _(visit: Visit) -> None:
+    """Sign in, go to a page that takes a fresh code, ask for it."""
+    visit.sign_in()
+    visit.age_session(61)
+    visit.open("/account/transfer/")
+    visit.send()
+
+
+# Recovery codes -----------------------------------------------------------------------------
+
+
+@state("recovery code asked for", shows="input[name=recovery_code]")
+def _(visit: Visit) -> None:
+    """Make recovery codes, sign in again, choose to use one."""
+    go_to_recovery_page(visit)
+
+
+@state("recovery code malformed", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type half a recovery code."""
+    codes = go_to_recovery_page(visit)
+    visit.fill("recovery_code", codes[0][:6])
+
+
+@state("recovery code wrong", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type a recovery code that is not one."""
+    go_to_recovery_page(visit)
+    visit.fill("recovery_code", "7KQ2-M9XD-4TBN")
+
+
+@state("waiting after wrong recovery codes", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type five wrong recovery codes, and a sixth."""
+    go_to_recovery_page(visit)
+    for _ in range(6):
+        visit.fill("recovery_code", "7KQ2-M9XD-4TBN")
+
+
+@state("signed in with a recovery code", shows=".message")
+def _(visit: Visit) -> None:
+    """Type a recovery code."""
+    codes = go_to_recovery_page(visit)
+    visit.fill("recovery_code", codes[0])
+
+
+def go_to_recovery_page(visit: Visit) -> list[str]:
+    visit.sign_in()
+    codes = visit.make_recovery_codes()
+    visit.leave_site()
+    visit.give_password()
+    visit.press("a[href*='/recovery-code/']")
+    return codes
+
+
+@state("no recovery codes", shows="form[action$='/recovery-codes/']")
+def _(visit: Visit) -> None:
+    """Sign in, open the page of recovery codes."""
+    visit.sign_in()
+    visit.open("/mfa/recovery-codes/")
+
+
+@state("recovery codes made", shows=".mfa-codes li")
+def _(visit: Visit) -> None:
+    """Sign in, make recovery codes."""
+    visit.sign_in()
+    visit.make_recovery_codes()
+
+
+@state("recovery codes left", shows="form[action$='/recovery-codes/']")
+def _(visit: Visit) -> None:
+    """Make recovery codes, open the page again."""
+    visit.sign_in()
+    visit.make_recovery_codes()
+    visit.page.locator("input[name=saved]").check()
+    visit.press("form[action$='/saved/'] button")
+    visit.open("/mfa/recovery-codes/")
+
+
+@state("recovery codes not ticked", shows="input[name=saved]")
+def _(visit: Visit) -> None:
+    """Make recovery codes, go on without the tick in a browser that does not ask for it."""
+    visit.sign_in()
+    visit.make_recovery_codes()
+    form = visit.page.locator("form[action$='/saved/']")
+    with visit.page.expect_navigation():
+        form.evaluate("form => form.submit()")
+
+
+@state("recovery codes made too often", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Make six sets of recovery codes."""
+    visit.sign_in()
+    for _ in range(6):
+        visit.make_recovery_codes()
+
+
+# The first phone ----------------------------------------------------------------------------
+
+
+@state("first phone", shows="input[name=number]")
+def _(visit: Visit) -> None:
+    """Give the password, with no phone."""
+    visit.give_password(visit.newcomer)
+
+
+@state("first phone, with a region", site="trusting", shows="input[name=number]")
+def _(visit: Visit) -> None:
+    """Give the password, with no phone, where numbers without a country code are read as US."""
+    visit.give_password(visit.newcomer)
+
+
+@state("first phone, no number", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type 12."""
+    visit.give_password(visit.newcomer)
+    visit.fill("number", "12")
+
+
+@state("first phone, empty", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Send the empty form, in a browser that does not ask for the number."""
+    visit.give_password(visit.newcomer)
+    form = visit.page.locator("form:has(input[name=number])")
+    with visit.page.expect_navigation():
+        form.evaluate("form => form.submit()")
+
+
+@state("first phone, refused number", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type a number whose calls cost extra."""
+    visit.give_password(visit.newcomer)
+    visit.fill("number", "+1 900 555 0123")
+
+
+@state("first phone, not sent", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type a number while Bandwidth answers 503."""
+    visit.give_password(visit.newcomer)
+    with visit.fault(on="all", status=503):
+        visit.fill("number", visit.newcomer.number)
+
+
+@state("first phone, code sent", shows=FIELD)
+def _(visit: Visit) -> None:
+    """Type a number."""
+    visit.give_password(visit.newcomer)
+    visit.fill("number", visit.newcomer.number)
+
+
+@state("first phone, in the cooldown", site="cooldown", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type a number, ask for another code at once."""
+    visit.give_password(visit.newcomer)
+    visit.fill("number", visit.newcomer.number)
+    ask_for_another(visit)
+
+
+@state("first phone, wrong code", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Type a number, and a wrong code."""
+    visit.give_password(visit.newcomer)
+    visit.fill("number", visit.newcomer.number)
+    code = visit.newest(visit.newcomer)
+    visit.type_code(f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}")
+
+
+@state("first phone confirmed", shows=".mfa-codes li")
+def _(visit: Visit) -> None:
+    """Type a number, and the code: recovery codes follow."""
+    visit.give_password(visit.newcomer)
+    visit.add_phone(visit.newcomer)
+
+
+# The user's own pages -----------------------------------------------------------------------
+
+
+@state("phones: none", site="optional", shows="a[href*='/phones/add/']")
+def _(visit: Visit) -> None:
+    """Sign in without a phone where nobody has to have one."""
+    visit.give_password(visit.newcomer)
+    visit.open("/mfa/phones/")
+
+
+@state("phones: one", site="trusting", shows=".mfa-list li")
+def _(visit: Visit) -> None:
+    """Sign in with one phone."""
+    visit.sign_in()
+    visit.open("/mfa/phones/")
+
+
+@state("phones: two", site="trusting", shows=".mfa-list li + li")
+def _(visit: Visit) -> None:
+    """Add a second phone, make recovery codes."""
+    visit.sign_in()
+    visit.make_recovery_codes()
+    visit.open("/mfa/phones/add/")
+    visit.add_phone(visit.other)
+    visit.open("/mfa/phones/")
+
+
+@state("phones: name too long", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Give a phone a name of 41 characters, in a browser that does not count them."""
+    visit.sign_in()
+    visit.open("/mfa/phones/")
+    visit.page.locator("details summary").first.click()
+    name = visit.page.locator("input[name=name]").first
+    name.evaluate("field => field.removeAttribute('maxlength')")
+    name.fill("n" * 41)
+    with visit.page.expect_navigation():
+        name.press("Enter")
+
+
+@state("another phone", shows="input[name=number]")
+def _(visit: Visit) -> None:
+    """Sign in, add another phone."""
+    visit.sign_in()
+    visit.open("/mfa/phones/add/")
+
+
+@state("another phone, code sent", shows=FIELD)
+def _(visit: Visit) -> None:
+    """Sign in, add another phone, type its number."""
+    visit.sign_in()
+    visit.open("/mfa/phones/add/")
+    visit.fill("number", visit.other.number)
+
+
+@state("phone changed for another", shows="input[name=number]")
+def _(visit: Visit) -> None:
+    """Sign in, choose to change the phone."""
+    visit.sign_in()
+    visit.open("/mfa/phones/")
+    visit.press("a[href*='/phones/add/?phone=']")
+
+
+@state("default phone?", shows="form button")
+def _(visit: Visit) -> None:
+    """Add a second phone, choose to use it first."""
+    visit.sign_in()
+    visit.open("/mfa/phones/add/")
+    visit.add_phone(visit.other)
+    visit.open("/mfa/phones/")
+    visit.press("a[href*='/phones/primary/']")
+
+
+@state("default phone changed", shows=".message, .bandwidth-mfa-message")
+def _(visit: Visit) -> None:
+    """Add a second phone, use it first."""
+    visit.sign_in()
+    visit.open("/mfa/phones/add/")
+    visit.add_phone(visit.other)
+    visit.open("/mfa/phones/")
+    visit.press("a[href*='/phones/primary/']")
+    visit.press(".bandwidth-mfa form button")
+
+
+@state("remove a phone?", site="optional", shows="form button")
+def _(visit: Visit) -> None:
+    """Choose to remove the phone."""
+    visit.sign_in()
+    visit.open("/mfa/phones/")
+    visit.press("a[href*='/phones/remove/']")
+
+
+@state("phone removed", site="optional", shows=".message, .bandwidth-mfa-message")
+def _(visit: Visit) -> None:
+    """Remove the phone."""
+    visit.sign_in()
+    visit.open("/mfa/phones/")
+    visit.press("a[href*='/phones/remove/']")
+    visit.press(".bandwidth-mfa form button")
+
+
+@state("last phone stays", shows=ERROR)
+def _(visit: Visit) -> None:
+    """Try to remove the only phone where each user has to have one."""
+    visit.sign_in()
+    visit.open("/mfa/phones/")
+    phone = visit.page.locator("input[name=phone]").first.get_attribute("value")
+    visit.open(f"/mfa/phones/remove/?phone={phone}")
+    visit.press(".bandwidth-mfa form button")
+
+
+@state("calls from now on", shows=".message, .bandwidth-mfa-message")
+def _(visit: Visit) -> None:
+    """Choose calls for the phone."""
+    visit.sign_in()
+    visit.open("/mfa/phones/")
+    visit.press("button[name=channel][value=voice]")
+
+
+@state("prefers calls", shows="button[value=sms]")
+def _(visit: Visit) -> None:
+    """Choose calls for the phone, look at its list."""
+    visit.sign_in()
+    visit.open("/mfa/phones/")
+    visit.press("button[name=channel][value=voice]")
+    visit.open("/mfa/phones/")
+
+
+@state("calls?", shows="form button", rows_changed="the session's last code is made older")
+def _(visit: Visit) -> None:
+    """Choose calls for the phone an hour after the last code; give a code; the page asks."""
+    visit.sign_in()
+    visit.open("/mfa/phones/")
+    visit.age_session(3600)
+    visit.press("button[name=channel][value=voice]")
+    visit.send()
+    visit.type_code(visit.newest())
+
+
+@state("browsers: none", site="trusting", shows=".bandwidth-mfa")
+def _(visit: Visit) -> None:
+    """Sign in, look at the trusted browsers."""
+    visit.sign_in()
+    visit.open("/mfa/browsers/")
+
+
+@state("browsers: two", site="trusting", shows=".mfa-list li + li")
+def _(visit: Visit) -> None:
+    """Trust two browsers."""
+    for _ in range(2):
+        visit.leave_site()
+        visit.give_password()
+        visit.page.locator("input[name=trust]").check()
+        visit.type_code(visit.newest())
+    visit.open("/mfa/browsers/")
+
+
+@state("browser forgotten", site="trusting", shows=".message, .bandwidth-mfa-message")
+def _(visit: Visit) -> None:
+    """Trust a browser, trust it no more."""
+    visit.give_password()
+    visit.page.locator("input[name=trust]").check()
+    visit.type_code(visit.newest())
+    visit.open("/mfa/browsers/")
+    visit.press("button[name=browser]")
+
+
+@state("browsers: none on this site", shows=".bandwidth-mfa")
+def _(visit: Visit) -> None:
+    """Look at the trusted browsers where none can be trusted."""
+    visit.sign_in()
+    visit.open("/mfa/browsers/")
+
+
+@state("signed out elsewhere", shows=".message, .bandwidth-mfa-message")
+def _(visit: Visit) -> None:
+    """Sign out everywhere else."""
+    visit.sign_in()
+    visit.open("/mfa/phones/")
+    visit.press("form[action$='/sign-out-others/'] button")
+
+
+@state("phone suggested", site="optional", shows="a[href*='/phones/add/']")
+def _(visit: Visit) -> None:
+    """Sign in without a phone, look at the suggestion."""
+    visit.give_password(visit.newcomer)
+    visit.open("/mfa/suggestion/")
+
+
+# Turned away --------------------------------------------------------------------------------
+
+
+@state(
+    "sign in again",
+    site="optional",
+    shows="button[name=sign_in_again]",
+    rows_changed="the session is made an hour older",
+)
+def _(visit: Visit) -> None:
+    """Add a first phone an hour after the sign-in."""
+    visit.give_password(visit.newcomer)
+    visit.age_session(3600)
+    visit.open("/mfa/phones/add/")
+
+
+@state("numbers kept by the site", site="numbers kept", shows=".mfa-list li")
+def _(visit: Visit) -> None:
+    """Look at one's phones where the site keeps the numbers."""
+    visit.give_password()
+    visit.type_code(visit.site.messages("+12065550100")[0]["code"])
+    visit.open("/mfa/phones/")
+
+
+@state("numbers kept by the site, none known", site="numbers kept", shows=".bandwidth-mfa h1")
+def _(visit: Visit) -> None:
+    """Give the password where the site keeps the numbers, and knows none."""
+    visit.give_password(visit.newcomer)
+
+
+@state("on behalf of somebody", shows=".bandwidth-mfa h1")
+def _(visit: Visit) -> None:
+    """Use the account of another user as staff do, look at their phones."""
+    visit.sign_in()
+    cookie = {"name": "acts_for", "value": visit.other.username, "url": visit.site.url}
+    visit.page.context.add_cookies([cookie])  # type: ignore[list-item]
+    visit.open("/mfa/phones/")
+
+
+@state("sign-in took too long", site="short login", shows=".message")
+def _(visit: Visit) -> None:
+    """Type the code when the login is over, where one lasts a second."""
+    visit.give_password()
+    visit.page.wait_for_timeout(2100)
+    visit.type_code("123456")
+
+
+# Staff --------------------------------------------------------------------------------------
+
+
+@state("admin: a user", shows="fieldset h2", is_staffs=True)
+def _(visit: Visit) -> None:
+    """Sign in as an administrator, open the page of a user."""
+    open_user_in_admin(visit)
+
+
+@state("admin: reset?", shows="input[name=what]", is_staffs=True)
+def _(visit: Visit) -> None:
+    """Sign in as an administrator, choose to reset a user."""
+    open_user_in_admin(visit)
+    visit.press("a.changelink")
+
+
+def open_user_in_admin(visit: Visit) -> None:
+    visit.open(f"/admin/login/?next=/admin/auth/user/%3Fq={visit.who.username}")
+    visit.page.locator("input[name=username]").fill("admin")
+    visit.fill("password", "demo-password")
+    visit.type_code(visit.site.messages("+12025550187")[0]["code"])
+    visit.press(f"th a:text-is('{visit.who.username}')")

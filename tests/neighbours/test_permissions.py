@@ -1,0 +1,253 @@
+"""REST framework's permissions and authentication: what they ask, and what their answers say."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import translation
+from rest_framework.authtoken.models import Token as TokenRow
+from rest_framework_simplejwt.tokens import AccessToken
+
+from django_bandwidth_mfa.contrib.rest_framework.claims import claims_of, proof_of_claims
+from django_bandwidth_mfa.testing import login_verified
+from django_bandwidth_mfa.verification import LoginProof
+from tests.browsing import give_password
+from tests.conftest import OTHER_NUMBER, PASSWORD, make_user
+
+from .token_logins import TOKENS, Token, status
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.neighbours.token_logins"),
+]
+
+MOMENT = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
+
+each_token = pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
+
+
+def told(client: Client, address: str = "/verified/by/") -> tuple[int, Any]:
+    answer = client.get(address)
+    return answer.status_code, answer.json()
+
+
+# Sessions ----------------------------------------------------------------------------------------
+
+
+def test_a_visitor_is_told_to_sign_in(client: Client) -> None:
+    assert told(client) == (
+        403,
+        {
+            "detail": "Please sign in.",
+            "code": "sign_in_required",
+            "next": {"page": "/accounts/login/", "api": "/mfa/api/login"},
+        },
+    )
+
+
+def test_a_view_that_takes_no_session_does_not_lead_to_the_code_page(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the session is looked at: after the code the view would be as shut as before."""
+    give_password(client, user)
+    code, body = told(client, "/strict/")
+    assert (code, body["code"], body["next"]) == (
+        401,
+        "sign_in_required",
+        {"api": "/mfa/api/login"},
+    )
+
+
+CODE = {
+    "detail": "A code is needed here.",
+    "code": "code_required",
+    "next": {"page": "/mfa/verify/", "api": "/mfa/api/send"},
+}
+
+
+@pytest.mark.parametrize("address", ["/verified/by/", "/who/"])
+def test_a_parked_login_is_told_of_the_code(
+    client: Client, user: Any, bandwidth: Any, address: str
+) -> None:
+    """Also by a view that asks for a signed-in user only."""
+    give_password(client, user)
+    assert told(client, address) == (403, CODE)
+    assert bandwidth.inbox == []
+
+
+@pytest.mark.attack("P47")
+def test_a_session_without_a_code_is_told_what_comes_next(client: Client, newcomer: Any) -> None:
+    """Fails when IsVerified is content with a signed-in user."""
+    client.force_login(newcomer)
+    assert status("/who/") == 403
+    assert client.get("/who/").status_code == 200
+    code, body = told(client)
+    assert (code, body["code"]) == (403, "phone_required")
+    assert body["next"] == {"page": "/mfa/phones/add/", "api": "/mfa/api/phones/add"}
+    assert client.get("/open/").status_code == 200
+
+
+def test_a_verified_session_is_let_in(client: Client, user: Any) -> None:
+    login_verified(client, user)
+    assert told(client) == (200, "ada")
+    assert told(client, "/recent/") == (200, "ada")
+
+
+def test_a_code_of_long_ago_is_not_recent(client: Client, user: Any) -> None:
+    """Fails when RecentlyVerified forgets its age."""
+    with time_machine.travel(MOMENT, tick=False) as clock:
+        login_verified(client, user)
+        clock.shift(61)
+        assert told(client)[0] == 200
+        assert told(client, "/recent/") == (403, CODE)
+
+
+@pytest.mark.attack("P17")
+def test_a_trusted_browser_is_not_recent(client: Client, user: Any) -> None:
+    login_verified(client, user, method="trusted_browser")
+    assert told(client)[0] == 200
+    assert told(client, "/recent/")[0] == 403
+
+
+@pytest.mark.attack("P39")
+def test_staff_who_act_on_behalf_are_not_let_in(client: Client, user: Any, rf: Any) -> None:
+    from django.contrib.auth import login
+
+    from django_bandwidth_mfa.request import RequestMFA, login_on_behalf
+
+    staff = make_user("staff", OTHER_NUMBER, is_staff=True)
+    login_verified(client, staff)
+    request = rf.get("/")
+    request.session, request.user = client.session, staff
+    request.mfa = RequestMFA(request)
+    with login_on_behalf(request):
+        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    request.session.save()
+    client.cookies["sessionid"] = request.session.session_key
+    assert told(client, "/who/") == (200, "ada")
+    code, body = told(client)
+    assert (code, body["code"]) == (403, "on_behalf")
+    assert "next" not in body
+
+
+def test_the_words_are_in_the_language_of_the_request(client: Client, newcomer: Any) -> None:
+    client.force_login(newcomer)
+    with translation.override("es"):
+        detail = told(client)[1]["detail"]
+    assert detail != "A code is needed here, and you have no phone."
+    assert detail
+
+
+# Tokens ------------------------------------------------------------------------------------------
+
+
+def made_elsewhere(token: Token, user: Any) -> dict[str, str]:
+    """The header with a token of ``user`` that a command, or another view, has made."""
+    if token.key == "token":
+        return token.header_of(TokenRow.objects.create(user=user).key)
+    return token.header_of(str(AccessToken.for_user(user)))
+
+
+@pytest.mark.attack("P47")
+@each_token
+def test_a_token_that_skipped_the_code_is_not_verified(user: Any, token: Token) -> None:
+    """Fails when a token that nothing is known of counts as verified."""
+    headers = made_elsewhere(token, user)
+    assert status("/who/", headers) == 200
+    answer = Client().get("/verified/by/", headers=headers)
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {
+            "detail": "A code is needed here.",
+            "code": "code_required",
+            "next": {"api": "/mfa/api/login"},
+        },
+    )
+    assert status("/recent/", headers) == 403
+
+
+@pytest.mark.attack("P47")
+@each_token
+def test_authentication_refuses_a_token_that_skipped_the_code(user: Any, token: Token) -> None:
+    """Fails with the packages' own classes, as ``/who/`` has them."""
+    headers = made_elsewhere(token, user)
+    answer = Client().get("/strict/", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "code_required")
+    assert answer["WWW-Authenticate"]
+    machine = make_user("machine")
+    TokenRow.objects.all().delete()
+    assert status("/strict/", made_elsewhere(token, machine)) == 200
+    assert status("/strict/", token.header_of("x")) == 401
+
+
+@pytest.mark.attack("P47", "P9")
+def test_http_basic_is_refused_for_those_who_owe_a_code(user: Any) -> None:
+    """Fails without CodeRequiredMixin, as on ``/who/``."""
+    basic = {"authorization": "Basic " + b64encode(f"ada:{PASSWORD}".encode()).decode()}
+    assert status("/who/", basic) == 200
+    assert status("/verified/by/", basic) == 403
+    assert status("/strict/", basic) == 401
+
+
+@pytest.mark.attack("P49")
+@each_token
+def test_a_verified_session_beside_a_token_lends_it_nothing(
+    client: Client, user: Any, token: Token
+) -> None:
+    """Fails when IsVerified asks the session, whoever has signed the request in."""
+    login_verified(client, user)
+    assert client.get("/tokens-first/").status_code == 200
+    answer = client.get("/tokens-first/", headers=made_elsewhere(token, user))
+    assert (answer.status_code, answer.json()["code"]) == (403, "code_required")
+
+
+@pytest.mark.attack("P49")
+@each_token
+def test_a_verified_token_beside_a_session_lends_it_nothing(
+    client: Client, newcomer: Any, user: Any, bandwidth: Any, token: Token
+) -> None:
+    """Fails when IsVerified looks at a token that has not signed the request in."""
+    client.force_login(newcomer)
+    headers = token.sign_in(user, bandwidth)
+    assert status("/verified/by/", headers) == 200
+    assert client.get("/verified/by/", headers=headers).status_code == 403
+
+
+@pytest.mark.attack("P47")
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        {"amr": ["pwd"]},
+        {"amr": ["pwd", "sms"]},
+        {"mfa_at": 1_800_000_000},
+        {"amr": "pwd sms", "mfa_at": 1_800_000_000},
+        {"amr": ["sms"], "mfa_at": 1_800_000_000},
+        {"amr": ["pwd", "sms"], "mfa_at": True},
+        {"amr": ["pwd", "sms"], "mfa_at": "1800000000"},
+        {"amr": ["pwd", "sms"], "mfa_at": 1e300},
+        {"amr": {"pwd": "sms"}, "mfa_at": None},
+    ],
+)
+def test_claims_of_another_form_say_nothing(user: Any, claims: dict[str, Any]) -> None:
+    """Fails when half of them is enough."""
+    proof = proof_of_claims(claims, user)
+    assert proof.method is None or proof.verified_at is None
+
+
+@pytest.mark.parametrize("method", ["sms", "voice", "recovery_code", None])
+def test_claims_are_read_as_they_were_written(user: Any, method: str | None) -> None:
+    proof = LoginProof(
+        user=user,
+        signed_in_at=MOMENT,
+        method=method,
+        verified_at=MOMENT if method else None,
+        phone="7" if method in ("sms", "voice") else None,
+        password_digest="abc",
+    )
+    assert proof_of_claims(claims_of(proof), user) == proof

@@ -1,0 +1,638 @@
+"""The code pages, state by state; what a form leaves behind; and forms that are out of date."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from django_bandwidth_mfa import service
+from django_bandwidth_mfa.internal.codes import delivery, provider
+from django_bandwidth_mfa.internal.flows.code_page import State
+from django_bandwidth_mfa.internal.login.outcomes import COOKIE
+from django_bandwidth_mfa.models import Challenge, Phone, SecondFactor
+from django_bandwidth_mfa.testing import login_verified
+from tests.browsing import (
+    assert_shut,
+    give_password,
+    let_in,
+    page_state,
+    post_form,
+    sign_in,
+    state,
+    wrong,
+)
+from tests.conftest import (
+    NUMBER,
+    OTHER_NUMBER,
+    WRONG_RECOVERY_CODE,
+    give_recovery_codes,
+    make_user,
+)
+
+VERIFY, SEND, RECOVER = "/mfa/verify/", "/mfa/send/", "/mfa/recovery-code/"
+
+
+@pytest.fixture
+def parked(client: Client, user: Any, bandwidth: Any) -> Client:
+    """A browser on the code page, whose code is in ``bandwidth.inbox``."""
+    give_password(client, user, "/account/")
+    client.get(VERIFY)
+    return client
+
+
+@pytest.fixture
+def patient(client: Client, user: Any, bandwidth: Any, configure: Any) -> Client:
+    """The same, where another code can be sent at once."""
+    configure(RESEND_COOLDOWN=[0])
+    give_password(client, user, "/account/")
+    client.get(VERIFY)
+    return client
+
+
+def text(answer: Any) -> str:
+    """What is on the page, as it reads: one space between words, and no entities."""
+    return html.unescape(" ".join(answer.text.split()))
+
+
+def has_field(answer: Any) -> bool:
+    return 'name="code"' in answer.text
+
+
+def send_form(answer: Any) -> str:
+    [found] = re.findall(r'<form class="mfa-send".*?</form>', text(answer))
+    return str(found)
+
+
+def waits(answer: Any) -> list[int]:
+    return [int(found) for found in re.findall(r'data-wait="(\d+)"', answer.text)]
+
+
+def newest_code(bandwidth: Any) -> str:
+    code: str = bandwidth.inbox[0]["code"]
+    return code
+
+
+def type_wrong(client: Client, bandwidth: Any, times: int = 1) -> Any:
+    for _ in range(times):
+        answer = post_form(client, VERIFY, {"code": wrong(newest_code(bandwidth))})
+    return answer
+
+
+# States ------------------------------------------------------------------------------------------
+
+
+def test_sent(parked: Client) -> None:
+    page = parked.get(VERIFY)
+    assert page_state(page) == State.SENT
+    assert "We sent a 6-digit code to your phone ending in 42." in text(page)
+    assert "It works for 3 minutes after we sent it." in text(page)
+    assert has_field(page)
+
+
+def test_called(client: Client, user: Any, bandwidth: Any) -> None:
+    Phone.objects.update(channel="voice")
+    give_password(client, user)
+    page = client.get(VERIFY)
+    assert page_state(page) == State.SENT
+    assert "We called your phone ending in 42 to read you a 6-digit code." in text(page)
+
+
+def test_maybe_sent_is_told_also_after_a_reload(client: Client, user: Any, bandwidth: Any) -> None:
+    """Fails when only the answer to the failure knows it."""
+    bandwidth.fault(on="messaging", drop=True, times=1)
+    give_password(client, user)
+    for _ in range(2):
+        page = client.get(VERIFY)
+        assert page_state(page) == State.MAYBE_SENT
+        assert "We are not sure that your code was sent to your phone ending in 42." in text(page)
+        assert "We sent" not in text(page)
+        assert has_field(page)
+        assert page.status_code == 200
+    assert len(bandwidth.inbox) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"), [("delivered", State.DELIVERED), ("failed", State.REFUSED_BY_CARRIER)]
+)
+def test_what_a_receipt_said(parked: Client, configure: Any, told: str, expected: State) -> None:
+    configure(RECEIPT_SECRET="0123456789abcdef0123")
+    Challenge.objects.update(delivery=told)
+    page = parked.get(VERIFY)
+    assert page_state(page) == expected
+    assert has_field(page)
+    # The part that the page asks for says the same.
+    part = Client().get(delivery.address_of(Challenge.objects.get()))
+    [shown] = re.findall(r"<div id=.bandwidth-mfa-delivery.*?</div>", text(page))
+    assert shown in text(part)
+    if told == "failed":
+        assert "We sent" not in text(page)
+        assert text(page).index("Call me with a new code") < text(page).index('name="code"')
+    else:
+        assert "Your phone network has the message." in text(page)
+
+
+def test_wrong_says_how_many_tries_are_left_towards_the_end(
+    parked: Client, bandwidth: Any, configure: Any
+) -> None:
+    configure(FAILURES_BEFORE_WAIT=50)
+    told = []
+    for _ in range(4):
+        page = type_wrong(parked, bandwidth)
+        assert page_state(page) == State.WRONG
+        assert "That is not the code we sent. Check it and try again." in text(page)
+        told += [re.findall(r"You have \d \w+ left for this code", text(page))]
+    assert told == [
+        [],
+        [],
+        ["You have 2 tries left for this code"],
+        ["You have 1 try left for this code"],
+    ]
+
+
+def test_a_used_up_code_has_no_field(parked: Client, bandwidth: Any, configure: Any) -> None:
+    """Fails when the answer to the last try says "check it and try again"."""
+    configure(FAILURES_BEFORE_WAIT=50)
+    page = type_wrong(parked, bandwidth, 5)
+    for answer in (page, parked.get(VERIFY)):
+        assert page_state(answer) == State.USED_UP
+        assert "This code was tried 5 times, so it no longer works. Get a new one." in text(answer)
+        assert "Check it and try again" not in text(answer)
+        assert not has_field(answer)
+        assert "Text me a new code" in text(answer)
+
+
+def test_an_expired_code_has_no_field(parked: Client, bandwidth: Any) -> None:
+    code = newest_code(bandwidth)
+    with time_machine.travel(timezone.now() + timedelta(seconds=200)):
+        page = post_form(parked, VERIFY, {"code": code})
+        assert page_state(page) == State.EXPIRED
+        assert "This code has expired. Get a new one." in text(page)
+        assert not has_field(page)
+        assert page_state(parked.get(VERIFY)) == State.EXPIRED
+    assert len(bandwidth.inbox) == 1
+
+
+def test_waiting_longer_than_the_code_lives(parked: Client, bandwidth: Any, configure: Any) -> None:
+    configure(FAILURES_BEFORE_WAIT=1, FAILURE_WAIT_MIN=600)
+    type_wrong(parked, bandwidth)
+    page = post_form(parked, VERIFY, {"code": newest_code(bandwidth)})
+    assert page_state(page) == State.WAITING
+    assert page.status_code == 429
+    assert 590 < int(page["Retry-After"]) <= 600
+    assert "Too many wrong codes. You need a new code then." in text(page)
+    assert "Wait 11 minutes before you try again." in text(page)
+    assert not has_field(page)
+    # A code that is sent now would be dead by then.
+    assert min(waits(page)) > 590
+    again = parked.get(VERIFY)
+    assert page_state(again) == State.WAITING
+    assert again.status_code == 200
+
+
+def test_waiting_shorter_than_the_code_lives_keeps_the_field(
+    parked: Client, bandwidth: Any, configure: Any
+) -> None:
+    configure(FAILURES_BEFORE_WAIT=1, FAILURE_WAIT_MIN=30)
+    page = type_wrong(parked, bandwidth)
+    assert page_state(page) == State.WAITING
+    assert "You need a new code then." not in text(page)
+    assert has_field(page)
+    named = waits(page)[0]
+    with time_machine.travel(timezone.now() + timedelta(seconds=named)):
+        parked.post(VERIFY, {"code": newest_code(bandwidth)})
+    assert state(parked) == "verified"
+
+
+def test_no_more_sends(client: Client, user: Any, bandwidth: Any, configure: Any) -> None:
+    configure(SEND_LIMITS={"site": "1/h"})
+    service.send_code(make_user("somebody", OTHER_NUMBER))
+    give_password(client, user)
+    page = client.get(VERIFY)
+    assert page_state(page) == State.NO_MORE_SENDS
+    assert (page.status_code, int(page["Retry-After"]) > 3000) == (429, True)
+    assert "This site cannot send more codes at this moment. It is not your fault." in text(page)
+    assert "Wait 61 minutes before you get a new code." in text(page)
+    assert not has_field(page)
+
+
+def test_a_limit_with_a_code_in_hand_says_that_the_code_still_works(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when a user with a valid code reads only that they have to wait for an hour."""
+    configure(SEND_LIMITS={"user": "1/h"}, RESEND_COOLDOWN=[0])
+    give_password(client, user)
+    client.get(VERIFY)
+    parked = client
+    page = post_form(parked, SEND, {"channel": "sms"})
+    assert page.status_code == 429
+    assert page_state(page) == State.SENT
+    assert "We sent a 6-digit code" in text(page)
+    assert "It works for 3 minutes" in text(page)
+    assert has_field(page)
+    assert "You have asked for too many codes." in send_form(page)
+    assert "Wait 61 minutes before you get a new code." in send_form(page)
+    parked.post(VERIFY, {"code": newest_code(bandwidth)})
+    assert state(parked) == "verified"
+
+
+@pytest.mark.parametrize("what", ["try", "send"])
+def test_busy(patient: Client, bandwidth: Any, configure: Any, what: str) -> None:
+    parked = patient
+    configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0)
+    with provider.breaker().guard():
+        if what == "try":
+            page = post_form(parked, VERIFY, {"code": newest_code(bandwidth)})
+        else:
+            page = post_form(parked, SEND, {"channel": "sms"})
+    assert page_state(page) == State.BUSY
+    assert (page.status_code, page["Retry-After"]) == (429, "1")
+    assert ("so your code was not checked" in text(page)) == (what == "try")
+    assert ("so no code was sent" in send_form(page)) == (what == "send")
+    assert has_field(page)
+
+
+@pytest.mark.parametrize("what", ["try", "send"])
+def test_provider_down(patient: Client, bandwidth: Any, what: str) -> None:
+    parked = patient
+    bandwidth.fault(on="all", status=503)
+    if what == "try":
+        page = post_form(parked, VERIFY, {"code": newest_code(bandwidth)})
+        assert "We could not check your code. Enter the same code again." in text(page)
+    else:
+        page = post_form(parked, SEND, {"channel": "sms"})
+        assert "We could not send your code." in send_form(page)
+    assert page_state(page) == State.PROVIDER_DOWN
+    assert has_field(page)
+    bandwidth.clear_faults()
+    parked.post(VERIFY, {"code": newest_code(bandwidth)})
+    assert state(parked) == "verified"
+
+
+def test_provider_down_before_the_first_code(client: Client, user: Any, bandwidth: Any) -> None:
+    bandwidth.fault(on="messaging", status=503)
+    give_password(client, user)
+    page = client.get(VERIFY)
+    assert page_state(page) == State.PROVIDER_DOWN
+    assert "We could not send your code. Try again, or get it in another way." in send_form(page)
+    assert not has_field(page)
+    assert "We sent" not in text(page)
+
+
+def test_a_button_that_fails_is_not_pressed_twice(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the page behind the redirect asks for the code that is still owed: a Bandwidth
+    that hangs would be waited for twice."""
+    bandwidth.fault(on="messaging", status=503)
+    give_password(client, user)
+    client.get(VERIFY)
+    before = len(bandwidth.requests)
+    post_form(client, SEND, {"channel": "sms"})
+    assert len(bandwidth.requests) == before + 1
+
+
+@pytest.mark.parametrize("has_codes", [True, False])
+def test_locked_is_told_at_once_and_nothing_is_sent(
+    client: Client, user: Any, bandwidth: Any, configure: Any, has_codes: bool
+) -> None:
+    configure(SUPPORT={"name": "Harbour help desk", "address": "mailto:help@bank.example"})
+    SecondFactor.objects.create(user=user, failures=100)
+    if has_codes:
+        give_recovery_codes(user)
+    give_password(client, user)
+    page = client.get(VERIFY)
+    assert page_state(page) == State.LOCKED
+    assert bandwidth.requests == []
+    assert "Codes by phone are switched off for this account" in text(page)
+    assert not has_field(page)
+    assert "mfa-send" not in text(page)
+    assert ("Use a recovery code" in text(page)) == has_codes
+    assert 'href="mailto:help@bank.example">Contact Harbour help desk</a>' in text(page)
+
+
+def test_locked_while_a_code_is_in_hand(parked: Client, bandwidth: Any, configure: Any) -> None:
+    configure(FAILURES_BEFORE_LOCK=1)
+    page = type_wrong(parked, bandwidth)
+    for answer in (page, parked.get(VERIFY)):
+        assert page_state(answer) == State.LOCKED
+        assert "Contact support" in text(answer)
+        assert "mailto:" not in text(answer)
+        assert not has_field(answer)
+
+
+def test_nothing_sent(client: Client, user: Any, bandwidth: Any) -> None:
+    login_verified(client, user)
+    page = client.get(f"{VERIFY}?next=/account/")
+    assert page_state(page) == State.NOTHING_SENT
+    assert "To continue, get a code on your phone ending in 42." in text(page)
+    assert "Confirm it’s you" in text(page)
+    assert not has_field(page)
+
+
+def test_a_code_of_long_ago_is_not_told_to_have_expired(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    service.send_code(user, purpose="step-up")
+    login_verified(client, user)
+    with time_machine.travel(timezone.now() + timedelta(minutes=16)):
+        let_in(client, user)
+        assert page_state(client.get(f"{VERIFY}?next=/account/")) == State.NOTHING_SENT
+
+
+# The recovery code page --------------------------------------------------------------------------
+
+
+def test_a_wrong_recovery_code(parked: Client, user: Any) -> None:
+    give_recovery_codes(user)
+    assert page_state(parked.get(RECOVER)) == "ready"
+    page = post_form(parked, RECOVER, {"recovery_code": WRONG_RECOVERY_CODE})
+    assert page_state(page) == "wrong"
+    assert "That recovery code is wrong or already used." in text(page)
+    assert "That recovery code" not in text(parked.get(RECOVER))
+    page = post_form(parked, RECOVER, {"recovery_code": "12"})
+    assert "A recovery code has 12 letters and digits" in text(page)
+    assert_shut(parked)
+
+
+def test_too_many_wrong_recovery_codes(parked: Client, user: Any, configure: Any) -> None:
+    configure(FAILURES_BEFORE_WAIT=1)
+    codes = give_recovery_codes(user)
+    post_form(parked, RECOVER, {"recovery_code": WRONG_RECOVERY_CODE})
+    page = post_form(parked, RECOVER, {"recovery_code": codes[0]})
+    assert page_state(page) == "waiting"
+    assert (page.status_code, 0 < int(page["Retry-After"]) <= 30) == (429, True)
+    assert "Too many wrong recovery codes." in text(page)
+    with time_machine.travel(timezone.now() + timedelta(seconds=max(waits(page)))):
+        parked.post(RECOVER, {"recovery_code": codes[0]})
+    assert state(parked) == "verified"
+
+
+def test_a_user_without_recovery_codes_is_told_whom_to_ask(parked: Client) -> None:
+    page = parked.get(RECOVER)
+    assert page_state(page) == "none-left"
+    assert 'name="recovery_code"' not in text(page)
+    assert "Contact support" in text(page)
+
+
+# After a form ------------------------------------------------------------------------------------
+
+
+@pytest.mark.attack("S2")
+def test_a_wrong_code_leaves_the_session_as_it_was_and_is_told_once(
+    parked: Client, bandwidth: Any
+) -> None:
+    """Fails when what happened is kept in the session, or told on each later page."""
+    before = dict(parked.session)
+    answer = parked.post(VERIFY, {"code": wrong(newest_code(bandwidth))})
+    assert (answer.status_code, answer["Location"]) == (302, VERIFY)
+    assert dict(parked.session) == before
+    assert_shut(parked)
+    assert "That is not the code we sent." in text(parked.get(VERIFY))
+    # A reload, or the back button.
+    for _ in range(3):
+        assert "That is not the code we sent." not in text(parked.get(VERIFY))
+    assert dict(parked.session) == before
+    assert Challenge.objects.get().tries == 1
+    assert len(bandwidth.inbox) == 1
+
+
+def test_a_refused_send_is_told_at_the_buttons_and_not_at_the_field(parked: Client) -> None:
+    page = post_form(parked, SEND, {"channel": "sms"})
+    assert page.status_code == 429
+    assert 'role="alert"' in send_form(page)
+    assert "errorlist" not in text(page)
+    assert 'aria-invalid="true"' not in text(page)
+    assert "<title>Error: " in text(page)
+
+
+@pytest.mark.attack("T5")
+def test_what_is_kept_for_the_next_page_holds_no_code_no_number_and_no_name(
+    parked: Client, bandwidth: Any
+) -> None:
+    import base64
+    import zlib
+
+    parked.post(VERIFY, {"code": wrong(newest_code(bandwidth))})
+    cookie = parked.cookies[COOKIE]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+    payload = cookie.value.split(":")[0]
+    raw = base64.urlsafe_b64decode(payload.lstrip(".") + "==")
+    held = (zlib.decompress(raw) if payload.startswith(".") else raw).decode()
+    assert '"wrong"' in held
+    for secret in (newest_code(bandwidth), wrong(newest_code(bandwidth)), NUMBER[2:], "ada"):
+        assert secret not in held
+
+
+def test_what_became_of_somebody_elses_form_is_told_to_nobody_else(
+    parked: Client, bandwidth: Any
+) -> None:
+    """Fails when the cookie does not name its user."""
+    parked.post(VERIFY, {"code": wrong(newest_code(bandwidth))})
+    other = Client()
+    give_password(other, make_user("bob", OTHER_NUMBER))
+    other.get(VERIFY)
+    other.cookies[COOKIE] = parked.cookies[COOKIE].value
+    assert page_state(other.get(VERIFY)) == State.SENT
+    other.cookies[COOKIE] = "forged"
+    assert page_state(other.get(VERIFY)) == State.SENT
+
+
+def test_a_page_that_looks_ahead_does_not_use_up_what_is_to_be_told(
+    parked: Client, bandwidth: Any
+) -> None:
+    parked.post(VERIFY, {"code": wrong(newest_code(bandwidth))})
+    parked.head(VERIFY)
+    assert page_state(parked.get(VERIFY)) == State.WRONG
+
+
+def test_a_refused_enrolment_keeps_what_was_typed_and_a_reload_sends_nothing(
+    client: Client, newcomer: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when a reload, which posts the form again, sends a code as soon as it can."""
+    configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0, REQUIRED="all")
+    give_password(client, newcomer)
+    [form_id] = re.findall(r'name="form_id" value="([^"]+)"', text(client.get("/mfa/phones/add/")))
+    form = {"number": NUMBER, "form_id": form_id, "channel": "sms"}
+    with provider.breaker().guard():
+        answer = client.post("/mfa/phones/add/", form)
+    assert (answer.status_code, answer["Retry-After"]) == (429, "1")
+    assert "so no code was sent" in text(answer)
+    assert "errorlist" not in text(answer)
+    assert f'value="{NUMBER}"' in text(answer)
+    for _ in range(2):
+        reloaded = client.post("/mfa/phones/add/", form)
+        assert reloaded.status_code == 200
+        assert "Nothing was sent again." in text(reloaded)
+        assert f'value="{NUMBER}"' in text(reloaded)
+    assert bandwidth.inbox == []
+    assert NUMBER not in str(dict(client.session))
+    [fresh] = re.findall(r'name="form_id" value="([^"]+)"', text(reloaded))
+    assert client.post("/mfa/phones/add/", {**form, "form_id": fresh}).status_code == 302
+    assert len(bandwidth.inbox) == 1
+
+
+def test_an_enrolment_whose_code_may_have_been_sent_goes_on(
+    client: Client, newcomer: Any, bandwidth: Any
+) -> None:
+    give_password(client, newcomer)
+    bandwidth.fault(on="messaging", drop=True, times=1)
+    page = post_form(client, "/mfa/phones/add/", {"number": OTHER_NUMBER, "channel": "sms"})
+    assert page_state(page) == State.MAYBE_SENT
+    client.post("/mfa/phones/confirm/", {"code": newest_code(bandwidth)})
+    assert Phone.objects.get().confirmed_at is not None
+
+
+# Waiting -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("early", [0, 2])
+def test_nobody_is_refused_after_the_moment_that_was_named(
+    parked: Client, bandwidth: Any, early: int
+) -> None:
+    """Also by a machine whose clock is two seconds behind.  Fails without the rounding."""
+    page = parked.get(VERIFY)
+    named = max(waits(page))
+    assert 30 <= named <= 33
+    with time_machine.travel(timezone.now() + timedelta(seconds=named - early)):
+        page = post_form(parked, SEND, {"channel": "sms"})
+    assert page.status_code == 200
+    assert len(bandwidth.inbox) == 2
+
+
+def test_a_call_that_would_have_to_wait_for_longer_is_not_offered(
+    parked: Client, configure: Any
+) -> None:
+    """A call weighs as much as two texts.  Fails when one moment is named for both."""
+    configure(SEND_LIMITS={"user": "2/h"}, RESEND_COOLDOWN=[0])
+    page = parked.get(VERIFY)
+    assert "Text me a new code" in text(page)
+    assert "Call me" not in text(page)
+    configure(SEND_LIMITS={"user": "3/h"})
+    assert "Call me with a new code" in text(parked.get(VERIFY))
+
+
+def test_times_are_told_by_the_clock_only_in_a_zone_of_the_users_own(
+    parked: Client, settings: Any, configure: Any
+) -> None:
+    """Fails when the zone of the server is taken for that of its visitors."""
+    settings.TIME_ZONE = "America/Chicago"
+    configure(SEND_LIMITS={"user": "1/h"}, RESEND_COOLDOWN=[0])
+    expires = Challenge.objects.get().expires_at - timedelta(seconds=2)
+    assert "until" not in text(parked.get(VERIFY)).replace(
+        'data-clock="It works until {time}."', ""
+    )
+    with timezone.override("Asia/Tokyo"):
+        page = text(parked.get(VERIFY))
+        at = timezone.localtime(expires)
+        shown = {date_format(at - timedelta(seconds=late), "TIME_FORMAT") for late in (0, 1)}
+    assert any(f"It works until {one}." in page for one in shown), page
+    assert "You can get a new code at " in page
+    assert "data-clock" not in page
+
+
+def test_names_of_phones_are_for_those_who_have_given_a_code(
+    client: Client, bandwidth: Any, db: None
+) -> None:
+    """Fails when somebody with the password alone reads them."""
+    user = make_user("eve", NUMBER, OTHER_NUMBER)
+    Phone.objects.filter(number=OTHER_NUMBER).update(name="Harbour office")
+    give_password(client, user)
+    page = text(client.get(VERIFY))
+    assert "Text a code to my phone ending in 77" in page
+    assert "Harbour office" not in page
+    login_verified(client, user)
+    page = text(client.get(f"{VERIFY}?next=/account/"))
+    assert "Text a code to \u2068Harbour office\u2069 (ending in 77)" in page
+
+
+# Forms that are out of date ----------------------------------------------------------------------
+
+
+def token_of(answer: Any) -> str:
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text)
+    assert found
+    return found[1]
+
+
+@pytest.mark.attack("P36")
+def test_a_form_from_before_another_login_leads_back_and_tries_nothing(
+    user: Any, bandwidth: Any
+) -> None:
+    """Fails when it is answered with 403, or when the form counts all the same."""
+    client = Client(enforce_csrf_checks=True)
+    login = client.get("/accounts/login/")
+    form = {"username": "ada", "password": "correct horse"}
+    client.post("/accounts/login/", {**form, "csrfmiddlewaretoken": token_of(login)})
+    first = client.get(VERIFY)
+    # As after a login in a second tab, which gives the cookie another secret.
+    client.cookies["csrftoken"] = "a" * 32
+    stale = {"csrfmiddlewaretoken": token_of(first)}
+    code = newest_code(bandwidth)
+    for url, data in ((VERIFY, {"code": code}), (SEND, {"channel": "sms"}), ("/mfa/cancel/", {})):
+        page = post_form(client, url, {**data, **stale})
+        assert page.status_code == 200
+        assert "This page was out of date, so nothing was done." in text(page)
+        assert state(client) == "parked"
+    assert Challenge.objects.get().tries == 0
+    assert len(bandwidth.inbox) == 1
+    fresh = token_of(client.get(VERIFY))
+    client.post(VERIFY, {"code": code, "csrfmiddlewaretoken": fresh})
+    assert state(client) == "verified"
+
+
+@pytest.mark.attack("P36")
+def test_a_form_of_another_site_changes_nothing(user: Any, bandwidth: Any) -> None:
+    """Fails when the views are exempt from the check and do not make it themselves."""
+    client = Client(enforce_csrf_checks=True)
+    login_verified(client, user)
+    key, phone = client.session.session_key, Phone.objects.get()
+    forms = {
+        "phones": {"phone": phone.pk, "name": "mine"},
+        "phones/add": {"number": OTHER_NUMBER},
+        "phones/remove": {"phone": phone.pk},
+        "recovery-codes": {},
+        "sign-out-others": {},
+        "suggestion": {},
+        "verify": {"code": "123456"},
+        "send": {"channel": "sms"},
+        "recovery-code": {"recovery_code": WRONG_RECOVERY_CODE},
+    }
+    for page, form in forms.items():
+        answer = client.post(f"/mfa/{page}/", form, headers={"origin": "https://evil.example"})
+        assert answer.status_code == 302, page
+        assert answer["Location"].startswith("/mfa/"), page
+    assert client.session.session_key == key
+    assert [(one.number, one.name) for one in Phone.objects.all()] == [(NUMBER, "")]
+    assert not user.bandwidth_mfa_recovery_codes.exists()
+    assert bandwidth.requests == []
+    assert state(client) == "verified"
+
+
+def test_a_form_whose_cookies_are_gone_leads_to_the_login_page(user: Any, bandwidth: Any) -> None:
+    client = Client(enforce_csrf_checks=True)
+    answer = client.post(VERIFY, {"code": "123456"}, follow=True)
+    assert [where for where, _status in answer.redirect_chain] == [VERIFY, "/accounts/login/"]
+    assert bandwidth.requests == []
+
+
+def test_other_pages_say_so_too(user: Any, bandwidth: Any) -> None:
+    client = Client(enforce_csrf_checks=True)
+    login_verified(client, user)
+    page = client.post("/mfa/sign-out-others/", {}, follow=True)
+    assert "This page was out of date, so nothing was done." in text(page)
+
+
+def test_a_right_code_after_a_wrong_one_tells_nothing_on_the_next_page(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    sign_in(client, user, bandwidth)
+    assert "Error" not in text(client.get("/account/"))
