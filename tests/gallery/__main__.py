@@ -80,7 +80,14 @@ def make_gallery(browser: Browser, sites: Sites, only: str, ways: list[Look]) ->
     OUTPUT.mkdir()
     start = time.monotonic()
     examiner = Examiner(OUTPUT, Path(os.environ["AXE"]).read_text())
-    results = [visit(browser, examiner, sites, one, ways) for one in STATES if only in one.name]
+    results = []
+    for state in STATES:
+        if only in state.name:
+            results.append(visit(browser, examiner, sites, state, ways))
+            # So that somebody who stops it knows how far it came.
+            print(
+                f"{len(results):3}  {state.name}: {len(results[-1].problems)} problems", flush=True
+            )
     states = len(results)
     if not only:
         results += examine_mails(browser, examiner, sites.mails, ways)
