@@ -44,6 +44,7 @@
 ``bandwidth_mfa.W013``       (``--deploy``) Receipts are on, and any ``Host`` header is believed.
 ``bandwidth_mfa.W014``       (``--deploy``) ``RECEIPT_SECRET`` is short.
 ``bandwidth_mfa.W015``       (``--deploy``) Mail goes out over SMTP without a time-out.
+``bandwidth_mfa.W016``       simplejwt refreshes a token whose login has ended.
 ===========================  =======================================================================
 """
 
@@ -76,7 +77,7 @@ from django.utils.module_loading import import_string
 from . import conf
 from .conf import Setting, Settings, configured, parse_rates, settings
 from .internal.codes import texts
-from .internal.doors import Door, find_doors, is_subclass
+from .internal.doors import Door, find_doors, find_endless_refreshes, is_subclass
 from .internal.limits.rules import ENROL_SHARE
 from .models import Counter
 
@@ -314,6 +315,7 @@ def check_site(app_configs: object, **kwargs: object) -> list[CheckMessage]:
         *_urls(),
         *_sessions(),
         *_doors(),
+        *_refreshes(),
         *_hijack(),
         *_proxies(),
         *_databases(),
@@ -463,6 +465,17 @@ def _doors_of_deployment() -> Iterator[CheckMessage]:
     """
     for door, hint in _open_doors():
         yield Error(f"{door.kind.opens}: {door.place}.", hint=hint, id=door.kind.id)
+
+
+def _refreshes() -> Iterator[CheckMessage]:
+    for place in find_endless_refreshes():
+        yield Warning(
+            f"A token is refreshed although its login has ended: {place}.",
+            hint='Set SIMPLE_JWT["TOKEN_REFRESH_SERIALIZER"] to "django_bandwidth_mfa.contrib.'
+            'simplejwt.serializers.TokenRefreshSerializer"; with dj-rest-auth, use '
+            "contrib.dj_rest_auth.jwt_auth.get_refresh_view (docs/rest-framework.md).",
+            id="bandwidth_mfa.W016",
+        )
 
 
 def _hijack() -> Iterator[CheckMessage]:

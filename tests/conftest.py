@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from django_bandwidth_mfa.internal.codes import recovery_codes
 from django_bandwidth_mfa.models import Phone, RecoveryCode
@@ -29,6 +29,13 @@ def pytest_xdist_auto_num_workers() -> int:
 PASSWORD = "correct horse"
 NUMBER = "+12025550142"
 OTHER_NUMBER = "+12025550177"
+
+
+@pytest.fixture(autouse=True)
+def forget_language() -> Iterator[None]:
+    """Leave no language active: ``LocaleMiddleware`` leaves that of its request to the thread."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

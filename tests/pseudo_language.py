@@ -57,16 +57,18 @@ def pseudo(text: str) -> str:
 def write_catalogues(folder: Path) -> None:
     """Write the compiled catalogues of both pseudo-languages below ``folder``."""
     originals = [original for original, _ in read_compiled(SPANISH.read_bytes()) if original]
-    for name in FOLDERS.values():
+    for code, name in FOLDERS.items():
         header = (
             f"Language: {name}\nContent-Type: text/plain; charset=UTF-8\n"
             "Plural-Forms: nplurals=2; plural=(n != 1);\n"
         )
         pairs = [("", header)]
         for original in originals:
-            context, separator, text = original.rpartition("\4")
-            forms = text.split("\0")
-            pairs.append((f"{context}{separator}{text}", "\0".join(map(pseudo, forms))))
+            context, _, text = original.rpartition("\4")
+            forms = [pseudo(form) for form in text.split("\0")]
+            if context == "code of this language":
+                forms = [code]
+            pairs.append((original, "\0".join(forms)))
         path = folder / name / "LC_MESSAGES/django.mo"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(compile_pairs(pairs))

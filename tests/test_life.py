@@ -108,6 +108,6 @@ def test_a_whole_life(bandwidth: Any, configure: Any, mailoutbox: Any) -> None:
         "A phone was removed from your account",
         "A phone was added to your account",
         "A browser is now trusted",
-        "Your two-step sign-in was reset",
+        "Our staff reset your sign-in codes",
         "A phone was added to your account",
     ]

@@ -181,7 +181,7 @@ def subclasses(kind: type[exceptions.MFAError]) -> Iterator[type[exceptions.MFAE
         yield from subclasses(one)
 
 
-LIMITS = (*exceptions.Limited.messages, "site", "prefix", "country", "tries", "provider")
+LIMITS = (*exceptions.Limited.reasons, "site", "prefix", "country", "tries", "provider")
 
 
 def test_each_error_is_translated() -> None:

@@ -115,11 +115,12 @@ def default_region() -> str:
     region = settings.DEFAULT_REGION
     if not region:
         return ""
-    code = f"+{phonenumbers.country_code_for_region(region)}"
+    name, code = regions.name_of(region), f"+{phonenumbers.country_code_for_region(region)}"
     if get_language_bidi():
-        # LEFT-TO-RIGHT ISOLATE, and its end: or the plus is shown after the digits.
-        code = f"\u2066{code}\u2069"
-    return f"{regions.name_of(region)} ({code})"
+        # RIGHT-TO-LEFT and LEFT-TO-RIGHT ISOLATE, and their ends.  Without the outer one the code
+        # would stand before the name, and without the inner one the plus after the digits.
+        return f"\u2067{name} (\u2066{code}\u2069)\u2069"
+    return f"{name} ({code})"
 
 
 def mask(number: str) -> str:

@@ -63,6 +63,7 @@ class Member:
 CHANGE = """
 from datetime import timedelta
 from django.contrib.auth import get_user_model
+from django.db.models import F
 from django.utils import timezone
 from django_bandwidth_mfa.models import Challenge, SecondFactor
 user = get_user_model().objects.get(username="{username}")

@@ -54,6 +54,27 @@ def add_phone(page: Page, demo: Demo, number: str) -> None:
     type_code(page, demo.messages(number)[0]["code"])
 
 
+def name_phone(page: Page, name: str) -> None:
+    """Give the last phone of the list a name."""
+    item = page.locator(".mfa-list > li").last
+    item.get_by_text("Add a name").click()
+    item.get_by_label("Name of this phone").fill(name)
+    with page.expect_navigation():
+        item.get_by_role("button", name="Save").click()
+
+
+def test_an_error_far_down_is_where_the_page_opens(open_page: OpenPage, demo: Demo) -> None:
+    """Fails when the page opens at its top: the error stands below the screen."""
+    page = open_page(viewport={"width": 320, "height": 480})
+    member, second = demo.member(), demo.member()
+    open_phones(page, demo, member)
+    go(page, "Add another phone")
+    add_phone(page, demo, second.number)
+    name_phone(page, "1234567")
+    expect(page.get_by_text("Please do not put the number into the name.")).to_be_in_viewport()
+    expect(page.get_by_label("Name of this phone").last).to_be_focused()
+
+
 def test_a_phone_is_added_named_used_first_and_removed(page: Page, demo: Demo) -> None:
     member, second = demo.member(), demo.member()
     open_phones(page, demo, member)
@@ -63,10 +84,7 @@ def test_a_phone_is_added_named_used_first_and_removed(page: Page, demo: Demo) -
     items = page.locator(".mfa-list > li")
     expect(items).to_have_count(2)
 
-    items.nth(1).get_by_text("Add a name").click()
-    items.nth(1).get_by_label("Name of this phone").fill("work")
-    with page.expect_navigation():
-        items.nth(1).get_by_role("button", name="Save").click()
+    name_phone(page, "work")
     expect(items.nth(1)).to_contain_text("work")
 
     go(page, "Make default")
@@ -229,8 +247,12 @@ def test_the_pages_fit_a_narrow_screen_and_name_each_link(open_page: OpenPage, d
     open_phones(page, demo, member)
     go(page, "Add another phone")
     add_phone(page, demo, second.number)
-    for path in ("phones/", "browsers/", "suggestion/", "recovery-codes/"):
-        page.goto(f"{demo.url}/mfa/{path}")
+    # Without a space, the name is as wide as a name can be.
+    name_phone(page, "W" * 40)
+    remove = page.get_by_role("link", name="Remove").last.get_attribute("href")
+    paths = ("phones/", "browsers/", "suggestion/", "recovery-codes/")
+    for path in (*(f"/mfa/{path}" for path in paths), remove):
+        page.goto(f"{demo.url}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
     page.goto(f"{demo.url}/mfa/phones/")
     names = page.get_by_role("link").evaluate_all("all => all.map(one => one.textContent.trim())")

@@ -13,9 +13,9 @@ from .sites import Sites
 from .states import Visit
 
 # Of each half.
-WIDTH, HEIGHT = 390, 700
+WIDTH, HEIGHT = 390, 740
 
-SIDE_BY_SIDE = """
+SIDE_BY_SIDE = """<!doctype html>
 <style>
 body {{ margin: 0; padding: 24px; display: flex; gap: 22px; width: fit-content }}
 body {{ background: #cad3df }}
@@ -43,6 +43,7 @@ def write_pictures(browser: Browser, sites: Sites) -> None:
     phone.goto(f"{site.simulator_url}/inbox")
     right = phone.screenshot()
     board = context.new_page()
+    board.set_viewport_size({"width": 3 * WIDTH, "height": 2 * HEIGHT})
     board.set_content(
         SIDE_BY_SIDE.format(
             width=WIDTH,

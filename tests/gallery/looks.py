@@ -64,7 +64,8 @@ def looks() -> Iterator[Look]:
     arabic = ROOT / "django_bandwidth_mfa/locale/ar/LC_MESSAGES/django.mo"
     language = "ar" if arabic.exists() else RIGHT_TO_LEFT
     yield Look("right to left", language, ALL_WIDTHS, is_pseudo=language == RIGHT_TO_LEFT)
-    yield Look("pseudo-language", LEFT_TO_RIGHT, (Shot(NARROW, LIGHT),), is_pseudo=True)
+    both = (Shot(NARROW, LIGHT), Shot(PHONE, LIGHT))
+    yield Look("pseudo-language", LEFT_TO_RIGHT, both, is_pseudo=True)
 
 
 @dataclass
@@ -157,12 +158,13 @@ def overflow(page: Page) -> Iterator[str]:
 
 
 def words_of(page: Page) -> str:
-    """Return the parts of the page that are the app's: its sections, its messages, its title."""
+    """Return the parts of the page that are the app's: its section with its title, its messages."""
     found: str = page.evaluate(
         """() => [...document.querySelectorAll('.bandwidth-mfa, .message, .bandwidth-mfa-message')]
             .map(one => one.outerHTML).join('\\n')"""
     )
-    return f"<p>{page.title()}</p>\n{found}"
+    is_ours = page.locator(".bandwidth-mfa").count()
+    return f"<p>{page.title()}</p>\n{found}" if is_ours else found
 
 
 def complaint_of(message: ConsoleMessage) -> str | None:

@@ -9,8 +9,8 @@ type a hundred wrong codes, a row of the database is changed instead; ``rows_cha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 
 from playwright.sync_api import Locator, Page
 
@@ -19,6 +19,15 @@ from tests.browser.demo import PASSWORD, Member
 from .sites import Site
 
 SEND_FORM = "form.mfa-send"
+
+# Send a form as its first button does, past the scripts.
+PRESS_FIRST = """form => {
+    const button = form.querySelector("button");
+    const field = document.createElement("input");
+    Object.assign(field, {type: "hidden", name: button.name, value: button.value});
+    form.append(field);
+    form.submit();
+}"""
 
 
 @dataclass
@@ -106,13 +115,13 @@ class Visit:
         self.site.change_rows("DELETE FROM bandwidth_mfa_bucket")
 
     def expire_code(self) -> None:
-        """Let the last code be an hour old."""
+        """Let the last code work for a second, and wait until that is over."""
         self.site.change_rows(
-            "UPDATE bandwidth_mfa_challenge SET sent_at = datetime(sent_at, '-1 hour'), "
-            "expires_at = datetime(expires_at, '-1 hour') WHERE user_id = (SELECT id FROM "
-            "auth_user WHERE username = ?)",
+            "UPDATE bandwidth_mfa_challenge SET expires_at = datetime(sent_at, '+1 second') "
+            "WHERE user_id = (SELECT id FROM auth_user WHERE username = ?)",
             self.who.username,
         )
+        self.page.wait_for_timeout(1100)
 
     def set_wrong_codes(self, many: int) -> None:
         self.site.change_rows(
@@ -139,10 +148,19 @@ class State:
     site: str
     shows: str
     """A CSS selector of something that the page shows in this state."""
+    says: str
+    """The ``data-state`` of a code page; empty for the other pages."""
     rows_changed: str = ""
     """Which rows of the database are changed on the way; empty where none is."""
     is_staffs: bool = False
     """A page of the admin, whose words are not in every language."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """CSS selectors of what the page shows."""
+        return (
+            (self.shows, f".bandwidth-mfa[data-state={self.says}]") if self.says else (self.shows,)
+        )
 
     @property
     def how(self) -> str:
@@ -157,60 +175,74 @@ def state(
     name: str,
     *,
     site: str = "patient",
-    shows: str,
+    shows: str = ".bandwidth-mfa",
+    says: str = "",
     rows_changed: str = "",
     is_staffs: bool = False,
 ) -> Callable[[Reach], Reach]:
     """Add the function to :data:`STATES`.  It reaches the state, and its docstring says how."""
 
     def add(reach: Reach) -> Reach:
-        STATES.append(State(name, reach, site, shows, rows_changed, is_staffs))
+        STATES.append(State(name, reach, site, shows, says, rows_changed, is_staffs))
         return reach
 
     return add
 
 
-FIELD = "input[name=code]"
 ERROR = ".mfa-error"
-SEND = SEND_FORM
 
 
 # The code page: sent ------------------------------------------------------------------------
 
 
-@state("code sent", shows=FIELD)
+@state(
+    "code sent",
+    says="sent",
+)
 def _(visit: Visit) -> None:
     """Give the password."""
     visit.give_password()
 
 
-@state("code sent, in the cooldown", site="cooldown", shows=FIELD)
+@state(
+    "code sent, in the cooldown",
+    says="sent",
+    site="cooldown",
+)
 def _(visit: Visit) -> None:
     """Give the password where another code takes 30 seconds."""
     visit.give_password()
 
 
-@state("code sent, browsers can be trusted", site="trusting", shows="input[name=trust]")
+@state(
+    "code sent, browsers can be trusted", says="sent", site="trusting", shows="input[name=trust]"
+)
 def _(visit: Visit) -> None:
     """Give the password where browsers can be trusted."""
     visit.give_password()
 
 
-@state("another code sent", shows=FIELD)
+@state(
+    "another code sent",
+    says="sent",
+)
 def _(visit: Visit) -> None:
     """Give the password, ask for another code."""
     visit.give_password()
     visit.send()
 
 
-@state("calling", shows=FIELD)
+@state(
+    "calling",
+    says="sent",
+)
 def _(visit: Visit) -> None:
     """Give the password, ask to be called."""
     visit.give_password()
     visit.send("voice")
 
 
-@state("code sent, other phones there", shows=".mfa-others button")
+@state("code sent, other phones there", says="sent", shows=".mfa-others button")
 def _(visit: Visit) -> None:
     """Add a second phone and name it, sign in again."""
     visit.sign_in()
@@ -226,7 +258,7 @@ def _(visit: Visit) -> None:
     visit.give_password()
 
 
-@state("code sent, recovery codes there", shows="a[href*='/recovery-code/']")
+@state("code sent, recovery codes there", says="sent", shows="a[href*='/recovery-code/']")
 def _(visit: Visit) -> None:
     """Make recovery codes, sign in again."""
     visit.sign_in()
@@ -235,14 +267,22 @@ def _(visit: Visit) -> None:
     visit.give_password()
 
 
-@state("code delivered", site="receipts", shows="#bandwidth-mfa-delivery p")
+@state(
+    "code delivered",
+    says="delivered",
+    site="receipts",
+)
 def _(visit: Visit) -> None:
     """Give the password, wait for the receipt, load the page again."""
     visit.give_password()
     wait_for_receipt(visit)
 
 
-@state("code not delivered: country", site="receipts", shows="#bandwidth-mfa-delivery p")
+@state(
+    "code not delivered: country",
+    says="refused-by-carrier",
+    site="receipts",
+)
 def _(visit: Visit) -> None:
     """The carrier answers 4432."""
     with visit.fault(on="receipt", error_code=4432):
@@ -250,7 +290,11 @@ def _(visit: Visit) -> None:
         wait_for_receipt(visit)
 
 
-@state("code not delivered: STOP", site="receipts", shows="#bandwidth-mfa-delivery p")
+@state(
+    "code not delivered: STOP",
+    says="refused-by-carrier",
+    site="receipts",
+)
 def _(visit: Visit) -> None:
     """The carrier answers 4775."""
     with visit.fault(on="receipt", error_code=4775):
@@ -258,7 +302,11 @@ def _(visit: Visit) -> None:
         wait_for_receipt(visit)
 
 
-@state("code not delivered, no calls", site="receipts, no calls", shows="#bandwidth-mfa-delivery p")
+@state(
+    "code not delivered, no calls",
+    says="refused-by-carrier",
+    site="receipts, no calls",
+)
 def _(visit: Visit) -> None:
     """The carrier answers 4750, and the site makes no calls."""
     with visit.fault(on="receipt", error_code=4750):
@@ -268,45 +316,71 @@ def _(visit: Visit) -> None:
 
 def wait_for_receipt(visit: Visit) -> None:
     """Load the page until the receipt shows, as people without JavaScript do."""
+    told = ".bandwidth-mfa:is([data-state=delivered], [data-state=refused-by-carrier])"
     for _ in range(40):
         visit.page.reload()
-        if visit.page.locator("#bandwidth-mfa-delivery p").count():
+        if visit.page.locator(told).count():
             return
         visit.page.wait_for_timeout(100)
+
+
+@state("page out of date", says="sent")
+def _(visit: Visit) -> None:
+    """Type the code in a tab whose form another sign-in has made invalid."""
+    visit.give_password()
+    visit.page.context.clear_cookies(name="csrftoken")
+    visit.type_code(visit.newest())
 
 
 # The code page: wrong -----------------------------------------------------------------------
 
 
-@state("not six digits", shows=ERROR)
+@state(
+    "not six digits",
+    says="sent",
+)
 def _(visit: Visit) -> None:
     """Type 12."""
     visit.give_password()
     visit.type_code("12")
 
 
-@state("wrong code", shows=ERROR)
+@state(
+    "wrong code",
+    says="wrong",
+)
 def _(visit: Visit) -> None:
     """Type a wrong code."""
     visit.give_password()
     visit.type_wrong_codes(1)
 
 
-@state("wrong code, two tries left", shows=ERROR)
+@state(
+    "wrong code, two tries left",
+    says="wrong",
+)
 def _(visit: Visit) -> None:
     """Type three wrong codes."""
     visit.give_password()
     visit.type_wrong_codes(3)
 
 
-@state("code used up", site="few tries", shows=SEND)
+@state(
+    "code used up",
+    says="used-up",
+    site="few tries",
+)
 def _(visit: Visit) -> None:
     """Type two wrong codes where a code has two tries."""
     visit.give_password()
     visit.type_wrong_codes(2)
 
 
-@state("code used up, come back", site="few tries", shows=SEND)
+@state(
+    "code used up, come back",
+    says="used-up",
+    site="few tries",
+)
 def _(visit: Visit) -> None:
     """Type two wrong codes where a code has two tries, load the page again."""
     visit.give_password()
@@ -314,14 +388,20 @@ def _(visit: Visit) -> None:
     visit.open("/mfa/verify/")
 
 
-@state("waiting after wrong codes", shows=".bandwidth-mfa")
+@state(
+    "waiting after wrong codes",
+    says="waiting",
+)
 def _(visit: Visit) -> None:
     """Type five wrong codes."""
     visit.give_password()
     visit.type_wrong_codes(5)
 
 
-@state("waiting after wrong codes, signed in again", shows=".bandwidth-mfa")
+@state(
+    "waiting after wrong codes, signed in again",
+    says="waiting",
+)
 def _(visit: Visit) -> None:
     """Type five wrong codes, give the password again."""
     visit.give_password()
@@ -330,23 +410,31 @@ def _(visit: Visit) -> None:
     visit.give_password()
 
 
-@state("code expired", shows=SEND, rows_changed="the code is made an hour older")
+@state(
+    "code expired",
+    says="expired",
+    rows_changed="the code works for a second, not for three minutes",
+)
 def _(visit: Visit) -> None:
-    """Come back to the page an hour later."""
+    """Come back to the page when the code is over."""
     visit.give_password()
     visit.expire_code()
     visit.open("/mfa/verify/")
 
 
-@state("code expired while typed", shows=SEND, rows_changed="the code is made an hour older")
+@state(
+    "code expired while typed",
+    says="expired",
+    rows_changed="the code works for a second, not for three minutes",
+)
 def _(visit: Visit) -> None:
-    """Type the right code an hour later."""
+    """Type the right code when it is over."""
     visit.give_password()
     visit.expire_code()
     visit.type_code(visit.newest())
 
 
-@state("locked", shows=".bandwidth-mfa", rows_changed="100 wrong codes in a row are noted")
+@state("locked", says="locked", rows_changed="100 wrong codes in a row are noted")
 def _(visit: Visit) -> None:
     """Give the password after a hundred wrong codes."""
     visit.give_password()
@@ -357,6 +445,7 @@ def _(visit: Visit) -> None:
 
 @state(
     "locked, recovery codes there",
+    says="locked",
     shows="a[href*='/recovery-code/']",
     rows_changed="100 wrong codes in a row are noted",
 )
@@ -371,24 +460,60 @@ def _(visit: Visit) -> None:
     visit.give_password()
 
 
+@state("locked while typing", says="locked", rows_changed="99 wrong codes in a row are noted")
+def _(visit: Visit) -> None:
+    """Type the hundredth wrong code."""
+    visit.give_password()
+    visit.set_wrong_codes(99)
+    visit.type_wrong_codes(1)
+
+
+@state("reset by staff", says="sent")
+def _(visit: Visit) -> None:
+    """Make recovery codes; an administrator resets the user; give the password again."""
+    visit.sign_in()
+    visit.make_recovery_codes()
+    visit.leave_site()
+    browser = visit.page.context.browser
+    assert browser
+    with closing(browser.new_context()) as context:
+        staff = replace(visit, page=context.new_page())
+        open_user_in_admin(staff)
+        staff.press("a.changelink")
+        staff.press("input[type=submit]")
+    visit.give_password()
+
+
 # The code page: no more codes now -----------------------------------------------------------
 
 
-@state("no code yet: cooldown", site="cooldown", shows=ERROR)
+@state(
+    "no code yet: cooldown",
+    says="sent",
+    site="cooldown",
+)
 def _(visit: Visit) -> None:
     """Ask for another code at once."""
     visit.give_password()
     ask_for_another(visit)
 
 
-@state("no more codes: user", site="user limit", shows=ERROR)
+@state(
+    "no more codes: user",
+    says="sent",
+    site="user limit",
+)
 def _(visit: Visit) -> None:
     """Ask for a second code where a user may have one an hour."""
     visit.give_password()
     ask_for_another(visit)
 
 
-@state("no more codes: number", site="number limit", shows=ERROR)
+@state(
+    "no more codes: number",
+    says="sent",
+    site="number limit",
+)
 def _(visit: Visit) -> None:
     """Ask for a second code where a number may have one an hour."""
     visit.give_password()
@@ -397,8 +522,8 @@ def _(visit: Visit) -> None:
 
 @state(
     "no more codes: network",
+    says="sent",
     site="network limit",
-    shows=ERROR,
     rows_changed="the counts of earlier visits are deleted",
 )
 def _(visit: Visit) -> None:
@@ -408,7 +533,11 @@ def _(visit: Visit) -> None:
     ask_for_another(visit)
 
 
-@state("no code at all: network", site="network limit", shows=SEND)
+@state(
+    "no code at all: network",
+    says="no-more-sends",
+    site="network limit",
+)
 def _(visit: Visit) -> None:
     """Give the password where another person of the network has had the code of this hour."""
     visit.give_password()
@@ -416,7 +545,11 @@ def _(visit: Visit) -> None:
     visit.give_password(visit.other)
 
 
-@state("no code at all: site", site="site limit", shows=SEND)
+@state(
+    "no code at all: site",
+    says="no-more-sends",
+    site="site limit",
+)
 def _(visit: Visit) -> None:
     """Give the password where another person has had the site's code of this hour."""
     visit.give_password()
@@ -428,34 +561,46 @@ def ask_for_another(visit: Visit) -> None:
     """Send the form of the buttons, which may be quiet: as a browser does without their script."""
     form = visit.page.locator(SEND_FORM).first
     with visit.page.expect_navigation():
-        form.evaluate("form => form.submit()")
+        form.evaluate(PRESS_FIRST)
 
 
 # The code page: Bandwidth in trouble --------------------------------------------------------
 
 
-@state("not sent: Bandwidth down", shows=".bandwidth-mfa")
+@state(
+    "not sent: Bandwidth down",
+    says="provider-down",
+)
 def _(visit: Visit) -> None:
     """Give the password while Bandwidth answers 503."""
     with visit.fault(on="all", status=503):
         visit.give_password()
 
 
-@state("perhaps sent", shows=".bandwidth-mfa")
+@state(
+    "perhaps sent",
+    says="maybe-sent",
+)
 def _(visit: Visit) -> None:
     """Give the password while Bandwidth's answer is lost."""
     with visit.fault(on="messaging", drop=True):
         visit.give_password()
 
 
-@state("not sent: Bandwidth says wait", shows=".bandwidth-mfa")
+@state(
+    "not sent: Bandwidth says wait",
+    says="no-more-sends",
+)
 def _(visit: Visit) -> None:
     """Give the password while Bandwidth answers 429."""
     with visit.fault(on="messaging", status=429):
         visit.give_password()
 
 
-@state("not checked: Bandwidth down", shows=ERROR)
+@state(
+    "not checked: Bandwidth down",
+    says="provider-down",
+)
 def _(visit: Visit) -> None:
     """Type the right code while Bandwidth answers 503."""
     visit.give_password()
@@ -463,7 +608,10 @@ def _(visit: Visit) -> None:
         visit.type_code(visit.newest())
 
 
-@state("perhaps checked", shows=ERROR)
+@state(
+    "perhaps checked",
+    says="provider-down",
+)
 def _(visit: Visit) -> None:
     """Type the right code while Bandwidth's answer is lost."""
     visit.give_password()
@@ -471,7 +619,11 @@ def _(visit: Visit) -> None:
         visit.type_code(visit.newest())
 
 
-@state("busy", site="few calls", shows=ERROR)
+@state(
+    "busy",
+    says="busy",
+    site="few calls",
+)
 def _(visit: Visit) -> None:
     """Type a code while the only call to Bandwidth that the site may have is under way."""
     visit.give_password()
@@ -497,7 +649,11 @@ def _(visit: Visit) -> None:
 # The code page: confirming ------------------------------------------------------------------
 
 
-@state("confirm, before the code", shows=SEND, rows_changed="the session's last code is made older")
+@state(
+    "confirm, before the code",
+    says="nothing-sent",
+    rows_changed="the session's last code is made older",
+)
 def _(visit: Visit) -> None:
     """Sign in, go to a page that takes a fresh code."""
     visit.sign_in()
@@ -505,7 +661,7 @@ def _(visit: Visit) -> None:
     visit.open("/account/transfer/")
 
 
-@state("confirm, code sent", shows=FIELD, rows_changed="the session's last code is made older")
+@state("confirm, code sent", says="sent", rows_changed="the session's last code is made older")
 def _(visit: Visit) -> None:
     """Sign in, go to a page that takes a fresh code, ask for it."""
     visit.sign_in()
@@ -517,32 +673,48 @@ def _(visit: Visit) -> None:
 # Recovery codes -----------------------------------------------------------------------------
 
 
-@state("recovery code asked for", shows="input[name=recovery_code]")
+@state("recovery code asked for", says="ready", shows="input[name=recovery_code]")
 def _(visit: Visit) -> None:
     """Make recovery codes, sign in again, choose to use one."""
     go_to_recovery_page(visit)
 
 
-@state("recovery code malformed", shows=ERROR)
+@state(
+    "recovery code malformed",
+    says="wrong",
+)
 def _(visit: Visit) -> None:
     """Type half a recovery code."""
     codes = go_to_recovery_page(visit)
     visit.fill("recovery_code", codes[0][:6])
 
 
-@state("recovery code wrong", shows=ERROR)
+@state(
+    "recovery code wrong",
+    says="wrong",
+)
 def _(visit: Visit) -> None:
     """Type a recovery code that is not one."""
     go_to_recovery_page(visit)
     visit.fill("recovery_code", "7KQ2-M9XD-4TBN")
 
 
-@state("waiting after wrong recovery codes", shows=ERROR)
+@state(
+    "waiting after wrong recovery codes",
+    says="waiting",
+)
 def _(visit: Visit) -> None:
-    """Type five wrong recovery codes, and a sixth."""
+    """Type five wrong recovery codes."""
     go_to_recovery_page(visit)
-    for _ in range(6):
+    for _ in range(5):
         visit.fill("recovery_code", "7KQ2-M9XD-4TBN")
+
+
+@state("recovery codes used up", says="none-left")
+def _(visit: Visit) -> None:
+    """Give the password, and open the page of recovery codes with none left."""
+    visit.give_password()
+    visit.open("/mfa/recovery-code/")
 
 
 @state("signed in with a recovery code", shows=".message")
@@ -649,14 +821,21 @@ def _(visit: Visit) -> None:
         visit.fill("number", visit.newcomer.number)
 
 
-@state("first phone, code sent", shows=FIELD)
+@state(
+    "first phone, code sent",
+    says="sent",
+)
 def _(visit: Visit) -> None:
     """Type a number."""
     visit.give_password(visit.newcomer)
     visit.fill("number", visit.newcomer.number)
 
 
-@state("first phone, in the cooldown", site="cooldown", shows=ERROR)
+@state(
+    "first phone, in the cooldown",
+    says="sent",
+    site="cooldown",
+)
 def _(visit: Visit) -> None:
     """Type a number, ask for another code at once."""
     visit.give_password(visit.newcomer)
@@ -664,7 +843,10 @@ def _(visit: Visit) -> None:
     ask_for_another(visit)
 
 
-@state("first phone, wrong code", shows=ERROR)
+@state(
+    "first phone, wrong code",
+    says="wrong",
+)
 def _(visit: Visit) -> None:
     """Type a number, and a wrong code."""
     visit.give_password(visit.newcomer)
@@ -727,7 +909,10 @@ def _(visit: Visit) -> None:
     visit.open("/mfa/phones/add/")
 
 
-@state("another phone, code sent", shows=FIELD)
+@state(
+    "another phone, code sent",
+    says="sent",
+)
 def _(visit: Visit) -> None:
     """Sign in, add another phone, type its number."""
     visit.sign_in()

@@ -66,8 +66,10 @@ def test_the_default_region_is_told_by_name_and_code(configure: Any) -> None:
     assert numbers.default_region() == ""
 
 
-def test_in_a_right_to_left_language_the_plus_stays_before_the_code(configure: Any) -> None:
-    """Fails without the isolates: browsers would show ``(1+)``."""
+def test_from_right_to_left_the_code_follows_the_name_and_begins_with_a_plus(
+    configure: Any,
+) -> None:
+    """Fails without the isolates: browsers would show the code first, as ``(1+)``."""
     configure(DEFAULT_REGION="US")
     with translation.override("ar"):
-        assert numbers.default_region() == "الولايات المتحدة (\u2066+1\u2069)"
+        assert numbers.default_region() == "\u2067الولايات المتحدة (\u2066+1\u2069)\u2069"

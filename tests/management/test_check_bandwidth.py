@@ -236,5 +236,5 @@ def test_settings_that_are_not_complete_are_told_first(bandwidth: Any, configure
 
 
 def test_a_number_that_is_none_is_told(bandwidth: Any) -> None:
-    assert run("--send", "12")[1].startswith("--send: Start with +")
+    assert run("--send", "12")[1].startswith("--send: Begin with your country code")
     assert bandwidth.requests == []

@@ -189,7 +189,7 @@ def test_numbers_are_refused_as_everywhere_and_the_rest_goes_on(
     assert phones() == {("newcomer", NUMBER, True)}
     assert "We cannot send codes to this country" in told
     assert "We cannot send codes to this kind of number" in told
-    assert "This is not a phone number" in told or "Start with +" in told
+    assert "Check the phone number." in told or "Begin with your country code" in told
     assert "7400123456" not in told
 
 

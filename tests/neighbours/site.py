@@ -138,7 +138,7 @@ def main() -> None:
         "found": None,
     }
     exec(given["program"], values)  # noqa: S102
-    doors = ("bandwidth_mfa.W004", "bandwidth_mfa.E02")
+    doors = ("bandwidth_mfa.W004", "bandwidth_mfa.W016", "bandwidth_mfa.E02")
     said = [
         (message.id, message.msg, message.hint)
         for message in run_checks(include_deployment_checks=True)

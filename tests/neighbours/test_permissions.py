@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import translation
+from django.views.debug import ExceptionReporter
 from rest_framework.authtoken.models import Token as TokenRow
+from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from django_bandwidth_mfa.contrib.rest_framework.claims import claims_of, proof_of_claims
@@ -19,6 +21,7 @@ from django_bandwidth_mfa.verification import LoginProof
 from tests.browsing import give_password
 from tests.conftest import OTHER_NUMBER, PASSWORD, make_user
 
+from .documented import code
 from .token_logins import TOKENS, Token, status
 
 pytestmark = [
@@ -228,6 +231,7 @@ def test_a_verified_token_beside_a_session_lends_it_nothing(
         {"mfa_at": 1_800_000_000},
         {"amr": "pwd sms", "mfa_at": 1_800_000_000},
         {"amr": ["sms"], "mfa_at": 1_800_000_000},
+        {"amr": ["otp", "sms"], "mfa_at": 1_800_000_000},
         {"amr": ["pwd", "sms"], "mfa_at": True},
         {"amr": ["pwd", "sms"], "mfa_at": "1800000000"},
         {"amr": ["pwd", "sms"], "mfa_at": 1e300},
@@ -251,3 +255,55 @@ def test_claims_are_read_as_they_were_written(user: Any, method: str | None) -> 
         password_digest="abc",
     )
     assert proof_of_claims(claims_of(proof), user) == proof
+
+
+@pytest.mark.parametrize(("name", "queries"), [("REST framework's", 3), ("simplejwt's", 2)])
+def test_the_permission_costs_as_many_queries_as_documented(
+    user: Any, bandwidth: Any, django_assert_num_queries: Any, name: str, queries: int
+) -> None:
+    """Beside the one that loads the user."""
+    headers = TOKENS[name].sign_in(user, bandwidth)
+    with django_assert_num_queries(1):
+        assert status("/who/", headers) == 200
+    with django_assert_num_queries(1 + queries):
+        assert status("/verified/by/", headers) == 200
+
+
+def test_the_verified_token_of_the_documentation_is_verified(user: Any) -> None:
+    values: dict[str, Any] = {}
+    exec(code("a verified token", "docs/rest-framework.md"), values)  # noqa: S102
+    headers = {"authorization": f"Bearer {values['verified_token'](user)}"}
+    assert status("/recent/", headers) == 200
+    assert status("/strict/", headers) == 200
+
+
+def test_a_rest_client_is_signed_in_as_any_other(user: Any) -> None:
+    client = APIClient()
+    login_verified(client, user)
+    assert client.get("/verified/by/").json() == "ada"
+
+
+@pytest.mark.attack("T9")
+@pytest.mark.parametrize("door", ["/token/", "/jwt/"])
+def test_an_error_report_shows_no_password(
+    user: Any, bandwidth: Any, configure: Any, settings: Any, door: str
+) -> None:
+    """Fails without ``sensitive_variables``: the fields of the request are in frames of ours.  The
+    package's own frames are its own affair."""
+    configure(REQUIRED="tests.neighbours.test_permissions.broken")
+    client = Client(raise_request_exception=False)
+    answer = client.post(door, {"username": "ada", "password": PASSWORD})
+    assert answer.status_code == 500
+    kind, error, trace = answer.exc_info
+    report = ExceptionReporter(RequestFactory().get(door), kind, error, trace)
+    ours = [
+        frame
+        for frame in report.get_traceback_data()["frames"]
+        if "django_bandwidth_mfa" in frame["filename"]
+    ]
+    assert len(ours) >= 4
+    assert [frame["function"] for frame in ours if PASSWORD in str(frame["vars"])] == []
+
+
+def broken(request: Any, user: Any) -> bool:
+    raise RuntimeError("broken")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.utils import translation
@@ -29,7 +30,7 @@ STYLE = 'href="/static/bandwidth_mfa/mfa.css"'
 
 
 @pytest.fixture
-def verified(client: Client, configure: Any) -> Client:
+def verified(client: Client, configure: Any, bandwidth: Any) -> Client:
     """A user with two phones and two trusted browsers."""
     configure(TRUST_DAYS=30)
     user = make_user("ada", NUMBER, OTHER_NUMBER)
@@ -56,6 +57,22 @@ def old_sign_in(client: Client) -> Any:
         return client.get("/mfa/phones/add/")
 
 
+def code_page(client: Client) -> Any:
+    client.logout()
+    give_password(client, get_user_model()._default_manager.get())
+    return client.get("/mfa/verify/")
+
+
+def recovery_code(client: Client) -> Any:
+    code_page(client)
+    return client.get("/mfa/recovery-code/")
+
+
+def confirm(client: Client) -> Any:
+    client.post("/mfa/phones/add/", {"number": "+12025550188"})
+    return client.get("/mfa/phones/confirm/")
+
+
 # Each page that stands in `_page.html`, and how a verified user comes to it.
 PAGES: dict[str, Callable[[Client], Any]] = {
     "phones": lambda client: client.get("/mfa/phones/"),
@@ -67,6 +84,10 @@ PAGES: dict[str, Callable[[Client], Any]] = {
     "new recovery codes": lambda client: client.post("/mfa/recovery-codes/"),
     "suggestion": lambda client: client.get("/mfa/suggestion/"),
     "sign in again": old_sign_in,
+    "code": code_page,
+    "recovery code": recovery_code,
+    "add": lambda client: client.get("/mfa/phones/add/"),
+    "confirm": confirm,
 }
 
 each_page = pytest.mark.parametrize("page", PAGES)
@@ -96,7 +117,7 @@ def test_a_base_of_one_line_is_not_unstyled(verified: Client, site: Any, page: s
     shown = PAGES[page](verified).content.decode()
     assert shown.startswith("<html><head><title>")
     assert shown.count(STYLE) == 1
-    assert shown.index(STYLE) < shown.index('<section class="bandwidth-mfa">')
+    assert shown.index(STYLE) < shown.index('<section class="bandwidth-mfa"')
 
 
 @each_page
@@ -147,7 +168,7 @@ def test_each_page_has_the_look_that_stands_first_among_the_apps(
     assert "bandwidth_mfa/base.html" in {one.name for one in answer.templates}
     assert shown.count(STYLE) == 1
     assert shown.index(STYLE) < shown.index(f'href="/static/{look}/look.css"')
-    assert '<section class="bandwidth-mfa">' in shown
+    assert '<section class="bandwidth-mfa"' in shown
 
 
 def test_a_message_has_the_look_too(verified: Client, settings: Any, monkeypatch: Any) -> None:
@@ -233,11 +254,13 @@ def test_each_catalogue_says_which_language_it_is() -> None:
 def test_each_page_has_a_way_back(verified: Client, page: str) -> None:
     """The page with new codes leads on by its tick: they are shown this once."""
     answer = PAGES[page](verified)
-    section = answer.content.decode().partition('<section class="bandwidth-mfa">')[2]
+    section = answer.content.decode().partition('<section class="bandwidth-mfa"')[2]
     if page == "suggestion":  # "not now" is remembered, so it is no link
         assert '<button class="mfa-second">Not now</button>' in section
     elif page == "new recovery codes":
         assert 'action="/mfa/recovery-codes/saved/"' in section
+    elif page in ("code", "recovery code"):
+        assert 'action="/mfa/cancel/"' in section
     else:
         back = "/account/" if page in ("phones", "recovery codes") else "/mfa/phones/"
         assert f'class="mfa-second" href="{back}"' in section.replace("mfa-quiet", "mfa-second")

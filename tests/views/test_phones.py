@@ -451,7 +451,7 @@ def test_a_number_without_a_country_code_is_told_how_it_is_read(
     configure(DEFAULT_REGION="GB")
     client.force_login(newcomer)
     page = text(client.get("/mfa/phones/add/"))
-    assert "GB (+44)" in page
+    assert "United Kingdom (+44)" in page
     assert "+44 7400 123456" in page
     client.post("/mfa/phones/add/", {"number": "07400 123456"})
     assert bandwidth.inbox[0]["to"] == "+447400123456"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.views.decorators.debug import sensitive_variables
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from rest_framework.authtoken import views
 from rest_framework.authtoken.models import Token
 from rest_framework.request import Request
@@ -16,6 +17,7 @@ from .tokens import create_token
 __all__ = ["ObtainAuthToken", "obtain_auth_token"]
 
 
+@method_decorator(sensitive_post_parameters("password", "completion"), name="dispatch")
 class ObtainAuthToken(views.ObtainAuthToken):
     """POST a user name and a password, or a completion.
 

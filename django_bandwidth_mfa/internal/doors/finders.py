@@ -17,6 +17,12 @@ from .urlconf import RoutedView, is_subclass, routed_views
 
 DEFAULT_CLASSES = "DEFAULT_AUTHENTICATION_CLASSES"
 
+# What inherits from one of these asks for the code.
+CONTRIB = "django_bandwidth_mfa.contrib"
+REFUSES_WITHOUT_CODE = f"{CONTRIB}.rest_framework.authentication.CodeRequiredMixin"
+TAKES_TWO_STEPS = f"{CONTRIB}.rest_framework.two_steps.CompletionMixin"
+ASKS_BEFORE_REFRESH = f"{CONTRIB}.simplejwt.serializers.LiveLoginMixin"
+
 
 def find_doors() -> list[Door]:
     """Return each door that stands open, in the order of ``kinds``."""
@@ -25,6 +31,28 @@ def find_doors() -> list[Door]:
     for kind, is_door in _KINDS:
         found += _doors(kind, [view for view in views if _stands_open(is_door, view)])
     return found
+
+
+def find_endless_refreshes() -> list[str]:
+    """Return where simplejwt refreshes a token without asking whether its login has ended.
+
+    Only on a site whose token logins take two steps.  On another one no token knows of its login.
+    """
+    # Of views at one address, the first one answers.
+    views = list({view.address: view for view in reversed(list(routed_views()))}.values())
+    serializers = [(view, _serializer_of(view)) for view in views]
+    if not any(_takes_two_steps(serializer) for _view, serializer in serializers):
+        return []
+    return sorted(
+        f"{view.address} ({view.path})"
+        for view, serializer in serializers
+        if is_subclass(
+            serializer,
+            "rest_framework_simplejwt.serializers.TokenRefreshSerializer",
+            "rest_framework_simplejwt.serializers.TokenRefreshSlidingSerializer",
+        )
+        and not is_subclass(serializer, ASKS_BEFORE_REFRESH)
+    )
 
 
 def _stands_open(is_door: Callable[[RoutedView], bool], view: RoutedView) -> bool:
@@ -61,6 +89,7 @@ def _classes(view: RoutedView, name: str) -> list[object]:
 def _takes_basic(view: RoutedView) -> bool:
     return view.is_a("rest_framework.views.APIView") and any(
         is_subclass(one, "rest_framework.authentication.BasicAuthentication")
+        and not is_subclass(one, REFUSES_WITHOUT_CODE)
         for one in _classes(view, "authentication_classes")
     )
 
@@ -92,19 +121,30 @@ def _is_rest_basic(view: RoutedView) -> bool:
 def _is_rest_token(view: RoutedView) -> bool:
     return view.is_a(
         "rest_framework.authtoken.views.ObtainAuthToken", "djoser.views.TokenCreateView"
-    )
+    ) and not _takes_two_steps(view.option("serializer_class"))
+
+
+def _takes_two_steps(serializer: object) -> bool:
+    """Whether a serializer asks for the code after the password, so that it opens no door."""
+    return is_subclass(serializer, TAKES_TWO_STEPS)
 
 
 def _is_simplejwt(view: RoutedView) -> bool:
     """Whether the serializer takes a password.  Those that refresh and verify a token do not."""
     if not view.is_a("rest_framework_simplejwt.views.TokenViewBase"):
         return False
-    serializer = view.option("serializer_class")
-    if serializer is None:
-        serializer = import_string(str(view.option("_serializer_class")))
+    serializer = _serializer_of(view)
+    if _takes_two_steps(serializer):
+        return False
     return is_subclass(
         serializer, "rest_framework_simplejwt.serializers.TokenObtainSerializer"
     ) or "password" in getattr(serializer, "_declared_fields", {})
+
+
+def _serializer_of(view: RoutedView) -> object:
+    """Return the serializer of a view.  simplejwt's own views keep the dotted path of theirs."""
+    found, path = view.option("serializer_class"), view.option("_serializer_class")
+    return import_string(path) if found is None and isinstance(path, str) and path else found
 
 
 def _is_for_signed_in_users(view: RoutedView) -> bool:
@@ -121,6 +161,8 @@ def _is_for_signed_in_users(view: RoutedView) -> bool:
 
 def _is_dj_rest_auth(view: RoutedView) -> bool:
     if not view.is_a("dj_rest_auth.views.LoginView") or _is_for_signed_in_users(view):
+        return False
+    if _takes_two_steps(view.option("serializer_class")):
         return False
     in_force = import_module("dj_rest_auth.app_settings").api_settings
     return bool(in_force.USE_JWT or in_force.TOKEN_MODEL)

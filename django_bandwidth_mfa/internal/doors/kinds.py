@@ -50,15 +50,26 @@ REST_BASIC = Kind(
     '["rest_framework.authentication.SessionAuthentication"], and take BasicAuthentication out of '
     "the authentication_classes of views.",
 )
-REST_TOKEN = Kind("E021", "REST framework's token is issued for the password alone", _ISSUE_INSTEAD)
+REST_TOKEN = Kind(
+    "E021",
+    "REST framework's token is issued for the password alone",
+    'Use "django_bandwidth_mfa.contrib.rest_framework.views.obtain_auth_token" in its place, which '
+    "takes the code, too (docs/rest-framework.md).",
+)
 SIMPLEJWT = Kind(
-    "E022", "A JSON Web Token of simplejwt is issued for the password alone", _ISSUE_INSTEAD
+    "E022",
+    "A JSON Web Token of simplejwt is issued for the password alone",
+    'Set SIMPLE_JWT["TOKEN_OBTAIN_SERIALIZER"] and ["TOKEN_REFRESH_SERIALIZER"] to those of '
+    "django_bandwidth_mfa.contrib.simplejwt.serializers, which take the code, too "
+    "(docs/rest-framework.md).",
 )
 DJ_REST_AUTH = Kind(
     "E023",
     "dj-rest-auth answers the password alone with a token",
-    'Set REST_AUTH = {"TOKEN_MODEL": None, "USE_JWT": False}: its login then makes a session only, '
-    "which waits for the code.",
+    'Set REST_AUTH["LOGIN_SERIALIZER"] to '
+    '"django_bandwidth_mfa.contrib.dj_rest_auth.serializers.LoginSerializer", which takes the '
+    'code, too (docs/rest-framework.md); or REST_AUTH = {"TOKEN_MODEL": None, "USE_JWT": False}: '
+    "its login then makes a session only, which waits for the code.",
 )
 ALLAUTH = Kind(
     "E024",

@@ -153,7 +153,8 @@ class CodePage:
 
     ``message`` is the paragraph under the title, and ``is_alert`` says that it is bad news.  Where
     a code can be typed, ``delivery`` stands in its place.  ``works`` says until when it works.
-    ``wait`` is what has to be waited for before a code is checked.  ``has_field`` says whether one
+    ``wait`` is what has to be waited for before a code is checked, and ``after_wait`` what is to be
+    done then.  ``has_field`` says whether one
     can be typed, and ``error`` what was wrong with the last one.  ``status`` and ``retry_after``
     are those of the answer.
     """
@@ -166,6 +167,7 @@ class CodePage:
     delivery: DeliveryPart | None = None
     works: Timed | None = None
     wait: Timed | None = None
+    after_wait: str = ""
     has_field: bool = False
     error: str = ""
     sends: SendForm | None = None
@@ -298,19 +300,16 @@ class _Look:
         challenge = self.challenge
         # A code that lives longer than the wait can be typed after it.
         is_useful = challenge is not None and challenge.expires_at > ends
-        message = str(Limited.reasons.get(wait.limit, ""))
-        if not is_useful:
-            # Translators: When the wait is over.
-            new_code = _("You need a new code then.")
-            message = f"{message} {new_code}"
+        # Translators: When the wait is over, of which the sentence before it speaks.
+        after_wait = _("You need a new code then.")
         return CodePage(
             State.WAITING,
             self.flow.purpose,
             _("Wait before you try again"),
-            message,
+            str(Limited.reasons.get(wait.limit, "")),
             is_alert=True,
             wait=times.until_try(wait.seconds),
-            works=self.works(challenge) if challenge is not None and is_useful else None,
+            after_wait="" if is_useful else after_wait,
             has_field=is_useful,
             sends=self.send_form(not_before=wait.seconds),
             others=self.others(not_before=wait.seconds),
@@ -335,7 +334,8 @@ class _Look:
             self.flow.purpose,
             self.title(_("Enter your code")),
             delivery=delivery,
-            works=self.works(challenge),
+            # Of a code that did not arrive nobody asks how long it works.
+            works=None if delivery.error else self.works(challenge),
             has_field=True,
             error=error,
             # Another way is what helps, so it comes first.

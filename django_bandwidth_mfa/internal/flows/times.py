@@ -63,7 +63,7 @@ def works_until(left: float, lives: float) -> Timed:
     # Translators: Of a code. %(time)s is a time of day, such as 15:07.
     clock = _("It works until %(time)s.")
     if has_own_zone():
-        text = clock % {"time": clock_time(timezone.now() + timedelta(seconds=left))}
+        text = _at(clock, timezone.now() + timedelta(seconds=left))
         return Timed(text, left, over=_("The time for this code is over. Get a new one."))
     return Timed(
         _works_for(lives),
@@ -107,7 +107,7 @@ def _wait(seconds: int, text: str, clock: str, countdown: str, over: str) -> Tim
     if is_long and has_own_zone():
         # The next full minute: never sooner than the moment.
         moment = timezone.now() + timedelta(seconds=seconds + 59)
-        return Timed(clock % {"time": clock_time(moment)}, seconds, over=over)
+        return Timed(_at(clock, moment), seconds, over=over)
     return Timed(
         text,
         seconds,
@@ -122,6 +122,11 @@ def has_own_zone() -> bool:
     if not django_settings.USE_TZ:
         return False
     return timezone.get_current_timezone_name() != timezone.get_default_timezone_name()
+
+
+def _at(sentence: str, moment: datetime) -> str:
+    """Return ``sentence`` with the time of ``moment``.  English times may end in a full stop."""
+    return (sentence % {"time": clock_time(moment)}).replace("..", ".")
 
 
 def clock_time(moment: datetime) -> str:
