@@ -44,7 +44,9 @@ Row = TypeVar("Row", bound=models.Model)
 class Channel(models.TextChoices):
     """How a code travels, as Bandwidth names it."""
 
+    # Translators: Users see this: a way to get a code, beside "phone call".
     SMS = "sms", _("text message")
+    # Translators: Users see this: a way to get a code, beside "text message".
     VOICE = "voice", _("phone call")
 
 

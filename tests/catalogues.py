@@ -70,6 +70,9 @@ COMPLETE = "es"
 SECOND_READING = "X-Second-Reading"
 NATIVE_REVIEW = "X-Native-Review"
 
+# The context of the one message that says which language a catalogue is.
+CODE_OF_LANGUAGE = "code of this language"
+
 # Two messages that are this much alike may be an old one and what it became.
 ALIKE = 0.6
 
@@ -317,6 +320,8 @@ def problems_of(code: str, catalogue: polib.POFile) -> Iterator[str]:
 def problems_of_entry(code: str, entry: polib.POEntry) -> Iterator[str]:
     if entry.fuzzy:
         yield "is fuzzy"
+    if entry.msgctxt == CODE_OF_LANGUAGE and entry.msgstr.lower() != to_language(code):
+        yield f"must be the language of this catalogue, {to_language(code)!r}"
     if not entry.msgid_plural:
         yield from problems_of_text(entry.msgid, entry.msgstr, ())
         return

@@ -41,6 +41,7 @@ def forms(*texts: str, flags: tuple[str, ...] = ()) -> polib.POEntry:
         (entry(TAGGED, "Anruf: %(number)s."), "has other HTML tags"),
         (entry(TAGGED, 'Anruf: <bdi dir="rtl">%(number)s</bdi>'), "has other HTML tags"),
         (entry("Cancel", "Abbrechen "), "begins or ends with other space"),
+        (entry("en", "nl", msgctxt="code of this language"), "must be the language"),
         (entry("a\n", "b"), "begins or ends with other space"),
         (forms("%(count)d Minute"), "must have 2 plural forms"),
         (forms("%(count)d Minute", ""), "is not translated in plural form 1"),
@@ -56,6 +57,7 @@ def test_a_mistake_is_found(wrong: polib.POEntry, problem: str) -> None:
     ("code", "right"),
     [
         ("de", entry("Cancel", "Abbrechen")),
+        ("pt_BR", entry("en", "pt-BR", msgctxt="code of this language")),
         ("de", entry(TAGGED, 'Anruf: <bdi dir="ltr">%(number)s</bdi>.')),
         ("de", forms("eine Minute", "%(count)d Minuten")),
         # None, one, two, few, many and others: three of them stand for one number each.
