@@ -36,6 +36,7 @@ class RunningSimulator(Protocol):
 
     latency: float
     stopping: Event
+    resets: int
     state: State
     api: API
     faults: Faults
@@ -159,8 +160,13 @@ class Handler(BaseHTTPRequestHandler):
         route = Route.find(self.command, path)
         simulator.state.record(path, readable_body(route, body))
         fault = simulator.faults.take(route.endpoint) if route else None
+        resets = simulator.resets
         # An event rather than a sleep, so that stop() does not wait for it.
         simulator.stopping.wait(simulator.latency + ((fault and fault.delay) or 0))
+        if simulator.resets != resets:
+            # The next test must not find the message of the one before.
+            self.close_connection = True
+            return
         if route is None:
             response = unknown_path()
         elif fault is not None and fault.replaces_answer:

@@ -69,6 +69,8 @@ class Simulator:
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self.stopping = threading.Event()
+        # How often reset() was called: a request that was held meanwhile is not answered.
+        self.resets = 0
         self.faults = Faults()
         self.client_id, self.client_secret = client_id, client_secret
         self.applications = tuple(applications)
@@ -213,8 +215,10 @@ class Simulator:
     def reset(self) -> None:
         """Forget messages, codes, requests, wrong tries and faults. Access tokens stay good.
 
-        Receipts that are still to come never do.
+        Receipts that are still to come never do. A request that a fault still holds gets no answer,
+        and sends nothing.
         """
+        self.resets += 1
         self.state.reset()
         self.faults.clear()
 

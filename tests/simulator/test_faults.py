@@ -154,6 +154,27 @@ def test_a_delay_outlasts_an_impatient_client_and_stop_does_not_wait_for_it() ->
     assert none_alive(set(threading.enumerate()) - before)
 
 
+def test_a_request_that_is_held_during_a_reset_sends_nothing(api: Api) -> None:
+    """Fails when a late message arrives after the reset, in the next test's inbox."""
+    api.simulator.fault(on="messaging", delay=0.2)
+    errors: list[type[Exception]] = []
+
+    def send() -> None:
+        try:
+            api.send()
+        except requests.ConnectionError as error:
+            errors.append(type(error))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    while not api.simulator.requests:
+        pass
+    api.simulator.reset()
+    sender.join()
+    assert errors == [requests.ConnectionError]
+    assert api.simulator.inbox == []
+
+
 def test_latency_delays_every_answer() -> None:
     with Simulator(latency=600) as simulator:
         api = Api(simulator)
