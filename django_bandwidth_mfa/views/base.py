@@ -117,7 +117,9 @@ class MFAView(View):
         user = visitor(request) if self.leads_to_flow else None
         if user is not None:
             outcomes.keep(response, user, Outcome("page", "out-of-date"))
-        else:
+        elif django_settings.SESSION_COOKIE_NAME in request.COOKIES:
+            # Not without that cookie: a form of another site comes without it, and a message that
+            # begins a session would sign the visitor out of their own.
             messages.warning(request, out_of_date(), fail_silently=True)
         return response
 

@@ -572,6 +572,21 @@ def token_of(answer: Any) -> str:
 
 
 @pytest.mark.attack("P36")
+@pytest.mark.parametrize(
+    "url", [VERIFY, SEND, "/mfa/cancel/", "/mfa/phones/", "/mfa/sign-out-others/"]
+)
+def test_a_form_of_another_site_begins_no_session(db: None, settings: Any, url: str) -> None:
+    """Fails when the message of a refused form is kept without a look at the cookies.
+
+    Browsers send no Lax cookie with a form of another site.  A new session would replace that of
+    the visitor, who would be signed out.
+    """
+    settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+    answer = Client(enforce_csrf_checks=True).post(url, {"code": "123456"})
+    assert answer.status_code == 302
+    assert settings.SESSION_COOKIE_NAME not in answer.cookies
+
+
 def test_a_form_from_before_another_login_leads_back_and_tries_nothing(
     user: Any, bandwidth: Any
 ) -> None:
