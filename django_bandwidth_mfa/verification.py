@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -100,7 +100,7 @@ class PendingLogin:
     user: User
     """Who has given the password."""
 
-    ticket: str
+    ticket: str = field(repr=False)
     """The login ticket, for the client."""
 
     needs: Needs

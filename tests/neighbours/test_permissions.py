@@ -16,8 +16,9 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from django_bandwidth_mfa.contrib.rest_framework.claims import claims_of, proof_of_claims
+from django_bandwidth_mfa.contrib.rest_framework.two_steps import CodeOwed
 from django_bandwidth_mfa.testing import login_verified
-from django_bandwidth_mfa.verification import LoginProof
+from django_bandwidth_mfa.verification import LoginProof, PendingLogin
 from tests.browsing import give_password
 from tests.conftest import OTHER_NUMBER, PASSWORD, make_user
 
@@ -303,6 +304,16 @@ def test_an_error_report_shows_no_password(
     ]
     assert len(ours) >= 4
     assert [frame["function"] for frame in ours if PASSWORD in str(frame["vars"])] == []
+
+
+@pytest.mark.attack("T9")
+def test_the_error_that_a_code_is_owed_shows_no_ticket(user: Any) -> None:
+    """Fails when the error shows its answer, or the pending login its ticket: both are logged."""
+    pending = PendingLogin(user=user, ticket="a-secret-ticket", needs="code")
+    error = CodeOwed(pending)
+    assert error.detail["ticket"] == "a-secret-ticket"
+    for shown in (str(error), repr(error), repr(pending)):
+        assert "a-secret-ticket" not in shown
 
 
 def broken(request: Any, user: Any) -> bool:

@@ -45,6 +45,10 @@ class CodeOwed(APIException):
             "next": {"api": address(following)},
         }
 
+    def __str__(self) -> str:
+        # Not the answer, for errors are logged: its ticket stands for the password.
+        return "A code is owed."
+
 
 class CompletionMixin(serializers.Serializer):
     """A serializer that takes a completion in place of a password."""
