@@ -506,9 +506,25 @@ class TrustedBrowser(models.Model):
 class SecondFactorManager(PrimaryManager["SecondFactor"]):
     """Ends sessions: it moves the moment since which the sessions of a user count.
 
-    Both methods also forget the user's trusted browsers, and return the row as it was before.  The
-    row is read under a lock: when two sessions end each other, only the first one stays.
+    :meth:`require_new_code` and :meth:`end_sessions` also forget the user's trusted browsers, and
+    return the row as it was before.  The row is read under a lock: when two sessions end each
+    other, only the first one stays.
     """
+
+    def make(self, user: User) -> None:
+        """Make the row of ``user`` if it is missing.
+
+        Call it before the transaction that locks the row.  On MariaDB an ``INSERT`` that finds the
+        row there keeps a shared lock on it, so two transactions would wait for each other.
+        """
+        self.get_or_create(user=in_query(user))
+
+    def lock(self, user: User) -> SecondFactor:
+        """Return the row of ``user``, locked until the transaction ends.
+
+        :raises SecondFactor.DoesNotExist: the row is missing (:meth:`make`).
+        """
+        return self.select_for_update().get(user=in_query(user))
 
     def require_new_code(self, user: User) -> SecondFactor:
         """Have the sessions of ``user`` owe a code again within ``RECHECK_SECONDS``."""
@@ -519,9 +535,9 @@ class SecondFactorManager(PrimaryManager["SecondFactor"]):
         return self._move(user, "signed_in_since")
 
     def _move(self, user: User, field: str) -> SecondFactor:
+        self.make(user)
         with transaction.atomic(using=router.db_for_write(self.model)):
-            self.get_or_create(user=in_query(user))
-            before = self.select_for_update().get(user=in_query(user))
+            before = self.lock(user)
             self.filter(user=in_query(user)).update(**{field: timezone.now()})
             TrustedBrowser.objects.filter(user=in_query(user)).delete()
         return before

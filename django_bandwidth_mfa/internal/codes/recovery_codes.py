@@ -81,11 +81,11 @@ def issue(user: User, *, request: HttpRequest | None = None) -> list[str]:
     codes = draw(settings.RECOVERY_CODES)
     # Before the transaction: ten hashes take as long as hundreds of queries.
     rows = [row_of(user, code) for code in codes]
+    SecondFactor.objects.make(user)
     with transaction.atomic(using=router.db_for_write(RecoveryCode)):
         # Two sets that are made at the same moment come one after the other.  Otherwise both would
         # stay, and one of them is shown to nobody.
-        SecondFactor.objects.get_or_create(user=in_query(user))
-        SecondFactor.objects.select_for_update().get(user=in_query(user))
+        SecondFactor.objects.lock(user)
         of_user.delete()
         RecoveryCode.objects.bulk_create(rows)
     events.recovery_codes_made(user, request)
