@@ -8,7 +8,7 @@ No table holds a code that somebody could type.  Full numbers are in :class:`Pho
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -21,7 +21,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from . import conf
-from .internal import numbers
+from .internal import numbers, rows
 from .types import User, in_query
 
 __all__ = [
@@ -65,11 +65,11 @@ class PrimaryManager(models.Manager[Row]):
     """
 
     def get_queryset(self) -> models.QuerySet[Row]:
-        rows = super().get_queryset()
+        found = super().get_queryset()
         # `_db` is set by `db_manager()`, which chooses a database by name.  The new queryset is
         # nobody else's yet, so that it need not be copied, as `using()` does.
-        rows._db = self._db or router.db_for_write(self.model)  # type: ignore[attr-defined]
-        return rows
+        found._db = self._db or router.db_for_write(self.model)  # type: ignore[attr-defined]
+        return found
 
 
 class PhoneQuerySet(models.QuerySet["Phone"]):
@@ -219,11 +219,14 @@ class Delivery(models.TextChoices):
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
     def current(self, user: User, purpose: str) -> Challenge | None:
         """The code that ``user`` would be typing now: the newest that went out for ``purpose``."""
-        sent = self.filter(user=in_query(user), purpose=purpose, failure="")
+        of_user = {"user": user, "purpose": purpose, "failure": ""}
+        found: Iterable[Challenge]
         if purpose == Purpose.ENROL:
             # The page shows which phone is being enrolled.  Others need its key only.
-            sent = sent.select_related("phone")
-        for challenge in sent.order_by("-sent_at")[:1]:
+            found = self.filter(**of_user).select_related("phone").order_by("-sent_at")[:1]
+        else:
+            found = rows.find(Challenge, of_user, newest_by="sent_at")
+        for challenge in found:
             challenge.user = cast(Any, user)
             return challenge
         return None
@@ -381,7 +384,7 @@ class SpentCode(models.Model):
 class RecoveryCodeManager(PrimaryManager["RecoveryCode"]):
     def left(self, user: User) -> int:
         """How many unused codes ``user`` has."""
-        return self.filter(user=in_query(user), used_at=None).count()
+        return rows.count(RecoveryCode, {"user": user, "used_at": None})
 
 
 class RecoveryCode(models.Model):
@@ -510,6 +513,10 @@ class SecondFactorManager(PrimaryManager["SecondFactor"]):
     return the row as it was before.  The row is read under a lock: when two sessions end each
     other, only the first one stays.
     """
+
+    def of(self, user: User) -> SecondFactor:
+        """Return the row of ``user``; an empty one, unsaved, if there is none."""
+        return next(iter(rows.find(self.model, {"user": user})), SecondFactor())
 
     def make(self, user: User) -> None:
         """Make the row of ``user`` if it is missing.

@@ -11,6 +11,7 @@ from django.utils.crypto import salted_hmac
 
 from ...exceptions import ChallengeUsed
 from ...models import Challenge, Phone, Purpose, SpentCode
+from .. import rows
 from ..limits import rules, store
 from ..notify import events
 from ..phones import changes
@@ -38,8 +39,8 @@ def spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest |
         # transactions would wait for each other.
         rules.clear(challenge.user)
         store.give_back(challenge.taken or [])
-        rows = Challenge.objects.filter(pk=challenge.pk, passed_at=None)
-        if not rows.update(passed_at=now, taken=None):
+        is_open = {"id": challenge.pk, "passed_at": None}
+        if not rows.update(Challenge, is_open, {"passed_at": now, "taken": None}):
             raise ChallengeUsed
         spend_code(SpentCode(digest=spent, expires_at=now + LONGEST_CODE_LIFE))
         return _confirm_phone(challenge, now) if challenge.purpose == Purpose.ENROL else None

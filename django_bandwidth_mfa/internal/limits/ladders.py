@@ -16,6 +16,7 @@ from django.db.models import Case, F, Value, When
 from ...exceptions import Limited, Locked
 from ...models import SecondFactor
 from ...types import User, in_query
+from .. import rows
 from . import store
 from .statements import Ladder, climb
 from .store import SECOND
@@ -86,9 +87,9 @@ def give_back(step: Step) -> None:
         When(**{after: step.after}, then=Value(0, output_field=models.BigIntegerField())),
         default=F(after),
     )
-    rows = _row(step.user).filter(**{f"{steps}__gt": 0})
+    counted = _row(step.user).filter(**{f"{steps}__gt": 0})
     # `after` before `steps`: MariaDB assigns from left to right.
-    rows.update(**{after: ended, steps: F(steps) - 1})
+    counted.update(**{after: ended, steps: F(steps) - 1})
 
 
 def name_of(ladder: Ladder) -> str:
@@ -99,21 +100,16 @@ def name_of(ladder: Ladder) -> str:
 def clear(user: User) -> None:
     """Put the ladders of ``user`` back to their start."""
     names = [name for ladder in _NAMES for name in ladder]
-    _row(user).update(**dict.fromkeys(names, 0))
+    rows.update(SecondFactor, {"user": user}, dict.fromkeys(names, 0))
 
 
 def seconds_left(row: SecondFactor, ladder: Ladder) -> float:
     """Return for how many seconds the next step of a user has to wait; 0 if it has not.
 
-    :param row: that of the user (:func:`read`).
+    :param row: that of the user (:meth:`~.SecondFactorManager.of`).
     """
     after: int = getattr(row, ladder.after)
     return max(0, after - store.now()) / SECOND
-
-
-def read(user: User) -> SecondFactor:
-    """Return the row of ``user``; one that is not saved if there is none."""
-    return _row(user).first() or SecondFactor()
 
 
 def locked(lock_at: int) -> models.QuerySet[SecondFactor]:

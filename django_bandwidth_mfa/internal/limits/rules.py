@@ -248,7 +248,7 @@ class Standing:
 
 def standing(user: User) -> Standing:
     """Return what stops ``user`` now."""
-    row = ladders.read(user)
+    row = SecondFactor.objects.of(user)
 
     def wait(ladder: statements.Ladder) -> Wait:
         seconds = ladders.seconds_left(row, ladder)
@@ -318,7 +318,7 @@ def count_try(challenge: Challenge) -> bool:
 
 def is_locked(user: User) -> bool:
     """Whether ``user`` has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row."""
-    return ladders.read(user).failures >= settings.FAILURES_BEFORE_LOCK
+    return SecondFactor.objects.of(user).failures >= settings.FAILURES_BEFORE_LOCK
 
 
 def locked() -> models.QuerySet[SecondFactor]:
@@ -328,12 +328,12 @@ def locked() -> models.QuerySet[SecondFactor]:
 
 def count_failures(user: User) -> int:
     """Return how many wrong codes in a row ``user`` has typed."""
-    return ladders.read(user).failures
+    return SecondFactor.objects.of(user).failures
 
 
 def count_recovery_failures(user: User) -> int:
     """Return how many wrong recovery codes in a row ``user`` has typed."""
-    return ladders.read(user).recovery_failures
+    return SecondFactor.objects.of(user).recovery_failures
 
 
 def claim_warning(user: User, failures: int) -> bool:

@@ -11,13 +11,12 @@ import hashlib
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
-from ...models import auth_hashes
+from ...models import SecondFactor, auth_hashes
 from ...types import User
 from ...verification import LoginProof
 from ..phones.source import has_phone
 from . import policy
 from .clock import is_before, is_within
-from .recheck import second_factor_of
 
 
 def is_in_force(proof: LoginProof, request: HttpRequest | None) -> bool:
@@ -25,7 +24,7 @@ def is_in_force(proof: LoginProof, request: HttpRequest | None) -> bool:
     user = proof.user
     if not user.is_active or not _is_same_password(proof):
         return False
-    row = second_factor_of(user)
+    row = SecondFactor.objects.of(user)
     # A login that cannot say when it began is older than any moment.
     began = proof.signed_in_at.timestamp() if proof.signed_in_at else 0
     if is_before(began, row.signed_in_since):

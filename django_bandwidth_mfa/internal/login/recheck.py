@@ -13,7 +13,7 @@ from django.utils.functional import SimpleLazyObject
 
 from ...conf import settings
 from ...models import SecondFactor
-from ...types import User, in_query
+from ...types import User
 from ..phones.source import has_phone
 from . import policy
 from .clock import is_before, is_within
@@ -73,7 +73,7 @@ def recheck(
             return AnonymousUser()
         judged = recheck(session, holder, request, anew=anew)
         return user if judged.is_authenticated else judged
-    mark, row = _mark_or_oldest(session, user), second_factor_of(user)
+    mark, row = _mark_or_oldest(session, user), SecondFactor.objects.of(user)
     actor = read_actor(session)
     if mark.is_older_than(row.signed_in_since) or (actor and not may_act(actor, request)):
         session.flush()
@@ -97,7 +97,7 @@ def may_act(actor: Actor, request: HttpRequest | None) -> bool:
     user, mark = user_of(actor), actor.own_mark
     if user is None or mark is None:
         return False
-    row = second_factor_of(user)
+    row = SecondFactor.objects.of(user)
     if mark.is_older_than(row.signed_in_since):
         return False
     return _is_verified(mark, user, row) or not policy.owes_code(request, user)
@@ -117,8 +117,7 @@ def has_ended(session: SessionBase, user: User) -> bool:
 
     :param session: parked, or signed in.
     """
-    rows = SecondFactor.objects.filter(user=in_query(user))
-    ended = next(iter(rows.values_list("signed_in_since", flat=True)), None)
+    ended = SecondFactor.objects.of(user).signed_in_since
     record = parked(session)
     if record is not None:
         return is_before(record.at, ended)
@@ -131,11 +130,6 @@ def _mark_or_oldest(session: SessionBase, user: User) -> Mark:
     A session that cannot say when it began gets one that is older than any moment.
     """
     return read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
-
-
-def second_factor_of(user: User) -> SecondFactor:
-    """Return the row of ``user``; an empty one, unsaved, if there is none."""
-    return SecondFactor.objects.filter(user=in_query(user)).first() or SecondFactor()
 
 
 def recheck_request(request: HttpRequest, user: User, *, anew: bool = False) -> User:

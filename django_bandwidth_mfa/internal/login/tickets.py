@@ -30,7 +30,7 @@ from django.utils.crypto import constant_time_compare
 from ... import signals
 from ...conf import settings
 from ...exceptions import TicketInvalid
-from ...models import Purpose, SpentCode, auth_hashes
+from ...models import Purpose, SecondFactor, SpentCode, auth_hashes
 from ...types import User
 from ...verification import CompletedLogin, Needs, PendingLogin, Verification
 from ..phones.source import has_phone, phone_source
@@ -38,7 +38,6 @@ from . import policy
 from .clock import CLOCK_DIFFERENCE, is_before, is_within
 from .parking import load_user
 from .proofs import password_digest
-from .recheck import second_factor_of
 from .records import make_record
 
 # The purpose is a part of the salt.  So a ticket of one purpose is none of another, and no
@@ -219,7 +218,7 @@ def _user_of(ticket: Ticket) -> User:
 
 def _has_ended(ticket: Ticket, user: User) -> bool:
     """Whether the user, or staff, have ended what began before now, as the database says."""
-    row = second_factor_of(user)
+    row = SecondFactor.objects.of(user)
     return any(is_before(ticket.at, moment) for moment in (row.signed_in_since, row.verified_since))
 
 

@@ -35,9 +35,9 @@ def test_each_next_step_waits_for_the_step_before(clock: Any, user: Any, ladder:
     for wait in (30, 60, 120, 120, 120):
         take(user, ladder, [30, 60, 120])
         assert refusal(user, ladder, [30, 60, 120]).retry_after == wait
-        assert ladders.seconds_left(ladders.read(user), ladder) == wait
+        assert ladders.seconds_left(SecondFactor.objects.of(user), ladder) == wait
         clock.shift(wait)
-        assert ladders.seconds_left(ladders.read(user), ladder) == 0
+        assert ladders.seconds_left(SecondFactor.objects.of(user), ladder) == 0
 
 
 @ALL
@@ -56,7 +56,7 @@ def test_a_refusal_counts_nothing(clock: Any, user: Any) -> None:
         assert refusal(user, SENDS, [30, 60]).limit == "cooldown"
     clock.shift(30)
     take(user, SENDS, [30, 60])
-    assert ladders.seconds_left(ladders.read(user), SENDS) == 60
+    assert ladders.seconds_left(SecondFactor.objects.of(user), SENDS) == 60
 
 
 def test_the_ladders_of_a_user_and_of_others_are_apart(clock: Any, user: Any) -> None:
@@ -78,7 +78,7 @@ def test_the_lock_shuts_codes_and_sends_and_not_recovery_codes(clock: Any, user:
     for ladder in (TRIES, SENDS):
         with pytest.raises(Locked):
             take(user, ladder, [0], lock_at=3)
-    assert ladders.read(user).failures == 3
+    assert SecondFactor.objects.of(user).failures == 3
     take(user, RECOVERY, [0])
     assert [row.user for row in ladders.locked(3)] == [user]
 
@@ -94,9 +94,9 @@ def test_a_lock_that_is_lowered_locks_those_who_are_beyond_it(clock: Any, user: 
 def test_a_step_that_is_given_back_leaves_no_wait(clock: Any, user: Any, ladder: Ladder) -> None:
     step = take(user, ladder, [30])
     store.counting(lambda: ladders.give_back(step))
-    assert ladders.seconds_left(ladders.read(user), ladder) == 0
+    assert ladders.seconds_left(SecondFactor.objects.of(user), ladder) == 0
     take(user, ladder, [30])
-    assert getattr(ladders.read(user), ladder.steps) == 1
+    assert getattr(SecondFactor.objects.of(user), ladder.steps) == 1
 
 
 def test_a_step_that_is_given_back_late_ends_no_later_wait(clock: Any, user: Any) -> None:
@@ -105,8 +105,8 @@ def test_a_step_that_is_given_back_late_ends_no_later_wait(clock: Any, user: Any
     clock.shift(30)
     take(user, SENDS, [30, 60])
     store.counting(lambda: ladders.give_back(early))
-    assert ladders.seconds_left(ladders.read(user), SENDS) == 60
-    assert ladders.read(user).sends == 1
+    assert ladders.seconds_left(SecondFactor.objects.of(user), SENDS) == 60
+    assert SecondFactor.objects.of(user).sends == 1
 
 
 def test_a_right_code_puts_all_three_back_and_those_of_nobody_else(clock: Any, user: Any) -> None:
@@ -115,12 +115,10 @@ def test_a_right_code_puts_all_three_back_and_those_of_nobody_else(clock: Any, u
         for ladder in (SENDS, TRIES, RECOVERY):
             take(one, ladder, [30])
     ladders.clear(user)
-    assert [
-        ladders.seconds_left(ladders.read(user), ladder) for ladder in (SENDS, TRIES, RECOVERY)
-    ] == [0] * 3
-    assert [ladders.seconds_left(ladders.read(other), one) for one in (SENDS, TRIES, RECOVERY)] == [
-        30
-    ] * 3
+    row = SecondFactor.objects.of(user)
+    assert [ladders.seconds_left(row, one) for one in (SENDS, TRIES, RECOVERY)] == [0] * 3
+    row = SecondFactor.objects.of(other)
+    assert [ladders.seconds_left(row, one) for one in (SENDS, TRIES, RECOVERY)] == [30] * 3
     take(user, SENDS, [30])
 
 
