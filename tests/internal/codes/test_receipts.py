@@ -279,7 +279,7 @@ def test_what_the_page_asks_answers_in_the_language_of_the_page(user: Any) -> No
         address = delivery_page.address_of(challenge)
     post(receipt(challenge))
     told = Client().get(address, headers={"accept-language": "en"}).content.decode()
-    assert "No podemos enviar mensajes al país de este número. Reciba el código por lla" in told
+    assert "No podemos enviar SMS al país de este número. Reciba el código por lla" in told
 
 
 @pytest.mark.attack("T18")
