@@ -60,7 +60,8 @@ def works_until(left: float, lives: float) -> Timed:
     :param lives: seconds that it works in all.
     """
     left = max(0, math.floor(left) - CLOCK_DIFFERENCE)
-    # Translators: Of a code. %(time)s is a time of day, such as 15:07.
+    # Translators: Of a code. %(time)s is a time of day, such as 15:07; on another day with its
+    # date before it.
     clock = _("It works until %(time)s.")
     if has_own_zone():
         text = _at(clock, timezone.now() + timedelta(seconds=left))
@@ -79,7 +80,7 @@ def until_send(seconds: float) -> Timed:
     :param seconds: until then it is refused.
     """
     seconds = rounded_up(seconds)
-    # Translators: %(time)s is a time of day, such as 15:07.
+    # Translators: %(time)s is a time of day, such as 15:07; on another day with its date before it.
     clock = _("You can get a new code at %(time)s.")
     # Translators: %(time)s is a countdown of minutes and seconds, such as 0:29.
     countdown = _("You can get a new code in %(time)s.")
@@ -94,7 +95,7 @@ def until_try(seconds: float) -> Timed:
     :param seconds: until then none is.
     """
     seconds = rounded_up(seconds)
-    # Translators: %(time)s is a time of day, such as 15:07.
+    # Translators: %(time)s is a time of day, such as 15:07; on another day with its date before it.
     clock = _("You can try again at %(time)s.")
     # Translators: %(time)s is a countdown of minutes and seconds, such as 0:29.
     countdown = _("You can try again in %(time)s.")
