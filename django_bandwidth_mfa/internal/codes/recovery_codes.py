@@ -80,7 +80,7 @@ def issue(user: User, *, request: HttpRequest | None = None) -> list[str]:
     store.counting(lambda: rules.take_recovery_set(user))
     codes = draw(settings.RECOVERY_CODES)
     # Before the transaction: ten hashes take as long as hundreds of queries.
-    rows = [row_of(user, code) for code in codes]
+    rows = [row_of(user, code, COST) for code in codes]
     SecondFactor.objects.make(user)
     with transaction.atomic(using=router.db_for_write(RecoveryCode)):
         # Two sets that are made at the same moment come one after the other.  Otherwise both would
@@ -101,7 +101,7 @@ def draw(many: int) -> list[str]:
     ]
 
 
-def row_of(user: User, code: str, cost: Cost = COST) -> RecoveryCode:
+def row_of(user: User, code: str, cost: Cost) -> RecoveryCode:
     """Return the row for ``code``, unsaved."""
     selector, secret = _parts(code)
     salt = secrets.token_hex(SALT_BYTES)
