@@ -13,9 +13,9 @@ from django.utils.translation import gettext, pgettext, to_language
 
 from django_bandwidth_mfa.simulator import Simulator
 
-from .browsing import give_password, state
+from ..browsing import give_password, state
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = sorted(path.name for path in (ROOT / "django_bandwidth_mfa/locale").iterdir())
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from typing import Any
 import polib
 import pytest
 
-from . import catalogues
-from .catalogues import Length, length_of, merge, problems_of, problems_of_entry
+from .. import catalogues
+from ..catalogues import Length, length_of, merge, problems_of, problems_of_entry
 
 TAGGED = 'We will call <bdi dir="ltr">%(number)s</bdi>.'
 

@@ -19,9 +19,9 @@ from django_bandwidth_mfa.internal.notify.mail import notify
 from django_bandwidth_mfa.models import Phone, SecondFactor
 from django_bandwidth_mfa.simulator import Simulator
 
-from .browsing import give_password, let_in, wrong
-from .conftest import NUMBER, OTHER_NUMBER, WRONG_RECOVERY_CODE, give_recovery_codes, make_user
-from .pseudo_language import (
+from ..browsing import give_password, let_in, wrong
+from ..conftest import NUMBER, OTHER_NUMBER, WRONG_RECOVERY_CODE, give_recovery_codes, make_user
+from ..pseudo_language import (
     LEFT_TO_RIGHT,
     compile_pairs,
     pseudo,
