@@ -16,6 +16,7 @@
 ``bandwidth_mfa.E012``       The URLs are not included, or a pattern before them answers for them.
 ``bandwidth_mfa.E013``       Sessions are kept in signed cookies: an old cookie replays.
 ``bandwidth_mfa.E014``       The app's models are written into more than one database.
+``bandwidth_mfa.E015``       A policy in ``REQUIRED`` is wrong, or asks what the site cannot tell.
 ``bandwidth_mfa.E020``       (``--deploy``, as all to E029) A door of W004: HTTP Basic of REST
                              framework.
 ``bandwidth_mfa.E021``       REST framework's token, or djoser's.
@@ -45,6 +46,7 @@
 ``bandwidth_mfa.W014``       (``--deploy``) ``RECEIPT_SECRET`` is short.
 ``bandwidth_mfa.W015``       (``--deploy``) Mail goes out over SMTP without a time-out.
 ``bandwidth_mfa.W016``       simplejwt refreshes a token whose login has ended.
+``bandwidth_mfa.W017``       Before the day of a ``from_date``, those who have a phone owe no code.
 ===========================  =======================================================================
 """
 
@@ -59,6 +61,7 @@ from warnings import catch_warnings, simplefilter
 from django.apps import apps
 from django.conf import global_settings
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookieStore
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections, router
@@ -74,11 +77,12 @@ from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
-from . import conf
+from . import conf, policies
 from .conf import Setting, Settings, configured, parse_rates, settings
 from .internal.codes import texts
 from .internal.doors import Door, find_doors, find_endless_refreshes, is_subclass
 from .internal.limits.rules import ENROL_SHARE
+from .internal.login import other_factor, policy
 from .models import Counter
 
 __all__ = ["check_deployment", "check_settings", "check_site"]
@@ -294,6 +298,51 @@ def _room_for_a_call() -> Iterator[CheckMessage]:
                     )
 
 
+def _policy() -> Iterator[CheckMessage]:
+    part = policy.in_force()
+    found = [*policies.problems(part)]
+    for problem in found or _policy_on_this_site(part):
+        yield Error(
+            f'BANDWIDTH_MFA["REQUIRED"]: {problem}',
+            hint="docs/policies.md has policies for the usual cases.",
+            id="bandwidth_mfa.E015",
+        )
+    has_day = any(isinstance(one, policies.FromDate) for one in policies.walk(part))
+    if has_day and not found and not any(map(_may_ask_those_with_a_phone, _parts_today(part))):
+        yield Warning(
+            'BANDWIDTH_MFA["REQUIRED"]: before the day of from_date() nobody is asked for a code '
+            "because they have a phone.",
+            hint="any_of(enrolled, from_date(...)) asks those who have added one already.",
+            id="bandwidth_mfa.W017",
+        )
+
+
+def _parts_today(part: policies.Part) -> Iterator[policies.Part]:
+    """Yield ``part`` and what it combines, without what begins on a day."""
+    if isinstance(part, policies.FromDate):
+        return
+    yield part
+    for one in part.parts if isinstance(part, policies.Policy) else ():
+        yield from _parts_today(one)
+
+
+def _may_ask_those_with_a_phone(part: policies.Part) -> bool:
+    wide = policies.Enrolled | policies.Everyone
+    return isinstance(part, wide) or not isinstance(part, policies.Policy)
+
+
+def _policy_on_this_site(part: policies.Part) -> Iterator[str]:
+    """Yield what the policy asks, and this site cannot tell."""
+    user_model = get_user_model()
+    kinds = {type(one) for one in policies.walk(part)}
+    if policies.Staff in kinds and not hasattr(user_model, "is_staff"):
+        yield f"{user_model._meta.label} has no is_staff, which the policy `staff` asks for."
+    if policies.Groups in kinds and not hasattr(user_model, "groups"):
+        yield f"{user_model._meta.label} has no groups, which the policy `groups` asks for."
+    if policies.OtherFactor in kinds and not apps.is_installed(other_factor.ALLAUTH):
+        yield f'other_factor needs "{other_factor.ALLAUTH}" in INSTALLED_APPS.'
+
+
 # What is looked at when each of these keys is right by itself.
 _TOGETHER: list[tuple[tuple[str, ...], Callable[[], Iterator[CheckMessage]]]] = [
     (("CLIENT_ID", "CLIENT_SECRET", "USERNAME", "PASSWORD"), _credentials),
@@ -303,6 +352,7 @@ _TOGETHER: list[tuple[tuple[str, ...], Callable[[], Iterator[CheckMessage]]]] = 
     (("DIGITS",), _digits),
     (("EXPIRATION_MINUTES",), _expiration),
     (("FAILURES_BEFORE_LOCK",), _lock),
+    (("REQUIRED",), _policy),
     (("SEND_LIMITS", "SEND_CEILINGS"), _send_limits),
     (("SEND_LIMITS", "SEND_CEILINGS", "CALL_WEIGHT"), _room_for_a_call),
 ]

@@ -25,6 +25,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy
 
 from .bandwidth import E164
+from .policies import Policy
 
 __all__ = ["from_env", "settings"]
 
@@ -164,23 +165,30 @@ def sequence(problem_of_item: Callable[[object], Problem], *, empty: bool = True
     return Kind("list", problem, json.loads)
 
 
-def choice_or_path(*choices: str) -> Kind:
-    """One of ``choices``, a callable, or the dotted path of one."""
+def choice_or_path(*choices: str, or_policy: bool = False) -> Kind:
+    """One of ``choices``, a callable, or the dotted path of one.
+
+    :param or_policy: whether a policy is as good as a callable.
+    """
+
+    def is_usable(value: object) -> bool:
+        return callable(value) or (or_policy and isinstance(value, Policy))
 
     def problem(value: object) -> Problem:
-        if callable(value) or value in choices:
+        if is_usable(value) or value in choices:
             return None
         listed = "".join(f'"{choice}", ' for choice in choices)
-        wanted = f"must be {listed}{'or ' if listed else ''}the dotted path of a function"
+        policy = "a policy, " if or_policy else ""
+        wanted = f"must be {listed}{policy}{'or ' if listed else ''}the dotted path of a function"
         if not isinstance(value, str) or "." not in value:
             return wanted
         try:
             found = import_string(value)
         except ImportError as error:
             return f"{wanted}, which cannot be imported ({error})"
-        return None if callable(found) else wanted
+        return None if is_usable(found) else wanted
 
-    return Kind("string or dotted path", problem)
+    return Kind("string, policy or dotted path" if or_policy else "string or dotted path", problem)
 
 
 # Characters: Bandwidth's limit.
@@ -458,11 +466,12 @@ class Settings:
         number(120, unit="seconds"),
         "How long a call may take, fetching a token included. A wait for a place comes before it.",
     )
-    REQUIRED = Setting[str | Callable[..., bool]](
+    REQUIRED = Setting[str | Policy | Callable[..., bool]](
         "enrolled",
-        choice_or_path("enrolled", "staff", "all", "never"),
+        choice_or_path("enrolled", "staff", "all", "never", or_policy=True),
         'Who owes a code at login: "enrolled" (users with a phone), "staff" (staff, and enrolled), '
-        '"all", "never" (only where a view asks), or the path of `f(request, user) -> bool`.',
+        '"all", "never" (only where a view asks), a policy of `policies`, or the path of such a '
+        "policy or of `f(request, user) -> bool`.",
     )
     RECHECK_SECONDS = Setting(
         300,

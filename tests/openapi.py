@@ -186,8 +186,8 @@ TRY_ERRORS = [
     *("wrong_code", "code_expired", "code_used", "limited", "busy", "locked", "session_ended"),
     *("provider_unavailable", "outcome_unknown"),
 ]
-ENROL_ERRORS = [*VISITOR_ERRORS, *CODE_OWED, "phones_kept_by_site"]
-CHANGE_ERRORS = [*ENROL_ERRORS, "no_such_phone"]
+CHANGE_ERRORS = [*VISITOR_ERRORS, *CODE_OWED, "phones_kept_by_site", "no_such_phone"]
+ENROL_ERRORS = [*VISITOR_ERRORS, *CODE_OWED, "phones_kept_by_site", "sign_in_again"]
 
 NOBODY: list[dict[str, list[str]]] = [{}]
 TICKET: list[dict[str, list[str]]] = [{"ticket": []}]
@@ -262,7 +262,7 @@ OPERATIONS = {
     ("api_phone_add", "post"): Operation(
         "addPhone",
         "Enrolment",
-        [*ENROL_ERRORS, "sign_in_again", *SEND_ERRORS],
+        [*ENROL_ERRORS, *SEND_ERRORS],
         takes_ticket=True,
         links={"confirmPhone": {}, "resendPhoneCode": {}, "getPendingPhone": {}},
     ),

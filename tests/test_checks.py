@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from datetime import date, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ import time_machine
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.conf.urls.i18n import i18n_patterns
+from django.contrib.auth.models import Group
 from django.core.checks import CheckMessage, Error
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
@@ -25,10 +27,23 @@ from django.utils.functional import lazy, lazystr
 from django.utils.translation import get_language
 from django.views import View
 
-from django_bandwidth_mfa import checks
+from django_bandwidth_mfa import checks, policies
 from django_bandwidth_mfa.checks import check_deployment, check_settings, check_site
 from django_bandwidth_mfa.conf import Settings
+from django_bandwidth_mfa.policies import (
+    all_of,
+    any_of,
+    enrolled,
+    everyone,
+    from_date,
+    groups,
+    other_factor,
+    staff,
+    unless,
+)
 from django_bandwidth_mfa.views import VerifyView
+
+from .policies import only_ada
 
 GOOD = dict(django_settings.BANDWIDTH_MFA)
 
@@ -120,7 +135,15 @@ BY_KEY: dict[str, tuple[list[Any], list[Any]]] = {
     "TOTAL_TIMEOUT": ([0, 121], [30]),
     "REQUIRED": (
         ["everyone", None, "tests.nothing.here", "tests.conftest.PASSWORD"],
-        ["staff", "all", "never", "tests.policies.only_ada"],
+        [
+            "staff",
+            "all",
+            "never",
+            "tests.policies.only_ada",
+            only_ada,
+            any_of(enrolled, from_date(date(2027, 3, 1), unless(groups("kiosk"), staff))),
+            "tests.test_policies.STAFF_OR_ENROLLED",
+        ],
     ),
     "RECHECK_SECONDS": ([-1, 1.5], [0]),
     "LOGIN_SECONDS": ([0, 29, "600"], [30]),
@@ -245,10 +268,46 @@ NO_OAUTH = {"CLIENT_ID": None, "CLIENT_SECRET": None}
         ({"EXPIRATION_MINUTES": 11}, ["W003"]),
         ({"FAILURES_BEFORE_LOCK": 101}, ["W006"]),
         ({"MESSAGING_APPLICATION_ID": None}, []),
+        ({"REQUIRED": from_date(date(2027, 3, 1), staff)}, ["W017"]),
+        ({"REQUIRED": any_of(staff, from_date(date(2027, 3, 1), everyone))}, ["W017"]),
+        ({"REQUIRED": any_of(only_ada, from_date(date(2027, 3, 1), everyone))}, []),
     ],
 )
 def test_what_does_not_go_together(changes: dict[str, Any], expected: list[str]) -> None:
     assert ids(found(**changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("required", "told"),
+    [
+        (any_of(), "any_of() without a policy asks nobody for a code."),
+        (any_of(staff, all_of()), "all_of() needs a policy."),
+        (groups(), "groups() takes the names of groups."),
+        (any_of(staff, groups(7)), "groups() takes the names of groups."),
+        (policies.groups, "groups is not a policy until it is called."),
+        (policies.Policy, "Policy is not a policy until it is called."),
+        (any_of("staff"), "'staff' is no policy"),
+        (from_date("2027-03-01", everyone), "from_date() takes a day such as date(2027, 3, 1)"),
+        (from_date(datetime(2027, 3, 1), everyone), "from_date() takes a day"),
+        (
+            any_of(enrolled, from_date(date(2027, 3, 1), staff, remind_days="30")),
+            "from_date() takes a whole number of days as remind_days",
+        ),
+        (any_of(staff, other_factor), "other_factor must be the exception of unless()"),
+        (unless(unless(other_factor, staff), everyone), "other_factor must be the exception"),
+        (unless(other_factor, everyone), 'other_factor needs "allauth.mfa" in INSTALLED_APPS.'),
+    ],
+)
+def test_a_wrong_policy_is_an_error_that_says_what_is_wrong(required: Any, told: str) -> None:
+    """Fails when only the outermost policy is looked at."""
+    [message] = found(REQUIRED=required)
+    assert message.id == "bandwidth_mfa.E015"
+    assert told in message.msg
+
+
+def test_a_policy_that_the_user_model_cannot_answer_is_an_error(monkeypatch: Any) -> None:
+    monkeypatch.setattr("django_bandwidth_mfa.checks.get_user_model", lambda: Group)
+    assert ids(found(REQUIRED=any_of(enrolled, staff, groups("finance")))) == ["E015", "E015"]
 
 
 # A text whose Spanish translation has lost its code.

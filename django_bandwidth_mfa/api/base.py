@@ -176,7 +176,7 @@ class APIView(View):
             raise APIError("on_behalf")
         if obstacle is Obstacle.ANONYMOUS:
             raise APIError("sign_in_required")
-        if obstacle is Obstacle.OLD_SIGN_IN:
+        if obstacle in (Obstacle.OLD_SIGN_IN, Obstacle.OTHER_FACTOR):
             raise APIError("sign_in_again")
         if obstacle is Obstacle.CODE:
             has_phone = phone_source().has_confirmed(self.user)

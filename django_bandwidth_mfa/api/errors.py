@@ -83,7 +83,8 @@ ERRORS = {
     "sign_in_again": ErrorKind(
         403,
         _("To add your first phone, please sign in again."),
-        "A first phone takes a sign-in of the last 15 minutes.",
+        "A first phone takes a sign-in of the last 15 minutes, with the other factor of a user who "
+        "has one.",
     ),
     "session_ended": ErrorKind(
         401, exceptions.SessionEnded.message, "The login ended while its code was checked."

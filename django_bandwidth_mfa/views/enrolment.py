@@ -43,6 +43,8 @@ class EnrolView(FlowView):
         recheck_now(request)
         answer = super().turn_away(request)
         if answer is None and self.flow.obstacle is not None:
+            if self.flow.obstacle is Obstacle.OTHER_FACTOR:
+                return kept_by_site(request)
             if self.flow.is_parked:
                 return self.to_page("verify")
             return redirect_to_second_factor(self.user, request.get_full_path())

@@ -89,7 +89,11 @@ class PhonesView(SignedInView):
 
 
 def kept_by_site(request: HttpRequest) -> HttpResponse:
-    """Return the page of a site that keeps the numbers itself: only the site can change them."""
+    """Return the page for those who cannot add a phone here.
+
+    Either the site keeps the numbers itself, and only the site can change them; or the user has
+    another factor, and has to sign in with that one.
+    """
     user = visitor(request)
     context = {
         "parked": mfa_of(request).state == "parked",

@@ -13,6 +13,7 @@ INSTALLED_APPS = [
     "django.contrib.flatpages",
     "hijack",
     "impersonate",
+    "allauth.mfa",
 ]
 SITE_ID = 1
 # Directly after ours stands what swaps the user; at the end what answers a 404 with a flatpage.
@@ -23,6 +24,9 @@ MIDDLEWARE = [
     "django.contrib.flatpages.middleware.FlatpageFallbackMiddleware",
 ]
 LOGOUT_REDIRECT_URL = "/"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
 
 # As docs/rest-framework.md has it.
 REST_FRAMEWORK = {

@@ -10,6 +10,7 @@ from ...conf import settings
 from ...exceptions import Busy, Limited, NoPhone, NumberRefused
 from ...models import Challenge, Phone, Purpose
 from ...types import in_query
+from ..login import other_factor, policy
 from ..login.mark import owe_recovery_codes, signed_in_lately
 from ..login.redirects import with_next
 from .base import Flow
@@ -30,7 +31,18 @@ class EnrolFlow(Flow):
         """
         if self.phones and (self.is_parked or not is_fresh(self.request)):
             return Obstacle.CODE
+        if self.is_parked and not self.phones and self._bypasses_other_factor():
+            return Obstacle.OTHER_FACTOR
         return None
+
+    def _bypasses_other_factor(self) -> bool:
+        """Whether the user has another factor, and this login has not shown it.
+
+        A thief of the password would go round it: sign in where only the password is asked for,
+        such as the admin's login page, and enrol a phone of their own.
+        """
+        has_shown_it = other_factor.has_passed(self.request, self.user, kinds=other_factor.ANY_KIND)
+        return not has_shown_it and policy.has_other_factor(self.user)
 
     @property
     def obstacle_to_begin(self) -> Obstacle | None:

@@ -31,6 +31,9 @@ class Obstacle(Enum):
     OLD_SIGN_IN = "old sign-in"
     """The sign-in is longer ago than ``FIRST_PHONE_SECONDS``."""
 
+    OTHER_FACTOR = "other factor"
+    """The user has no phone but another factor, and has not shown it: they sign in with that."""
+
 
 def obstacle_to_visitors(request: HttpRequest) -> Obstacle | None:
     """Return what stops a visitor who has to have given a password at least."""

@@ -59,6 +59,9 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
         # The password was given again inside a session that has shown both factors already.
         _tell_completed(request, user, mark.method)
         return
+    # The mark of an earlier login in this session.  With it, what that login has shown
+    # (other_factor.py) would count for this one.
+    session.pop(MARK, None)
     try:
         owes_code = policy.owes_code(request, user)
         is_trusted = owes_code and trusted_browsers.recognise(request, user)

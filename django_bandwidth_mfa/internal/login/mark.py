@@ -84,13 +84,14 @@ def mark_verified(session: SessionBase, user: User, verification: Verification) 
     session[MARK] = mark._asdict()
 
 
-def mark_exempt(session: SessionBase, user: User, *, signed_in: float = 0) -> None:
+def mark_exempt(session: SessionBase, user: User, *, signed_in: float = 0, kept: float = 0) -> None:
     """Note that ``user`` owes no code.
 
     :param signed_in: when they signed in, if that is known.
+    :param kept: when this session ended the user's other sessions, if it did.
     """
     now = time.time()
-    mark = Mark(str(user.pk), "exempt", now, now, signed_in=signed_in)
+    mark = Mark(str(user.pk), "exempt", now, now, signed_in=signed_in, kept=kept)
     session[MARK] = mark._asdict()
 
 

@@ -88,7 +88,7 @@ def recheck(
     # With RECHECK_SECONDS = 0 every request comes here.  A mark that says the same already is not
     # written again, so that the session is not saved each time.
     if not mark.at or mark.state != "exempt" or settings.RECHECK_SECONDS:
-        mark_exempt(session, user, signed_in=mark.signed_in)
+        mark_exempt(session, user, signed_in=mark.signed_in, kept=mark.kept)
     return user
 
 

@@ -1,0 +1,122 @@
+"""A second factor of django-allauth: has the user one, and was it passed in this very login?
+
+allauth notes in the session which factors have passed there.  These records outlive what they are
+about: allauth keeps them while nobody is logged in yet, Django keeps them when the same user gives
+the password again, and in older versions of allauth no record names its user.  A record counts only
+
+- as one of the user who signs in: its authenticator is a row of that user, this moment;
+- as one of this login: it is no older than ``LOGIN_SECONDS`` when the login is made;
+- while nothing has ended it: neither the user nor staff have ended sessions since.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import router
+from django.db.models import Q
+from django.http import HttpRequest
+
+from ...conf import settings
+from ...models import SecondFactor
+from ...types import User, in_query
+from .clock import CLOCK_DIFFERENCE, is_before
+from .mark import Mark, read_mark
+
+ALLAUTH = "allauth.mfa"
+
+# What allauth calls its authenticators.  Its third kind, "recovery_codes", is for a lost device:
+# with one, the user may add a phone, and is asked for a code as anybody else.
+FACTORS = ("totp", "webauthn")
+ANY_KIND = (*FACTORS, "recovery_codes")
+
+
+def has_passed(
+    request: HttpRequest | None, user: User, *, kinds: tuple[str, ...] = FACTORS
+) -> bool:
+    """Whether ``user`` has passed a factor of allauth in the login of this session.
+
+    :param request: one without a session has shown nothing.
+    :param kinds: of which kinds.
+    """
+    session = getattr(request, "session", None)
+    if session is None or not apps.is_installed(ALLAUTH):
+        return False
+    mark = read_mark(session, user)
+    records = [
+        record for record in _records(session, kinds) if _is_of_this_login(record["at"], mark)
+    ]
+    if not records:
+        return False
+    # The newest one: a record is judged with a query.
+    record = max(records, key=lambda one: float(one["at"]))
+    return not _was_ended(record["at"], user, mark) and _is_there(record, user)
+
+
+def has_one(user: User) -> bool:
+    """Whether ``user`` has a factor of allauth."""
+    if not apps.is_installed(ALLAUTH):
+        return False
+    return bool(_authenticators().filter(user=in_query(user), type__in=FACTORS).exists())
+
+
+def users() -> Q:
+    """Return the condition for the users who have a factor of allauth."""
+    if not apps.is_installed(ALLAUTH):
+        return Q(pk__in=())
+    return Q(pk__in=_authenticators().filter(type__in=FACTORS).values("user"))
+
+
+def _records(session: SessionBase, kinds: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the records of factors that have passed; others, and broken ones, are left out."""
+    from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
+
+    found = session.get(AUTHENTICATION_METHODS_SESSION_KEY)
+    for record in found if isinstance(found, list) else ():
+        if (
+            isinstance(record, dict)
+            and record.get("method") == "mfa"
+            and record.get("type") in kinds
+            and isinstance(record.get("at"), int | float)
+            and isinstance(record.get("id"), int)
+        ):
+            yield record
+
+
+def _is_of_this_login(at: float, mark: Mark | None) -> bool:
+    """Whether a factor that passed then belongs to the login of the session.
+
+    A login that is being made has no mark yet.  Neither has a session that cannot say when it
+    began: to it, the factor must have passed just now.
+    """
+    now = time.time()
+    signed_in = (mark.signed_in if mark else 0) or now
+    return signed_in - settings.LOGIN_SECONDS < at <= now + CLOCK_DIFFERENCE
+
+
+def _was_ended(at: float, user: User, mark: Mark | None) -> bool:
+    """Whether the sessions of ``user`` were ended since, or have to show a second factor anew."""
+    row = SecondFactor.objects.filter(user=in_query(user)).first()
+    if row is None:
+        return False
+    kept = mark.kept if mark else 0
+    return any(
+        moment is not None and kept < moment.timestamp() and is_before(at, moment)
+        for moment in (row.verified_since, row.signed_in_since)
+    )
+
+
+def _is_there(record: dict[str, Any], user: User) -> bool:
+    """Whether the authenticator of ``record`` is still one of ``user``."""
+    rows = _authenticators().filter(pk=record["id"], user=in_query(user), type=record["type"])
+    return bool(rows.exists())
+
+
+def _authenticators() -> Any:
+    from allauth.mfa.models import Authenticator
+
+    return Authenticator.objects.using(router.db_for_write(Authenticator))

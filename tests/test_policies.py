@@ -1,0 +1,184 @@
+"""The policies for ``REQUIRED``: who owes a code, by each of them and by what they combine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Group
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+
+from django_bandwidth_mfa import policies
+from django_bandwidth_mfa.internal.login import policy
+from django_bandwidth_mfa.policies import (
+    all_of,
+    any_of,
+    enrolled,
+    everyone,
+    from_date,
+    groups,
+    other_factor,
+    staff,
+    unless,
+)
+
+from .browsing import give_password, state
+from .conftest import NUMBER, make_user
+from .policies import only_ada
+
+DAY = date(2027, 3, 1)
+# A policy that a setting names by its path.
+STAFF_OR_ENROLLED = any_of(staff, enrolled)
+
+
+@pytest.fixture
+def people(db: None) -> dict[str, Any]:
+    """By name: somebody with a phone, without one, of the staff, and in the group "finance"."""
+    found = {
+        "ada": make_user("ada", NUMBER),
+        "newcomer": make_user("newcomer"),
+        "clerk": make_user("clerk", is_staff=True),
+        "teller": make_user("teller"),
+    }
+    found["teller"].groups.add(Group.objects.create(name="finance"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("required", "meant"),
+    [
+        (staff, "clerk"),
+        (everyone, "ada newcomer clerk teller"),
+        (enrolled, "ada"),
+        (groups("finance"), "teller"),
+        (groups("finance", "nobody's"), "teller"),
+        (groups("nobody's"), ""),
+        (any_of(staff, enrolled), "ada clerk"),
+        (any_of(only_ada, groups("finance")), "ada teller"),
+        (all_of(staff, enrolled), ""),
+        (all_of(everyone, enrolled), "ada"),
+        (unless(groups("finance"), everyone), "ada newcomer clerk"),
+        (unless(only_ada, everyone), "newcomer clerk teller"),
+        (unless(other_factor, everyone), "ada newcomer clerk teller"),
+        (from_date(date(2020, 1, 1), staff), "clerk"),
+        (from_date(date(2999, 1, 1), everyone), ""),
+        (any_of(enrolled, from_date(date(2999, 1, 1), everyone)), "ada"),
+        ("tests.test_policies.STAFF_OR_ENROLLED", "ada clerk"),
+    ],
+)
+def test_a_policy_says_who_owes_a_code(
+    required: Any, meant: str, people: dict[str, Any], configure: Any
+) -> None:
+    """Each of them logs in over the same session machinery; so a policy cannot only look right."""
+    configure(REQUIRED=required)
+    for name, someone in people.items():
+        client = Client()
+        client.force_login(someone)
+        assert state(client) == ("parked" if name in meant.split() else "exempt"), name
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        # Midnight in Berlin is an hour before midnight in UTC.
+        (datetime(2027, 2, 28, 22, 59, tzinfo=UTC), False),
+        (datetime(2027, 2, 28, 23, 0, tzinfo=UTC), True),
+        (datetime(2027, 6, 1, tzinfo=UTC), True),
+    ],
+)
+def test_a_day_begins_at_midnight_in_the_time_zone_of_the_site(
+    moment: datetime, expected: bool, people: dict[str, Any], configure: Any, settings: Any
+) -> None:
+    """Fails when the day is that of UTC, or of the visitor's own zone."""
+    settings.TIME_ZONE = "Europe/Berlin"
+    configure(REQUIRED=from_date(DAY, staff))
+    with time_machine.travel(moment, tick=False):
+        assert policy.owes_code(None, people["clerk"]) is expected
+
+
+def test_the_day_comes_for_those_who_are_signed_in_too(
+    people: dict[str, Any], configure: Any, client: Client, settings: Any
+) -> None:
+    """Fails when a session that was exempt before the day stays exempt after it."""
+    settings.TIME_ZONE = "UTC"
+    configure(REQUIRED=any_of(enrolled, from_date(DAY, staff)))
+    with time_machine.travel(datetime(2027, 2, 28, 23, 58, tzinfo=UTC), tick=False) as clock:
+        give_password(client, people["clerk"])
+        assert state(client) == "exempt"
+        clock.shift(301)
+        assert state(client) == "parked"
+
+
+def test_a_settings_file_imports_policies_without_settings() -> None:
+    """Fails when the module imports anything of Django, or of the rest of the app."""
+    program = """
+import sys
+from datetime import date
+from django_bandwidth_mfa.policies import *
+any_of(enrolled, from_date(date(2027, 3, 1), unless(groups("a"), all_of(staff, everyone))))
+print(sorted(name for name in sys.modules if name.startswith("django")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "['django_bandwidth_mfa', 'django_bandwidth_mfa.policies']"
+
+
+def test_two_policies_that_ask_for_the_same_are_equal() -> None:
+    """Tests of a site compare its settings."""
+    assert any_of(staff, groups("a")) == any_of(staff, groups("a"))
+    assert any_of(staff) != all_of(staff)
+
+
+# What is wrong lets nobody in --------------------------------------------------------------------
+
+WRONG: list[Any] = [
+    any_of(),
+    all_of(),
+    any_of("staff"),
+    all_of(everyone, None),
+    policies.groups,
+    any_of(policies.any_of),
+    type("Mine", (policies.Policy,), {})(),
+]
+
+
+@pytest.mark.attack("P52")
+@pytest.mark.parametrize("required", WRONG, ids=map(repr, range(len(WRONG))))
+def test_a_wrong_policy_lets_nobody_in(
+    required: Any, people: dict[str, Any], configure: Any
+) -> None:
+    """Fails when ``any_of()`` is asked as Python's ``any()`` of nothing is: it means nobody, and
+    each password alone would do."""
+    configure(REQUIRED=required)
+    for someone in people.values():
+        with pytest.raises((ImproperlyConfigured, TypeError)):
+            policy.owes_code(None, someone)
+
+
+# Who has to keep a phone ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("required", "obliged"),
+    [
+        (any_of(enrolled, staff), "clerk"),
+        (everyone, "ada newcomer clerk teller"),
+        (enrolled, ""),
+        (unless(other_factor, everyone), "ada newcomer clerk teller"),
+        (from_date(date(2999, 1, 1), everyone), ""),
+        (only_ada, ""),
+    ],
+)
+def test_the_last_phone_stays_where_a_code_is_owed_without_one(
+    required: Any, obliged: str, people: dict[str, Any], configure: Any
+) -> None:
+    """Fails when ``enrolled`` counts here: nobody could ever remove a phone."""
+    configure(REQUIRED=required)
+    found = {name for name, someone in people.items() if policy.is_obliged(someone)}
+    assert found == set(obliged.split())
