@@ -35,7 +35,7 @@ from .internal.limits import rules
 from .internal.login import trusted_browsers
 from .internal.phones import changes
 from .internal.phones.source import phone_source
-from .internal.staff import reset, status
+from .internal.staff import missing, reset, status
 from .models import Challenge, Counter, Phone, RecoveryCode, TrustedBrowser
 from .types import User
 
@@ -254,7 +254,7 @@ class CounterAdmin(Ledger):
 
 
 class SecondFactorFilter(admin.SimpleListFilter):
-    """Users with a phone, without one, and those who are locked out."""
+    """Users with a phone, without one, those who need one, and those who are locked out."""
 
     title = gettext_lazy("second factor")
     parameter_name = "second_factor"
@@ -263,6 +263,8 @@ class SecondFactorFilter(admin.SimpleListFilter):
         by_phone = [("with", _("With a phone")), ("without", _("Without a second factor"))]
         # No query can tell who has a phone if the site keeps the numbers.
         known = [] if phone_source().enrolled_users() is None else by_phone
+        if missing.can_be_queried():
+            known = [*known, ("missing", _("Needs a phone, and has none"))]
         return [*known, ("locked", _("Locked out"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -271,6 +273,8 @@ class SecondFactorFilter(admin.SimpleListFilter):
             return queryset.filter(enrolled)
         if self.value() == "without":
             return queryset.filter(~enrolled)
+        if self.value() == "missing" and missing.can_be_queried():
+            return missing.among(queryset)
         if self.value() == "locked":
             return queryset.filter(pk__in=rules.locked().values("user"))
         return queryset

@@ -20,6 +20,7 @@ from .on_behalf import ON_BEHALF, Actor, announced_actor, begin
 from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, forget_login, park
 from .recheck import make_anonymous
 from .records import read_record
+from .reminder import remind
 from .sockets import settle_socket_login
 
 
@@ -104,6 +105,7 @@ def _complete(request: HttpRequest, user: User, verification: Verification | Non
     if verification is None:
         mark_exempt(request.session, user, signed_in=time.time())
         _tell_completed(request, user, None)
+        remind(request, user)
     else:
         mark_verified(request.session, user, verification)
         _tell_completed(request, user, verification.method)

@@ -123,18 +123,15 @@ def days_of(part: Part) -> list[date]:
     return [now, *sorted(later)]
 
 
-def users_in_need() -> Q | None:
-    """Return the condition for the users who need a phone, now or from a day on that is known.
+def needs_by_day() -> list[tuple[date, Q]] | None:
+    """Return today and each later day that is known, with the condition for who needs a phone then.
 
     None if only a call for each user could tell: a function of the site decides.
     """
-    part, found = in_force(), Q(pk__in=())
-    for day in days_of(part):
-        condition = _condition(part, day)
-        if condition is None:
-            return None
-        found |= condition
-    return found
+    part = in_force()
+    found = [(day, _condition(part, day)) for day in days_of(part)]
+    known = [(day, condition) for day, condition in found if condition is not None]
+    return known if len(known) == len(found) else None
 
 
 # Asking ------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def of_site(hours: int = 24) -> dict[str, object]:
         "messages_undelivered": counts["undelivered"],
         "delivery_errors": _delivery_errors(recent),
         "recovery_codes_used": RecoveryCode.objects.filter(used_at__gte=since).count(),
-        "users": _active(get_user_model()._default_manager.all()).count(),
+        "users": active(get_user_model()._default_manager.all()).count(),
         "users_with_a_phone": _count_enrolled(),
         "users_locked": rules.locked().count(),
         "numbers_held": rules.count_held(),
@@ -77,10 +77,10 @@ def _delivery_errors(challenges: QuerySet[Challenge]) -> list[dict[str, object]]
 def _count_enrolled() -> int | None:
     """Return how many active users have a phone; None if the site keeps the numbers itself."""
     enrolled = phone_source().enrolled_users()
-    return None if enrolled is None else _active(enrolled).count()
+    return None if enrolled is None else active(enrolled).count()
 
 
-def _active(users: QuerySet[Any]) -> QuerySet[Any]:
+def active(users: QuerySet[Any]) -> QuerySet[Any]:
     """Leave inactive users out.
 
     A user model may have no column ``is_active``: then all of its users are active.

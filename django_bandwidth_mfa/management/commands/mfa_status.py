@@ -1,19 +1,23 @@
-"""``manage.py mfa_status [USER] [--json]``"""
+"""``manage.py mfa_status [USER | --missing [--csv]] [--json]``"""
 
+import csv
 import json
 from argparse import ArgumentParser
 from typing import Any, cast
 
-from django.core.management import BaseCommand
+from django.core.management import BaseCommand, CommandError
 
-from ...internal.staff import status
+from ...internal.login import policy
+from ...internal.staff import missing, status
+from ...internal.staff.missing import Missing
 from ..console import find_user
 
 
 class Command(BaseCommand):
     help = (
         "Say how the second factor fares: of the last day for the whole site, or as it stands for "
-        "one user. Numbers are masked."
+        "one user. Numbers are masked. With --missing: who needs a phone, now or from a day on "
+        "that is known, and has none."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -21,8 +25,23 @@ class Command(BaseCommand):
             "user", nargs="?", help="a user's name or e-mail address, as typed at login"
         )
         parser.add_argument("--json", action="store_true", help="for programs")
+        parser.add_argument(
+            "--missing", action="store_true", help="name the users who need a phone and have none"
+        )
+        parser.add_argument(
+            "--csv",
+            action="store_true",
+            help="with --missing: for a spreadsheet, with a line of headings",
+        )
 
-    def handle(self, *args: Any, **options: Any) -> str:
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        if options["missing"]:
+            if options["user"] or (options["csv"] and options["json"]):
+                raise CommandError("--missing is for all users, as text, --csv or --json.")
+            self.name_missing(as_csv=options["csv"], as_json=options["json"])
+            return None
+        if options["csv"]:
+            raise CommandError("--csv goes with --missing.")
         found = status.of_user(find_user(options["user"])) if options["user"] else status.of_site()
         if options["json"]:
             return json.dumps(found, indent=2)
@@ -30,6 +49,53 @@ class Command(BaseCommand):
         errors = found.pop("delivery_errors", [])
         lines = [f"{name.replace('_', ' '):<24}{_shown(found[name])}" for name in found]
         return "\n".join([*lines, *map(_error_shown, cast(list[dict[str, object]], errors))])
+
+    def name_missing(self, *, as_csv: bool, as_json: bool) -> None:
+        """Write a line for each user; a large site has many, so none of them is kept."""
+        for name in policy.unknown_groups():
+            self.stderr.write(f'There is no group "{name}", which REQUIRED names.')
+        if as_json:
+            rows = [_row(one) for one in missing.find()]
+            self.stdout.write(json.dumps(rows, indent=2))
+            return
+        if as_csv:
+            writer = csv.DictWriter(self.stdout, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(_for_spreadsheet(_row(one)) for one in missing.find())
+            return
+        many = 0
+        for one in missing.find():
+            many += 1
+            row = _row(one)
+            self.stdout.write(f"{row['needed_from'] or 'now':<12}{row['username']}  {row['email']}")
+        self.stdout.write(f"{many} without a phone")
+
+
+COLUMNS = ("id", "username", "email", "last_login", "needed_from")
+
+
+def _row(one: Missing) -> dict[str, str | None]:
+    user = one.user
+    last_login = getattr(user, "last_login", None)
+    return {
+        "id": str(user.pk),
+        "username": user.get_username(),
+        "email": one.email,
+        "last_login": last_login.isoformat() if last_login else None,
+        "needed_from": one.day.isoformat() if one.day else None,
+    }
+
+
+def _for_spreadsheet(row: dict[str, str | None]) -> dict[str, str]:
+    """Return the row with texts that no spreadsheet takes for a formula.
+
+    People choose their user names: "=HYPERLINK(…)" would run on the machine of the staff.
+    """
+    texts = {name: value or "" for name, value in row.items()}
+    return {
+        name: f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+        for name, text in texts.items()
+    }
 
 
 def _error_shown(error: dict[str, object]) -> str:

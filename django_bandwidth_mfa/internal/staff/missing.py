@@ -1,0 +1,83 @@
+"""Users who need a phone, now or from a day on that is known, and have none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from ...models import Phone
+from ..login import policy
+from ..phones.source import phone_source
+from .status import active
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A user who needs a phone: from ``day`` on, or now already if that is None."""
+
+    user: Any
+    day: date | None
+
+    @property
+    def email(self) -> str:
+        """The user's address; an empty text if the user model has none."""
+        field = getattr(self.user, "get_email_field_name", lambda: "")()
+        return str(getattr(self.user, field, "") or "")
+
+
+def find() -> Iterator[Missing]:
+    """Yield the active users who are missing; those who need a phone soonest come first.
+
+    If a function of the site has a say, or ``GET_PHONES``, each user is asked about.
+    """
+    source, needs = phone_source(), policy.needs_by_day()
+    users = active(get_user_model()._default_manager.all()).order_by("pk")
+    if source.enrolled_users() is not None:
+        users = users.filter(_without_phone())
+    found = _one_by_one(users) if needs is None else _by_query(users, needs)
+    for one in found:
+        if source.enrolled_users() is not None or not source.has_confirmed(one.user):
+            yield one
+
+
+def can_be_queried() -> bool:
+    """Whether a query can tell who is missing, and not only a call for each user."""
+    return phone_source().enrolled_users() is not None and policy.needs_by_day() is not None
+
+
+def among(users: QuerySet[Any]) -> QuerySet[Any]:
+    """Return those of ``users`` who are missing; :func:`can_be_queried` says that this can be told.
+
+    Phones are looked up in their index, for each user that is looked at.  Members of groups are
+    looked up, too.  For ``staff`` and ``everyone`` the table of users is read: Django has no index
+    for ``is_staff``.
+    """
+    needed = Q(pk__in=())
+    for _day, need in policy.needs_by_day() or ():
+        needed |= need
+    return active(users.filter(needed, _without_phone()))
+
+
+def _without_phone() -> Q:
+    return Q(~Exists(Phone.objects.confirmed().filter(user=OuterRef("pk"))))
+
+
+def _by_query(users: QuerySet[Any], needs: list[tuple[date, Q]]) -> Iterator[Missing]:
+    today, earlier = policy.today(), Q(pk__in=())
+    for day, need in needs:
+        for user in users.filter(need & ~earlier).iterator():
+            yield Missing(user, day if day > today else None)
+        earlier |= need
+
+
+def _one_by_one(users: QuerySet[Any]) -> Iterator[Missing]:
+    today = policy.today()
+    for user in users.iterator():
+        day = policy.day_of_need(user)
+        if day is not None:
+            yield Missing(user, day if day > today else None)
