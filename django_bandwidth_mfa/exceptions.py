@@ -143,7 +143,7 @@ class ChallengeUsed(MFAError):
 
 
 class SessionEnded(MFAError):
-    """The session was logged out, or ended, while its code was checked."""
+    """The session was logged out, or ended, while its second factor was checked."""
 
     message = _("You were signed out in the meantime. Please sign in again.")
 

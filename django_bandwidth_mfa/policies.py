@@ -34,6 +34,7 @@ __all__ = [
     "from_date",
     "groups",
     "other_factor",
+    "own_factor",
     "staff",
     "unless",
 ]
@@ -81,6 +82,17 @@ class Enrolled(Policy):
 @dataclass(frozen=True)
 class OtherFactor(Policy):
     """Users who have passed a second factor of another package in this very login."""
+
+
+@dataclass(frozen=True)
+class OwnFactor(Policy):
+    """Users who have a second factor of the site's own, as ``has_one`` says."""
+
+    has_one: Callable[[Any], bool]
+
+    def own_problems(self) -> Iterator[str]:
+        if not callable(self.has_one):
+            yield f"own_factor() takes a function of a user, not {self.has_one!r}."
 
 
 @dataclass(frozen=True)
@@ -188,6 +200,18 @@ def groups(*names: str) -> Policy:
     return Groups(names)
 
 
+def own_factor(has_one: Callable[[Any], bool]) -> Policy:
+    """Return a policy that means the users who have a second factor of the site's own.
+
+    Their login is parked until a page of the site has called :func:`.service.complete_login`, or
+    until a code.  With the password alone, such a user adds no first phone: a thief of the password
+    would add theirs, and never meet the factor.
+
+    :param has_one: ``f(user) -> bool``.
+    """
+    return OwnFactor(has_one)
+
+
 def any_of(*policies: Part) -> Policy:
     """Return a policy that means the users whom at least one of ``policies`` means."""
     return AnyOf(policies)
@@ -253,7 +277,7 @@ def problems(part: object, *, is_exception: bool = False) -> Iterator[str]:
         else:
             for one in part.parts:
                 yield from problems(one, is_exception=is_exception)
-    elif part in (groups, any_of, all_of, unless, from_date) or isinstance(part, type):
+    elif part in (groups, own_factor, any_of, all_of, unless, from_date) or isinstance(part, type):
         yield f"{getattr(part, '__name__', part)} is not a policy until it is called."
     elif not callable(part):
         yield f"{part!r} is no policy: use one of django_bandwidth_mfa.policies, or a function."

@@ -83,7 +83,8 @@ class RequestMFA:
     def method(self) -> str | None:
         """The method of the last second factor of this session; None if none passed.
 
-        One of ``"sms"``, ``"voice"``, ``"recovery_code"`` and ``"trusted_browser"``.
+        One of ``"sms"``, ``"voice"``, ``"recovery_code"`` and ``"trusted_browser"``; or what the
+        site calls a factor of its own (:func:`.service.complete_login`).
         """
         mark = self._verified_mark
         return None if mark is None else mark.method

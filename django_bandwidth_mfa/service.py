@@ -16,6 +16,7 @@ While a request is handled, both close its database connections before they ask,
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from django.http import HttpRequest
@@ -25,11 +26,18 @@ from django.views.decorators.debug import sensitive_variables
 from .internal.codes import recovery_codes, sending, spending, tries
 from .internal.login import proofs, tickets
 from .internal.login.mark import outlive
+from .internal.login.second_factor import complete_by_site
 from .internal.notify import events
 from .internal.phones.source import phone_source
 from .models import Challenge, Phone, SecondFactor
 from .types import User
-from .verification import CompletedLogin, LoginProof, PendingLogin, Verification
+from .verification import (
+    OWN_METHODS,
+    CompletedLogin,
+    LoginProof,
+    PendingLogin,
+    Verification,
+)
 
 __all__ = [
     "CompletedLogin",
@@ -37,6 +45,7 @@ __all__ = [
     "PendingLogin",
     "Verification",
     "begin_login",
+    "complete_login",
     "end_sessions",
     "has_phone",
     "is_in_force",
@@ -49,6 +58,8 @@ __all__ = [
     "use_recovery_code",
     "verify_code",
 ]
+
+_METHOD = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 
 
 # Django masks these names in the frames of all that is called from here, too.
@@ -153,6 +164,33 @@ def use_recovery_code(user: User, code: str, *, request: HttpRequest | None = No
     :raises RuntimeError: a transaction is open.
     """
     return recovery_codes.use(user, code, request=request)
+
+
+def complete_login(request: HttpRequest, user: User, *, method: str) -> str:
+    """Finish the login that is parked here: a second factor of the site's own has passed.
+
+    ::
+
+        user = request.mfa.pending_user
+        if user is not None and is_right(user, request.POST["answer"]):
+            return redirect(service.complete_login(request, user, method="security_key"))
+
+    What a right code does is done: the session gets a new key and the mark, the login is made with
+    the backend of its first factor, and :data:`~django_bandwidth_mfa.signals.login_completed` is
+    sent.  To count wrong answers, and to take each right one only once, is left to the site.
+
+    :param user: who has passed the factor: the one whose login is parked here, and nobody else.
+    :param method: what ``request.mfa.method`` will be.  It begins with a small letter; small
+        letters, digits, ``-`` and ``_`` follow, 30 characters in all.
+    :returns: the address of the page that the login leads to.
+    :raises SessionEnded: no login is parked here, or it is over, or was finished meanwhile.
+    :raises django.core.exceptions.PermissionDenied: the login is another user's.
+    :raises ValueError: ``method`` is one of this app's own, or no such name.
+    """
+    # One that calls itself "sms" would pass where Bandwidth's own verification is asked for.
+    if method in OWN_METHODS or not _METHOD.fullmatch(method):
+        raise ValueError(f"{method!r} cannot be the method of a factor of the site's own.")
+    return complete_by_site(request, user, method)
 
 
 def end_sessions(user: User, *, keep: HttpRequest | None = None) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CompletedLogin", "LoginProof", "PendingLogin", "Verification"]
 
+# What this app calls its own methods.  Of these, Bandwidth itself has verified the first two.
+OWN_METHODS = ("sms", "voice", "recovery_code", "trusted_browser")
+
 T = TypeVar("T")
 Needs = Literal["code", "phone"]
 
@@ -32,7 +35,8 @@ class Verification:
     """The user whose code it is."""
 
     method: str
-    """``"sms"``, ``"voice"``, ``"recovery_code"`` or ``"trusted_browser"``."""
+    """``"sms"``, ``"voice"``, ``"recovery_code"`` or ``"trusted_browser"``; or what a site calls a
+    factor of its own."""
 
     challenge: Challenge | None = None
     """The code that was sent; None for a method that sends none."""

@@ -71,9 +71,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "State": thing(
         "What the session, or the ticket, has shown.",
         state={"type": "string", "enum": ["anonymous", "parked", "exempt", "verified"]},
-        method=nullable(
-            {"type": "string", "enum": ["sms", "voice", "recovery_code", "trusted_browser"]}
-        ),
+        method={
+            **nullable({"type": "string"}),
+            "description": "sms, voice, recovery_code or trusted_browser; or what the site calls a "
+            "second factor of its own.",
+        },
         verified_at=nullable(MOMENT),
         is_fresh={**FLAG, "description": "A second factor passed in the last five minutes."},
         needs={

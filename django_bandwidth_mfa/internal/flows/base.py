@@ -21,8 +21,8 @@ from ..codes import sending
 from ..limits import rules
 from ..limits.store import Wait
 from ..login.parking import is_pending, parked
-from ..login.redirects import next_of, next_or_default, page_that_is_there
-from ..login.second_factor import complete, is_signed_in
+from ..login.redirects import next_of
+from ..login.second_factor import complete, destination, is_signed_in
 from ..phones.source import phone_of_choice, phone_source
 
 
@@ -239,7 +239,4 @@ class Flow:
 
     def destination(self) -> str:
         """Return where a right code leads."""
-        record = parked(self.request.session)
-        if record is not None and record.next:
-            return page_that_is_there(self.request, record.next)
-        return next_or_default(self.request)
+        return destination(self.request)

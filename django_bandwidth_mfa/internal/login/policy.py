@@ -6,7 +6,7 @@ this login owe a code, would its user owe one without a phone, and which users n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, cast
@@ -29,6 +29,7 @@ from ...policies import (
     Groups,
     Nobody,
     OtherFactor,
+    OwnFactor,
     Part,
     Policy,
     Staff,
@@ -79,8 +80,13 @@ def is_obliged(user: User) -> bool:
 
 def has_other_factor(user: User) -> bool:
     """Whether ``user`` has another factor than a phone, and could sign in with it instead."""
-    takes_it = any(isinstance(part, OtherFactor) for part in walk(in_force()))
-    return takes_it and other_factor.has_one(user)
+    takes_allauths = any(isinstance(part, OtherFactor) for part in walk(in_force()))
+    return _has_own_factor(user) or (takes_allauths and other_factor.has_one(user))
+
+
+def _has_own_factor(user: User) -> bool:
+    """Whether ``user`` has a factor of the site's own, which finishes any login."""
+    return any(isinstance(part, OwnFactor) and part.has_one(user) for part in walk(in_force()))
 
 
 def today() -> date:
@@ -100,6 +106,8 @@ def day_of_need(user: User, *, request: HttpRequest | None = None) -> date | Non
     :param request: for functions of the site.
     """
     part, now = in_force(), today()
+    if _has_own_factor(user):
+        return None
     look = _InNeed(user, now, request)
     days = (day for day in days_of(part) if day >= now)
     return next((day for day in days if _means(part, replace(look, today=day))), None)
@@ -157,6 +165,9 @@ class _Look:
     def ask(self, function: Function) -> bool:
         raise NotImplementedError
 
+    def has_own_factor(self, has_one: Callable[[User], bool]) -> bool:
+        raise NotImplementedError
+
     def is_in_group(self, names: tuple[str, ...]) -> bool:
         groups = cast(Any, self.user).groups.filter(name__in=names)
         return bool(groups.using(router.db_for_write(groups.model)).exists())
@@ -170,6 +181,9 @@ class _Login(_Look):
 
     def has_shown_other_factor(self) -> bool:
         return other_factor.has_passed(self.request, self.user)
+
+    def has_own_factor(self, has_one: Callable[[User], bool]) -> bool:
+        return bool(has_one(self.user))
 
     def ask(self, function: Function) -> bool:
         answer = function(self.request, self.user)
@@ -188,6 +202,9 @@ class _WithoutPhone(_Look):
     def has_shown_other_factor(self) -> bool:
         return False
 
+    def has_own_factor(self, has_one: Callable[[User], bool]) -> bool:
+        return False
+
     def ask(self, function: Function) -> bool:
         return False
 
@@ -199,6 +216,7 @@ class _InNeed(_Login):
         return False
 
     def has_shown_other_factor(self) -> bool:
+        # Who has one would show it.
         return other_factor.has_one(self.user)
 
 
@@ -217,6 +235,8 @@ def _means(part: Part, look: _Look) -> bool:
             return look.is_enrolled()
         case OtherFactor():
             return look.has_shown_other_factor()
+        case OwnFactor(has_one):
+            return look.has_own_factor(has_one)
         case Groups(names):
             return look.is_in_group(names)
         case AnyOf(policies):

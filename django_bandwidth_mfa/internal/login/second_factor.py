@@ -6,16 +6,20 @@ from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY, login
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.utils import timezone
 
 from ...exceptions import SessionEnded
 from ...types import User
 from ...verification import Verification, carry
+from ..notify import events
 from .claim import claim
 from .held_messages import say_held_messages
 from .mark import mark_verified
-from .parking import parked
+from .parking import parked, pending_user
 from .recheck import has_ended
+from .redirects import next_or_default, page_that_is_there
 
 
 def is_signed_in(session: SessionBase, user: User) -> bool:
@@ -44,3 +48,26 @@ def complete(request: HttpRequest, user: User, verification: Verification) -> No
         # Django's stubs know one user model; the site's may be another.
         login(request, cast(Any, carry(user, verification)), backend=record.backend)
         say_held_messages(request, record)
+
+
+def complete_by_site(request: HttpRequest, user: User, method: str) -> str:
+    """Finish a parked login by a factor of the site's own (:func:`.service.complete_login`)."""
+    # Read from the database: the user may have been deactivated, or have another password, since.
+    pending = pending_user(request.session)
+    if pending is None:
+        raise SessionEnded
+    # The site's page may take the user from a form.  As objects: another model has the same keys.
+    if pending != user:
+        raise PermissionDenied("The login that is parked here is another user's.")
+    where = destination(request)
+    complete(request, pending, Verification(pending, method, verified_at=timezone.now()))
+    events.own_factor_passed(pending, method)
+    return where
+
+
+def destination(request: HttpRequest) -> str:
+    """Return where a login that is parked in this session leads, or a step-up."""
+    record = parked(request.session)
+    if record is not None and record.next:
+        return page_that_is_there(request, record.next)
+    return next_or_default(request)

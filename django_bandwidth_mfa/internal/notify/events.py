@@ -69,6 +69,7 @@ EVENTS = {
         Event("browser_trusted", INFO, signals.browser_trusted, is_mailed=True),
         Event("browser_recognised", INFO),
         Event("browsers_forgotten", INFO, signals.browsers_forgotten, is_mailed=True),
+        Event("own_factor_passed", INFO),
         Event("login_on_behalf", INFO),
         Event("signed_out_others", INFO, signals.signed_out_others, is_mailed=True),
         Event("second_factor_reset", WARNING, signals.second_factor_reset, is_mailed=True),
@@ -288,6 +289,14 @@ def browsers_forgotten(user: User, many: int, request: HttpRequest | None) -> No
     """So many browsers of a user are no longer trusted."""
     fields = {"user": user.pk, "many": many}
     _tell("browsers_forgotten", fields, TrustedBrowser, many=many, user=user, request=request)
+
+
+def own_factor_passed(user: User, method: str) -> None:
+    """Tell that a factor of the site's own has finished a login.
+
+    :param method: what the site calls it.
+    """
+    _tell("own_factor_passed", {"user": user.pk, "method": method})
 
 
 def login_on_behalf(user: User, actor: str) -> None:
