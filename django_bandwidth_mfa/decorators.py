@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import wraps
 from typing import TypeVar, cast, overload
 
@@ -10,10 +10,15 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from .internal.login.mark import note_offer_of_a_phone, was_offered_a_phone
+from .internal.login.mark import (
+    note_need_of_code,
+    note_offer_of_a_phone,
+    was_offered_a_phone,
+)
 from .internal.login.redirects import default_page, redirect_to_second_factor, with_next
 from .internal.phones import suggestion
 from .request import mfa_of, visitor
+from .verification import CODE_METHODS
 
 __all__ = ["mfa_required", "mfa_suggested"]
 
@@ -21,11 +26,18 @@ View = TypeVar("View", bound=Callable[..., object])
 
 
 @overload
-def mfa_required(view: View, *, max_age: float | None = None) -> View: ...
-@overload
-def mfa_required(view: None = None, *, max_age: float | None = None) -> Callable[[View], View]: ...
 def mfa_required(
-    view: Callable[..., object] | None = None, *, max_age: float | None = None
+    view: View, *, max_age: float | None = None, methods: Collection[str] | None = None
+) -> View: ...
+@overload
+def mfa_required(
+    view: None = None, *, max_age: float | None = None, methods: Collection[str] | None = None
+) -> Callable[[View], View]: ...
+def mfa_required(
+    view: Callable[..., object] | None = None,
+    *,
+    max_age: float | None = None,
+    methods: Collection[str] | None = None,
 ) -> object:
     """Let only a verified session see ``view``.  It works for sync and async views.
 
@@ -39,10 +51,32 @@ def mfa_required(
 
     :param max_age: seconds.  The second factor must have passed in the last so many seconds; a
         trusted browser is then not enough.
+    :param methods: the second factor must be one of these; None for any.  With ``{"sms", "voice"}``
+        Bandwidth itself must have verified a code: a recovery code, a trusted browser and a factor
+        of the site's own are not enough.  Both of these two must be there, since people choose how
+        a code comes.
+    :raises ValueError: ``methods`` would let nobody through, or is no collection of names.
     """
+    check_methods(methods)
     if view is None:
-        return lambda view: mfa_required(view, max_age=max_age)
-    return _guarded(view, lambda request: mfa_of(request).is_verified(max_age), lead_to_code)
+        return lambda view: mfa_required(view, max_age=max_age, methods=methods)
+
+    def passes(request: HttpRequest) -> bool:
+        return mfa_of(request).is_verified(max_age, methods=methods)
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        return lead_to_code(request, methods=methods)
+
+    return _guarded(view, passes, answer)
+
+
+def check_methods(methods: Collection[str] | None) -> None:
+    """Make sure that a code can pass where ``methods`` are asked for.
+
+    :raises ValueError: it cannot.
+    """
+    if methods is not None and not set(methods) >= CODE_METHODS:
+        raise ValueError(f'methods must hold "sms" and "voice", not {methods!r}')
 
 
 def mfa_suggested(view: View) -> View:
@@ -115,11 +149,16 @@ def refuse_on_behalf(request: HttpRequest) -> HttpResponse:
     return render(request, "bandwidth_mfa/on_behalf.html", context, status=403)
 
 
-def lead_to_code(request: HttpRequest) -> HttpResponse:
+def lead_to_code(request: HttpRequest, *, methods: Collection[str] | None = None) -> HttpResponse:
     """Return the redirect on which the visitor becomes verified, and then comes back.
 
     People who act on behalf of a user are led nowhere: a code would go to that user.
+
+    :param methods: those that the view accepts; None for any.
     """
     if mfa_of(request).is_on_behalf:
         return refuse_on_behalf(request)
-    return redirect_to_second_factor(visitor(request), request.get_full_path())
+    here = request.get_full_path()
+    if methods is not None and "recovery_code" not in methods and request.user.is_authenticated:
+        note_need_of_code(request.session, here)
+    return redirect_to_second_factor(visitor(request), here)

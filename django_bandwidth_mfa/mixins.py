@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, cast
 
 from django.http import HttpRequest
@@ -29,11 +29,14 @@ class MFARequiredMixin(Base):
     mfa_max_age: float | None = None
     """Seconds; None for any age."""
 
+    mfa_methods: Collection[str] | None = None
+    """The methods that count, such as ``{"sms", "voice"}``; None for any."""
+
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         view: Callable[..., object] = super().dispatch
         if self.view_is_async:
             view = as_coroutine_function(view)
-        guarded = mfa_required(view, max_age=self.mfa_max_age)
+        guarded = mfa_required(view, max_age=self.mfa_max_age, methods=self.mfa_methods)
         return cast(HttpResponseBase, guarded(request, *args, **kwargs))
 
 

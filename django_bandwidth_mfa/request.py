@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -89,14 +89,18 @@ class RequestMFA:
         mark = self._verified_mark
         return None if mark is None else mark.method
 
-    def is_verified(self, max_age: float | None = None) -> bool:
+    def is_verified(
+        self, max_age: float | None = None, *, methods: Collection[str] | None = None
+    ) -> bool:
         """Whether a second factor passed in this session.
 
         :param max_age: only count one of the last so many seconds.  A trusted browser then never
             counts: it replaces a code at login, and proves nothing about this moment.
+        :param methods: only count one of these methods; None for any.  Bandwidth itself has
+            verified ``{"sms", "voice"}``.
         """
         mark = self._verified_mark
-        if mark is None:
+        if mark is None or (methods is not None and mark.method not in methods):
             return False
         if max_age is None:
             return True

@@ -17,6 +17,7 @@ While a request is handled, both close its database connections before they ask,
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from django.http import HttpRequest
@@ -279,9 +280,16 @@ def is_in_force(proof: LoginProof, *, request: HttpRequest | None = None) -> boo
     return proofs.is_in_force(proof, request)
 
 
-def is_verified(proof: LoginProof, *, max_age: float | None = None) -> bool:
+def is_verified(
+    proof: LoginProof,
+    *,
+    max_age: float | None = None,
+    methods: Collection[str] | None = None,
+) -> bool:
     """Whether a second factor passed in a login by token, and the login is in force.
 
     :param max_age: only count one of the last so many seconds.
+    :param methods: only count one of these methods; None for any.  Bandwidth itself has verified
+        ``{"sms", "voice"}``.
     """
-    return proofs.is_verified(proof, max_age)
+    return proofs.is_verified(proof, max_age, methods)

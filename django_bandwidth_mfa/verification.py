@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CompletedLogin", "LoginProof", "PendingLogin", "Verification"]
 
-# What this app calls its own methods.  Of these, Bandwidth itself has verified the first two.
-OWN_METHODS = ("sms", "voice", "recovery_code", "trusted_browser")
+# What this app calls its own methods.  Bandwidth itself has verified those of a code.
+CODE_METHODS = frozenset({"sms", "voice"})
+OWN_METHODS = CODE_METHODS | {"recovery_code", "trusted_browser"}
 
 T = TypeVar("T")
 Needs = Literal["code", "phone"]

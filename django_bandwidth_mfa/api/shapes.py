@@ -104,7 +104,7 @@ def code(flow: Flow) -> Shape:
         "seconds_until_send": flow.seconds_until_send,
         "phones": [choice(one) for one in flow.phones],
         "channels": list(conf.channels()),
-        "has_recovery_codes": flow.recovery_codes_left > 0,
+        "has_recovery_codes": flow.takes_recovery_codes and flow.recovery_codes_left > 0,
         "trust_days": flow.trust_days,
     }
 

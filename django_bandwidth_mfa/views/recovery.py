@@ -39,6 +39,13 @@ class RecoveryCodeView(CodeView):
     page_name = "recovery_code"
     actions = ("recover",)
 
+    def turn_away(self, request: HttpRequest) -> HttpResponse | None:
+        answer = super().turn_away(request)
+        if answer is None and not self.flow.takes_recovery_codes:
+            # A code would be used up, and the page that the visitor comes from would stay shut.
+            return self.to_page("verify")
+        return answer
+
     def get(self, request: HttpRequest) -> HttpResponse:
         outcome = outcomes.read(request, self.user, *self.actions)
         page = code_page.look_at_recovery(self.flow, outcome)

@@ -16,14 +16,16 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from django_bandwidth_mfa.contrib.rest_framework.claims import claims_of, proof_of_claims
+from django_bandwidth_mfa.contrib.rest_framework.permissions import RecentlyVerified
 from django_bandwidth_mfa.contrib.rest_framework.two_steps import CodeOwed
 from django_bandwidth_mfa.testing import login_verified
 from django_bandwidth_mfa.verification import LoginProof, PendingLogin
+from tests.api.calls import TicketClient, post
 from tests.browsing import give_password
-from tests.conftest import OTHER_NUMBER, PASSWORD, make_user
+from tests.conftest import OTHER_NUMBER, PASSWORD, give_recovery_codes, make_user
 
 from .documented import code
-from .token_logins import TOKENS, Token, status
+from .token_logins import TOKENS, Token, ask, ask_with_password, status
 
 pytestmark = [
     pytest.mark.django_db,
@@ -116,6 +118,39 @@ def test_a_trusted_browser_is_not_recent(client: Client, user: Any) -> None:
     login_verified(client, user, method="trusted_browser")
     assert told(client)[0] == 200
     assert told(client, "/recent/")[0] == 403
+
+
+@pytest.mark.attack("P54")
+@pytest.mark.parametrize("method", ["recovery_code", "trusted_browser", "security_key"])
+def test_a_view_that_wants_a_code_takes_nothing_else(
+    client: Client, user: Any, method: str
+) -> None:
+    """Fails when ``methods`` is not handed on."""
+    login_verified(client, user, method=method)
+    assert told(client)[0] == 200
+    assert told(client, "/by-code/") == (403, CODE)
+    login_verified(client, user, method="voice")
+    assert told(client, "/by-code/") == (200, "ada")
+
+
+@each_token
+@pytest.mark.attack("P54")
+def test_a_token_that_a_recovery_code_has_made_is_not_enough_there(
+    user: Any, bandwidth: Any, token: Token
+) -> None:
+    """Fails when the method of a token is not looked at."""
+    code = give_recovery_codes(user)[0]
+    ticket = ask_with_password(token.door, user).json()["ticket"]
+    answer = post(TicketClient(ticket), "recovery-code", recovery_code=code)
+    made = ask(token.door, completion=answer.json()["completion"]).json()[token.key]
+    assert status("/verified/by/", token.header_of(made)) == 200
+    assert status("/by-code/", token.header_of(made)) == 403
+    assert status("/by-code/", token.sign_in(user, bandwidth)) == 200
+
+
+def test_methods_that_no_code_can_meet_are_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="methods must hold"):
+        RecentlyVerified(60, methods={"recovery_code"})
 
 
 @pytest.mark.attack("P39")

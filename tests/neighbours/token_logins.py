@@ -58,6 +58,10 @@ class Open(Who):
     permission_classes = (IsVerified | IsAuthenticated,)
 
 
+class ByCode(Who):
+    permission_classes = (RecentlyVerified(methods={"sms", "voice"}),)
+
+
 class TokensFirst(Verified):
     """A browser's cookie may come beside the token; the token is looked at first."""
 
@@ -90,6 +94,7 @@ urlpatterns = [
     path("who/", Who.as_view()),
     path("verified/by/", Verified.as_view()),
     path("recent/", Recent.as_view()),
+    path("by-code/", ByCode.as_view()),
     path("tokens-first/", TokensFirst.as_view()),
     path("open/", Open.as_view()),
     path("strict/", Strict.as_view()),

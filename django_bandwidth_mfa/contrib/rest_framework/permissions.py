@@ -10,11 +10,13 @@ They work with the session, with REST framework's tokens and with those of simpl
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 
+from ...decorators import check_methods
 from .answers import next_step, next_step_of_token
 from .proofs import is_by_session, is_verified, proof_of
 
@@ -28,12 +30,15 @@ class IsVerified(IsAuthenticated):
     """
 
     max_age: float | None = None
+    methods: Collection[str] | None = None
+    """The methods that count, such as ``{"sms", "voice"}``; None for any."""
+
     message: Any = None
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not super().has_permission(request, view):
             return False
-        if is_verified(request, self.max_age):
+        if is_verified(request, self.max_age, methods=self.methods):
             return True
         if is_by_session(request):
             self.message = next_step(request)
@@ -42,9 +47,17 @@ class IsVerified(IsAuthenticated):
         return False
 
 
-def RecentlyVerified(max_age: float) -> type[IsVerified]:  # noqa: N802  it stands for a class
+def RecentlyVerified(  # noqa: N802  it stands for a class
+    max_age: float | None = None, *, methods: Collection[str] | None = None
+) -> type[IsVerified]:
     """Return the permission for those who gave a code in the last ``max_age`` seconds.
 
     A token cannot be given another code.  Its client signs in again, and gets another token.
+
+    :param max_age: None for any age.
+    :param methods: only count one of these methods; None for any.  Bandwidth itself has verified
+        ``{"sms", "voice"}``.
+    :raises ValueError: ``methods`` would let nobody through.
     """
-    return type("RecentlyVerified", (IsVerified,), {"max_age": max_age})
+    check_methods(methods)
+    return type("RecentlyVerified", (IsVerified,), {"max_age": max_age, "methods": methods})

@@ -7,6 +7,7 @@ does a token beside a session.
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import Any
 
 from django.apps import apps
@@ -23,14 +24,21 @@ from .claims import proof_of_claims
 __all__ = ["is_by_session", "is_verified", "proof_of"]
 
 
-def is_verified(request: Request, max_age: float | None = None) -> bool:
+def is_verified(
+    request: Request,
+    max_age: float | None = None,
+    *,
+    methods: Collection[str] | None = None,
+) -> bool:
     """Whether a second factor passed in the login behind ``request``, and nothing has undone it.
 
     :param max_age: only count one of the last so many seconds.
+    :param methods: only count one of these methods; None for any.
     """
     if is_by_session(request):
-        return mfa_of(request).is_verified(max_age)
-    return service.is_verified(proof_of(request.user, request.auth), max_age=max_age)
+        return mfa_of(request).is_verified(max_age, methods=methods)
+    proof = proof_of(request.user, request.auth)
+    return service.is_verified(proof, max_age=max_age, methods=methods)
 
 
 def is_by_session(request: Request) -> bool:

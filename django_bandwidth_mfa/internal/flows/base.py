@@ -75,6 +75,11 @@ class Flow:
         return RecoveryCode.objects.left(self.user)
 
     @property
+    def takes_recovery_codes(self) -> bool:
+        """Whether a recovery code is as good as a code."""
+        return True
+
+    @property
     def is_parked(self) -> bool:
         """Whether the login of this session is parked."""
         return parked(self.request.session) is not None

@@ -564,8 +564,7 @@ class _Look:
 
     @property
     def has_recovery_code(self) -> bool:
-        # A phone that is being enrolled is not proven by a recovery code.
-        return self.flow.purpose != Purpose.ENROL and self.flow.recovery_codes_left > 0
+        return self.flow.takes_recovery_codes and self.flow.recovery_codes_left > 0
 
 
 def error_of_send(outcome: Outcome, *, can_call: bool) -> str:

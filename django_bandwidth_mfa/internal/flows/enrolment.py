@@ -23,6 +23,11 @@ class EnrolFlow(Flow):
     purpose = Purpose.ENROL.value
 
     @property
+    def takes_recovery_codes(self) -> bool:
+        # A phone that is being enrolled is not proven by one.
+        return False
+
+    @property
     def obstacle(self) -> Obstacle | None:
         """What stops the user from enrolling a phone; None if nothing does.
 

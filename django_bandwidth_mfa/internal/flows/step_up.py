@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...models import Purpose
+from ..login.mark import takes_code_only
 from .base import Flow
 
 
@@ -10,3 +11,8 @@ class StepUpFlow(Flow):
     """A signed-in user who gives another code."""
 
     purpose = Purpose.STEP_UP.value
+
+    @property
+    def takes_recovery_codes(self) -> bool:
+        """Whether a recovery code opens the page that the user comes from (``methods``)."""
+        return not takes_code_only(self.request.session, self.next)

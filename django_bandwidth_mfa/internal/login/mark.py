@@ -18,6 +18,10 @@ from .records import read_record
 
 MARK = "_bandwidth_mfa_mark"
 SUGGESTED = "_bandwidth_mfa_suggested"
+CODE_ONLY = "_bandwidth_mfa_code_only"
+
+# Of so many pages the session knows that they take a code and nothing else: tabs that are open.
+MOST_PAGES = 5
 
 
 # A request that looks at the user reads one up to three times.  A named tuple is made in 0.4
@@ -146,3 +150,17 @@ def was_offered_a_phone(session: SessionBase) -> bool:
 def note_offer_of_a_phone(session: SessionBase) -> None:
     """Offer no phone again in this session."""
     session[SUGGESTED] = True
+
+
+def note_need_of_code(session: SessionBase, page: str) -> None:
+    """Note that ``page`` takes no recovery code, so that its step-up offers none.
+
+    It is a help, and no guard: the page itself asks how its visitor was verified.
+    """
+    pages = [one for one in session.get(CODE_ONLY, ()) if one != page]
+    session[CODE_ONLY] = [*pages, page][-MOST_PAGES:]
+
+
+def takes_code_only(session: SessionBase, page: str) -> bool:
+    """Whether a visitor was led here from ``page``, which takes no recovery code."""
+    return page in session.get(CODE_ONLY, ())

@@ -7,6 +7,7 @@ in its claims, or in a row.  Whatever ends sessions ends it, too.  The database 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
@@ -36,9 +37,11 @@ def is_in_force(proof: LoginProof, request: HttpRequest | None) -> bool:
     return proof.phone is None or has_phone(user, proof.phone)
 
 
-def is_verified(proof: LoginProof, max_age: float | None) -> bool:
+def is_verified(proof: LoginProof, max_age: float | None, methods: Collection[str] | None) -> bool:
     """Whether a second factor of ``proof`` counts (:func:`.service.is_verified`)."""
     if proof.method is None or proof.verified_at is None:
+        return False
+    if methods is not None and proof.method not in methods:
         return False
     if max_age is not None and not is_within(proof.verified_at.timestamp(), max_age):
         return False
