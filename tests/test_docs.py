@@ -10,7 +10,7 @@ from pathlib import Path
 from django.dispatch import Signal
 from django.urls import get_resolver
 
-from django_bandwidth_mfa import conf, signals
+from django_bandwidth_mfa import conf, policies, signals
 from django_bandwidth_mfa.internal.notify.delivery_errors import ERRORS
 from django_bandwidth_mfa.internal.notify.events import EVENTS
 
@@ -99,3 +99,10 @@ def test_the_guide_for_a_move_names_what_is_there() -> None:
     assert len(names) > 8
     assert len(templates) > 8
     assert len(keys) > 10
+
+
+def test_each_policy_is_in_the_table_of_its_page() -> None:
+    """Fails when a policy is added, or renamed, and the page does not tell of it."""
+    page = (ROOT / "docs/policies.md").read_text()
+    told = set(re.findall(r"^\| `(\w+)", page, re.MULTILINE))
+    assert told == set(policies.__all__) - {"Policy"}

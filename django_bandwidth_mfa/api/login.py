@@ -42,7 +42,7 @@ class LoginView(PublicAPIView):
         user: Any = authenticate(request, username=username, password=data["password"])
         if user is None or not user.is_active:
             raise APIError("wrong_credentials")
-        if not policy.owes_code(request, user):
+        if not policy.owes_code_for_token(request, user):
             return told(shapes.state_of_exempt(tickets.complete_exempt(user, user.backend)))
         ticket = tickets.new_ticket(user, user.backend)
         flow = TicketLoginFlow(request, user, ticket)

@@ -15,12 +15,14 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.internal.login.policy import day_of_need
 from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Phone
 from django_bandwidth_mfa.policies import any_of, enrolled, everyone, other_factor, unless
+from django_bandwidth_mfa.verification import LoginProof
 from tests.browsing import assert_shut, give_password, sign_in, state
 from tests.conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
 
@@ -313,6 +315,24 @@ def test_nor_by_the_api_with_a_session_or_a_ticket(
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "sign_in_again")
     assert bandwidth.inbox == []
+
+
+@pytest.mark.attack("P49")
+@pytest.mark.urls("tests.neighbours.token_logins")
+def test_a_session_with_the_factor_lends_it_to_no_token(client: Client, totp: Any, rf: Any) -> None:
+    """Fails when the session that comes beside the password is asked: a thief of both would have a
+    token that outlives the session.  And when it is asked beside a token that has shown no code."""
+    sign_in_by_totp(client, totp)
+    assert state(client) == "exempt"
+    login = {"username": "totp", "password": PASSWORD}
+    for door in ("/token/", "/jwt/"):
+        answer = client.post(door, login, content_type="application/json")
+        assert (answer.status_code, "ticket" in answer.json()) == (202, True)
+    request = rf.get("/")
+    request.session, request.user = client.session, totp
+    assert not service.is_in_force(
+        LoginProof(user=totp, signed_in_at=timezone.now()), request=request
+    )
 
 
 def test_who_has_lost_the_device_adds_a_phone_after_a_recovery_code_of_allauth(

@@ -70,6 +70,15 @@ def owes_code(request: HttpRequest | None, user: User) -> bool:
     return _means(in_force(), _Login(user, today(), request))
 
 
+def owes_code_for_token(request: HttpRequest | None, user: User) -> bool:
+    """Whether the password alone gives ``user`` no token.
+
+    A session that comes beside the password, or beside the token, lends it nothing: not the other
+    factor that has passed there either.
+    """
+    return _means(in_force(), _TokenLogin(user, today(), request))
+
+
 def is_obliged(user: User) -> bool:
     """Whether ``user`` owes a code even without a phone.
 
@@ -191,6 +200,13 @@ class _Login(_Look):
             # `REQUIRED = groups`, say: any object counts as true.
             raise ImproperlyConfigured(f"{function!r} answers with a policy, not with a bool.")
         return bool(answer)
+
+
+class _TokenLogin(_Login):
+    """Does this login by token owe a code?"""
+
+    def has_shown_other_factor(self) -> bool:
+        return False
 
 
 class _WithoutPhone(_Look):

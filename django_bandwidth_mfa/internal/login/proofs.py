@@ -31,7 +31,7 @@ def is_in_force(proof: LoginProof, request: HttpRequest | None) -> bool:
     if is_before(began, row.signed_in_since):
         return False
     if proof.method is None or proof.verified_at is None:
-        return not policy.owes_code(request, user)
+        return not policy.owes_code_for_token(request, user)
     if is_before(proof.verified_at.timestamp(), row.verified_since):
         return False
     return proof.phone is None or has_phone(user, proof.phone)

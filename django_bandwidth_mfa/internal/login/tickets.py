@@ -138,7 +138,7 @@ def complete(ticket: Ticket, user: User, verification: Verification) -> str:
 
 def begin(user: User, backend: str, request: HttpRequest | None) -> CompletedLogin | PendingLogin:
     """Return what the right password of ``user`` is worth (:func:`.service.begin_login`)."""
-    if policy.owes_code(request, user):
+    if policy.owes_code_for_token(request, user):
         needs: Needs = "code" if phone_source().has_confirmed(user) else "phone"
         return PendingLogin(user=user, ticket=text_of(new_ticket(user, backend)), needs=needs)
     done = CompletedLogin(
