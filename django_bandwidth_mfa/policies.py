@@ -15,7 +15,7 @@ A settings file imports this module.  So a policy only says what is wanted, and 
 here: ``manage.py check`` names each mistake.  ``internal/login/policy.py`` asks the questions.
 
 Where a policy stands, a function of the site can stand, too: ``f(request, user) -> bool`` says
-whether ``user`` owes a code.  ``request`` is None in a WebSocket, in a token login and in a report.
+whether ``user`` owes a code.  ``request`` can be None: in a WebSocket, for a token, in a report.
 """
 
 from __future__ import annotations
@@ -270,6 +270,11 @@ def problems(part: object, *, is_exception: bool = False) -> Iterator[str]:
             yield (
                 "other_factor must be the exception of unless(): otherwise only users who have "
                 "given another factor are asked for a code."
+            )
+        if isinstance(part, OwnFactor) and is_exception:
+            yield (
+                "own_factor in the exception of unless() lets users who have such a factor in with "
+                "the password alone."
             )
         if isinstance(part, Unless):
             yield from problems(part.exception, is_exception=not is_exception)

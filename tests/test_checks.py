@@ -38,6 +38,7 @@ from django_bandwidth_mfa.policies import (
     from_date,
     groups,
     other_factor,
+    own_factor,
     staff,
     unless,
 )
@@ -295,6 +296,8 @@ def test_what_does_not_go_together(changes: dict[str, Any], expected: list[str])
         ),
         (any_of(staff, other_factor), "other_factor must be the exception of unless()"),
         (unless(unless(other_factor, staff), everyone), "other_factor must be the exception"),
+        (own_factor("has_key"), "own_factor() takes a function of a user, not 'has_key'."),
+        (unless(own_factor(only_ada), everyone), "lets users who have such a factor in with the"),
         (unless(other_factor, everyone), 'other_factor needs "allauth.mfa" in INSTALLED_APPS.'),
     ],
 )

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 SECRET = "JBSWY3DPEHPK3PXP"
 START = 1_800_000_000
 
-# As docs/policies.md has it.
+# As docs/policies.md has it, for all users and not for staff alone.
 POLICY = unless(other_factor, any_of(enrolled, everyone))
 
 
