@@ -53,9 +53,9 @@ def can_be_queried() -> bool:
 def among(users: QuerySet[Any]) -> QuerySet[Any]:
     """Return those of ``users`` who are missing; :func:`can_be_queried` says that this can be told.
 
-    Phones are looked up in their index, for each user that is looked at.  Members of groups are
-    looked up, too.  For ``staff`` and ``everyone`` the table of users is read: Django has no index
-    for ``is_staff``.
+    Members of groups, and their phones, are looked up by indexes.  For ``staff`` the table of users
+    is read, for Django has no index for ``is_staff``, and phones are looked up.  For ``everyone``
+    the database may read both tables.
     """
     needed = Q(pk__in=())
     for _day, need in policy.needs_by_day() or ():

@@ -276,8 +276,8 @@ def test_the_filter_is_not_offered_where_no_query_can_tell(
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the plans of SQLite")
 def test_the_filter_reads_by_indexes(people: dict[str, Any], configure: Any) -> None:
-    """Phones are looked up by user under each policy, and users by their keys under groups.  There
-    is no index for ``is_staff`` in Django's own table.
+    """Phones are looked up by user, and members of groups by their keys.  There is no index for
+    ``is_staff`` in Django's own table.
 
     Fails when the phones are read as a whole, or when groups join users who are then all read.
     """
