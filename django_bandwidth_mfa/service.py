@@ -18,13 +18,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from .exceptions import MFAError
 from .internal.codes import recovery_codes, sending, spending, tries
+from .internal.limits import rules, store
 from .internal.login import proofs, tickets
 from .internal.login.mark import outlive
 from .internal.login.second_factor import complete_by_site
@@ -54,10 +57,12 @@ __all__ = [
     "issue_recovery_codes",
     "issue_ticket",
     "redeem_completion",
+    "refusal_of",
     "require_new_code",
     "send_code",
     "use_recovery_code",
     "verify_code",
+    "within_transaction",
 ]
 
 _METHOD = re.compile(r"[a-z][a-z0-9_-]{0,29}")
@@ -216,6 +221,33 @@ def require_new_code(user: User, *, keep: HttpRequest | None = None) -> None:
     before = SecondFactor.objects.require_new_code(user)
     if keep is not None:
         outlive(keep.session, user, before)
+
+
+def refusal_of(user: User) -> MFAError | None:
+    """Return why no code of ``user`` would be checked now; None if one would be.
+
+    It is a :class:`~.exceptions.Locked` or a :class:`~.exceptions.Limited` after wrong codes.  It
+    counts nothing, and :func:`verify_code` asks again: others may type codes meanwhile.
+    """
+    return rules.refusal_of_try(user)
+
+
+def within_transaction() -> AbstractContextManager[None]:
+    """Let :func:`send_code` and :func:`verify_code` work in a transaction that is open already.
+
+    ::
+
+        with transaction.atomic():
+            with service.within_transaction():
+                verification = service.verify_code(challenge, code)
+
+    It is a last resort.  **Commit that transaction whatever the answer is.**  A rollback takes back
+    the count of a wrong code, and whoever can bring one about has any number of tries.  While
+    Bandwidth is asked, the transaction keeps its locks: those of a send are shared by all users.
+
+    ``contrib/otp`` needs it on SQLite, where no second connection can write at the same time.
+    """
+    return store.within_transaction()
 
 
 def has_phone(user: User) -> bool:

@@ -124,7 +124,10 @@ def carry(user: T, verification: Verification) -> T:
 def pop_from(user: User) -> Verification | None:
     """Take the verification off ``user``, and return it.
 
-    It counts for one login of this user object, and not for a later one.
+    It counts for one login of this user object, and not for a later one.  The object may be
+    ``request.user``, which is lazy: its own ``__dict__`` is not that of the user.
     """
-    verification: Verification | None = user.__dict__.pop("mfa_verification", None)
+    verification: Verification | None = getattr(user, "mfa_verification", None)
+    if verification is not None:
+        del user.mfa_verification  # type: ignore[attr-defined]
     return verification

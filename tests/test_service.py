@@ -11,6 +11,8 @@ import time_machine
 from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.backends import BandwidthMFABackend
@@ -36,6 +38,7 @@ from django_bandwidth_mfa.models import (
     SecondFactor,
     SpentCode,
 )
+from django_bandwidth_mfa.verification import Verification, carry, pop_from
 
 from .browsing import never_sent, shows, wrong
 from .conftest import NUMBER, OTHER_NUMBER, give_recovery_codes, make_user
@@ -127,6 +130,36 @@ def test_inside_a_transaction_nothing_is_sent_and_nothing_tried(bandwidth: Any) 
     with transaction.atomic(), pytest.raises(RuntimeError):
         service.verify_code(challenge, bandwidth.inbox[0]["code"])
     assert len(bandwidth.requests) == asked
+
+
+@pytest.mark.django_db(transaction=True)
+def test_within_a_transaction_that_the_caller_commits_codes_are_counted_in_it(
+    user: Any, bandwidth: Any
+) -> None:
+    """Fails when the permission outlives its block, or when the count is not made."""
+    with transaction.atomic(), service.within_transaction():
+        challenge = service.send_code(user)
+        assert not service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+    assert SecondFactor.objects.get().failures == 1
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+
+
+def test_a_refusal_is_known_before_a_code_is_tried(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    assert service.refusal_of(user) is None
+    challenge = service.send_code(user)
+    configure(RESEND_COOLDOWN=[0], FAILURES_BEFORE_WAIT=1, FAILURE_WAIT_MIN=30)
+    service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+    refusal = service.refusal_of(user)
+    assert isinstance(refusal, Limited)
+    assert (refusal.limit, refusal.retry_after) == ("wrong_codes", 30)
+    with pytest.raises(Limited):
+        service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    configure(RESEND_COOLDOWN=[0], FAILURES_BEFORE_LOCK=1)
+    assert isinstance(service.refusal_of(user), Locked)
 
 
 # Verifying ------------------------------------------------------------------------------------
@@ -951,3 +984,15 @@ def test_what_is_no_user_of_the_site_is_refused(user: Any, bandwidth: Any, kind:
     assert RecoveryCode.objects.left(user) == 10
     assert not Counter.objects.exists()
     assert bandwidth.inbox == []
+
+
+def test_a_verification_on_a_lazy_user_is_found_and_counts_once(user: Any) -> None:
+    """``login(request, request.user)``.  Fails when it is looked for in the ``__dict__`` of the
+    lazy object: the login is asked for a second code, and the verification is left for a later
+    one."""
+    lazy = SimpleLazyObject(lambda: user)
+    shown = Verification(user, "sms", verified_at=timezone.now())
+    carry(lazy, shown)
+    assert pop_from(lazy) == shown
+    assert pop_from(lazy) is None
+    assert pop_from(user) is None

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from ...conf import Rate, parse_rates, settings
-from ...exceptions import Limited
+from ...exceptions import Limited, Locked, MFAError
 from ...models import Challenge, Counter, SecondFactor
 from ...types import User
 from .. import numbers
@@ -256,6 +256,14 @@ def standing(user: User) -> Standing:
 
     is_locked = row.failures >= settings.FAILURES_BEFORE_LOCK
     return Standing(is_locked, wait(SENDS), wait(TRIES), wait(RECOVERY))
+
+
+def refusal_of_try(user: User) -> MFAError | None:
+    """Return the error with which :func:`take_failure` would refuse ``user`` now; None if none."""
+    now = standing(user)
+    if now.is_locked:
+        return Locked()
+    return Limited(*now.until_try) if now.until_try.seconds else None
 
 
 def take_failure(user: User) -> Step:

@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeVar
@@ -48,6 +50,9 @@ _FEWEST_ATTEMPTS = 5
 # The longest wait before the second try, which doubles up to the longest wait of all, in seconds.
 _FIRST_WAIT = 0.002
 _LONGEST_WAIT = 0.15
+
+# Whether the caller has promised to commit its transaction (`service.within_transaction`).
+_is_within: ContextVar[bool] = ContextVar("bandwidth_mfa_within_transaction", default=False)
 
 # SQLite's result code for a statement that cannot run, because a table is missing for instance.
 _SQLITE_ERROR = 1
@@ -115,7 +120,7 @@ def counting(work: Callable[[], T]) -> T:
     locked (SQLite), ``work`` runs again from its start.  So it must have no effects outside the
     database.
 
-    :raises RuntimeError: a transaction is open already.
+    :raises RuntimeError: a transaction is open already, outside of :func:`within_transaction`.
     :raises OperationalError: the last of 20 tries, or of the tries of two seconds (five at least),
         failed.
     """
@@ -124,7 +129,8 @@ def counting(work: Callable[[], T]) -> T:
     while True:
         attempt += 1
         try:
-            with transaction.atomic(using=router.db_for_write(Counter), durable=True):
+            durable = not _is_within.get()
+            with transaction.atomic(using=router.db_for_write(Counter), durable=durable):
                 return work()
         except OperationalError as error:
             wait = _wait_after(attempt)
@@ -132,6 +138,16 @@ def counting(work: Callable[[], T]) -> T:
             if attempt >= _ATTEMPTS or is_late or _is_hopeless(error):
                 raise
         time.sleep(wait)
+
+
+@contextmanager
+def within_transaction() -> Iterator[None]:
+    """Let :func:`counting` work in a transaction of the caller, who commits it in any case."""
+    token = _is_within.set(True)
+    try:
+        yield
+    finally:
+        _is_within.reset(token)
 
 
 def _wait_after(attempt: int) -> float:
