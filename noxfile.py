@@ -46,6 +46,8 @@ NO_DATABASE = ("--ignore=tests/bandwidth", "--ignore=tests/simulator")
 # Bandwidth's SDK: the release whose smoke tests run, and a 6.14, whose calls have other names.
 SDK = "bandwidth-sdk==23.3.1"
 OLD_SDK = "bandwidth-sdk==6.14.2"
+# The release whose own tests run, too. Its wheel has none of them.
+OTP = "django-otp==1.7.5"
 # What finds the mistakes that keep people with disabilities out.
 AXE = "axe-core@4"
 
@@ -265,6 +267,32 @@ def neighbours(session: nox.Session) -> None:
     session.install("-q", "-e", ".[neighbours]")
     site = "--ds=tests.neighbours.settings"
     session.run("python", "-m", "pytest", site, *chosen_tests(session, "tests/neighbours"))
+
+
+@nox.session(venv_backend="venv")
+def otp(session: nox.Session) -> None:
+    """The devices of django-otp: our tests, and django-otp's own with this app and our device.
+
+    The tests of transactions run on PostgreSQL, too.
+    """
+    session.install("-q", "-e", ".[otp,test,postgresql]", OTP)
+    session.install("-q", "django-two-factor-auth>=1.18", "freezegun>=1.5")
+    start_service(session, "postgresql", "CI_POSTGRES_URL")
+    source = Path(session.create_tmp())
+    download = ("download", "-q", "--no-deps", "--no-binary=:all:", "-d", str(source), OTP)
+    session.run("python", "-m", "pip", *download)
+    [archive] = source.glob("django_otp-*.tar.gz")
+    shutil.unpack_archive(archive, source, filter="data")
+    theirs = source / archive.name.removesuffix(".tar.gz")
+    ours = ("python", "-m", "pytest", "--ds=tests.otp.settings")
+    for url in (None, POSTGRESQL_URL):
+        environment = {"DJANGO_OTP_SOURCE": str(theirs), "DATABASE_URL": url}
+        session.run(*ours, *chosen_tests(session, "-n", "2", "tests/otp"), env=environment)
+    if session.posargs:
+        return
+    path = os.pathsep.join(map(str, (theirs / "test", theirs / "src", ROOT)))
+    their_tests = ("test", "django_otp", "--settings=tests.otp.their_settings")
+    session.run("python", "-m", "django", *their_tests, env={"PYTHONPATH": path})
 
 
 @nox.session(venv_backend="venv")

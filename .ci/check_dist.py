@@ -15,6 +15,7 @@ NEEDED = [
     "django_bandwidth_mfa/internal/regions/ar.json",
     "django_bandwidth_mfa/internal/regions/LICENSE.unicode",
     "django_bandwidth_mfa/migrations/0001_initial.py",
+    "django_bandwidth_mfa/contrib/otp/migrations/0001_initial.py",
     "django_bandwidth_mfa/contrib/rest_framework/migrations/0001_initial.py",
     "django_bandwidth_mfa/simulator/inbox.css",
 ]

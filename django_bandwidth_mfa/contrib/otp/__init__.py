@@ -1,0 +1,18 @@
+"""Works with django-otp: a device whose codes Bandwidth makes and checks.
+
+::
+
+    INSTALLED_APPS = [
+        "django_otp",
+        "django_bandwidth_mfa.contrib.otp",  # before the next one
+        "django_bandwidth_mfa",
+    ]
+    MIDDLEWARE = [
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware",
+        "django_otp.middleware.OTPMiddleware",
+        "django_bandwidth_mfa.contrib.otp.middleware.IsVerifiedMiddleware",
+    ]
+
+``docs/django-otp.md`` tells the five steps, and what to know of transactions.
+"""

@@ -1,0 +1,72 @@
+"""The method of django-two-factor-auth: its login and setup pages use our devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from two_factor.forms import AuthenticationTokenForm, DeviceValidationForm
+from two_factor.plugins.registry import MethodBase
+
+from ...conf import channels
+from ...models import Channel
+from .models import DEFAULT, BandwidthDevice
+
+__all__ = ["BandwidthMethod"]
+
+
+class LoginCodeForm(AuthenticationTokenForm):
+    """The code page of the login.  The code may have spaces, and any number of digits."""
+
+    otp_token = forms.CharField(label=_("Code"))
+    otp_token.widget.attrs.update(autofocus="autofocus", autocomplete="one-time-code")
+
+
+class SetupCodeForm(DeviceValidationForm):
+    """The code page of the setup."""
+
+    token = forms.CharField(label=_("Code"))
+    token.widget.attrs.update(autofocus="autofocus", autocomplete="one-time-code")
+    # A right code passes once: it must not be checked again with the last page.
+    idempotent = False
+
+
+class BandwidthMethod(MethodBase):
+    """A code by Bandwidth, to a phone that its owner has added on our page of phones."""
+
+    # The setup page of django-two-factor-auth saves devices of five names only, and this is one.
+    code = "sms"
+
+    @property
+    def verbose_name(self) -> str:
+        return str(Channel(next(iter(channels()), Channel.SMS)).label)
+
+    def get_devices(self, user: Any) -> Any:
+        return BandwidthDevice.objects.devices_for_user(user, confirmed=True)
+
+    def recognize_device(self, device: Any) -> bool:
+        return isinstance(device, BandwidthDevice)
+
+    def get_setup_forms(self, wizard: Any) -> dict[str, type[forms.Form]]:
+        return {"validation": SetupCodeForm}
+
+    def get_device_from_setup_data(
+        self, request: HttpRequest, setup_data: Any, **kwargs: Any
+    ) -> BandwidthDevice:
+        """Return the device that the setup is about: the first of the user's, or a new one."""
+        mine = BandwidthDevice.objects.devices_for_user(request.user)
+        return mine.order_by("pk").first() or BandwidthDevice(
+            user=request.user, name=DEFAULT, confirmed=False
+        )
+
+    def get_token_form_class(self) -> type[forms.Form]:
+        return LoginCodeForm
+
+    def get_action(self, device: BandwidthDevice) -> str:
+        by_call = device.phone is not None and device.phone.default_channel == Channel.VOICE
+        return str(_("Call me with the code") if by_call else _("Text me the code"))
+
+    def get_verbose_action(self, device: BandwidthDevice) -> str:
+        return device.told or str(_("Enter the code we sent you."))
