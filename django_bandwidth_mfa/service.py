@@ -133,7 +133,7 @@ def verify_code(
     if len(found) != 1:
         return failed
     [code] = found
-    taken = tries.count(challenge)
+    taken = tries.count(challenge, request)
     is_right = tries.ask_bandwidth(challenge, code, taken, request)
     now = timezone.now()
     # Nothing but the literal True: a lying or broken answer must never log anybody in.

@@ -162,6 +162,80 @@ def test_a_refusal_is_known_before_a_code_is_tried(
     assert isinstance(service.refusal_of(user), Locked)
 
 
+def test_each_refusal_and_each_call_is_told_without_a_number_or_a_code(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """What monitoring counts.  Fails when a refusal is told of neither send nor try."""
+    heard: list[tuple[Any, dict[str, Any]]] = []
+    told = ("send_refused", "try_refused", "call_began", "call_ended")
+    receivers = {}
+    for name in told:
+        receivers[name] = lambda signal, sender, name=name, **kwargs: heard.append((name, kwargs))
+        getattr(signals, name).connect(receivers[name])
+    try:
+        challenge = service.send_code(user)
+        configure(RESEND_COOLDOWN=[0], SEND_LIMITS={"user": "1/h"}, FAILURES_BEFORE_WAIT=1)
+        service.send_code(user)
+        with pytest.raises(Limited):
+            service.send_code(user)
+        service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
+        with pytest.raises(Limited):
+            service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    finally:
+        for name, receiver in receivers.items():
+            getattr(signals, name).disconnect(receiver)
+    call = ["call_began", "call_ended"]
+    assert [name for name, _ in heard] == [*call, *call, "send_refused", *call, "try_refused"]
+    limits = [kwargs["error"].limit for name, kwargs in heard if name.endswith("refused")]
+    assert limits == ["user", "wrong_codes"]
+    calls = [kwargs["call"] for name, kwargs in heard if name == "call_ended"]
+    assert [one.operation for one in calls] == ["messaging", "messaging", "verify"]
+    for one in calls:
+        assert one.was_made
+        assert 0 <= one.waited <= one.seconds
+        assert one.error is None
+        assert NUMBER not in repr(one)
+        assert bandwidth.inbox[0]["code"] not in repr(one)
+
+
+@pytest.mark.parametrize("action", ["raise", "hide"])
+def test_monitoring_that_fails_stops_no_code(user: Any, bandwidth: Any, action: str) -> None:
+    """Fails when the signals of calls are not sent with ``send_robust``."""
+
+    def fail(call: Any, **kwargs: Any) -> None:
+        if action == "raise":
+            raise LookupError("the monitoring is broken")
+        call.error = call.seconds = None
+
+    signals.call_began.connect(fail)
+    signals.call_ended.connect(fail)
+    try:
+        challenge = service.send_code(user)
+        assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
+    finally:
+        signals.call_began.disconnect(fail)
+        signals.call_ended.disconnect(fail)
+
+
+def test_a_call_that_is_not_made_is_told_as_such(user: Any, bandwidth: Any, configure: Any) -> None:
+    configure(BREAKER_FAILURES=1)
+    bandwidth.fault(on="messaging", drop=True, times=1)
+    calls: list[signals.BandwidthCall] = []
+
+    def hear(call: signals.BandwidthCall, **kwargs: Any) -> None:
+        calls.append(call)
+
+    signals.call_ended.connect(hear)
+    try:
+        for _ in range(2):
+            with pytest.raises(ProviderUnavailable):
+                service.send_code(user)
+    finally:
+        signals.call_ended.disconnect(hear)
+    assert [(one.was_made, one.breaker_is_open) for one in calls] == [(True, True), (False, True)]
+    assert all(isinstance(one.error, BandwidthError) for one in calls)
+
+
 # Verifying ------------------------------------------------------------------------------------
 
 

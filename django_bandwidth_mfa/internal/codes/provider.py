@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
@@ -12,6 +14,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from ... import signals
 from ...bandwidth import BandwidthClient, BandwidthError, Breaker, NoFreePlace, TooManyRequests
 from ...conf import settings
 from ...exceptions import Busy, Limited, MFAError, ProviderUnavailable
@@ -150,6 +153,32 @@ def application(channel: str) -> str:
     return found or ""
 
 
+@contextmanager
+def _call(operation: str, purpose: str) -> Iterator[None]:
+    """Make one call to Bandwidth in a ``with`` block, and tell of it before and after.
+
+    Database connections that other requests could use are given back first.
+
+    :raises BandwidthError: there is no place for the call, or the breaker is open.
+    """
+    give_back_idle_connections()
+    call, guard, began = signals.BandwidthCall(operation, purpose), breaker(), time.monotonic()
+    signals.call_began.send_robust(signals.BandwidthCall, call=call)
+    try:
+        with guard.guard():
+            call.waited, call.was_made = time.monotonic() - began, True
+            yield
+    except Exception as error:
+        call.error = error
+        raise
+    finally:
+        call.seconds = time.monotonic() - began
+        if not call.was_made:
+            call.waited = call.seconds
+        call.breaker_is_open = guard.is_open
+        signals.call_ended.send_robust(signals.BandwidthCall, call=call)
+
+
 def send(challenge: Challenge, message: str, request: HttpRequest | None) -> str:
     """Have Bandwidth send the code of ``challenge``.
 
@@ -159,9 +188,9 @@ def send(challenge: Challenge, message: str, request: HttpRequest | None) -> str
     :returns: Bandwidth's id of the message or the call.
     :raises BandwidthError: no code was accepted for sending.
     """
-    give_back_idle_connections()
-    with breaker().guard():
-        if challenge.channel == "voice":
+    operation = "voice" if challenge.channel == "voice" else "messaging"
+    with _call(operation, challenge.purpose):
+        if operation == "voice":
             return client().send_call(
                 to=challenge.number,
                 from_=challenge.from_number,
@@ -189,8 +218,7 @@ def verify(challenge: Challenge, code: str) -> bool:
 
     :raises BandwidthError: Bandwidth did not say.
     """
-    give_back_idle_connections()
-    with breaker().guard():
+    with _call("verify", challenge.purpose):
         return client().verify(
             to=challenge.number,
             from_=challenge.from_number,

@@ -125,7 +125,7 @@ def count_and_save(challenge: Challenge, request: HttpRequest | None) -> rules.T
     try:
         taken = store.counting(take)
     except (Limited, Locked) as refusal:
-        events.send_refused(challenge, refusal)
+        events.send_refused(challenge, refusal, request)
         raise
     except IntegrityError as error:
         raise NoPhone from error

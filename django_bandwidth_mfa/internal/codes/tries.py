@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ...bandwidth import BandwidthError
 from ...conf import settings
-from ...exceptions import ChallengeExpired, ChallengeUsed
+from ...exceptions import ChallengeExpired, ChallengeUsed, MFAError
 from ...models import Challenge, Purpose
 from ..limits import rules, store
 from ..limits.ladders import Step
@@ -50,8 +50,8 @@ class Try:
     of_number: list[store.Taken]
 
 
-def count(challenge: Challenge) -> Try:
-    """Count one try, for the user and for the challenge; both or neither.
+def count(challenge: Challenge, request: HttpRequest | None) -> Try:
+    """Count one try, for the user and for the challenge; both or neither.  Tell of a refusal.
 
     :raises ChallengeExpired: its time is over, or its phone is gone.
     :raises ChallengeUsed: it passed already, or has no tries left.
@@ -59,6 +59,14 @@ def count(challenge: Challenge) -> Try:
     :raises Locked: the user is locked.
     :raises RuntimeError: a transaction is open.
     """
+    try:
+        return _count(challenge)
+    except MFAError as refusal:
+        events.try_refused(challenge, refusal, request)
+        raise
+
+
+def _count(challenge: Challenge) -> Try:
     # A phone in our table takes its challenges along when it goes.  A number that the site keeps
     # cannot, so the site is asked whether it is still one of the user's.
     if challenge.phone_id is None and not any(

@@ -47,7 +47,8 @@ EVENTS = {
         # Codes
         Event("code_sent", INFO, signals.code_sent),
         Event("code_send_failed", ERROR, signals.code_send_failed),
-        Event("send_refused", WARNING),
+        Event("send_refused", WARNING, signals.send_refused),
+        Event("try_refused", INFO, signals.try_refused),
         Event("no_free_place", WARNING),
         Event("code_verified", INFO, signals.code_verified),
         Event("code_rejected", INFO, signals.code_rejected),
@@ -154,17 +155,24 @@ def code_send_failed(
     _tell_if_access_was_refused(error, request)
 
 
-def send_refused(challenge: Challenge, error: MFAError) -> None:
-    """A limit was reached, so nothing was sent.  It has no signal: a flood would flood those."""
+def send_refused(challenge: Challenge, error: MFAError, request: HttpRequest | None) -> None:
+    """A limit was reached, or the user is locked, so nothing was sent."""
     limit = getattr(error, "limit", "lock")
-    _tell("send_refused", _about(challenge, reason=type(error).__name__, limit=limit))
+    fields = _about(challenge, reason=type(error).__name__, limit=limit)
+    _tell("send_refused", fields, Challenge, challenge=challenge, error=error, request=request)
+
+
+def try_refused(challenge: Challenge, error: MFAError, request: HttpRequest | None) -> None:
+    """A code was not checked: its user has to wait or is locked, or the code is over."""
+    fields = _about(challenge, reason=type(error).__name__, limit=getattr(error, "limit", ""))
+    _tell("try_refused", fields, Challenge, challenge=challenge, error=error, request=request)
 
 
 def no_free_place(challenge: Challenge, action: str) -> None:
     """Bandwidth was not asked: too many calls were under way.  Its user is told to try again.
 
-    It is no failure of Bandwidth, so nobody is to be woken.  It has no signal, like
-    :func:`send_refused`.
+    It is no failure of Bandwidth, so nobody is to be woken.  It has no signal of its own:
+    ``call_ended`` tells of it.
 
     :param action: ``"send"`` or ``"verify"``.
     """
