@@ -270,6 +270,14 @@ def neighbours(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="venv")
+def observability(session: nox.Session) -> None:
+    """Metrics and spans, by prometheus_client and OpenTelemetry's SDK."""
+    session.install("-q", "-e", ".[opentelemetry,prometheus,test]", "opentelemetry-sdk>=1.30")
+    tests = chosen_tests(session, "-n", "0", "tests/observability")
+    session.run("python", "-m", "pytest", "--ds=tests.observability.settings", *tests)
+
+
+@nox.session(venv_backend="venv")
 def otp(session: nox.Session) -> None:
     """The devices of django-otp: our tests, and django-otp's own with this app and our device.
 

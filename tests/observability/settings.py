@@ -1,0 +1,10 @@
+"""The test site with both kinds of monitoring."""
+
+from tests.settings import *  # noqa: F403
+from tests.settings import INSTALLED_APPS
+
+INSTALLED_APPS = [
+    *INSTALLED_APPS,
+    "django_bandwidth_mfa.contrib.prometheus",
+    "django_bandwidth_mfa.contrib.opentelemetry",
+]
