@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.contrib.auth import get_user
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -69,10 +70,13 @@ class BandwidthMFAMiddleware:
 
     def _recheck_lazily(self, request: HttpRequest) -> None:
         request.mfa = RequestMFA(request)  # type: ignore[attr-defined]
-        user, auser = request.user, request.auser
+        user, auser, session = request.user, request.auser, request.session
 
         def rechecked() -> Any:
-            return recheck_request(request, user)
+            # allauth puts another session into the request, that of its token.  The user of the
+            # cookie may have been loaded before that.
+            found: Any = user if request.session is session else get_user(request)
+            return recheck_request(request, found)
 
         async def arechecked() -> Any:
             found: Any = request.user

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest
 
 from .internal.login import last_login
 from .internal.login.clock import is_within
+from .internal.login.ended_keys import end_if_over
 from .internal.login.mark import Mark, read_mark
 from .internal.login.on_behalf import announce, find_actor, is_on_behalf
 from .internal.login.parking import PARKED, pending_user
-from .internal.login.recheck import make_anonymous, may_act
+from .internal.login.recheck import make_anonymous, may_act, recheck_request
 from .types import User
 
-__all__ = ["MFAHttpRequest", "RequestMFA", "State", "login_on_behalf"]
+__all__ = ["MFAHttpRequest", "RequestMFA", "State", "login_on_behalf", "request_of_session"]
 
 State = Literal["anonymous", "parked", "exempt", "verified"]
 
@@ -154,6 +158,32 @@ class MFAHttpRequest(HttpRequest):
     """
 
     mfa: RequestMFA
+
+
+def request_of_session(
+    session: SessionBase, *, request: HttpRequest | None = None, anew: bool = False
+) -> MFAHttpRequest:
+    """Return a request with ``session``, in which the session has been asked about.
+
+    It is for a session that comes without Django's own cookie and middleware, such as that of
+    allauth's ``X-Session-Token``.  The ``user`` of the request is anonymous if the session owes a
+    code, or has ended; and its ``mfa`` says what the session has shown.  What the question changed
+    in the session is saved.
+
+    :param request: the request that brings the session, for the policy.
+    :param anew: ask the database even if it was asked less than ``RECHECK_SECONDS`` ago.
+    """
+    found = MFAHttpRequest()
+    if request is not None:
+        found.META = request.META
+        found.COOKIES = request.COOKIES
+    found.session = session
+    user = AnonymousUser() if end_if_over(session) else get_user(found)
+    recheck_request(found, cast(User, user), anew=anew)
+    found.mfa = RequestMFA(found)
+    if session.modified and session.session_key is not None:
+        session.save()
+    return found
 
 
 def mfa_of(request: HttpRequest) -> RequestMFA:

@@ -28,7 +28,7 @@ from django.views.decorators.debug import sensitive_variables
 from .exceptions import MFAError
 from .internal.codes import recovery_codes, sending, spending, tries
 from .internal.limits import rules, store
-from .internal.login import proofs, tickets
+from .internal.login import first_factor, proofs, tickets
 from .internal.login.mark import outlive
 from .internal.login.second_factor import complete_by_site
 from .internal.notify import events
@@ -56,6 +56,7 @@ __all__ = [
     "is_verified",
     "issue_recovery_codes",
     "issue_ticket",
+    "park_login",
     "redeem_completion",
     "refusal_of",
     "require_new_code",
@@ -271,6 +272,22 @@ def begin_login(
         :class:`~.verification.CompletedLogin`, and :data:`~.signals.login_completed` is sent.
     """
     return tickets.begin(user, backend, request)
+
+
+def park_login(user: User, *, backend: str, request: HttpRequest, next: str = "") -> bool:
+    """Have the session of ``request`` wait for a code of ``user``, if they owe one.
+
+    It is for a site, or a package, that goes through steps of its own before it calls Django's
+    ``login()``.  A login that was just made with ``login()`` is parked anyway.  Call it when every
+    other step has passed, and do not call ``login()`` if a code is owed: the right code makes the
+    login, and :data:`~django_bandwidth_mfa.signals.login_completed` tells of it.
+
+    :param backend: the dotted path of the backend that found the user.
+    :param next: where the code page leads.  Hand over no text of the browser's that was not
+        checked.
+    :returns: whether a code is owed, so that the login waits now.
+    """
+    return first_factor.park_before_login(request, user, backend, next)
 
 
 @sensitive_variables()

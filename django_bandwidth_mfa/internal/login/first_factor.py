@@ -5,19 +5,31 @@ from __future__ import annotations
 import time
 
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.utils import timezone
 
 from ... import signals
+from ...models import auth_hashes
 from ...types import User
-from ...verification import Verification, pop_from
+from ...verification import Verification, carry, pop_from
 from ..notify import events
 from . import last_login, policy, trusted_browsers
-from .ended_keys import note_former_key
+from .ended_keys import note_end, note_former_key
 from .held_messages import hold_messages
-from .mark import MARK, mark_exempt, mark_verified, read_mark
+from .mark import MARK, mark_exempt, mark_of_login, mark_verified, read_mark
 from .on_behalf import ON_BEHALF, Actor, announced_actor, begin
-from .parking import AUTH_KEYS, JUST_PARKED, PARKED, Parked, forget_login, park
+from .parking import (
+    AUTH_KEYS,
+    JUST_PARKED,
+    PARKED,
+    Login,
+    Parked,
+    forget_login,
+    park,
+    park_login,
+    update_parked,
+)
 from .recheck import make_anonymous
 from .records import read_record
 from .reminder import remind
@@ -40,13 +52,9 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
     if actor is not None:
         _settle_on_behalf(request, user, actor)
         return
-    # The record itself, not `parked()`: a login of another user that has expired is emptied, too.
-    earlier = read_record(session, PARKED, Parked)
-    is_anothers = earlier is not None and earlier.user != session[SESSION_KEY]
-    if is_anothers or ON_BEHALF in session:
+    if _belongs_to_another(session, session[SESSION_KEY]):
         # Django empties a session that changes hands only if its own key is in it, and names
-        # another user.  What the first user's session held, or that of somebody who acted on behalf
-        # of this user, must not reach this user.
+        # another user.
         kept = {key: session[key] for key in AUTH_KEYS if key in session}
         session.flush()
         session.update(kept)
@@ -85,6 +93,45 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
             # A middleware made this login before any view was found.  Whatever answers now, a
             # flatpage or another middleware, must not take the visitor for signed in.
             make_anonymous(request)
+
+
+def park_before_login(request: HttpRequest, user: User, backend: str, next_: str) -> bool:
+    """Park the login of ``user`` before it is made (:func:`.service.park_login`)."""
+    session = request.session
+    mark = mark_of_login(session)
+    if mark is not None and mark.state == "verified" and mark.user == str(user.pk):
+        # The password was given again inside a session that has shown both factors already.
+        return False
+    # What an earlier login in this session has shown counts for nothing.
+    session.pop(MARK, None)
+    if not policy.owes_code(request, user):
+        return False
+    if trusted_browsers.recognise(request, user):
+        carry(user, Verification(user, "trusted_browser", verified_at=timezone.now()))
+        return False
+    key = str(user.pk)
+    if session.get(SESSION_KEY, key) != key or _belongs_to_another(session, key):
+        session.flush()
+    forget_login(session)
+    if session.session_key is not None:
+        # As `login()` does it: a key that was planted before the password is worth nothing after.
+        note_end(session)
+        session.cycle_key()
+    park_login(session, Login(key, backend, auth_hashes(user)[0]))
+    if next_:
+        update_parked(session, next=next_)
+    make_anonymous(request)
+    return True
+
+
+def _belongs_to_another(session: SessionBase, user: str) -> bool:
+    """Whether the session holds what must not reach the user with the key ``user``.
+
+    Another user's login is parked in it, or somebody acted in it on behalf of a user.
+    """
+    # The record itself, not `parked()`: a login of another user that has expired counts, too.
+    earlier = read_record(session, PARKED, Parked)
+    return (earlier is not None and earlier.user != user) or ON_BEHALF in session
 
 
 def _settle_on_behalf(request: HttpRequest, user: User, actor: Actor) -> None:

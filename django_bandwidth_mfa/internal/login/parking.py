@@ -113,14 +113,18 @@ def park(session: SessionBase) -> None:
     If a login of the same user is parked already, its ``next`` is kept, and what it owes.  So the
     password typed twice sends one code.  The time of the login begins again.
     """
-    now = time.time()
-    record = Parked(
+    login = Login(
         user=session.pop(SESSION_KEY),
         backend=session.pop(BACKEND_SESSION_KEY),
         hash=session.pop(HASH_SESSION_KEY, ""),
-        at=now,
-        owed_since=now,
     )
+    park_login(session, login)
+
+
+def park_login(session: SessionBase, login: Login) -> None:
+    """Have ``login`` wait for its code in ``session``, in which nobody is logged in."""
+    now = time.time()
+    record = Parked(**asdict(login), at=now, owed_since=now)
     session.pop(MARK, None)
     earlier = parked(session)
     if earlier is not None and (earlier.user, earlier.hash) == (record.user, record.hash):

@@ -1,0 +1,149 @@
+"""For sites with steps and sessions of their own: ``park_login`` and ``request_of_session``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth import authenticate, login
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path
+
+from django_bandwidth_mfa import service
+from django_bandwidth_mfa.request import request_of_session
+from tests import urls
+from tests.browsing import assert_shut, give_password, let_in, state
+from tests.conftest import OTHER_NUMBER, PASSWORD, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+START = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
+LATER = timedelta(seconds=10)
+
+
+def last_step(request: HttpRequest) -> HttpResponse:
+    """A login view that has steps of its own before it calls ``login()``."""
+    user: Any = authenticate(request, username=request.POST["username"], password=PASSWORD)
+    if service.park_login(user, backend=BACKEND, request=request, next="/whoami/"):
+        return HttpResponse(f"waits {request.user.is_authenticated}")
+    login(request, user, backend=BACKEND)
+    return HttpResponse("in")
+
+
+urlpatterns = [path("last-step/", last_step), *urls.urlpatterns]
+
+
+def take_last_step(client: Client, user: Any) -> str:
+    return client.post("/last-step/", {"username": user.get_username()}).text
+
+
+@pytest.mark.attack("P1")
+def test_a_login_that_was_never_made_waits_for_its_code(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when ``park_login`` writes no parked login."""
+    assert take_last_step(client, user) == "waits False"
+    assert state(client) == "parked"
+    assert_shut(client)
+    assert bandwidth.inbox == []
+    client.get("/mfa/verify/")
+    answer = client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert answer["Location"] == "/whoami/"
+    assert state(client) == "verified"
+
+
+def test_a_login_that_owes_no_code_is_made_by_the_site(client: Client, newcomer: Any) -> None:
+    assert take_last_step(client, newcomer) == "in"
+    assert state(client) == "exempt"
+
+
+def test_who_has_shown_both_factors_here_owes_none_again(client: Client, user: Any) -> None:
+    let_in(client, user)
+    assert take_last_step(client, user) == "in"
+    assert state(client) == "verified"
+
+
+def test_a_trusted_browser_waits_for_no_code(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(TRUST_DAYS=30)
+    client.defaults["wsgi.url_scheme"] = "https"
+    give_password(client, user)
+    client.get("/mfa/verify/")
+    client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"], "trust": "on"})
+    client.cookies.pop("sessionid")
+    assert take_last_step(client, user) == "in"
+    assert client.get("/whoami/").json()["method"] == "trusted_browser"
+
+
+@pytest.mark.attack("P29", "P34")
+@pytest.mark.parametrize("first", ["anonymous", "parked", "verified"])
+def test_a_session_changes_its_key_and_keeps_nothing_of_another_user(
+    client: Client, user: Any, first: str
+) -> None:
+    """Fails without the new key, and without the flush."""
+    other = make_user("mallory", OTHER_NUMBER)
+    if first == "parked":
+        take_last_step(client, other)
+    if first == "verified":
+        let_in(client, other)
+    session = client.session
+    session["theirs"] = True
+    session.save()
+    # A session that did not exist before has a cookie only by this.
+    client.cookies["sessionid"] = session.session_key
+    assert take_last_step(client, user) == "waits False"
+    assert client.session.session_key != session.session_key
+    assert not SessionStore().exists(session.session_key)
+    assert ("theirs" in client.session) is (first == "anonymous")
+    assert client.get("/whoami/").json()["state"] == "parked"
+
+
+def test_who_was_signed_in_without_a_code_and_owes_one_now_waits_for_it(
+    client: Client, user: Any, configure: Any
+) -> None:
+    """Fails when their session is emptied, as that of another user is."""
+    configure(REQUIRED="never")
+    client.force_login(user)
+    session = client.session
+    session["theirs"] = True
+    session.save()
+    configure(REQUIRED="enrolled")
+    assert take_last_step(client, user) == "waits False"
+    assert state(client) == "parked"
+    assert_shut(client)
+    assert client.session["theirs"]
+
+
+@pytest.mark.attack("P18", "P32")
+def test_a_session_without_a_cookie_is_asked_about(
+    client: Client, user: Any, configure: Any
+) -> None:
+    """Fails when the session is read as Django reads it."""
+    with time_machine.travel(START, tick=False) as clock:
+        let_in(client, user)
+        key = client.session.session_key
+        shown = request_of_session(SessionStore(key))
+        assert (shown.user, shown.mfa.state, shown.mfa.method) == (user, "verified", "sms")
+        clock.shift(LATER)
+        service.require_new_code(user)
+        clock.shift(LATER)
+        # Asked less than RECHECK_SECONDS ago.
+        assert request_of_session(SessionStore(key)).user == user
+        again = request_of_session(SessionStore(key), anew=True)
+        assert not again.user.is_authenticated
+        assert again.mfa.pending_user == user
+        # What was found is saved.
+        assert request_of_session(SessionStore(key)).mfa.state == "parked"
+        clock.shift(LATER)
+        let_in(client, user)
+        clock.shift(LATER)
+        service.end_sessions(user)
+        ended = SessionStore(client.session.session_key)
+        assert request_of_session(ended, anew=True).mfa.state == "anonymous"
+        assert ended.session_key is None
