@@ -270,6 +270,13 @@ def neighbours(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="venv")
+def allauth(session: nox.Session) -> None:
+    """allauth's own tests of its headless API, on a site where everybody owes a code."""
+    session.install("-q", "-e", ".[allauth-suite]")
+    session.run("python", ".ci/check_allauth.py", session.create_tmp(), *session.posargs)
+
+
+@nox.session(venv_backend="venv")
 def observability(session: nox.Session) -> None:
     """Metrics and spans, by prometheus_client and OpenTelemetry's SDK."""
     session.install("-q", "-e", ".[opentelemetry,prometheus,test]", "opentelemetry-sdk>=1.30")

@@ -45,7 +45,7 @@
 ``bandwidth_mfa.W013``       (``--deploy``) Receipts are on, and any ``Host`` header is believed.
 ``bandwidth_mfa.W014``       (``--deploy``) ``RECEIPT_SECRET`` is short.
 ``bandwidth_mfa.W015``       (``--deploy``) Mail goes out over SMTP without a time-out.
-``bandwidth_mfa.W016``       simplejwt refreshes a token whose login has ended.
+``bandwidth_mfa.W016``       A token outlives the login that it stands for.
 ``bandwidth_mfa.W017``       Before the day of a ``from_date``, those who have a phone owe no code.
 ===========================  =======================================================================
 """
@@ -80,7 +80,13 @@ from django.utils.module_loading import import_string
 from . import conf, policies
 from .conf import Setting, Settings, configured, parse_rates, settings
 from .internal.codes import texts
-from .internal.doors import Door, find_doors, find_endless_refreshes, is_subclass
+from .internal.doors import (
+    Door,
+    find_doors,
+    find_endless_refreshes,
+    find_endless_sessions,
+    is_subclass,
+)
 from .internal.limits.rules import ENROL_SHARE
 from .internal.login import other_factor, policy
 from .models import Counter
@@ -524,6 +530,13 @@ def _refreshes() -> Iterator[CheckMessage]:
             hint='Set SIMPLE_JWT["TOKEN_REFRESH_SERIALIZER"] to "django_bandwidth_mfa.contrib.'
             'simplejwt.serializers.TokenRefreshSerializer"; with dj-rest-auth, use '
             "contrib.dj_rest_auth.jwt_auth.get_refresh_view (docs/rest-framework.md).",
+            id="bandwidth_mfa.W016",
+        )
+    for place in find_endless_sessions():
+        yield Warning(
+            f"The token of a session is taken although that session has ended: {place}.",
+            hint="Set HEADLESS_TOKEN_STRATEGY to SessionTokenStrategy or JWTTokenStrategy of "
+            '"django_bandwidth_mfa.contrib.allauth.strategies" (docs/allauth.md).',
             id="bandwidth_mfa.W016",
         )
 

@@ -85,6 +85,9 @@ AUTHTOKEN = (*REST, "rest_framework.authtoken")
 DJ_REST_AUTH = ME + 'urlpatterns += [path("api/", include("dj_rest_auth.urls"))]\n'
 
 
+ALLAUTH_IN_TWO_STEPS = code("settings.py, allauth headless", "docs/allauth.md")
+
+
 def with_me(urls: str) -> str:
     """A documented URLconf, with the view that says who asks."""
     return urls + ME.replace("urlpatterns = [", "urlpatterns = [*urlpatterns, ")
@@ -377,7 +380,7 @@ token = answer["meta"].get("access_token")
 shown = client.get("/me/", headers={"authorization": f"Bearer {token}"})
 found = shown.json() if shown.status_code == 200 else None
 """,
-        closed_settings=code("settings.py, allauth"),
+        closed_settings=ALLAUTH_IN_TWO_STEPS.replace("SessionToken", "JWTToken"),
     ),
     "the password grant of OAuth 2.0": Case(
         id="E026",

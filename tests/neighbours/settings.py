@@ -9,6 +9,8 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "rest_framework_simplejwt.token_blacklist",
     "django_bandwidth_mfa.contrib.rest_framework",
+    "django_bandwidth_mfa.contrib.allauth",
+    "allauth.headless",
     "django.contrib.sites",
     "django.contrib.flatpages",
     "hijack",
@@ -41,3 +43,5 @@ SIMPLE_JWT = {
     "SLIDING_TOKEN_REFRESH_SERIALIZER": f"{OF_SIMPLEJWT}.TokenRefreshSlidingSerializer",
     "SIGNING_KEY": "for the tests only: long enough for HS256",
 }
+HEADLESS_JWT_ALGORITHM = "HS256"
+HEADLESS_JWT_PRIVATE_KEY = "for the tests only: long enough for HS256"

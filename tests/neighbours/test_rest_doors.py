@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from .documented import code
-from .rest_doors import BASIC, CASES, ME, SESSIONS_BY_DEFAULT, Case, takes
+from .rest_doors import (
+    ALLAUTH_IN_TWO_STEPS,
+    BASIC,
+    CASES,
+    ME,
+    SESSIONS_BY_DEFAULT,
+    Case,
+    takes,
+)
 from .site import visit
 
 
@@ -116,7 +124,8 @@ found = [client.get("/me/").json(), "bandwidth_mfa.parked" in str(dict(client.se
 
 @pytest.mark.attack("P9", "P4")
 def test_allauths_session_token_is_worth_nothing_until_the_code() -> None:
-    """So allauth's session strategy is no door, for either client."""
+    """So allauth's session strategy is no door, for either client.  But it does not ask whether a
+    session has ended."""
     sessions = "allauth.headless.contrib.rest_framework.authentication.XSessionTokenAuthentication"
     case = replace(
         CASES["allauth's access tokens"],
@@ -135,7 +144,9 @@ found = [shown.json(), own.status_code]
     )
     outcome = case.run()
     assert outcome.found == ["AnonymousUser", 401]
-    assert outcome.said == []
+    assert outcome.ids() == ["W016"]
+    assert "/_allauth/app/v1/auth/login" in outcome.said[0].text
+    assert case.run(ALLAUTH_IN_TWO_STEPS).said == []
 
 
 @pytest.mark.attack("P9")
@@ -180,6 +191,7 @@ def test_a_site_that_has_all_these_packages_and_no_door_hears_nothing() -> None:
             *("oauth2_provider", "ninja", "ninja_extra", "ninja_jwt", "graphene_django"),
         ),
         settings="HEADLESS_ONLY = True\n"
+        + ALLAUTH_IN_TWO_STEPS
         + SESSIONS_BY_DEFAULT
         + code("settings.py, dj-rest-auth")
         + code("settings.py, django-oauth-toolkit"),

@@ -23,7 +23,7 @@ from ...api import ERRORS
 from ...request import mfa_of, visitor
 from ...verification import LoginProof
 
-__all__ = ["next_step", "next_step_of_token", "token_required"]
+__all__ = ["next_step", "next_step_of_session", "next_step_of_token", "token_required"]
 
 Body = dict[str, Any]
 
@@ -38,6 +38,19 @@ def next_step(request: HttpRequest) -> Body:
     if service.has_phone(user):
         return body("code_required", page=address("verify"), api=address("api_send"))
     return body("phone_required", page=address("phone_add"), api=address("api_phone_add"))
+
+
+def next_step_of_session(request: HttpRequest) -> Body:
+    """Say what a client has to do next whose session came with a token of allauth.
+
+    :param request: as :func:`.request.request_of_session` returns it.
+    """
+    if mfa_of(request).is_on_behalf:
+        return body("on_behalf")
+    user = visitor(request)
+    if user is None or service.has_phone(user):
+        return body("code_required", api=_address_for_apps("api_send"))
+    return body("phone_required", api=_address_for_apps("api_phone_add"))
 
 
 def next_step_of_token(proof: LoginProof) -> Body:
@@ -61,6 +74,14 @@ def body(code: str, **following: str | None) -> Body:
 def address(name: str) -> str:
     """Return the address of one of the app's pages, or of the JSON API."""
     return reverse(f"bandwidth_mfa:{name}")
+
+
+def _address_for_apps(name: str) -> str | None:
+    """Return the address for a client with ``X-Session-Token``; None if the site has none."""
+    try:
+        return reverse(f"bandwidth_mfa_allauth:app:{name}")
+    except NoReverseMatch:
+        return None
 
 
 def _login_page() -> str | None:

@@ -5,7 +5,7 @@
     class Transfer(APIView):
         permission_classes = [RecentlyVerified(60)]
 
-They work with the session, with REST framework's tokens and with those of simplejwt.
+They work with the session, with REST framework's tokens, and with those of simplejwt and allauth.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 
 from ...decorators import check_methods
-from .answers import next_step, next_step_of_token
-from .proofs import is_by_session, is_verified, proof_of
+from .answers import next_step, next_step_of_session, next_step_of_token
+from .proofs import is_by_session, is_verified, proof_of, request_with_session
 
 __all__ = ["IsVerified", "RecentlyVerified"]
 
@@ -40,8 +40,11 @@ class IsVerified(IsAuthenticated):
             return False
         if is_verified(request, self.max_age, methods=self.methods):
             return True
+        with_session = request_with_session(request)
         if is_by_session(request):
             self.message = next_step(request)
+        elif with_session is not None:
+            self.message = next_step_of_session(with_session)
         else:
             self.message = next_step_of_token(proof_of(request.user, request.auth))
         return False

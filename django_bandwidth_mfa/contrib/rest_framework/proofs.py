@@ -12,16 +12,28 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
 from ... import service
-from ...request import mfa_of
+from ...request import mfa_of, request_of_session
 from ...verification import LoginProof
 from .claims import proof_of_claims
 
-__all__ = ["is_by_session", "is_verified", "proof_of"]
+__all__ = ["TokenOfSession", "is_by_session", "is_verified", "proof_of", "request_with_session"]
+
+
+class TokenOfSession(dict[str, Any]):
+    """The claims of a token that belongs to a session, which says what the login has shown.
+
+    A class of authentication has checked the token, and found the session.
+    """
+
+    def __init__(self, claims: dict[str, Any], session: SessionBase) -> None:
+        super().__init__(claims)
+        self.session = session
 
 
 def is_verified(
@@ -35,14 +47,29 @@ def is_verified(
     :param max_age: only count one of the last so many seconds.
     :param methods: only count one of these methods; None for any.
     """
-    if is_by_session(request):
-        return mfa_of(request).is_verified(max_age, methods=methods)
+    with_session = request_with_session(request)
+    if with_session is not None:
+        return mfa_of(with_session).is_verified(max_age, methods=methods)
     proof = proof_of(request.user, request.auth)
     return service.is_verified(proof, max_age=max_age, methods=methods)
 
 
+def request_with_session(request: Request) -> HttpRequest | None:
+    """Return a request with the session that has signed ``request`` in; None if none has.
+
+    It came with its cookie, or with a token of allauth.
+    """
+    if is_by_session(request):
+        return django_request(request)
+    auth = request.auth
+    session = auth.session if isinstance(auth, TokenOfSession) else auth
+    if isinstance(session, SessionBase):
+        return request_of_session(session, request=django_request(request))
+    return None
+
+
 def is_by_session(request: Request) -> bool:
-    """Whether the session of the site has signed the request in."""
+    """Whether the session of the cookie has signed the request in."""
     return isinstance(request.successful_authenticator, SessionAuthentication)
 
 

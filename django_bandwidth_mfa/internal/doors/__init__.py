@@ -8,8 +8,15 @@ They look at what is in force: the views of the URLconf with the classes and set
 views really use.  An app that is only installed is no door.
 """
 
-from .finders import find_doors, find_endless_refreshes
+from .finders import find_doors, find_endless_refreshes, find_endless_sessions
 from .kinds import Door, Kind
 from .urlconf import is_subclass
 
-__all__ = ["Door", "Kind", "find_doors", "find_endless_refreshes", "is_subclass"]
+__all__ = [
+    "Door",
+    "Kind",
+    "find_doors",
+    "find_endless_refreshes",
+    "find_endless_sessions",
+    "is_subclass",
+]

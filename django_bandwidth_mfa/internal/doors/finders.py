@@ -22,6 +22,8 @@ CONTRIB = "django_bandwidth_mfa.contrib"
 REFUSES_WITHOUT_CODE = f"{CONTRIB}.rest_framework.authentication.CodeRequiredMixin"
 TAKES_TWO_STEPS = f"{CONTRIB}.rest_framework.two_steps.CompletionMixin"
 ASKS_BEFORE_REFRESH = f"{CONTRIB}.simplejwt.serializers.LiveLoginMixin"
+WAITS_FOR_CODE = f"{CONTRIB}.allauth.stages.CodeStage"
+ASKS_ABOUT_SESSIONS = f"{CONTRIB}.allauth.strategies.LiveSessionMixin"
 
 
 def find_doors() -> list[Door]:
@@ -53,6 +55,21 @@ def find_endless_refreshes() -> list[str]:
         )
         and not is_subclass(serializer, ASKS_BEFORE_REFRESH)
     )
+
+
+def find_endless_sessions() -> list[str]:
+    """Return where allauth takes the token of a session without asking whether it has ended.
+
+    A login that is a door is told of as one: what closes it closes this, too.
+    """
+    found = [
+        view
+        for view in routed_views()
+        if _is_login_of_apps(view) and not _stands_open(_is_allauth, view)
+    ]
+    if not found or is_subclass(type(_allauth_strategy()), ASKS_ABOUT_SESSIONS):
+        return []
+    return sorted({f"{view.address} ({view.path})" for view in found})
 
 
 def _stands_open(is_door: Callable[[RoutedView], bool], view: RoutedView) -> bool:
@@ -179,15 +196,15 @@ def _is_knox(view: RoutedView) -> bool:
 
 def _is_allauth(view: RoutedView) -> bool:
     """Whether a login of the client "app" is answered with a token that needs no session."""
-    is_login = view.is_a("allauth.headless.account.views.LoginView")
-    if not is_login or str(getattr(view.option("client"), "value", "")) != "app":
+    if not _is_login_of_apps(view):
         return False
-    in_force = import_module("allauth.headless.app_settings")
+    # With this stage, nobody is logged in before the code.
+    stages = import_module("allauth.account.adapter").get_adapter().get_login_stages()
+    if any(is_subclass(import_string(one), WAITS_FOR_CODE) for one in stages):
+        return False
     # The base class has these methods, too, and they issue nothing.
     strategy = [
-        one
-        for one in type(in_force.TOKEN_STRATEGY).__mro__
-        if one.__name__ != "AbstractTokenStrategy"
+        one for one in type(_allauth_strategy()).__mro__ if one.__name__ != "AbstractTokenStrategy"
     ]
     # JWT_STATEFUL_VALIDATION_ENABLED is not looked at.  Some releases of allauth then look only
     # whether the session exists, and a parked one does.
@@ -196,6 +213,16 @@ def _is_allauth(view: RoutedView) -> bool:
         for one in strategy
         for name in ("create_access_token", "create_access_token_payload")
     )
+
+
+def _is_login_of_apps(view: RoutedView) -> bool:
+    is_login = view.is_a("allauth.headless.account.views.LoginView")
+    return is_login and str(getattr(view.option("client"), "value", "")) == "app"
+
+
+def _allauth_strategy() -> object:
+    found: object = import_module("allauth.headless.app_settings").TOKEN_STRATEGY
+    return found
 
 
 def _is_oauth2(view: RoutedView) -> bool:

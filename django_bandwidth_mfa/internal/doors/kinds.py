@@ -74,9 +74,8 @@ DJ_REST_AUTH = Kind(
 ALLAUTH = Kind(
     "E024",
     "allauth answers the password alone with an access token that needs no session",
-    "Set HEADLESS_TOKEN_STRATEGY to "
-    '"allauth.headless.tokens.strategies.sessions.SessionTokenStrategy", or leave the client "app" '
-    "out of HEADLESS_CLIENTS.",
+    "Have the login ask for the code, with ACCOUNT_ADAPTER and the other settings of "
+    'docs/allauth.md; or leave the client "app" out of HEADLESS_CLIENTS.',
 )
 KNOX = Kind("E025", "knox issues a token for the password alone", _ISSUE_INSTEAD)
 OAUTH2 = Kind(

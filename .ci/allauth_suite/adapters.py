@@ -1,0 +1,9 @@
+"""The adapter of allauth's test projects, with the stage of the code."""
+
+from tests.projects.common import adapters
+
+from django_bandwidth_mfa.contrib.allauth.adapter import CodeStageMixin
+
+
+class AccountAdapter(CodeStageMixin, adapters.AccountAdapter):
+    """Asks for the code last."""

@@ -1,0 +1,61 @@
+"""REST framework's authentication by the tokens of allauth headless.
+
+Both ask on each request about the session behind the token, as for a session with a cookie.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.headless.contrib.rest_framework import authentication
+from allauth.headless.tokens.strategies.jwt import internal
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from ...request import request_of_session
+from ..rest_framework.answers import body
+from ..rest_framework.proofs import TokenOfSession, django_request
+
+__all__ = ["JWTTokenAuthentication", "XSessionTokenAuthentication"]
+
+
+class XSessionTokenAuthentication(authentication.XSessionTokenAuthentication):
+    """``X-Session-Token``, with allauth's own token strategy, too."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        found = super().authenticate(request)
+        if found is None:
+            return None
+        of_session = request_of_session(found[1], request=django_request(request))
+        if of_session.user.is_authenticated:
+            return of_session.user, found[1]
+        # Older releases do not know it.
+        if not getattr(self, "allow_anonymous_users", True):
+            raise AuthenticationFailed(body("session_ended"))
+        return None
+
+
+class JWTTokenAuthentication(authentication.JWTTokenAuthentication):
+    """allauth's access token.
+
+    It is looked up to which session it belongs, whatever
+    ``HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED`` says.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        self._request = django_request(request)
+        found: tuple[Any, Any] | None = super().authenticate(request)
+        return found
+
+    def authenticate_credentials(self, key: str) -> tuple[Any, Any]:
+        """Return the user and the claims of a token whose session owes nothing.
+
+        :raises AuthenticationFailed: the token or its session does not count, or not any more.
+        """
+        _user, payload = super().authenticate_credentials(key)
+        session = internal.get_token_session(payload)
+        if session is not None:
+            of_session = request_of_session(session, request=self._request)
+            if internal.validate_token_user(payload, session) is not None:
+                return of_session.user, TokenOfSession(payload, session)
+        raise AuthenticationFailed(body("session_ended"))

@@ -1,0 +1,94 @@
+"""The JSON API, for clients of allauth headless."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from allauth.headless import app_settings
+from allauth.headless.base.response import APIResponse, AuthenticationResponse
+from allauth.headless.base.views import APIView
+from allauth.headless.constants import Client
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+
+from ...request import RequestMFA, mfa_of, request_of_session
+from .stages import waiting_stage
+
+__all__ = ["CodeView"]
+
+# What an answer of the JSON API has in its headers for the client to read.
+HEADERS = ("Allow", "Retry-After")
+
+
+# With ATOMIC_REQUESTS a later error would roll the counts back.
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
+class CodeView(APIView):
+    """An address of the JSON API, in the session of the client, and in the form of allauth.
+
+    The right code is answered as allauth answers any login: with the user, and with the tokens.
+    """
+
+    handle_json_input = False
+    api_view: Callable[..., HttpResponse] | None = None
+
+    def handle(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.client is Client.APP:
+            # allauth has put the session of the token into the request.  Whatever another
+            # middleware has made of the cookie is not true of this session.
+            request.user = request_of_session(request.session, request=request).user
+        request.mfa = RequestMFA(request)  # type: ignore[attr-defined]
+        was_signed_in, key = request.user.is_authenticated, request.session.session_key
+        answer = self.api_view(request, **kwargs)  # type: ignore[misc]
+        is_completed = not was_signed_in and request.user.is_authenticated
+        if mfa_of(request).state == "anonymous":
+            _forget_stage(request)
+        if is_completed or answer.status_code == 401:
+            found: HttpResponse = AuthenticationResponse(request)
+        else:
+            # The tokens name the session by its key, which a code and "sign out everywhere else"
+            # change.
+            is_renewed = was_signed_in and request.session.session_key != key
+            tokens = self.new_tokens(request) if is_renewed else None
+            found = _in_form_of_allauth(request, answer, tokens)
+        for name in HEADERS:
+            if name in answer:
+                found[name] = answer[name]
+        if self.client is Client.BROWSER:
+            # Such as that of a trusted browser.  An app keeps none.
+            found.cookies.update(answer.cookies)
+        return found
+
+    def new_tokens(self, request: HttpRequest) -> dict[str, Any] | None:
+        """Return tokens for an app whose session has another key now; None if it gets none."""
+        if self.client is not Client.APP or not request.user.is_authenticated:
+            return None
+        found: dict[str, Any] | None = app_settings.TOKEN_STRATEGY.create_access_token_payload(
+            request
+        )
+        return found
+
+
+def _in_form_of_allauth(
+    request: HttpRequest, answer: HttpResponse, meta: dict[str, Any] | None
+) -> HttpResponse:
+    """Return an answer of the JSON API as ``status``, ``data``, ``errors`` and ``meta``."""
+    body = json.loads(answer.content) if answer.content else {}
+    error = body.get("error")
+    found: HttpResponse = APIResponse(
+        request,
+        status=answer.status_code,
+        errors=None if error is None else [error],
+        data=body if error is None else None,
+        meta=meta,
+    )
+    return found
+
+
+def _forget_stage(request: HttpRequest) -> None:
+    """Have allauth forget a login that waits here no more: it was left, or is too old."""
+    stage = waiting_stage(request)
+    if stage is not None:
+        stage.abort()
