@@ -19,7 +19,7 @@ from django_bandwidth_mfa.internal.codes import recovery_codes
 from django_bandwidth_mfa.models import Phone, RecoveryCode
 from django_bandwidth_mfa.simulator import Simulator
 
-pytest_plugins = ["tests.attack_option", "tests.figures"]
+pytest_plugins = ["tests.row_options", "tests.figures"]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from django_bandwidth_mfa import conf, policies, signals
 from django_bandwidth_mfa.internal.notify.delivery_errors import ERRORS
 from django_bandwidth_mfa.internal.notify.events import EVENTS
 
+from . import other_packages
+from .other_packages import ROWS
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def attack_ids_of_tests() -> Iterator[str]:
-    """Each id in a marker ``@pytest.mark.attack(...)``, once for each test that carries it.
+def ids_of_tests(marker: str) -> Iterator[str]:
+    """Each id in a marker such as ``@pytest.mark.attack(...)``, once for each test that carries it.
 
     The files are read, not imported: the tests of the browser need packages that may be missing.
     """
@@ -31,7 +35,7 @@ def attack_ids_of_tests() -> Iterator[str]:
             for decorator in node.decorator_list:
                 if (
                     isinstance(decorator, ast.Call)
-                    and ast.unparse(decorator.func) == "pytest.mark.attack"
+                    and ast.unparse(decorator.func) == f"pytest.mark.{marker}"
                 ):
                     yield from {ast.literal_eval(argument) for argument in decorator.args}
 
@@ -43,12 +47,27 @@ def test_each_attack_of_the_threat_model_is_shown_by_a_test() -> None:
     tables = page.split("### Attack by attack")[1].split("#### What a code by phone")[0]
     first_cells = re.findall(r"^\|(.*?)\|", tables, re.MULTILINE)
     in_page = [cell.strip() for cell in first_cells if cell not in (" id ", " --- ")]
-    in_tests = list(attack_ids_of_tests())
+    in_tests = list(ids_of_tests("attack"))
     assert [cell for cell in in_page if not re.fullmatch(r"[A-Z]\d+", cell)] == []
     assert len(in_page) == len(set(in_page))
     assert set(in_page) - set(in_tests) == set(), "rows without a test"
     assert set(in_tests) - set(in_page) == set(), "markers without a row"
     assert len(in_tests) >= 160
+
+
+def test_each_other_package_of_the_page_is_shown_by_a_test_and_is_one_that_the_tests_install() -> (
+    None
+):
+    """Fails when a row has no test, a marker no row, two rows the same id, and when the page and
+    ``pyproject.toml`` name different releases."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    installed = project["optional-dependencies"]["neighbours"]
+    in_page, in_tests = [row.id for row in ROWS], set(ids_of_tests("package"))
+    table = other_packages.PAGE.read_text().split("\n| --- |")[1].split("\n\n")[0]
+    assert len(in_page) == len(set(in_page)) == len(table.splitlines()) - 1
+    assert set(in_page) - in_tests == set(), "rows without a test"
+    assert in_tests - set(in_page) == set(), "markers without a row"
+    assert {row.requirement for row in ROWS if row.is_installed} - set(installed) == set()
 
 
 def test_each_event_is_told_in_the_operations_page() -> None:

@@ -138,6 +138,7 @@ def test_an_unconfirmed_device_is_left_out(
     assert phones() == set()
 
 
+@pytest.mark.package("django-two-factor-auth")
 def test_the_default_device_is_the_primary_phone(newcomer: Any, tables: None) -> None:
     for number, name in ((NUMBER, "backup"), (OTHER_NUMBER, "default"), (THIRD_NUMBER, "work")):
         device(TWO_FACTOR, newcomer.pk, number, name)

@@ -70,6 +70,7 @@ def claims_of(token: str) -> dict[str, Any]:
 # The two steps -----------------------------------------------------------------------------------
 
 
+@pytest.mark.package("allauth-session-token")
 def test_an_app_gives_the_password_then_the_code(user: Any, bandwidth: Any) -> None:
     """Fails without the stage: allauth answers the password with 200 and the user."""
     app = App()
@@ -101,6 +102,7 @@ def test_an_app_gives_the_password_then_the_code(user: Any, bandwidth: Any) -> N
     assert len(bandwidth.inbox) == 1
 
 
+@pytest.mark.package("allauth-jwt")
 def test_the_strategy_for_json_web_tokens_makes_them_after_the_code(
     user: Any, bandwidth: Any, jwt: None
 ) -> None:
@@ -117,6 +119,7 @@ def test_the_strategy_for_json_web_tokens_makes_them_after_the_code(
         assert app.get(address, by="access").status_code == 200, address
 
 
+@pytest.mark.package("allauth-jwt")
 def test_an_access_token_says_what_its_login_has_shown_and_so_does_the_next(
     user: Any, bandwidth: Any, jwt: None
 ) -> None:
@@ -224,6 +227,7 @@ def test_a_login_of_a_browser_client_can_go_on_at_the_code_page(user: Any, bandw
     assert "account_login" not in client.session
 
 
+@pytest.mark.package("allauth")
 def test_a_login_on_allauths_pages_is_told_by_each_package_once_after_the_code(
     user: Any, bandwidth: Any
 ) -> None:

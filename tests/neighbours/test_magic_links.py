@@ -39,6 +39,7 @@ def sesame(settings: Any) -> None:
     settings.AUTHENTICATION_BACKENDS = BACKENDS
 
 
+@pytest.mark.package("django-sesame")
 @pytest.mark.parametrize(("page", "afterwards"), [("once", "anonymous"), ("for-good", "parked")])
 def test_a_view_below_the_decorator_runs_with_the_link_alone_and_no_other_view_does(
     client: Client, user: Any, page: str, afterwards: str
@@ -49,12 +50,14 @@ def test_a_view_below_the_decorator_runs_with_the_link_alone_and_no_other_view_d
     assert state(client) == afterwards
 
 
+@pytest.mark.package("django-sesame")
 def test_the_login_view_of_the_link_leads_to_the_code(client: Client, user: Any) -> None:
     """Fails without the receiver."""
     assert client.get(f"/magic/{get_query_string(user)}")["Location"] == "/mfa/verify/"
     assert state(client) == "parked"
 
 
+@pytest.mark.package("django-sesame")
 @pytest.mark.parametrize("offset", [0, 1])
 def test_the_middleware_of_the_link_signs_nobody_in_before_the_code(
     client: Client, user: Any, settings: Any, offset: int

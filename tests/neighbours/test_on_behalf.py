@@ -37,6 +37,7 @@ def seen(client: Client) -> tuple[str, str]:
     return told["user"], told["state"]
 
 
+@pytest.mark.package("django-hijack")
 def test_hijack_leads_to_the_account_and_back_without_a_code(
     seat: Client, user: Any, bandwidth: Any
 ) -> None:
@@ -103,6 +104,7 @@ def test_the_check_names_hijacks_own_urls_and_is_silent_on_ours(settings: Any) -
         assert doors_of_hijack() == []
 
 
+@pytest.mark.package("django-impersonate")
 def test_impersonate_sends_no_code_and_staff_stay_signed_in(
     seat: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:

@@ -73,6 +73,7 @@ class SyncConsumer(JsonWebsocketConsumer):
         self.send_json({"user": str(self.scope["user"])})
 
 
+@pytest.mark.package("channels")
 @pytest.mark.parametrize("consumer", [Consumer, CatchingConsumer, SyncConsumer])
 def test_a_socket_serves_nobody_with_the_password_alone(user: Any, consumer: Any) -> None:
     """Fails when the receiver lets a login without a request be, and when the connection goes on
@@ -163,12 +164,14 @@ def test_a_login_signal_of_other_code_without_a_request_is_let_through(user: Any
         assert not isinstance(answer, Exception), receiver
 
 
+@pytest.mark.package("channels")
 def test_a_socket_sees_who_signed_in_on_the_site(client: Client, user: Any, bandwidth: Any) -> None:
     sign_in(client, user, bandwidth)
     cookie = client.cookies["sessionid"].value
     assert talk(Consumer, {}, cookie=cookie) == ['{"user": "ada"}']
 
 
+@pytest.mark.package("channels")
 def test_a_socket_finds_a_parked_login_anonymous_even_without_the_middleware(
     client: Client, user: Any
 ) -> None:

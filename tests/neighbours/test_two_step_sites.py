@@ -167,6 +167,9 @@ urlpatterns = [
 }
 
 
+@pytest.mark.package(
+    "djangorestframework", "djangorestframework-simplejwt", "dj-rest-auth", "djoser"
+)
 @pytest.mark.attack("P45", "P46")
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
 def test_a_site_as_documented_takes_two_steps_and_names_no_door(site: Site) -> None:
@@ -187,6 +190,9 @@ def test_a_site_as_documented_takes_two_steps_and_names_no_door(site: Site) -> N
     assert outcome.said == []
 
 
+@pytest.mark.package(
+    "djangorestframework", "djangorestframework-simplejwt", "dj-rest-auth", "djoser"
+)
 @pytest.mark.attack("P45", "P9")
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
 def test_the_password_alone_gets_nothing_at_a_site_as_documented(site: Site) -> None:

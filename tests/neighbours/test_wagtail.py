@@ -15,6 +15,7 @@ from tests.conftest import NUMBER, make_user
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.package("wagtail")
 def test_the_account_page_links_ones_own_second_factor(
     client: Client, settings: Any, rf: RequestFactory
 ) -> None:
