@@ -128,6 +128,7 @@ def test_a_code_that_may_have_been_sent_can_be_typed(
 # Checking -------------------------------------------------------------------------------------
 
 
+@pytest.mark.package("django-otp")
 @pytest.mark.parametrize("typed", ["as sent", "with spaces", "as a number"])
 def test_a_right_code_passes_once(device: Any, bandwidth: Any, typed: str) -> None:
     device.generate_challenge()

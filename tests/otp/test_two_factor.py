@@ -41,6 +41,7 @@ def state(client: Client) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.package("django-two-factor-auth")
 def test_its_login_sends_a_code_by_bandwidth_and_takes_it(
     client: Client, device: Any, bandwidth: Any
 ) -> None:
