@@ -45,6 +45,62 @@ def test_a_refused_message_is_told_while_the_code_is_being_typed(
     assert len(demo.messages(member.number)) == 1
 
 
+# What a page shows, one line for each of its parts: the tag, the class, the words, whether a button
+# is quiet, and the role.
+OUTLINE = """() => {
+    const parts = document.querySelectorAll(".bandwidth-mfa :is(h1, p, form, input, button, a)");
+    const is_seen = one => one.offsetParent && !one.classList.contains("mfa-hidden");
+    return [...parts].filter(is_seen).map(one => [
+        one.tagName, one.className, one.tagName === "FORM" ? "" : one.textContent.trim(),
+        one.getAttribute("aria-disabled") || "", one.getAttribute("role") || "",
+    ].join("|").replace(/[0-9]+:[0-9]+/, "0:00"));
+}"""
+
+
+@pytest.mark.parametrize("field", ["", "12"])
+def test_a_page_that_hears_of_a_refusal_looks_as_after_a_reload(
+    page: Page, demo_with_faults: Demo, field: str
+) -> None:
+    """Fails when the page goes on saying until when the code works, or offers the text first.  What
+    was typed stays, and so does the focus."""
+    demo, member = demo_with_faults, demo_with_faults.member()
+    demo.fault(on="receipt", error_code=4432, delay=1, times=1)
+    give_password(page, demo, member)
+    expect(page.get_by_text("It works until")).to_be_visible()
+    code_field(page).fill(field)
+    expect(page.get_by_text(REFUSED)).to_be_visible()
+    expect(page.get_by_text("It works until")).to_have_count(0)
+    expect(code_field(page)).to_have_value(field)
+    expect(code_field(page)).to_be_focused()
+    state = page.locator(".bandwidth-mfa[data-state]")
+    expect(state).to_have_attribute("data-state", "refused-by-carrier")
+    shown = page.evaluate(OUTLINE)
+    page.reload()
+    expect(page.get_by_text(REFUSED)).to_be_visible()
+    expect(page.locator(".mfa-send button").first).to_have_attribute("aria-disabled", "true")
+    assert shown == page.evaluate(OUTLINE)
+    assert len(demo.messages(member.number)) == 1
+
+
+def test_the_buttons_of_a_refusal_work_and_are_quiet_as_long_as_the_others(
+    page: Page, demo_with_faults: Demo
+) -> None:
+    demo, member = demo_with_faults, demo_with_faults.member()
+    page.clock.install()
+    demo.fault(on="receipt", error_code=4432, delay=1, times=1)
+    give_password(page, demo, member)
+    page.get_by_role("button", name="Text me a new code").focus()
+    expect(page.get_by_text(REFUSED)).to_be_visible()
+    call = page.get_by_role("button", name="Call me with a new code")
+    text = page.get_by_role("button", name="Text me a new code")
+    expect(page.locator(".mfa-send button").first).to_have_text("Call me with a new code")
+    expect(text).to_have_count(1)
+    expect(text).to_be_focused()
+    page.clock.run_for(33_000)
+    assert call.get_attribute("aria-disabled") is None
+    expect(page.locator(".mfa-send")).to_contain_text("You can get a new code now.")
+
+
 def test_a_delivered_message_is_told(page: Page, demo_with_faults: Demo) -> None:
     demo, member = demo_with_faults, demo_with_faults.member()
     give_password(page, demo, member)

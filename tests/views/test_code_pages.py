@@ -147,6 +147,46 @@ def test_what_a_receipt_said(parked: Client, configure: Any, told: str, expected
         assert "Your phone network has the message." in text(page)
 
 
+TEMPLATE = re.compile(r"<template data-if-refused>\s*(.*?)\s*</template>")
+
+
+def without_times(page: str) -> str:
+    """``page`` without what differs from one second, or one token, to the next."""
+    return re.sub(r'(?<=csrfmiddlewaretoken" value=")\w+|\d+', "0", page)
+
+
+@pytest.mark.parametrize("cooldown", [[0], [30, 60]])
+def test_a_page_that_waits_for_a_receipt_holds_the_buttons_of_a_refusal(
+    client: Client, user: Any, bandwidth: Any, configure: Any, cooldown: list[int]
+) -> None:
+    """The script shows them when it hears of the refusal.  Fails when they are not those that the
+    page shows after a reload."""
+    configure(RECEIPT_SECRET="0123456789abcdef0123", RESEND_COOLDOWN=cooldown)
+    bandwidth.fault(on="receipt", drop=True)
+    give_password(client, user, "/account/")
+    page = text(client.get(VERIFY))
+    [held] = TEMPLATE.findall(page)
+    Challenge.objects.update(delivery="failed", delivery_error=4432)
+    page = client.get(VERIFY)
+    assert without_times(held) == without_times(send_form(page))
+    assert held.index("Call me with a new code") < held.index("Text me a new code")
+    assert not TEMPLATE.findall(text(page))
+
+
+def test_the_buttons_of_a_refusal_tell_nothing_of_an_earlier_press(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    configure(RECEIPT_SECRET="0123456789abcdef0123", RESEND_COOLDOWN=[0])
+    bandwidth.fault(on="receipt", drop=True)
+    give_password(client, user, "/account/")
+    client.get(VERIFY)
+    bandwidth.fault(on="messaging", status=503)
+    page = text(post_form(client, SEND, {"channel": "sms"}))
+    [held] = TEMPLATE.findall(page)
+    assert "We could not send your code." in TEMPLATE.sub("", page)
+    assert "We could not send your code." not in held
+
+
 def test_wrong_says_how_many_tries_are_left_towards_the_end(
     parked: Client, bandwidth: Any, configure: Any
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -155,8 +155,9 @@ class CodePage:
     a code can be typed, ``delivery`` stands in its place.  ``works`` says until when it works.
     ``wait`` is what has to be waited for before a code is checked, and ``after_wait`` what is to be
     done then.  ``has_field`` says whether one
-    can be typed, and ``error`` what was wrong with the last one.  ``status`` and ``retry_after``
-    are those of the answer.
+    can be typed, and ``error`` what was wrong with the last one.  ``sends_if_refused`` takes the
+    place of ``sends`` if the message is refused while the page is open; None where nobody would
+    tell the page.  ``status`` and ``retry_after`` are those of the answer.
     """
 
     state: State
@@ -171,6 +172,7 @@ class CodePage:
     has_field: bool = False
     error: str = ""
     sends: SendForm | None = None
+    sends_if_refused: SendForm | None = None
     others: tuple[OtherPhone, ...] = ()
     has_recovery_code: bool = False
     contact: Contact | None = None
@@ -335,11 +337,12 @@ class _Look:
             self.title(_("Enter your code")),
             delivery=delivery,
             # Of a code that did not arrive nobody asks how long it works.
-            works=None if delivery.error else self.works(challenge),
+            works=None if self.is_refused else self.works(challenge),
             has_field=True,
             error=error,
-            # Another way is what helps, so it comes first.
-            sends=self.send_form(is_first=delivery.state == State.REFUSED_BY_CARRIER),
+            # Another way is what helps after a refusal, so it comes first.
+            sends=self.send_form(is_first=self.is_refused),
+            sends_if_refused=self.send_form_if_refused() if delivery.url else None,
             others=self.others(),
             has_recovery_code=self.has_recovery_code,
             status=status,
@@ -466,32 +469,54 @@ class _Look:
         return self.flow.waits_until_send
 
     @property
+    def is_refused(self) -> bool:
+        """Whether the message with the code that can be typed is known not to have arrived."""
+        return self.challenge is not None and self.challenge.delivery == Delivery.FAILED
+
+    @property
     def channels(self) -> list[str]:
         """The channels of the buttons; the one that the phone prefers comes first."""
+        return self.channels_after(is_refused=self.is_refused)
+
+    def channels_after(self, *, is_refused: bool) -> list[str]:
+        """Return the channels of the buttons in their order.
+
+        :param is_refused: a text did not arrive, so a call is what helps.
+        """
         phone = self.flow.phone_of_buttons
-        preferred = phone.default_channel if phone else None
-        found = sorted(conf.channels(), key=lambda channel: channel != preferred)
-        if self.challenge is not None and self.challenge.delivery == Delivery.FAILED:
-            # The text did not arrive, so a call is what helps.
-            found.sort(key=lambda channel: channel != "voice")
-        return found
+        preferred = "voice" if is_refused else phone.default_channel if phone else None
+        return sorted(conf.channels(), key=lambda channel: channel != preferred)
 
     @property
     def wait_of_first_button(self) -> Wait:
         return self.waits[self.channels[0]] if self.channels else NO_WAIT
 
-    def send_form(self, *, is_first: bool = False, not_before: float = 0) -> SendForm | None:
+    def send_form_if_refused(self) -> SendForm | None:
+        """Return the buttons as they are once the message has been refused.
+
+        The last press, and what became of it, is old news by then.
+        """
+        form = self.send_form(is_first=True, is_refused=True)
+        return None if form is None else replace(form, error="", is_error=False)
+
+    def send_form(
+        self, *, is_first: bool = False, is_refused: bool | None = None, not_before: float = 0
+    ) -> SendForm | None:
         """Return the buttons that send a code.
 
+        :param is_refused: whether a text did not arrive; None for what is known now.
         :param not_before: seconds; until then a code would be of no use.
         """
         phone = self.flow.phone_of_buttons
-        if not self.channels:
+        channels = self.channels_after(
+            is_refused=self.is_refused if is_refused is None else is_refused
+        )
+        if not channels:
             return None
-        wait = self.wait_of_first_button
+        wait = self.waits[channels[0]]
         # The text above the buttons names one moment.  A button that has to wait for longer, as a
         # call may have to, would be refused after it.
-        offered = [one for one in self.channels if self.waits[one].seconds <= wait.seconds]
+        offered = [one for one in channels if self.waits[one].seconds <= wait.seconds]
         newest = self.recent
         was_sent = newest is not None and newest.passed_at is None
         buttons = tuple(

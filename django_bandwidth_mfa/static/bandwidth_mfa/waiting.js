@@ -10,12 +10,12 @@
   "use strict";
 
   var opened = Date.now();
-  var every = document.querySelectorAll(".bandwidth-mfa [data-seconds]");
-  var quiet = document.querySelectorAll(".bandwidth-mfa [data-wait]");
+  var timer = 0;
   var speaker = document.querySelector(".bandwidth-mfa [data-announce]");
 
-  function each(list, work) {
-    Array.prototype.forEach.call(list, work);
+  // Looked up each time: another script may change what is waited for.
+  function each(selector, work) {
+    Array.prototype.forEach.call(document.querySelectorAll(".bandwidth-mfa " + selector), work);
   }
 
   // Rounded up, so that nobody presses too early.
@@ -66,7 +66,7 @@
 
   function look() {
     var goesOn = false;
-    each(every, function (element) {
+    each("[data-seconds]", function (element) {
       if (element.hasAttribute("data-done")) return;
       var text = sentence(element);
       if (text && element.textContent !== text) element.textContent = text;
@@ -77,7 +77,7 @@
         say(text);
       }
     });
-    each(quiet, function (button) {
+    each("[data-wait]", function (button) {
       if (secondsLeft(button, "data-wait") > 0) {
         goesOn = true;
         button.setAttribute("aria-disabled", "true");
@@ -85,7 +85,12 @@
         button.removeAttribute("aria-disabled");
       }
     });
-    if (!goesOn) window.clearInterval(timer);
+    if (!goesOn) {
+      window.clearInterval(timer);
+      timer = 0;
+    } else if (!timer) {
+      timer = window.setInterval(look, 1000);
+    }
   }
 
   // Before the other scripts hear of it: a form that is held back is not sent.
@@ -102,7 +107,7 @@
       if (!button || button.getAttribute("aria-disabled") !== "true") return;
       event.preventDefault();
       event.stopImmediatePropagation();
-      each(every, function (element) {
+      each("[data-seconds]", function (element) {
         if (isWait(element)) say(element.textContent);
       });
     },
@@ -112,11 +117,12 @@
   // Also right after the back button, or when a laptop wakes up.
   window.addEventListener("pageshow", look);
   document.addEventListener("visibilitychange", look);
+  // Said by the script that follows the delivery.
+  document.addEventListener("bandwidth-mfa-waits", look);
 
-  var timer = window.setInterval(look, 1000);
   look();
   window.setTimeout(function () {
-    each(every, function (element) {
+    each("[data-seconds]", function (element) {
       if (isWait(element) && !element.hasAttribute("data-done")) say(element.textContent);
     });
   }, 500);
