@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from .. import conf
-from ..exceptions import MFAError, NumberRefused
+from ..exceptions import Locked, MFAError, NumberRefused
 from ..forms import PhoneForm
 from ..internal import numbers
 from ..internal.flows.code_page import error_of_send, out_of_date
@@ -53,6 +53,8 @@ class EnrolView(FlowView):
 
 class PhoneAddView(EnrolView):
     """GET shows the form.  POST ``number`` sends the first code, POST ``resend`` another one.
+
+    To a user who is locked, GET says so instead.
 
     With ``phone`` in the address, the new phone takes the place of that one.  A user without a
     phone who signed in longer than ``FIRST_PHONE_SECONDS`` ago signs in again first.
@@ -99,6 +101,9 @@ class PhoneAddView(EnrolView):
         }
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        if self.flow.standing.is_locked:
+            # No code would be sent.  Nobody has to type a number to hear so.
+            return self.show(template_name=PhoneConfirmView.template_name)
         outcome = outcomes.read(request, self.user, "page")
         error = out_of_date() if outcome is not None and outcome.kind == "out-of-date" else ""
         response = self.ask(PhoneForm(), error)
@@ -120,6 +125,9 @@ class PhoneAddView(EnrolView):
         except NumberRefused as error:
             form.add_error("number", str(error))
             return self.ask(form)
+        except Locked:
+            # That page tells of it.  The number is of no use for now, so nothing is lost.
+            return self.to_page("phone_add")
         except MFAError as error:
             outcome = outcome_of("send", error)
             if outcome.kind == "unknown":
@@ -142,7 +150,7 @@ class PhoneAddView(EnrolView):
         It is no redirect: what was typed would be lost, or the number would have to be kept.  A
         reload posts the form again, so the browser remembers which one was refused.
         """
-        if outcome.kind in ("locked", "limited"):
+        if outcome.kind == "limited":
             text = str(error)
         else:
             text = error_of_send(outcome, can_call="channel" in form.fields)

@@ -57,22 +57,27 @@ class FlowView(MFAView):
             "parked": self.flow.is_parked,
         }
 
-    def show(self, outcome: Outcome | None = None) -> HttpResponse:
+    def show(self, outcome: Outcome | None = None, template_name: str = "") -> HttpResponse:
         """Return the code page.
 
         :param outcome: what became of this very request; None for what the form before it led to.
+        :param template_name: empty for that of the view.
         """
         told = outcome or outcomes.read(self.request, self.user, *self.actions)
         page = code_page.look(self.flow, told)
         form = bound(CodeForm({}, digits=self.flow.digits), "code", page.error)
-        return self.answer_with(page, form)
+        return self.answer_with(page, form, template_name)
 
     def answer_with(
-        self, page: code_page.CodePage | code_page.RecoveryPage, form: Form
+        self,
+        page: code_page.CodePage | code_page.RecoveryPage,
+        form: Form,
+        template_name: str = "",
     ) -> HttpResponse:
         """Return the answer that shows ``page``; nothing of it is told again."""
         context = {"code_page": page, "form": form, **self.context()}
-        response = render(self.request, self.template_name, context, status=page.status)
+        template_name = template_name or self.template_name
+        response = render(self.request, template_name, context, status=page.status)
         if page.retry_after:
             response["Retry-After"] = str(page.retry_after)
         self.forget_outcome(response)

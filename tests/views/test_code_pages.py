@@ -38,6 +38,7 @@ from tests.conftest import (
 )
 
 VERIFY, SEND, RECOVER = "/mfa/verify/", "/mfa/send/", "/mfa/recovery-code/"
+ADD = "/mfa/phones/add/"
 
 
 @pytest.fixture
@@ -374,6 +375,39 @@ def test_locked_while_a_code_is_in_hand(parked: Client, bandwidth: Any, configur
         assert "Contact support" in text(answer)
         assert "mailto:" not in text(answer)
         assert not has_field(answer)
+
+
+@pytest.mark.parametrize("has_codes", [True, False])
+def test_a_locked_user_is_told_before_a_number_is_typed(
+    client: Client, newcomer: Any, bandwidth: Any, has_codes: bool
+) -> None:
+    """Fails when the page asks for a number that no code will be sent to."""
+    SecondFactor.objects.create(user=newcomer, failures=100)
+    codes = give_recovery_codes(newcomer) if has_codes else []
+    give_password(client, newcomer)
+    page = client.get(ADD)
+    assert page_state(page) == State.LOCKED
+    assert "Codes by phone are switched off for this account" in text(page)
+    assert 'name="number"' not in text(page)
+    assert "mfa-send" not in text(page)
+    assert ("Use a recovery code" in text(page)) == has_codes
+    assert "Contact support" in text(page)
+    if has_codes:
+        client.post(RECOVER, {"recovery_code": codes[0]})
+        assert 'name="number"' in text(client.get(ADD))
+
+
+def test_a_user_who_is_locked_meanwhile_is_told_so_and_leaves_no_phone(
+    client: Client, newcomer: Any, bandwidth: Any
+) -> None:
+    """Fails when a phone stays to which nothing was sent."""
+    give_password(client, newcomer)
+    assert 'name="number"' in text(client.get(ADD))
+    SecondFactor.objects.create(user=newcomer, failures=100)
+    page = post_form(client, ADD, {"number": OTHER_NUMBER, "channel": "sms"})
+    assert page_state(page) == State.LOCKED
+    assert bandwidth.requests == []
+    assert not Phone.objects.exists()
 
 
 def test_nothing_sent(client: Client, user: Any, bandwidth: Any) -> None:

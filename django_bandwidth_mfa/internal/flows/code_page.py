@@ -283,7 +283,6 @@ class _Look:
         return self.without_code()
 
     def locked(self) -> CodePage:
-        has_recovery_code = self.has_recovery_code
         message = _("Codes by phone are switched off for this account after too many wrong ones.")
         return CodePage(
             State.LOCKED,
@@ -291,7 +290,8 @@ class _Look:
             _("Codes by phone are switched off"),
             message,
             is_alert=True,
-            has_recovery_code=has_recovery_code,
+            # It switches them on again, so that a new phone can be proven, too.
+            has_recovery_code=self.flow.recovery_codes_left > 0,
             contact=contact(),
         )
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from ...conf import settings
-from ...exceptions import Busy, Limited, NoPhone, NumberRefused
+from ...exceptions import Busy, Limited, Locked, NoPhone, NumberRefused
 from ...models import Challenge, Phone, Purpose
 from ...types import in_query
 from ..login import other_factor, policy
@@ -93,7 +93,7 @@ class EnrolFlow(Flow):
         phone.channel = channel or ""
         try:
             return self.send(phone, channel)
-        except (Busy, Limited, NumberRefused):
+        except (Busy, Limited, Locked, NumberRefused):
             # Nothing was sent, so no row of a new phone stays.
             if made:
                 phone.delete()
