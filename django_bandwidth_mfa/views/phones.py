@@ -17,6 +17,7 @@ from ..conf import settings
 from ..exceptions import LastPhone, NoPhone
 from ..forms import PhoneNameForm
 from ..internal.codes import recovery_codes
+from ..internal.flows.code_page import contact
 from ..internal.flows.phones import remove_phone
 from ..internal.login import policy
 from ..internal.login.redirects import default_page, next_or_default
@@ -75,7 +76,7 @@ class PhonesView(SignedInView):
             "errors": bool(forms),
             "changed": "changed" in request.GET,
             "kept_by_site": not phone_source().can_change,
-            "support": settings.SUPPORT,
+            "support": contact(),
             "channels": conf.channels(),
             "must_stay": len(found) == 1 and policy.is_obliged(self.user),
             "recovery_codes_left": left,
@@ -98,7 +99,7 @@ def kept_by_site(request: HttpRequest) -> HttpResponse:
     context = {
         "parked": mfa_of(request).state == "parked",
         "needs_phone": user is not None and not phone_source().has_confirmed(user),
-        "support": settings.SUPPORT,
+        "support": contact(),
         "done_url": default_page(request),
     }
     return render(request, "bandwidth_mfa/no_phone.html", context, status=403)

@@ -141,7 +141,7 @@ class OtherPhone:
 
 @dataclass(frozen=True)
 class Contact:
-    """Whom the visitor asks for help.  Without an ``address`` the label is no link."""
+    """Whom the visitor asks for help.  Without an ``address`` the label is a sentence, no link."""
 
     label: str
     address: str
@@ -196,8 +196,12 @@ def look(flow: Flow, outcome: Outcome | None = None) -> CodePage:
 def contact() -> Contact:
     """Return whom visitors ask for help (``SUPPORT``)."""
     name, address = str(settings.SUPPORT["name"]), str(settings.SUPPORT["address"])
-    # Translators: A link or a button. %(name)s is whom the site names, such as "Harbour help desk".
-    label = _("Contact %(name)s") % {"name": name} if name else _("Contact support")
+    if address:
+        # Translators: A link. %(name)s is whom the site names, such as "Harbour help desk".
+        label = _("Contact %(name)s") % {"name": name} if name else _("Contact support")
+    else:
+        # Without a link it is a sentence.
+        label = _("Contact %(name)s.") % {"name": name} if name else _("Contact support.")
     return Contact(label, address)
 
 
