@@ -25,6 +25,9 @@ from ..internal.login.outcomes import Action, Outcome, outcome_of
 from ..internal.login.redirects import with_next
 from .base import MFAView, to_login_page
 
+# The id of the paragraph under the title.
+INTRODUCTION = "bandwidth-mfa-introduction"
+
 
 class FlowView(MFAView):
     """A page of a flow: it shows a form, and what became of it."""
@@ -65,7 +68,10 @@ class FlowView(MFAView):
         """
         told = outcome or outcomes.read(self.request, self.user, *self.actions)
         page = code_page.look(self.flow, told)
-        form = bound(CodeForm({}, digits=self.flow.digits), "code", page.error)
+        introduction = "bandwidth-mfa-delivery" if page.delivery else INTRODUCTION
+        form = bound(
+            CodeForm({}, digits=self.flow.digits), "code", page.error, described_by=introduction
+        )
         return self.answer_with(page, form, template_name)
 
     def answer_with(
@@ -136,12 +142,15 @@ class FlowView(MFAView):
         return response
 
 
-def bound(form: Form, field: str, error: str) -> Form:
+def bound(form: Form, field: str, error: str, *, described_by: str = INTRODUCTION) -> Form:
     """Return ``form``, which is bound to nothing, with ``error`` alone at its ``field``.
 
-    Django ties the errors of a bound form to the field, for screen readers.
+    :param described_by: the id of what says where the code went, or comes from.  A screen reader
+        that is in the field reads it out, after the error.
     """
     form.errors.clear()
     if error:
         form.add_error(field, error)
+    ids = [form[field].aria_describedby, described_by]
+    form.fields[field].widget.attrs["aria-describedby"] = " ".join(filter(None, ids))
     return form

@@ -302,14 +302,18 @@ def test_a_newcomer_adds_a_phone_and_is_signed_in(page: Page, demo: Demo) -> Non
 def test_the_code_field_is_known_to_screen_readers_and_to_the_keyboard(
     page: Page, demo: Demo
 ) -> None:
-    give_password(page, demo, demo.member())
+    member = demo.member()
+    give_password(page, demo, member)
     field = page.get_by_role("textbox", name="Code", exact=True)
     expect(field).to_be_focused()
     expect(field).to_have_attribute("autocomplete", "one-time-code")
     expect(field).to_have_attribute("inputmode", "numeric")
     type_code(page, "12")
     expect(field).to_have_attribute("aria-invalid", "true")
-    expect(field).to_have_accessible_description("Enter the 6 digits of the code, like 123456.")
+    expect(field).to_have_accessible_description(
+        "Enter the 6 digits of the code, like 123456. "
+        f"We sent a 6-digit code to your phone ending in {member.number[-2:]}."
+    )
 
 
 def visit_every_page(page: Page, demo: Demo) -> Iterator[str]:

@@ -188,6 +188,35 @@ def test_the_buttons_of_a_refusal_tell_nothing_of_an_earlier_press(
     assert "We could not send your code." not in held
 
 
+def described_by(answer: Any) -> list[str]:
+    """The ids that describe the field; each is on the page, once."""
+    [found] = re.findall(r'<input[^>]*aria-describedby="([^"]+)"', answer.text)
+    ids: list[str] = found.split()
+    for one in ids:
+        assert answer.text.count(f'id="{one}"') == 1, one
+    return ids
+
+
+def test_the_field_is_described_by_where_the_code_went(
+    parked: Client, bandwidth: Any, configure: Any
+) -> None:
+    """The field has the focus.  Fails when a screen reader that begins there says "Code" alone."""
+    assert described_by(parked.get(VERIFY)) == ["bandwidth-mfa-delivery"]
+    wrong_page = type_wrong(parked, bandwidth)
+    assert described_by(wrong_page) == ["id_code_error", "bandwidth-mfa-delivery"]
+    configure(FAILURES_BEFORE_WAIT=1)
+    waiting = type_wrong(parked, bandwidth)
+    assert page_state(waiting) == State.WAITING
+    assert described_by(waiting) == ["bandwidth-mfa-introduction"]
+
+
+def test_so_is_the_field_of_a_recovery_code(parked: Client, user: Any) -> None:
+    give_recovery_codes(user)
+    assert described_by(parked.get(RECOVER)) == ["bandwidth-mfa-introduction"]
+    page = post_form(parked, RECOVER, {"recovery_code": WRONG_RECOVERY_CODE})
+    assert described_by(page) == ["id_recovery_code_error", "bandwidth-mfa-introduction"]
+
+
 def test_wrong_says_how_many_tries_are_left_towards_the_end(
     parked: Client, bandwidth: Any, configure: Any
 ) -> None:
