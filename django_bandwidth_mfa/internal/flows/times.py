@@ -10,8 +10,9 @@ clock.  So a sentence names a time of day only where the zone is known:
 Otherwise it names a span of time, worded so that it does not become false while the page is open:
 "It works for 3 minutes after we sent it", "Wait 29 seconds before you get a new code."
 
-All that has to be waited for is rounded up, and two seconds longer: the clocks of two machines
-differ so much.  What works is rounded down.
+All that has to be waited for is rounded up, and told two seconds longer than it is.  The machine
+that makes the page may have a clock that is two seconds ahead of the one that judges the button,
+and no button refuses after the moment it named.  What works is rounded down, and told shorter.
 """
 
 from __future__ import annotations
