@@ -116,7 +116,7 @@ class MFAView(View):
         response = redirect(self.page_after_forgery())
         user = visitor(request) if self.leads_to_flow else None
         if user is not None:
-            outcomes.keep(response, user, Outcome("page", "out-of-date"))
+            outcomes.keep(request, response, user, Outcome("page", "out-of-date"))
         elif django_settings.SESSION_COOKIE_NAME in request.COOKIES:
             # Not without that cookie: a form of another site comes without it, and a message that
             # begins a session would sign the visitor out of their own.

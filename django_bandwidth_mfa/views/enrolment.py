@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from secrets import token_urlsafe
 
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +17,7 @@ from ..internal import numbers
 from ..internal.flows.code_page import error_of_send, out_of_date
 from ..internal.flows.enrolment import EnrolFlow
 from ..internal.flows.gate import Obstacle, recheck_now
-from ..internal.login import outcomes
+from ..internal.login import outcomes, refused_forms
 from ..internal.login.outcomes import Outcome, outcome_of
 from ..internal.login.redirects import redirect_to_second_factor
 from ..internal.phones.source import phone_source
@@ -117,7 +116,10 @@ class PhoneAddView(EnrolView):
         form = PhoneForm(request.POST)
         if not form.is_valid():
             return self.ask(form)
-        if self.was_refused_before(request):
+        form_id = request.POST.get("form_id", "")
+        if form_id and refused_forms.is_out_of_date(form_id):
+            return self.ask(form, out_of_date())
+        if form_id and refused_forms.was_refused(request, self.user, form_id):
             return self.ask(form, _("Nothing was sent again. To try again, press the button."))
         number, channel = form.cleaned_data["number"], form.cleaned_data.get("channel") or None
         try:
@@ -141,7 +143,12 @@ class PhoneAddView(EnrolView):
 
         :param error: why no code was sent; a number that cannot be used is told by the form.
         """
-        context = {"form": form, "error": error, "form_id": token_urlsafe(12), **self.context()}
+        context = {
+            "form": form,
+            "error": error,
+            "form_id": refused_forms.new_id(),
+            **self.context(),
+        }
         return render(self.request, self.template_name, context, status=status)
 
     def ask_again(self, form: PhoneForm, error: MFAError, outcome: Outcome) -> HttpResponse:
@@ -158,16 +165,10 @@ class PhoneAddView(EnrolView):
         response = self.ask(form, text, status=429 if retry_after else 200)
         if retry_after:
             response["Retry-After"] = str(retry_after)
-        form_id = self.request.POST.get("form_id", "")[:40]
+        form_id = self.request.POST.get("form_id")
         if form_id:
-            outcomes.keep(response, self.user, Outcome("add", "refused", text=form_id))
+            refused_forms.remember(self.request, response, self.user, form_id)
         return response
-
-    def was_refused_before(self, request: HttpRequest) -> bool:
-        """Whether this very form was posted before, and its code could not be sent."""
-        outcome = outcomes.read(request, self.user, "add")
-        form_id = request.POST.get("form_id", "")[:40]
-        return bool(form_id) and outcome is not None and outcome.text == form_id
 
     def resend(self, request: HttpRequest) -> HttpResponse:
         """Send another code to the phone that is being enrolled.

@@ -103,7 +103,7 @@ class FlowView(MFAView):
         if outcome is None:
             self.forget_outcome(response)
         else:
-            outcomes.keep(response, self.user, outcome)
+            outcomes.keep(self.request, response, self.user, outcome)
         return response
 
     def forget_outcome(self, response: HttpResponse) -> None:

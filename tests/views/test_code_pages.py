@@ -458,6 +458,23 @@ def test_a_code_of_long_ago_is_not_told_to_have_expired(
         assert page_state(client.get(f"{VERIFY}?next=/account/")) == State.NOTHING_SENT
 
 
+def test_what_became_of_a_press_before_another_login_is_not_told_after_it(
+    patient: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the cookie names the user alone: the first page of the next login would tell of
+    the old press, and would not send the code that the login owes."""
+    Challenge.objects.all().delete()
+    bandwidth.fault(on="messaging", status=503)
+    patient.post(SEND, {"channel": "sms"})
+    bandwidth.clear_faults()
+    post_form(patient, "/mfa/cancel/", {})
+    give_password(patient, user, "/account/")
+    page = patient.get(VERIFY)
+    assert page_state(page) == State.SENT
+    assert "We could not send your code." not in text(page)
+    assert len(bandwidth.inbox) == 2
+
+
 # The recovery code page --------------------------------------------------------------------------
 
 
@@ -589,6 +606,61 @@ def test_a_refused_enrolment_keeps_what_was_typed_and_a_reload_sends_nothing(
     [fresh] = re.findall(r'name="form_id" value="([^"]+)"', text(reloaded))
     assert client.post("/mfa/phones/add/", {**form, "form_id": fresh}).status_code == 302
     assert len(bandwidth.inbox) == 1
+
+
+@pytest.fixture
+def refused(client: Client, newcomer: Any, bandwidth: Any, configure: Any) -> dict[str, str]:
+    """A form with a number, which was posted while Bandwidth was down."""
+    configure(REQUIRED="all", LOGIN_SECONDS=7200)
+    give_password(client, newcomer)
+    bandwidth.fault(on="all", status=503)
+    form = {"number": NUMBER, "form_id": form_id_of(client.get(ADD)), "channel": "sms"}
+    client.post(ADD, form)
+    bandwidth.clear_faults()
+    return form
+
+
+def form_id_of(answer: Any) -> str:
+    [found] = re.findall(r'name="form_id" value="([^"]+)"', answer.text)
+    return str(found)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told"), [(3, "Nothing was sent again."), (61, "This page was out of date")]
+)
+def test_a_reload_long_after_sends_nothing(
+    client: Client, bandwidth: Any, refused: Any, minutes: int, told: str
+) -> None:
+    """Fails when the browser forgets the form after two minutes, or its id is good for ever."""
+    with time_machine.travel(timezone.now() + timedelta(minutes=minutes)):
+        page = client.post(ADD, refused)
+        assert told in text(page)
+        assert f'value="{NUMBER}"' in text(page)
+        assert bandwidth.inbox == []
+        answer = client.post(ADD, {**refused, "form_id": form_id_of(page)})
+    assert answer.status_code == 302
+    assert len(bandwidth.inbox) == 1
+
+
+def test_a_reload_after_another_form_was_refused_sends_nothing(
+    client: Client, bandwidth: Any, refused: Any
+) -> None:
+    """Fails when only the last form is remembered, or another page forgets it."""
+    bandwidth.fault(on="all", status=503)
+    for _ in range(3):
+        client.post(ADD, {**refused, "form_id": form_id_of(client.get(ADD))})
+    bandwidth.clear_faults()
+    client.post("/mfa/phones/confirm/", {"code": "123456"}, follow=True)
+    assert "Nothing was sent again." in text(client.post(ADD, refused))
+    assert bandwidth.inbox == []
+
+
+def test_a_form_with_an_id_of_its_own_making_is_out_of_date(
+    client: Client, bandwidth: Any, refused: Any
+) -> None:
+    page = client.post(ADD, {**refused, "form_id": "an-id"})
+    assert "This page was out of date" in text(page)
+    assert bandwidth.inbox == []
 
 
 def test_an_enrolment_whose_code_may_have_been_sent_goes_on(

@@ -3,7 +3,8 @@
 Each POST of a code page ends in a redirect, so that a reload, or the back button, tries nothing and
 sends nothing.  The page behind the redirect says what happened, once.
 
-It is kept in a signed cookie for that one page, and not in the session.  A wrong code must leave
+It is kept in a signed cookie for that one page, which is good in this session only, and not in the
+session itself.  A wrong code must leave
 the session as it was.  And a slow answer to a wrong code must not save an old session over the one
 that a right code has just made.
 
@@ -16,8 +17,6 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from django.conf import settings as django_settings
-from django.core import signing
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -31,6 +30,7 @@ from ...exceptions import (
     ProviderUnavailable,
 )
 from ...types import User
+from . import cookies
 from .records import make_record
 
 COOKIE = "bandwidth_mfa_outcome"
@@ -39,7 +39,7 @@ SALT = "bandwidth_mfa.outcome"
 # Seconds.  The browser follows a redirect at once.
 LONGEST = 120
 
-Action = Literal["try", "send", "recover", "add", "page"]
+Action = Literal["try", "send", "recover", "page"]
 
 _KINDS: dict[type[MFAError], str] = {
     Busy: "busy",
@@ -55,9 +55,9 @@ _KINDS: dict[type[MFAError], str] = {
 class Outcome:
     """What became of a form.
 
-    ``action`` is what was asked for: to try a code or a recovery code, to send one, to add a phone,
-    or ``"page"`` for all of them.  ``kind`` is what happened instead.  ``text`` says it in words,
-    where no state of the page does; for ``"add"`` it is the id of the form.  ``limit`` is the
+    ``action`` is what was asked for: to try a code or a recovery code, to send one, or ``"page"``
+    for all of them.  ``kind`` is what happened instead.  ``text`` says it in words, where no state
+    of the page does.  ``limit`` is the
     :attr:`.Limited.limit`, and ``until`` the moment that the wait ends, in seconds since the epoch.
     """
 
@@ -88,31 +88,23 @@ def outcome_of(action: Action, error: MFAError) -> Outcome:
     )
 
 
-def keep(response: HttpResponseBase, user: User, outcome: Outcome) -> None:
-    """Have the next page tell ``outcome`` to ``user``."""
-    response.set_cookie(
-        COOKIE,
-        signing.dumps([str(user.pk), asdict(outcome)], salt=SALT),
-        max_age=LONGEST,
-        path=django_settings.SESSION_COOKIE_PATH,
-        domain=django_settings.SESSION_COOKIE_DOMAIN,
-        secure=bool(django_settings.SESSION_COOKIE_SECURE),
-        httponly=True,
-        samesite="Lax",
-    )
+def keep(request: HttpRequest, response: HttpResponseBase, user: User, outcome: Outcome) -> None:
+    """Have the next page of this session tell ``outcome`` to ``user``."""
+    value = cookies.sign(request, SALT, [str(user.pk), asdict(outcome)])
+    cookies.put(response, COOKIE, value, max_age=LONGEST)
 
 
 def read(request: HttpRequest, user: User, *actions: Action) -> Outcome | None:
     """Return what became of the last form; None if nothing is left to tell.
 
-    A cookie of somebody else, or one that was not signed here, tells nothing.
+    A cookie of somebody else or of another session, or one that was not signed here, tells nothing.
 
     :param actions: those that the page tells of.
     """
-    try:
-        pk, fields = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=LONGEST)
-    except (signing.BadSignature, ValueError, TypeError):
+    found = cookies.read(request, COOKIE, SALT, max_age=LONGEST)
+    if not isinstance(found, list) or len(found) != 2:
         return None
+    pk, fields = found
     outcome = make_record(fields, Outcome)
     if outcome is None or pk != str(user.pk) or outcome.action not in (*actions, "page"):
         return None
@@ -121,9 +113,4 @@ def read(request: HttpRequest, user: User, *actions: Action) -> Outcome | None:
 
 def drop(response: HttpResponseBase) -> None:
     """Have no other page tell it again."""
-    response.delete_cookie(
-        COOKIE,
-        path=django_settings.SESSION_COOKIE_PATH,
-        domain=django_settings.SESSION_COOKIE_DOMAIN,
-        samesite="Lax",
-    )
+    cookies.drop(response, COOKIE)
