@@ -475,6 +475,59 @@ def test_what_became_of_a_press_before_another_login_is_not_told_after_it(
     assert len(bandwidth.inbox) == 2
 
 
+# A wait that is over ---------------------------------------------------------------------------
+
+
+def test_a_try_whose_wait_is_over_before_the_page_is_asked_for(
+    parked: Client, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the page says nothing, as if no code had been typed."""
+    configure(FAILURES_BEFORE_WAIT=1, FAILURE_WAIT_MIN=30)
+    type_wrong(parked, bandwidth)
+    parked.post(VERIFY, {"code": newest_code(bandwidth)})
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        page = parked.get(VERIFY)
+    assert has_field(page)
+    assert "Too many wrong codes. You can try again now." in text(page)
+    assert "<title>Error: " in text(page)
+
+
+def test_a_send_whose_wait_is_over_before_the_page_is_asked_for(parked: Client) -> None:
+    """Fails when the page says nothing, as if a code had been sent."""
+    parked.post(SEND, {"channel": "sms"})
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        page = parked.get(VERIFY)
+    assert 'role="alert">You can get a new code now.<' in send_form(page)
+    assert "<title>Error: " in text(page)
+    assert "<title>Error: " not in text(parked.get(VERIFY))
+
+
+def test_a_channel_that_has_to_wait_when_the_other_has_not(
+    patient: Client, bandwidth: Any, configure: Any
+) -> None:
+    """The button of a call was on the page, and is gone.  Fails when nothing is said."""
+    configure(SEND_LIMITS={"user": "2/h"}, RESEND_COOLDOWN=[0])
+    page = post_form(patient, SEND, {"channel": "voice"})
+    assert len(bandwidth.inbox) == 1
+    told = "You have asked for too many codes. You can get a new code now."
+    assert told in send_form(page)
+    assert "Call me" not in send_form(page)
+
+
+def test_a_recovery_code_whose_wait_is_over_before_the_page_is_asked_for(
+    parked: Client, user: Any, configure: Any
+) -> None:
+    """Fails when the page says nothing, as if no code had been typed."""
+    configure(FAILURES_BEFORE_WAIT=1, FAILURE_WAIT_MIN=30)
+    codes = give_recovery_codes(user)
+    parked.post(RECOVER, {"recovery_code": WRONG_RECOVERY_CODE})
+    parked.post(RECOVER, {"recovery_code": codes[0]})
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        page = parked.get(RECOVER)
+    assert page_state(page) == "wrong"
+    assert "Too many wrong recovery codes. You can try again now." in text(page)
+
+
 # The recovery code page --------------------------------------------------------------------------
 
 

@@ -436,6 +436,9 @@ class _Look:
             return out_of_date()
         if outcome.kind == "wrong":
             return self.wrong(challenge)
+        if outcome.kind == "limited":
+            # The wait was over before the page was asked for.
+            return _after_wait(outcome, _("You can try again now."))
         if outcome.kind == "busy":
             return _(
                 "The site is busy at this moment, so your code was not checked. "
@@ -534,7 +537,7 @@ class _Look:
             for place, channel in enumerate(offered)
         )
         was_refused = self.became("send", "limited") and wait.seconds > 0
-        error = self.error_of_send()
+        error = self.error_of_send(wait)
         return SendForm(
             phone=phone.choice if phone is not None and phone.confirmed_at is not None else "",
             buttons=buttons,
@@ -548,13 +551,19 @@ class _Look:
             is_error=bool(error or was_refused),
         )
 
-    def error_of_send(self) -> str:
-        """Return why the code that was asked for last was not sent; an empty text if it was."""
+    def error_of_send(self, wait: Wait) -> str:
+        """Return why the code that was asked for last was not sent; an empty text if it was.
+
+        :param wait: what the page tells beside it.
+        """
         outcome = self.outcome
         if outcome is not None and outcome.kind == "out-of-date" and self.challenge is None:
             return out_of_date()
         if outcome is None or outcome.action != "send":
             return ""
+        if outcome.kind == "limited" and not wait.seconds:
+            # The wait was over before the page was asked for, or is that of a button that is gone.
+            return _after_wait(outcome, _("You can get a new code now."))
         return error_of_send(outcome, can_call=len(self.channels) > 1)
 
     def others(self, *, not_before: float = 0) -> tuple[OtherPhone, ...]:
@@ -691,6 +700,14 @@ def _error_of_recovery(outcome: Outcome | None) -> str:
         return ""
     if outcome.kind == "wrong":
         return _("That recovery code is wrong or already used.")
+    if outcome.kind == "limited":
+        # The wait was over before the page was asked for.
+        return _after_wait(outcome, _("You can try again now."))
     if outcome.kind == "out-of-date":
         return out_of_date()
     return outcome.text
+
+
+def _after_wait(outcome: Outcome, text: str) -> str:
+    """Return why a form was refused that asked for a wait, and ``text``, now that it is over."""
+    return f"{Limited.reasons.get(outcome.limit, '')} {text}".strip()
