@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, cast
@@ -18,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
 from ..exceptions import MFAError
+from ..internal import forgery
 from ..internal.databases import is_connection_lost
 from ..internal.error_reports import NoVariablesFilter
 from ..internal.flows.gate import (
@@ -36,8 +36,6 @@ from ..types import User
 from .bodies import Fields, check_content_type, read_body
 from .errors import TICKET_SCHEME, APIError, answer_to, error_of
 
-csrf_logger = logging.getLogger("django.security.csrf")
-
 # Seconds after which a request that the database failed may be made again.
 DATABASE_RETRY = 10
 
@@ -55,7 +53,7 @@ class CsrfCheck(CsrfViewMiddleware):
     """Django's own check of a request that comes with cookies; it answers JSON."""
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
-        csrf_logger.warning("Forbidden (%s): %s", reason, request.path)
+        forgery.log(request, reason)
         return answer_to(APIError("csrf_failed"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -26,6 +25,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
 from ..decorators import refuse_on_behalf
+from ..internal import forgery
 from ..internal.databases import is_connection_lost
 from ..internal.error_reports import NoVariablesFilter
 from ..internal.flows.code_page import out_of_date
@@ -41,8 +41,6 @@ from ..internal.login.redirects import login_url, next_of, redirect_to_second_fa
 from ..internal.notify import events
 from ..request import visitor
 from ..types import User
-
-csrf_logger = logging.getLogger("django.security.csrf")
 
 # Seconds after which a page that the database failed may be asked for again.
 DATABASE_RETRY = 10
@@ -65,13 +63,17 @@ PROTECTION: list[Any] = [
 class CsrfCheck(CsrfViewMiddleware):
     """Django's own check for forgery.  The view answers a form that it refuses."""
 
+    reason = ""
+    """Why it was refused, in Django's words."""
+
     def is_forged(self, request: HttpRequest) -> bool:
         """Whether ``request`` changes something, and does not come from a page of this site."""
         self.process_request(request)
         return self.process_view(request, unused, (), {}) is not None
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
-        csrf_logger.warning("Forbidden (%s): %s", reason, request.path)
+        forgery.log(request, reason)
+        self.reason = reason
         return HttpResponse(status=403)
 
 
@@ -92,7 +94,7 @@ class MFAView(View):
         csrf = CsrfCheck(unused)
         try:
             if csrf.is_forged(request):
-                response: HttpResponseBase = self.answer_to_forgery(request)
+                response: HttpResponseBase = self.answer_to_forgery(request, csrf.reason)
             else:
                 response = self.turn_away(request) or super().dispatch(request, *args, **kwargs)
         except (OperationalError, InterfaceError) as error:
@@ -107,20 +109,23 @@ class MFAView(View):
         response.headers.setdefault("Referrer-Policy", "same-origin")
         return response
 
-    def answer_to_forgery(self, request: HttpRequest) -> HttpResponse:
+    def answer_to_forgery(self, request: HttpRequest, reason: str) -> HttpResponse:
         """Answer a form that Django's check for forgery refuses: do nothing, and lead to the page.
 
         Most often nothing is forged.  Somebody has signed in in another tab meanwhile, which
         changes the token, or has deleted the cookies.  The page says that nothing was done.
+
+        :param reason: Django's.
         """
+        text = forgery.explain(reason) or out_of_date()
         response = redirect(self.page_after_forgery())
         user = visitor(request) if self.leads_to_flow else None
         if user is not None:
-            outcomes.keep(request, response, user, Outcome("page", "out-of-date"))
+            outcomes.keep(request, response, user, Outcome("page", "out-of-date", text))
         elif django_settings.SESSION_COOKIE_NAME in request.COOKIES:
             # Not without that cookie: a form of another site comes without it, and a message that
             # begins a session would sign the visitor out of their own.
-            messages.warning(request, out_of_date(), fail_silently=True)
+            messages.warning(request, text, fail_silently=True)
         return response
 
     def page_after_forgery(self) -> str:

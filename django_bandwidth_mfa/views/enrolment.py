@@ -104,7 +104,7 @@ class PhoneAddView(EnrolView):
             # No code would be sent.  Nobody has to type a number to hear so.
             return self.show(template_name=PhoneConfirmView.template_name)
         outcome = outcomes.read(request, self.user, "page")
-        error = out_of_date() if outcome is not None and outcome.kind == "out-of-date" else ""
+        error = "" if outcome is None else outcome.text
         response = self.ask(PhoneForm(), error)
         if error:
             outcomes.drop(response)

@@ -14,11 +14,13 @@ from django.utils import timezone, translation
 from django.utils.formats import date_format
 
 from django_bandwidth_mfa import service
+from django_bandwidth_mfa.api import base as api
 from django_bandwidth_mfa.internal.codes import delivery, provider
 from django_bandwidth_mfa.internal.flows.code_page import State
 from django_bandwidth_mfa.internal.login.outcomes import COOKIE
 from django_bandwidth_mfa.models import Challenge, Phone, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
+from django_bandwidth_mfa.views import base
 from tests.browsing import (
     assert_shut,
     give_password,
@@ -866,6 +868,52 @@ def test_a_form_of_another_site_changes_nothing(user: Any, bandwidth: Any) -> No
     assert not user.bandwidth_mfa_recovery_codes.exists()
     assert bandwidth.requests == []
     assert state(client) == "verified"
+
+
+REFERER = "If you have configured your browser to disable “Referer” headers, please re-enable them"
+
+
+@pytest.mark.parametrize("url", [VERIFY, ADD, RECOVER, "/mfa/sign-out-others/"])
+@pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.example"}])
+def test_a_form_that_is_refused_for_another_cause_is_not_told_to_allow_cookies(
+    user: Any, url: str, headers: dict[str, str]
+) -> None:
+    """Fails when each cause has the same sentence: the cookies are all there.  The words are
+    Django's, in each of its languages."""
+    client = Client(enforce_csrf_checks=True)
+    login_verified(client, user)
+    give_recovery_codes(user)
+    token = client.get(VERIFY, {"next": "/account/"}, secure=True, follow=True)
+    data = {"csrfmiddlewaretoken": token_of(token), "code": "123456", "next": "/account/"}
+    for language, told in (
+        ("en", "CSRF verification failed. Request aborted."),
+        ("de", "CSRF-Verifizierung fehlgeschlagen. Anfrage abgebrochen."),
+    ):
+        with translation.override(language):
+            answer = client.post(url, data, secure=True, headers=headers)
+            page = text(client.get(answer["Location"], secure=True, follow=True))
+            assert told in page
+    assert "allow cookies" not in page
+    with translation.override("en"):
+        answer = client.post(url, data, secure=True, headers=headers)
+        page = text(client.get(answer["Location"], secure=True, follow=True))
+    assert (REFERER in page) == (not headers)
+    assert "This page was out of date" not in page
+
+
+@pytest.mark.parametrize("url", ["/mfa/verify/", "/mfa/api/verify/"])
+def test_a_refused_form_writes_one_line_into_the_log(
+    caplog: pytest.LogCaptureFixture, rf: Any, url: str
+) -> None:
+    """Fails when the path is logged as it came: what follows its line break looks like a record."""
+    check = base.CsrfCheck(base.unused) if "api" not in url else api.CsrfCheck(base.unused)
+    request = rf.post(f"/bank%0AINFO all is well{url}")
+    assert "\n" in request.path
+    request._dont_enforce_csrf_checks = False
+    check.process_request(request)
+    assert check.process_view(request, base.unused, (), {}) is not None
+    [line] = [one.getMessage() for one in caplog.records if one.name == "django.security.csrf"]
+    assert line == f"Forbidden (CSRF cookie not set.): /bank\\nINFO all is well{url}"
 
 
 def test_a_form_whose_cookies_are_gone_leads_to_the_login_page(user: Any, bandwidth: Any) -> None:

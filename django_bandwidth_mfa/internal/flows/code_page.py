@@ -432,8 +432,6 @@ class _Look:
         outcome = self.outcome
         if outcome is None or outcome.action not in ("try", "page"):
             return ""
-        if outcome.kind == "out-of-date":
-            return out_of_date()
         if outcome.kind == "wrong":
             return self.wrong(challenge)
         if outcome.kind == "limited":
@@ -557,8 +555,8 @@ class _Look:
         :param wait: what the page tells beside it.
         """
         outcome = self.outcome
-        if outcome is not None and outcome.kind == "out-of-date" and self.challenge is None:
-            return out_of_date()
+        if outcome is not None and outcome.action == "page" and self.challenge is None:
+            return outcome.text
         if outcome is None or outcome.action != "send":
             return ""
         if outcome.kind == "limited" and not wait.seconds:
@@ -703,8 +701,6 @@ def _error_of_recovery(outcome: Outcome | None) -> str:
     if outcome.kind == "limited":
         # The wait was over before the page was asked for.
         return _after_wait(outcome, _("You can try again now."))
-    if outcome.kind == "out-of-date":
-        return out_of_date()
     return outcome.text
 
 
