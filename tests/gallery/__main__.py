@@ -139,12 +139,13 @@ def visit_once(
     page.on("console", lambda message: complaints.append(complaint_of(message)))
     page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
     try:
-        person = Visit(page, site, site.member(), site.newcomer(), site.member())
+        people = (site.member(), site.newcomer(), site.member())
+        person = Visit(page, site, *people, javascript=look.javascript)
         state.reach(person)
         for shown in state.shown:
             expect(page.locator(shown).first).to_be_visible()
-        people = (person.who.username, person.newcomer.username, person.other.username)
-        examiner.examine(page, look, result, ours=not state.is_staffs, data=(*NAMES, *people))
+        names = (*NAMES, *(one.username for one in people))
+        examiner.examine(page, look, result, ours=not state.is_staffs, data=names)
         result.problems += [f"{look.name}: {one}" for one in complaints if one]
     finally:
         context.close()

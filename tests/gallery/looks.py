@@ -170,10 +170,11 @@ def words_of(page: Page) -> str:
 def complaint_of(message: ConsoleMessage) -> str | None:
     """Return what ``message`` says of the page; None if it is expected.
 
-    Pages that refuse answer with a status that says so, and browsers look for an icon.
+    Pages that refuse answer with a status that says so, as does the one without a database, and
+    browsers look for an icon.
     """
     if message.type not in ("error", "warning"):
         return None
-    if "the server responded with a status of 4" in message.text:
+    if re.search(r"the server responded with a status of (4\d\d|503) ", message.text):
         return None
     return f"console: {message.text}"

@@ -16,6 +16,7 @@ SETTINGS = """
 from example.settings import *
 from django.conf.global_settings import LANGUAGES as DJANGOS
 
+ALLOWED_HOSTS = ["127.0.0.1"]
 LANGUAGES = [*DJANGOS, ({left_to_right!r}, "Pseudo"), ({right_to_left!r}, "Pseudo, RTL")]
 LOCALE_PATHS = [{catalogues!r}]
 sessions = MIDDLEWARE.index("django.contrib.sessions.middleware.SessionMiddleware")
@@ -23,6 +24,8 @@ if "django.middleware.locale.LocaleMiddleware" not in MIDDLEWARE:
     MIDDLEWARE.insert(sessions + 1, "django.middleware.locale.LocaleMiddleware")
 users = MIDDLEWARE.index("django.contrib.auth.middleware.AuthenticationMiddleware")
 MIDDLEWARE.insert(users + 1, "gallery_settings.act_for_somebody")
+MIDDLEWARE.append("gallery_settings.keep_a_place")
+MIDDLEWARE.insert(0, "gallery_settings.lose_the_database")
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = {mails!r}
 BANDWIDTH_MFA |= {bandwidth_mfa!r}
@@ -38,6 +41,41 @@ def act_for_somebody(get_response):
             from django.contrib.auth.models import User
             request.user = User.objects.get(username=name)
         return get_response(request)
+
+    return middleware
+
+
+def keep_a_place(get_response):
+    '''With the cookie ``keeps_place``, another call to Bandwidth is under way while a form is
+    answered.'''
+
+    def middleware(request):
+        if request.method != "POST" or "keeps_place" not in request.COOKIES:
+            return get_response(request)
+        from django_bandwidth_mfa.internal.codes import provider
+        with provider.breaker().guard():
+            return get_response(request)
+
+    return middleware
+
+
+def lose_the_database(get_response):
+    '''With the cookie ``without_database``, SQLite finds no file, on a site in production.'''
+
+    def middleware(request):
+        if "without_database" not in request.COOKIES:
+            return get_response(request)
+        from django.conf import settings
+        from django.db import connection
+        name = connection.settings_dict["NAME"]
+        connection.close()
+        connection.settings_dict["NAME"] = "/nowhere/demo.sqlite3"
+        settings.DEBUG = False
+        try:
+            return get_response(request)
+        finally:
+            settings.DEBUG = True
+            connection.settings_dict["NAME"] = name
 
     return middleware
 

@@ -42,6 +42,7 @@ class Visit:
     """Somebody without one."""
     other: Member
     """A second phone, and whoever carries it."""
+    javascript: bool = True
 
     # What people do ---------------------------------------------------------------------------
 
@@ -99,6 +100,11 @@ class Visit:
     def leave_site(self) -> None:
         """Come back as a new visitor."""
         self.page.context.clear_cookies()
+
+    def set_cookie(self, name: str, value: str = "yes") -> None:
+        """Set a cookie that the gallery's site knows (``sites.py``)."""
+        cookie = {"name": name, "value": value, "url": self.site.url}
+        self.page.context.add_cookies([cookie])  # type: ignore[list-item]
 
     @contextmanager
     def fault(self, **fault: object) -> Iterator[None]:
@@ -312,6 +318,18 @@ def _(visit: Visit) -> None:
     with visit.fault(on="receipt", error_code=4750):
         visit.give_password()
         wait_for_receipt(visit)
+
+
+@state("code not delivered: heard by the open page", says="refused-by-carrier", site="receipts")
+def _(visit: Visit) -> None:
+    """The carrier answers 4432 while the page is open; without JavaScript it is loaded again."""
+    with visit.fault(on="receipt", error_code=4432, delay=1):
+        visit.give_password()
+        if visit.javascript:
+            told = ".bandwidth-mfa[data-state=refused-by-carrier]"
+            visit.page.locator(told).wait_for(timeout=20_000)
+        else:
+            wait_for_receipt(visit)
 
 
 def wait_for_receipt(visit: Visit) -> None:
@@ -627,23 +645,8 @@ def _(visit: Visit) -> None:
 def _(visit: Visit) -> None:
     """Type a code while the only call to Bandwidth that the site may have is under way."""
     visit.give_password()
-    code = visit.newest()
-    # Another person's login: it waits for Bandwidth, and keeps the place.
-    browser = visit.page.context.browser
-    assert browser
-    context = browser.new_context()
-    try:
-        with visit.fault(on="messaging", delay=6, times=1):
-            page = context.new_page()
-            page.goto(f"{visit.site.url}/accounts/login/?next=/account/")
-            page.locator("input[name=username]").fill(visit.other.username)
-            field = page.locator("input[name=password]")
-            field.fill(PASSWORD)
-            field.press("Enter", no_wait_after=True)
-            visit.page.wait_for_timeout(1500)
-            visit.type_code(code)
-    finally:
-        context.close()
+    visit.set_cookie("keeps_place")
+    visit.type_code(visit.newest())
 
 
 # The code page: confirming ------------------------------------------------------------------
@@ -860,6 +863,14 @@ def _(visit: Visit) -> None:
     """Type a number, and the code: recovery codes follow."""
     visit.give_password(visit.newcomer)
     visit.add_phone(visit.newcomer)
+
+
+@state("another phone, locked", says="locked", rows_changed="100 wrong codes in a row are noted")
+def _(visit: Visit) -> None:
+    """Sign in, add another phone after a hundred wrong codes."""
+    visit.sign_in()
+    visit.set_wrong_codes(100)
+    visit.open("/mfa/phones/add/")
 
 
 # The user's own pages -----------------------------------------------------------------------
@@ -1084,13 +1095,20 @@ def _(visit: Visit) -> None:
     visit.give_password(visit.newcomer)
 
 
-@state("on behalf of somebody", shows=".bandwidth-mfa h1")
+@state("on behalf of somebody", shows="a[aria-describedby=bandwidth-mfa-introduction]")
 def _(visit: Visit) -> None:
     """Use the account of another user as staff do, look at their phones."""
     visit.sign_in()
-    cookie = {"name": "acts_for", "value": visit.other.username, "url": visit.site.url}
-    visit.page.context.add_cookies([cookie])  # type: ignore[list-item]
+    visit.set_cookie("acts_for", visit.other.username)
     visit.open("/mfa/phones/")
+
+
+@state("database away", shows="body.bandwidth-mfa-page .bandwidth-mfa > h1 + p:last-child")
+def _(visit: Visit) -> None:
+    """Give the password, load the page of the code while the site's database cannot be opened."""
+    visit.give_password()
+    visit.set_cookie("without_database")
+    visit.open("/mfa/verify/")
 
 
 @state("sign-in took too long", site="short login", shows=".message")
