@@ -9,8 +9,9 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from . import service
+from .internal.codes.steps import Steps, arun, run
 from .models import Challenge
-from .verification import carry
+from .verification import Verification, carry
 
 __all__ = ["BandwidthMFABackend"]
 
@@ -40,9 +41,33 @@ class BandwidthMFABackend(ModelBackend):
         """
         if challenge is None or token is None:
             return None
-        verification = service.verify_code(challenge, token, request=request)
-        if not verification:
+        return run(authenticate_steps(self, request, challenge, token))
+
+    @sensitive_variables("token")
+    async def aauthenticate(  # type: ignore[override]
+        self,
+        request: HttpRequest | None,
+        challenge: Challenge | None = None,
+        token: str | None = None,
+        **kwargs: Any,
+    ) -> Any | None:
+        """Do what :meth:`authenticate` does, in an event loop, as :func:`.service.averify_code`."""
+        if challenge is None or token is None:
             return None
-        # Loaded after Bandwidth's answer: the user may have been deactivated meanwhile.
-        user = self.get_user(challenge.user_id)
-        return None if user is None else carry(user, verification)
+        return await arun(authenticate_steps(self, request, challenge, token))
+
+
+def authenticate_steps(
+    backend: BandwidthMFABackend, request: HttpRequest | None, challenge: Challenge, token: str
+) -> Steps[Any | None]:
+    """Do what :meth:`BandwidthMFABackend.authenticate` does.  The app's own flows take part."""
+    return _steps(backend, service.verify_steps(challenge, token, request=request))
+
+
+def _steps(backend: BandwidthMFABackend, verify: Steps[Verification]) -> Steps[Any | None]:
+    verification = yield from verify
+    if not verification or verification.challenge is None:
+        return None
+    # Loaded after Bandwidth's answer: the user may have been deactivated meanwhile.
+    user = backend.get_user(verification.challenge.user_id)
+    return None if user is None else carry(user, verification)

@@ -10,7 +10,10 @@ This module is the only door to Bandwidth.  :func:`send_code` and :func:`verify_
 they ask.  The count has a transaction of its own, which is over before the request to Bandwidth
 begins.  Inside a transaction of the caller both raise ``RuntimeError`` and send nothing.
 
-While a request is handled, both close its database connections before they ask, if
+The functions whose names begin with "a" do the same in an event loop.  They use the database in the
+thread in which Django does, and hold neither that thread nor the loop while Bandwidth is asked.
+
+While a request is handled, sending and verifying close its database connections before they ask, if
 ``CONN_MAX_AGE`` is 0; a pool takes them back.  What was set on a connection ends with it.
 """
 
@@ -19,14 +22,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .exceptions import MFAError
-from .internal.codes import recovery_codes, sending, spending, tries
+from .internal.codes import recovery_codes, sending, verifying
+from .internal.codes.steps import arun, run
 from .internal.limits import rules, store
 from .internal.login import first_factor, proofs, tickets
 from .internal.login.mark import outlive
@@ -48,6 +51,13 @@ __all__ = [
     "LoginProof",
     "PendingLogin",
     "Verification",
+    "aend_sessions",
+    "ahas_phone",
+    "aissue_recovery_codes",
+    "arequire_new_code",
+    "asend_code",
+    "ause_recovery_code",
+    "averify_code",
     "begin_login",
     "complete_login",
     "end_sessions",
@@ -68,9 +78,12 @@ __all__ = [
 
 _METHOD = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 
+# For the app's own flows, which do something of their own before and after these steps.
+send_steps = sending.send_steps
+verify_steps = verifying.verify_steps
 
-# Django masks these names in the frames of all that is called from here, too.
-@sensitive_variables("phone", "number", "subject")
+
+@sensitive_variables("phone")
 def send_code(
     user: User,
     *,
@@ -96,16 +109,33 @@ def send_code(
     :raises ValueError: there is no such purpose, or the channel is not set up.
     :raises RuntimeError: a transaction is open.
     """
-    challenge, message = sending.prepare(user, purpose=purpose, phone=phone, channel=channel)
-    taken = sending.count_and_save(challenge, request)
-    sending.ask_bandwidth(challenge, message, taken, request)
-    sending.record_sent(challenge, request)
-    return challenge
+    return run(send_steps(user, purpose=purpose, phone=phone, channel=channel, request=request))
 
 
-@sensitive_variables(
-    "code", "found", "text", "runs", "run", "number", "subject", "spent", "number_and_code"
-)
+@sensitive_variables("phone")
+async def asend_code(
+    user: User,
+    *,
+    purpose: str = "login",
+    phone: Phone | str | None = None,
+    channel: str | None = None,
+    request: HttpRequest | None = None,
+) -> Challenge:
+    """Do what :func:`send_code` does, in an event loop.
+
+    Neither the event loop nor the thread of the database waits for Bandwidth: the call has a thread
+    of a pool, as large as ``MAX_CONCURRENT_CALLS`` and ``MAX_WAITING_CALLS`` together.
+
+    If the caller is cancelled, this function ends when the work has ended, and then raises
+    ``asyncio.CancelledError``.  A call that had begun goes on, and its outcome counts.  Otherwise
+    nothing is sent, and what was counted is given back.
+    """
+    return await arun(
+        send_steps(user, purpose=purpose, phone=phone, channel=channel, request=request)
+    )
+
+
+@sensitive_variables("code")
 def verify_code(
     challenge: Challenge, code: str, *, request: HttpRequest | None = None
 ) -> Verification:
@@ -129,20 +159,19 @@ def verify_code(
     :raises ProviderUnavailable: Bandwidth failed; the try counts only if it may have arrived.
     :raises RuntimeError: a transaction is open.
     """
-    failed = Verification(challenge.user, challenge.channel, challenge)
-    found = tries.read_codes(code, challenge.digits)
-    if len(found) != 1:
-        return failed
-    [code] = found
-    taken = tries.count(challenge, request)
-    is_right = tries.ask_bandwidth(challenge, code, taken, request)
-    now = timezone.now()
-    # Nothing but the literal True: a lying or broken answer must never log anybody in.
-    if is_right is True and spending.spend(challenge, code, now, request):
-        events.code_verified(challenge, request)
-        return replace(failed, verified_at=now)
-    tries.tell_of_wrong_code(challenge, request)
-    return failed
+    return run(verify_steps(challenge, code, request=request))
+
+
+@sensitive_variables("code")
+async def averify_code(
+    challenge: Challenge, code: str, *, request: HttpRequest | None = None
+) -> Verification:
+    """Do what :func:`verify_code` does, in an event loop.
+
+    It waits, and is cancelled, as :func:`asend_code` is.  A right code whose call had begun is used
+    up.
+    """
+    return await arun(verify_steps(challenge, code, request=request))
 
 
 @sensitive_variables()
@@ -156,6 +185,12 @@ def issue_recovery_codes(user: User, *, request: HttpRequest | None = None) -> l
     :raises RuntimeError: a transaction is open.
     """
     return recovery_codes.issue(user, request=request)
+
+
+@sensitive_variables()
+async def aissue_recovery_codes(user: User, *, request: HttpRequest | None = None) -> list[str]:
+    """Do what :func:`issue_recovery_codes` does, in an event loop."""
+    return await sync_to_async(issue_recovery_codes)(user, request=request)
 
 
 @sensitive_variables("code", "typed", "text", "secret")
@@ -200,6 +235,14 @@ def complete_login(request: HttpRequest, user: User, *, method: str) -> str:
     return complete_by_site(request, user, method)
 
 
+@sensitive_variables("code")
+async def ause_recovery_code(
+    user: User, code: str, *, request: HttpRequest | None = None
+) -> Verification:
+    """Do what :func:`use_recovery_code` does, in an event loop."""
+    return await sync_to_async(use_recovery_code)(user, code, request=request)
+
+
 def end_sessions(user: User, *, keep: HttpRequest | None = None) -> None:
     """Sign ``user`` out everywhere within ``RECHECK_SECONDS``, and trust none of their browsers.
 
@@ -209,6 +252,11 @@ def end_sessions(user: User, *, keep: HttpRequest | None = None) -> None:
     if keep is not None:
         outlive(keep.session, user, before)
     events.signed_out_others(user, keep)
+
+
+async def aend_sessions(user: User, *, keep: HttpRequest | None = None) -> None:
+    """Do what :func:`end_sessions` does, in an event loop."""
+    await sync_to_async(end_sessions)(user, keep=keep)
 
 
 def require_new_code(user: User, *, keep: HttpRequest | None = None) -> None:
@@ -251,9 +299,19 @@ def within_transaction() -> AbstractContextManager[None]:
     return store.within_transaction()
 
 
+async def arequire_new_code(user: User, *, keep: HttpRequest | None = None) -> None:
+    """Do what :func:`require_new_code` does, in an event loop."""
+    await sync_to_async(require_new_code)(user, keep=keep)
+
+
 def has_phone(user: User) -> bool:
     """Whether ``user`` has a phone that codes can go to."""
     return phone_source().has_confirmed(user)
+
+
+async def ahas_phone(user: User) -> bool:
+    """Do what :func:`has_phone` does, in an event loop."""
+    return await sync_to_async(has_phone)(user)
 
 
 @sensitive_variables()

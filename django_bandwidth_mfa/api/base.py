@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
+from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import InterfaceError, OperationalError, transaction
+from django.core.handlers.asgi import ASGIRequest
+from django.db import InterfaceError, OperationalError, connections, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -18,6 +21,7 @@ from django.views.generic import View
 
 from ..exceptions import MFAError
 from ..internal import forgery
+from ..internal.codes.steps import Steps, arun, run
 from ..internal.databases import is_connection_lost
 from ..internal.error_reports import NoVariablesFilter
 from ..internal.flows.gate import (
@@ -81,10 +85,14 @@ class APIView(View):
         """The check for forgery, with the settings of this moment."""
         return CsrfCheck(_unused)
 
-    def dispatch(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        return run(self.answer_steps(request, **kwargs))
+
+    def answer_steps(self, request: HttpRequest, **kwargs: Any) -> Steps[HttpResponse]:
+        """Answer a request, whatever comes of it."""
         request.exception_reporter_filter = NoVariablesFilter()
         try:
-            answer = self.check_and_answer(request, **kwargs)
+            answer = yield from self.check_and_answer(request, **kwargs)
         except APIError as error:
             answer = self.refuse(error)
         except MFAError as error:
@@ -100,7 +108,7 @@ class APIView(View):
         answer.headers.setdefault("X-Content-Type-Options", "nosniff")
         return answer
 
-    def check_and_answer(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def check_and_answer(self, request: HttpRequest, **kwargs: Any) -> Steps[HttpResponse]:
         """Answer a request, after the checks that each one has to pass.
 
         :raises APIError: it did not pass them.
@@ -110,29 +118,34 @@ class APIView(View):
         if handler is None:
             raise APIError("method_not_allowed")
         if name == "options":
-            return cast(HttpResponse, self.options(request))
+            return HttpResponse(headers={"Allow": self.allowed_methods, "Content-Length": "0"})
         if name == "post":
             # Before the check for forgery, which would read a form.
             check_content_type(request)
         self.read_ticket(request)
         if self.ticket is None and self.is_checked_for_forgery:
             self.csrf.process_request(request)
-            rejected = self.csrf.process_view(request, self.check_and_answer, (), {})
+            rejected = self.csrf.process_view(request, _unused, (), {})
             if rejected is not None:
                 return rejected
         self.let_in(request)
         if name == "post":
             kwargs["data"] = read_body(request, self.fields)
-        answer: HttpResponse = handler(request, **kwargs)
-        return answer
+        answer: HttpResponse | Steps[HttpResponse] = handler(request, **kwargs)
+        return (yield from answer) if isinstance(answer, Generator) else answer
+
+    @property
+    def allowed_methods(self) -> str:
+        """The methods of this address, as the header ``Allow`` has them."""
+        return ", ".join(
+            method.upper() for method in self.http_method_names if hasattr(self, method)
+        )
 
     def refuse(self, error: APIError) -> HttpResponse:
         """Return the answer that tells ``error``."""
         answer = answer_to(error)
         if answer.status_code == 405:
-            answer["Allow"] = ", ".join(
-                method.upper() for method in self.http_method_names if hasattr(self, method)
-            )
+            answer["Allow"] = self.allowed_methods
         if answer.status_code >= 500:
             save_despite_error(self.request.session)
         return answer
@@ -190,6 +203,33 @@ class APIView(View):
         return self.request.user if user is None else user
 
 
+@method_decorator(
+    # Django runs no async view under ATOMIC_REQUESTS, so each database is named.
+    [*PROTECTION, *(transaction.non_atomic_requests(using=alias) for alias in connections)],
+    name="dispatch",
+)
+class AskingView(APIView):
+    """An address that asks Bandwidth.
+
+    It is an async view: while Bandwidth is asked, it holds neither the event loop nor the thread in
+    which Django uses the database.  Everything else that it does is done in that thread.  Under
+    WSGI the request's own thread waits, as in any other view.
+
+    ``post`` may be a generator, of the type :data:`.steps.Steps`.
+    """
+
+    view_is_async = True
+
+    async def dispatch(  # type: ignore[override]
+        self, request: HttpRequest, **kwargs: Any
+    ) -> HttpResponse:
+        steps = self.answer_steps(request, **kwargs)
+        if isinstance(request, ASGIRequest):
+            return await arun(steps)
+        # Under WSGI the request's own thread waits for this view: it may as well make the call.
+        return await sync_to_async(run)(steps)
+
+
 def refuse_cookie(request: HttpRequest) -> None:
     """Refuse a request that comes with the cookie of a session.
 
@@ -229,7 +269,7 @@ class PublicAPIView(APIView):
 class NothingHereView(PublicAPIView):
     """Every address that the API does not have."""
 
-    def check_and_answer(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def check_and_answer(self, request: HttpRequest, **kwargs: Any) -> Steps[HttpResponse]:
         raise APIError("not_found")
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..forms import CodeForm, RecoveryCodeForm
 from ..internal.codes import delivery
+from ..internal.codes.steps import Steps
 from ..internal.flows.base import Flow
 from ..internal.flows.choice import code_flow
 from ..internal.flows.gate import Obstacle
@@ -18,7 +19,7 @@ from ..internal.flows.login import cancel
 from ..internal.flows.tickets import TicketFlow, TicketLoginFlow
 from ..internal.login import tickets
 from . import shapes
-from .base import APIView, PublicAPIView, told
+from .base import APIView, AskingView, PublicAPIView, told
 from .bodies import Fields, Flag, Text
 from .errors import APIError
 
@@ -54,30 +55,29 @@ class CodeAPIView(APIView):
             raise APIError("phone_required")
 
 
-class SendView(CodeAPIView):
+class SendView(AskingView, CodeAPIView):
     """POST sends a code: to ``phone``, or else the first one; by ``channel``, or else the one that
     is preferred for the phone."""
 
     fields: ClassVar[Fields] = {"phone": Text(required=False), "channel": Text(required=False)}
 
-    def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+    def post(self, request: HttpRequest, data: dict[str, Any]) -> Steps[HttpResponse]:
         self.need_phone()
-        self.flow.send_to(data["phone"], data["channel"])
+        yield from self.flow.send_to_steps(data["phone"], data["channel"])
         return told_state(request, self.flow)
 
 
-class VerifyView(CodeAPIView):
+class VerifyView(AskingView, CodeAPIView):
     """POST tries ``code``.  With ``trust`` a login is also the last one here to need a code."""
 
     fields: ClassVar[Fields] = {"code": Text(), "trust": Flag()}
 
-    @sensitive_variables()
-    def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+    def post(self, request: HttpRequest, data: dict[str, Any]) -> Steps[HttpResponse]:
         flow = self.flow
         if flow.newest is None:
             self.need_phone()
         code = cleaned(CodeForm({"code": data["code"]}, digits=flow.digits), "code")
-        if flow.verify(code) is None:
+        if (yield from flow.verify_steps(code)) is None:
             raise APIError("wrong_code")
         answer = told_state(request, flow)
         if data["trust"]:

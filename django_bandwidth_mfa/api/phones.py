@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
 
 from .. import conf
 from ..exceptions import NoPhone
 from ..forms import CodeForm, PhoneNameForm
 from ..internal import numbers
+from ..internal.codes.steps import Steps
 from ..internal.flows.enrolment import EnrolFlow
 from ..internal.flows.gate import Obstacle, recheck_now
 from ..internal.flows.phones import remove_phone
@@ -21,7 +21,7 @@ from ..internal.phones import changes
 from ..internal.phones.source import phone_of_choice, phone_source
 from ..models import Phone
 from . import shapes
-from .base import APIView, FreshAPIView, SignedInAPIView, told
+from .base import APIView, AskingView, FreshAPIView, SignedInAPIView, told
 from .bodies import Fields, Text
 from .codes import cleaned, told_state
 from .errors import APIError
@@ -72,7 +72,7 @@ class PendingView(EnrolAPIView):
         return told(shapes.enrolment(self.flow))
 
 
-class AddView(EnrolAPIView):
+class AddView(AskingView, EnrolAPIView):
     """POST sends ``number`` its first code.  The phone takes the place of ``replaces``, if any."""
 
     fields: ClassVar[Fields] = {
@@ -84,38 +84,36 @@ class AddView(EnrolAPIView):
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
         return super().obstacle(request) or self.flow.obstacle_to_begin
 
-    @sensitive_variables()
-    def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+    def post(self, request: HttpRequest, data: dict[str, Any]) -> Steps[HttpResponse]:
         number, channel = numbers.parse(data["number"]), offered(data["channel"])
         replaces = phone_of_choice(self.flow.phones, data["replaces"])
         if data["replaces"] and replaces is None:
             raise NoPhone
-        self.flow.add(number, channel, replaces=replaces)
+        yield from self.flow.add_steps(number, channel, replaces=replaces)
         return told(shapes.enrolment(self.flow))
 
 
-class ResendView(EnrolAPIView):
+class ResendView(AskingView, EnrolAPIView):
     """POST sends another code to the phone that is being added."""
 
     fields: ClassVar[Fields] = {"channel": Text(required=False)}
 
-    def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+    def post(self, request: HttpRequest, data: dict[str, Any]) -> Steps[HttpResponse]:
         channel = offered(data["channel"])
         self.need_enrolment()
-        self.flow.resend(channel)
+        yield from self.flow.resend_steps(channel)
         return told(shapes.enrolment(self.flow))
 
 
-class ConfirmView(EnrolAPIView):
+class ConfirmView(AskingView, EnrolAPIView):
     """POST ``code`` confirms the phone that is being added.  It ends a login that was parked."""
 
     fields: ClassVar[Fields] = {"code": Text()}
 
-    @sensitive_variables()
-    def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+    def post(self, request: HttpRequest, data: dict[str, Any]) -> Steps[HttpResponse]:
         self.need_enrolment()
         code = cleaned(CodeForm({"code": data["code"]}, digits=self.flow.digits), "code")
-        if self.flow.verify(code) is None:
+        if (yield from self.flow.verify_steps(code)) is None:
             raise APIError("wrong_code")
         return told_state(request, self.flow)
 

@@ -19,7 +19,6 @@ from ...bandwidth import BandwidthClient, BandwidthError, Breaker, NoFreePlace, 
 from ...conf import settings
 from ...exceptions import Busy, Limited, MFAError, ProviderUnavailable
 from ...models import Challenge
-from ..databases import give_back_idle_connections
 from ..limits import rules
 from . import receipts
 
@@ -157,11 +156,8 @@ def application(channel: str) -> str:
 def _call(operation: str, purpose: str) -> Iterator[None]:
     """Make one call to Bandwidth in a ``with`` block, and tell of it before and after.
 
-    Database connections that other requests could use are given back first.
-
     :raises BandwidthError: there is no place for the call, or the breaker is open.
     """
-    give_back_idle_connections()
     call, guard, began = signals.BandwidthCall(operation, purpose), breaker(), time.monotonic()
     signals.call_began.send_robust(signals.BandwidthCall, call=call)
     try:
@@ -182,7 +178,7 @@ def _call(operation: str, purpose: str) -> Iterator[None]:
 def send(challenge: Challenge, message: str, request: HttpRequest | None) -> str:
     """Have Bandwidth send the code of ``challenge``.
 
-    Database connections that other requests could use are given back first.
+    It uses no database, and any thread may do it.
 
     :param request: it tells the site's host, for the receipt of a text message.
     :returns: Bandwidth's id of the message or the call.
@@ -214,7 +210,7 @@ def send(challenge: Challenge, message: str, request: HttpRequest | None) -> str
 def verify(challenge: Challenge, code: str) -> bool:
     """Ask Bandwidth whether ``code`` is the code of ``challenge``.
 
-    Database connections that other requests could use are given back first.
+    It uses no database, and any thread may do it.
 
     :raises BandwidthError: Bandwidth did not say.
     """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import secrets
+from asyncio import CancelledError
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
@@ -13,15 +15,17 @@ from django.utils import timezone
 
 from ...bandwidth import BandwidthError
 from ...conf import channels, settings
-from ...exceptions import Limited, Locked, NoPhone
+from ...exceptions import Limited, Locked, MFAError, NoPhone
 from ...models import Challenge, ChallengeQuerySet, Delivery, Phone, Purpose
 from ...types import User, in_query
 from .. import numbers
+from ..databases import give_back_idle_connections
 from ..limits import rules, store
 from ..limits.addresses import client_address
 from ..notify import events
 from ..phones.source import phone_source
 from . import alarm, provider, texts
+from .steps import Steps, masked
 
 # Bandwidth's longest scope, and the random end that BIND_CODES gives to a scope: 40 bits.
 LONGEST_SCOPE = 25
@@ -194,26 +198,78 @@ def _send(
     )
 
 
-def ask_bandwidth(
-    challenge: Challenge, message: str, taken: rules.TakenSend, request: HttpRequest | None
-) -> None:
+def send_steps(
+    user: User,
+    *,
+    purpose: str,
+    phone: Phone | str | None,
+    channel: str | None,
+    request: HttpRequest | None,
+) -> Steps[Challenge]:
+    """Do what :func:`.service.send_code` does."""
+
+    def begin() -> tuple[Challenge, rules.TakenSend, Callable[[], str]]:
+        challenge, message = prepare(user, purpose=purpose, phone=phone, channel=channel)
+        taken = count_and_save(challenge, request)
+        return challenge, taken, lambda: provider.send(challenge, message, request)
+
+    return _steps(begin, request)
+
+
+def _steps(
+    begin: Callable[[], tuple[Challenge, rules.TakenSend, Callable[[], str]]],
+    request: HttpRequest | None,
+) -> Steps[Challenge]:
+    challenge, taken, call = masked(begin)
+    yield from _ask_bandwidth(challenge, call, taken, request)
+    masked(record_sent, challenge, request)
+    return challenge
+
+
+def _ask_bandwidth(
+    challenge: Challenge,
+    call: Callable[[], str],
+    taken: rules.TakenSend,
+    request: HttpRequest | None,
+) -> Steps[None]:
     """Have Bandwidth send the code.  What cannot have arrived is given back to the limits.
+
+    Database connections that other requests could use are given back first.
 
     :raises MFAError: Bandwidth failed, or asks to wait.
     """
+    give_back_idle_connections()
     try:
-        challenge.provider_id = provider.send(challenge, message, request)
+        challenge.provider_id = yield call
+    except CancelledError as error:
+        # Whoever asked for it has gone, and the call was not made.
+        masked(_give_back, challenge, taken, error)
+        raise
     except BandwidthError as error:
-        if error.may_have_arrived:
-            # The page goes on saying so, also after a reload.
-            challenge.delivery = Delivery.UNKNOWN
-            _rows(challenge).update(delivery=challenge.delivery)
-        else:
-            challenge.failure = type(error).__name__
-            _rows(challenge).update(failure=challenge.failure)
-            store.counting(lambda: rules.give_back_send(taken))
-        events.code_send_failed(challenge, error, request)
-        raise provider.hold_and_translate(error, challenge) from error
+        raise masked(_settle_failure, challenge, taken, error, request) from error
+
+
+def _settle_failure(
+    challenge: Challenge,
+    taken: rules.TakenSend,
+    error: BandwidthError,
+    request: HttpRequest | None,
+) -> MFAError:
+    """Record that a send failed; the error for the caller."""
+    if error.may_have_arrived:
+        # The page goes on saying so, also after a reload.
+        challenge.delivery = Delivery.UNKNOWN
+        _rows(challenge).update(delivery=challenge.delivery)
+    else:
+        _give_back(challenge, taken, error)
+    events.code_send_failed(challenge, error, request)
+    return provider.hold_and_translate(error, challenge)
+
+
+def _give_back(challenge: Challenge, taken: rules.TakenSend, error: BaseException) -> None:
+    challenge.failure = type(error).__name__
+    _rows(challenge).update(failure=challenge.failure)
+    store.counting(lambda: rules.give_back_send(taken))
 
 
 def record_sent(challenge: Challenge, request: HttpRequest | None) -> None:

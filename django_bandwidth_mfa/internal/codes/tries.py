@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from asyncio import CancelledError
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import IntegrityError
@@ -14,12 +16,14 @@ from ...bandwidth import BandwidthError
 from ...conf import settings
 from ...exceptions import ChallengeExpired, ChallengeUsed, MFAError
 from ...models import Challenge, Purpose
+from ..databases import give_back_idle_connections
 from ..limits import rules, store
 from ..limits.ladders import Step
 from ..notify import events
 from ..phones.source import phone_source
 from ..plain_text import plain
 from . import provider
+from .steps import Steps, masked
 
 # Digits, which spaces and hyphens may divide into groups.
 _RUN = re.compile(r"[0-9](?:[ -]*[0-9])*")
@@ -92,18 +96,36 @@ def _take(challenge: Challenge) -> Try:
     raise ChallengeUsed
 
 
-def ask_bandwidth(challenge: Challenge, code: str, taken: Try, request: HttpRequest | None) -> bool:
-    """Ask Bandwidth whether ``code`` is right.  A try that cannot have arrived is given back.
+def ask_bandwidth(
+    challenge: Challenge, call: Callable[[], bool], taken: Try, request: HttpRequest | None
+) -> Steps[bool]:
+    """Ask Bandwidth whether a code is right.  A try that cannot have arrived is given back.
 
+    Database connections that other requests could use are given back first.
+
+    :param call: asks Bandwidth.
     :raises MFAError: Bandwidth failed, or asks to wait.
     """
+    give_back_idle_connections()
     try:
-        return provider.verify(challenge, code)
+        answer: bool = yield call
+        return answer
+    except CancelledError:
+        # Whoever typed it has gone, and the call was not made.
+        masked(_give_back, challenge, taken)
+        raise
     except BandwidthError as error:
-        if not error.may_have_arrived:
-            _give_back(challenge, taken)
-        events.verify_failed(challenge, error, request)
-        raise provider.hold_and_translate(error, challenge) from error
+        raise masked(_settle_failure, challenge, taken, error, request) from error
+
+
+def _settle_failure(
+    challenge: Challenge, taken: Try, error: BandwidthError, request: HttpRequest | None
+) -> MFAError:
+    """Record that a code could not be verified; the error for the caller."""
+    if not error.may_have_arrived:
+        _give_back(challenge, taken)
+    events.verify_failed(challenge, error, request)
+    return provider.hold_and_translate(error, challenge)
 
 
 def _give_back(challenge: Challenge, taken: Try) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest, HttpResponse
@@ -11,13 +13,14 @@ from django.utils.functional import cached_property
 from django.views.decorators.debug import sensitive_variables
 
 from ... import conf, service
-from ...backends import BandwidthMFABackend
+from ...backends import BandwidthMFABackend, authenticate_steps
 from ...conf import settings
 from ...exceptions import ChallengeExpired, NoPhone
 from ...models import Challenge, Phone, RecoveryCode
 from ...types import User
 from ...verification import Verification
 from ..codes import sending
+from ..codes.steps import Steps, masked, run
 from ..limits import rules
 from ..limits.store import Wait
 from ..login.parking import is_pending, parked
@@ -142,8 +145,14 @@ class Flow:
 
     def send(self, phone: Phone | None = None, channel: str | None = None) -> Challenge:
         """Send the user a code, as :func:`~django_bandwidth_mfa.service.send_code` does."""
+        return run(self.send_steps(phone, channel))
+
+    def send_steps(
+        self, phone: Phone | None = None, channel: str | None = None
+    ) -> Steps[Challenge]:
+        """Do what :meth:`send` does."""
         self.forget()
-        challenge = service.send_code(
+        challenge = yield from service.send_steps(
             self.user,
             purpose=self.purpose,
             phone=phone or self.next_phone,
@@ -154,6 +163,10 @@ class Flow:
         return challenge
 
     def send_to(self, choice: str | None, channel: str | None) -> Challenge:
+        """Do :meth:`send_to_steps` in this thread."""
+        return run(self.send_to_steps(choice, channel))
+
+    def send_to_steps(self, choice: str | None, channel: str | None) -> Steps[Challenge]:
         """Send the user a code to the phone, and by the channel, that they chose.
 
         :param choice: a :attr:`~django_bandwidth_mfa.models.Phone.choice`; None or an empty text
@@ -167,7 +180,7 @@ class Flow:
         phone = phone_of_choice(self.phones, choice) if choice else next(iter(self.phones), None)
         if phone is None or (channel and channel not in conf.channels()):
             raise NoPhone
-        return self.send(phone, channel or None)
+        return (yield from self.send_steps(phone, channel or None))
 
     def remember_browser(self, response: HttpResponse) -> None:
         """Trust the browser of this flow, if its code was right and ended a login.
@@ -182,6 +195,10 @@ class Flow:
 
     @sensitive_variables("code")
     def verify(self, code: str) -> str | None:
+        """Do :meth:`verify_steps` in this thread."""
+        return run(self.verify_steps(code))
+
+    def verify_steps(self, code: str) -> Steps[str | None]:
         """Try ``code``.  A right one lets the user in, or through.
 
         A wrong one is told to ``user_login_failed``, so that lockout apps and audit logs hear of
@@ -190,18 +207,24 @@ class Flow:
         :returns: where to go after a right code; None after a wrong one.
         :raises MFAError: the code could not be tried; the session is as it was.
         """
+        return self._try_steps(
+            lambda challenge: authenticate_steps(
+                BandwidthMFABackend(), self.request, challenge, code
+            )
+        )
+
+    def _try_steps(self, authenticate: Callable[[Challenge], Steps[Any]]) -> Steps[str | None]:
+        """Do what :meth:`verify_steps` does, with the code that ``authenticate`` knows."""
         if self.newest is None:
             raise ChallengeExpired
         try:
-            user = BandwidthMFABackend().authenticate(
-                self.request, challenge=self.newest, token=code
-            )
+            user = yield from authenticate(self.newest)
         finally:
             self.forget()
         if user is None:
             self._tell_of_failure()
             return None
-        return self._let_in(user, user.mfa_verification)
+        return masked(self._let_in, user, user.mfa_verification)
 
     @sensitive_variables("code")
     def recover(self, code: str) -> str | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
 
 from ...conf import settings
 from ...exceptions import Busy, Limited, Locked, NoPhone, NumberRefused
 from ...models import Challenge, Phone, Purpose
 from ...types import in_query
+from ..codes.steps import Steps, run
 from ..login import other_factor, policy
 from ..login.mark import owe_recovery_codes, signed_in_lately
 from ..login.redirects import with_next
@@ -72,6 +75,12 @@ class EnrolFlow(Flow):
         return self.phone
 
     def add(self, number: str, channel: str | None, replaces: Phone | None = None) -> Challenge:
+        """Do :meth:`add_steps` in this thread."""
+        return run(self.add_steps(number, channel, replaces))
+
+    def add_steps(
+        self, number: str, channel: str | None, replaces: Phone | None = None
+    ) -> Steps[Challenge]:
         """Begin to enrol a phone: send it a code.
 
         The channel stays the preferred one of the phone.  A landline that was called once cannot
@@ -92,18 +101,17 @@ class EnrolFlow(Flow):
             raise NoPhone from error
         phone.channel = channel or ""
         try:
-            return self.send(phone, channel)
+            return (yield from self.send_steps(phone, channel))
         except (Busy, Limited, Locked, NumberRefused):
             # Nothing was sent, so no row of a new phone stays.
             if made:
                 phone.delete()
             raise
 
-    @sensitive_variables("code")
-    def verify(self, code: str) -> str | None:
+    def _try_steps(self, authenticate: Callable[[Challenge], Steps[Any]]) -> Steps[str | None]:
         """Try ``code``.  A first phone leads past a new set of recovery codes."""
         is_first = not self.phones
-        destination = super().verify(code)
+        destination = yield from super()._try_steps(authenticate)
         if destination is None or not is_first or not settings.RECOVERY_CODES:
             return destination
         return self._lead_to_recovery_codes(destination)
@@ -113,6 +121,10 @@ class EnrolFlow(Flow):
         return with_next("recovery_codes", destination)
 
     def resend(self, channel: str | None) -> Challenge:
+        """Do :meth:`resend_steps` in this thread."""
+        return run(self.resend_steps(channel))
+
+    def resend_steps(self, channel: str | None) -> Steps[Challenge]:
         """Send another code to the phone that is being enrolled.
 
         :param channel: None for the one that was chosen with its number.
@@ -120,4 +132,4 @@ class EnrolFlow(Flow):
         """
         if self.phone is None:
             raise NoPhone
-        return self.send(self.phone, channel)
+        return (yield from self.send_steps(self.phone, channel))
