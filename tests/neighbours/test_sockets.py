@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from channels.auth import get_user, login
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocketConsumer
 from channels.layers import get_channel_layer
@@ -16,9 +16,13 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.models import Session
+from django.db import OperationalError, connection
 from django.test import Client
 
+from django_bandwidth_mfa import service
 from django_bandwidth_mfa.exceptions import CodeOwed
+from django_bandwidth_mfa.models import Phone
 from tests.browsing import give_password, sign_in
 
 from .sockets import site_of, talk
@@ -169,6 +173,88 @@ def test_a_socket_sees_who_signed_in_on_the_site(client: Client, user: Any, band
     sign_in(client, user, bandwidth)
     cookie = client.cookies["sessionid"].value
     assert talk(Consumer, {}, cookie=cookie) == ['{"user": "ada"}']
+
+
+REVOCATIONS: dict[str, Any] = {
+    "sign out everywhere": service.aend_sessions,
+    "a new code for everybody": service.arequire_new_code,
+    "the phone removed": lambda user: Phone.objects.filter(user=user).adelete(),
+    "a deactivation": lambda user: type(user).objects.filter(pk=user.pk).aupdate(is_active=False),
+    "a logout": lambda user: Session.objects.all().adelete(),
+    "nothing": None,
+}
+
+
+@pytest.mark.attack("P6")
+@pytest.mark.parametrize("revocation", REVOCATIONS)
+def test_a_socket_ends_within_recheck_seconds_of_a_revocation(
+    client: Client, user: Any, bandwidth: Any, configure: Any, revocation: str
+) -> None:
+    """Fails when a connection is judged only when it opens, and when its own copy of the session is
+    judged instead of the store's (a logout)."""
+    configure(REQUIRED="all", RECHECK_SECONDS=300)
+    sign_in(client, user, bandwidth)
+    headers = [(b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
+    revoke = REVOCATIONS[revocation]
+
+    async def conversation() -> list[Any]:
+        clock = asyncio.get_running_loop()
+        socket = WebsocketCommunicator(site_of(Consumer), "/", headers=headers)
+        assert (await socket.connect())[0]
+        if revoke is not None:
+            await revoke(user)
+        answers = []
+        # Timers of the loop ask it for the time. So no time passes for a test that moves it on.
+        moment = clock.time
+        for later in (299, 301):
+            clock.time = lambda later=later: moment() + later  # type: ignore[method-assign]
+            await socket.send_json_to({})
+            answer = await socket.receive_output(timeout=5)
+            while later == 301 and revoke is not None and answer["type"] == "websocket.send":
+                # It was answered before the database was: the end comes next.
+                answer = await socket.receive_output(timeout=5)
+            answers.append(answer.get("text") or answer["code"])
+        await socket.disconnect()
+        return answers
+
+    ada = '{"user": "ada"}'
+    expected = [ada, ada if revoke is None else 4403]
+    assert async_to_sync(conversation)() == expected
+
+
+def test_a_socket_ends_when_the_database_cannot_be_asked(
+    client: Client, user: Any, bandwidth: Any, configure: Any, caplog: Any
+) -> None:
+    """Fails when an error in the check ends only the check."""
+    configure(RECHECK_SECONDS=300)
+    sign_in(client, user, bandwidth)
+    headers = [(b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
+
+    def fail(execute: Any, *args: Any) -> Any:
+        raise OperationalError("gone")
+
+    async def conversation() -> Any:
+        clock = asyncio.get_running_loop()
+        socket = WebsocketCommunicator(site_of(Consumer), "/", headers=headers)
+        assert (await socket.connect())[0]
+        wrappers = await sync_to_async(lambda: connection.execute_wrappers)()
+        wrappers.append(fail)
+        moment = clock.time
+        clock.time = lambda: moment() + 301  # type: ignore[method-assign]
+        answer = await socket.receive_output(timeout=5)
+        wrappers.remove(fail)
+        return answer
+
+    assert async_to_sync(conversation)() == {"type": "websocket.close", "code": 4403}
+    assert "whether its user may stay is not known" in caplog.text
+
+
+@pytest.mark.attack("P6")
+def test_a_consumer_sees_nobody_while_a_login_is_parked(client: Client, user: Any) -> None:
+    """Fails when parking leaves Django's keys in the session."""
+    give_password(client, user)
+    cookie = client.cookies["sessionid"].value
+    assert talk(Consumer, {}, cookie=cookie) == ['{"user": "AnonymousUser"}']
 
 
 @pytest.mark.package("channels")
