@@ -334,6 +334,14 @@ def typescript(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="venv")
+def docs(session: nox.Session) -> None:
+    """The site of the documents: build/docs/index.html. A warning is an error."""
+    session.install("-q", "-e", ".[docs]")
+    strict = ("--quiet", "--fail-on-warning", "--keep-going", "--fresh-env")
+    session.run("sphinx-build", *strict, "docs", "build/docs")
+
+
+@nox.session(venv_backend="venv")
 def smoke(session: nox.Session) -> None:
     """Bandwidth's own smoke tests of its MFA API, unchanged, against the simulator."""
     session.install("-q", "-e", ".", SDK, "pyhamcrest>=2.1", "pytest>=8")

@@ -102,6 +102,44 @@ def test_each_signal_belongs_to_one_event() -> None:
     assert told == {name: signal for name, signal in found.items() if name not in unlogged}
 
 
+def headings_of(page: Path) -> set[str]:
+    """The anchors of a Markdown page, as GitHub makes them out of its headings."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links_to_pages() -> Iterator[tuple[Path, Path, str]]:
+    """Each relative link of a Markdown page, and each page of docs/ that code names.
+
+    A link is the file that has it, the file that it leads to, and the anchor, which may be empty.
+    """
+    link = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)")
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for path, anchor in link.findall(page.read_text()):
+            yield page, (page.parent / path if path else page), anchor
+    name = re.compile(r"(?<!/)\b(docs/[\w/-]+\.md)(?:#([\w-]+))?")
+    for folder in ("django_bandwidth_mfa", "example_project", "tests", "benchmarks"):
+        for file in sorted((ROOT / folder).rglob("*")):
+            if file.suffix in {".py", ".html"}:
+                for path, anchor in name.findall(file.read_text()):
+                    yield file, ROOT / path, anchor
+
+
+def test_each_link_to_a_page_leads_to_a_file_and_a_heading() -> None:
+    """Fails when a page is renamed, or a heading is, and a link to it is not. Tried with a wrong
+    name of a page in the README and in a check's hint, and with a wrong anchor in a page."""
+    links = list(links_to_pages())
+    broken = [
+        f"{source.relative_to(ROOT)}: {target.name}#{anchor}"
+        for source, target, anchor in links
+        if not target.exists()
+        or (anchor and target.suffix == ".md" and anchor not in headings_of(target))
+    ]
+    assert broken == []
+    assert len(links) > 150
+
+
 def test_the_guide_for_a_move_names_what_is_there() -> None:
     """Fails when a URL name, a template or a setting is renamed, and the guide keeps the old name.
     Tried with one wrong name of each kind."""
