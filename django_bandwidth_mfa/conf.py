@@ -302,7 +302,7 @@ def rates(*names: str) -> Kind:
 
 
 def _region_problem(region: object) -> Problem:
-    if region in phonenumbers.SUPPORTED_REGIONS:
+    if isinstance(region, str) and region in phonenumbers.SUPPORTED_REGIONS:
         return None
     return 'must hold two-letter ISO 3166 codes in capitals, such as "US"'
 
