@@ -7,12 +7,15 @@ __all__ = ["BandwidthMFAConfig"]
 
 
 class BandwidthMFAConfig(AppConfig):
+    """The app.  Its label is ``bandwidth_mfa``: that of its tables, permissions and URL names."""
+
     name = "django_bandwidth_mfa"
     label = "bandwidth_mfa"
     verbose_name = _("Two-factor login by phone")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        """Connect the receivers of Django's login signals, and register the system checks."""
         from .checks import check_deployment, check_settings, check_site
         from .internal.login import last_login
         from .internal.login.ended_keys import note_logout

@@ -592,19 +592,18 @@ def _mail() -> Iterator[CheckMessage]:
             # Django 6.1 warns when they are read.  It has warned the site already.
             simplefilter("ignore")
             backend, timeout = django_settings.EMAIL_BACKEND, django_settings.EMAIL_TIMEOUT
-        name, hint = "EMAIL_TIMEOUT", "Set EMAIL_TIMEOUT = 10 (seconds), or an EMAIL_BACKEND that"
+        name = "EMAIL_TIMEOUT"
     elif "default" in mailers:
         backend = mailers["default"].get("BACKEND", SMTP)
         timeout = mailers["default"].get("OPTIONS", {}).get("timeout")
         name = 'MAILERS["default"]["OPTIONS"]["timeout"]'
-        hint = f"Set {name} = 10 (seconds), or a BACKEND that"
     else:
         return  # Django's own check says that no mail can be sent.
     if backend == SMTP and timeout is None:
         yield Warning(
             f"{name} is not set: a mail server that hangs would hold the pages that mail users of "
             "changes to their second factor.",
-            hint=f"{hint} queues.",
+            hint=f"Set {name} = 10 (seconds), or use a mail backend that queues.",
             id="bandwidth_mfa.W015",
         )
 

@@ -140,17 +140,21 @@ class ChangeView(FreshAPIView):
 
 
 class RemoveView(ChangeView):
+    """POST removes the phone, and answers the list."""
+
     def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:
         remove_phone(request, self.user, phone)
 
 
 class PrimaryView(ChangeView):
+    """POST has codes go to the phone from now on, and answers the list."""
+
     def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:
         changes.make_primary(phone, request=request)
 
 
 class ChannelView(ChangeView):
-    """``channel`` is how codes go to the phone from now on."""
+    """POST ``channel`` decides how codes go to the phone from now on: ``"sms"`` or ``"voice"``."""
 
     fields: ClassVar[Fields] = {"channel": Text()}
 
@@ -162,7 +166,7 @@ class ChannelView(ChangeView):
 
 
 class RenameView(ChangeView):
-    """``name`` is what its owner calls the phone.  It takes no fresh code."""
+    """POST ``name`` gives the phone that name.  It takes no fresh code."""
 
     fields: ClassVar[Fields] = {"name": Text(longest=40)}
 

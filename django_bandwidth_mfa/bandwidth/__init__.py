@@ -1,10 +1,12 @@
 """A client of Bandwidth's MFA API. Knows nothing of Django.
 
-client = BandwidthClient(account_id="9900000", client_id="…", client_secret="…")
-client.send_message(to="+19195551234", from_="+19195554321", application_id="…",
-                    message="Your code is {CODE}", digits=6)
-client.verify(to="+19195551234", from_="+19195554321", application_id="…",
-              code="123456", digits=6, expiration_minutes=3)
+::
+
+    client = BandwidthClient(account_id="9900000", client_id="…", client_secret="…")
+    client.send_message(to="+19195551234", from_="+19195554321", application_id="…",
+                        message="Your code is {CODE}", digits=6)
+    client.verify(to="+19195551234", from_="+19195554321", application_id="…",
+                  code="123456", digits=6, expiration_minutes=3)
 """
 
 from .breaker import Breaker

@@ -147,6 +147,8 @@ class ChangeView(FreshView):
 
 
 class PhoneRemoveView(ChangeView):
+    """GET asks whether to remove ``phone``; POST removes it."""
+
     template_name = "bandwidth_mfa/phone_remove.html"
 
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
@@ -161,6 +163,8 @@ class PhoneRemoveView(ChangeView):
 
 
 class PhonePrimaryView(ChangeView):
+    """GET asks whether codes go to ``phone`` from now on; POST decides it."""
+
     template_name = "bandwidth_mfa/phone_primary.html"
 
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:

@@ -214,7 +214,12 @@ def message_failed(challenge: Challenge) -> None:
     fields = {"error_code": error.code, "means": error.means}
     _tell("message_failed", _about(challenge, **fields))
     if error.is_senders_fault:
-        _tell("sender_refused", fields)
+        sender_refused(fields)
+
+
+def sender_refused(fields: Mapping[str, object]) -> None:
+    """A carrier refused a message by a fault of the sender: most or all messages may fail."""
+    _tell("sender_refused", fields)
 
 
 def wrong_codes(user: User, request: HttpRequest | None) -> None:
@@ -346,7 +351,10 @@ def conversion_fell(conversion: Conversion) -> None:
 
 
 def alarm_failed() -> None:
-    """Nobody could look whether the conversion fell.  Called in an ``except`` block."""
+    """Nobody could look whether the conversion fell.
+
+    Called in an ``except`` block.
+    """
     _tell("alarm_failed", {}, failed=True)
 
 
@@ -356,24 +364,34 @@ def address_unreadable() -> None:
 
 
 def mail_failed(user: User, event: str) -> None:
-    """The mail about ``event`` could not be sent to ``user``.  Called in an ``except`` block."""
+    """The mail about ``event`` could not be sent to ``user``.
+
+    Called in an ``except`` block.
+    """
     _tell("mail_failed", {"about": event, "user": user.pk}, failed=True)
 
 
 def session_note_failed() -> None:
-    """The cache that holds the sessions failed.  Called in an ``except`` block."""
+    """The cache that holds the sessions failed.
+
+    Called in an ``except`` block.
+    """
     _tell("session_note_failed", {}, failed=True)
 
 
 def database_unavailable() -> None:
-    """A page of ours could not reach the database.  Called in an ``except`` block."""
+    """A page of ours could not reach the database.
+
+    Called in an ``except`` block.
+    """
     _tell("database_unavailable", {}, failed=True)
 
 
-def _tell_if_access_was_refused(error: BandwidthError, request: HttpRequest | None) -> None:
-    """Raise the alarm if ``error`` says that Bandwidth refuses the site's credentials.
+def access_refused(error: Unauthorized | Forbidden, request: HttpRequest | None) -> None:
+    """Bandwidth refused the site's credentials, so nobody gets a code."""
+    _tell("access_refused", _failure(error), type(error), error=error, request=request)
 
-    Then nobody gets a code.
-    """
+
+def _tell_if_access_was_refused(error: BandwidthError, request: HttpRequest | None) -> None:
     if isinstance(error, Unauthorized | Forbidden):
-        _tell("access_refused", _failure(error), type(error), error=error, request=request)
+        access_refused(error, request)
