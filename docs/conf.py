@@ -7,17 +7,38 @@ needs into what Sphinx needs.
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
-sys.path[:0] = [str(FOLDER.parent), str(FOLDER / "_extensions")]
+# For the extension of the folder `_extensions`.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from django_bandwidth_mfa import __version__  # noqa: E402
+import django
+from django.conf import settings
+
+from django_bandwidth_mfa import __version__
+
+# The reference is made from the code, which needs Django.
+settings.configure(
+    INSTALLED_APPS=[
+        "django.contrib.admin",
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "django.contrib.messages",
+        "django.contrib.sessions",
+        "django_bandwidth_mfa",
+    ],
+    ROOT_URLCONF="django_bandwidth_mfa.urls",
+    USE_TZ=True,
+)
+django.setup()
 
 project = "django-bandwidth-mfa"
 author = "The django-bandwidth-mfa maintainers"
 copyright = author
 version = release = __version__
 
-extensions = ["myst_parser", "pages"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs._extensions.pages"]
+# In docstrings, `word` is code, and "Attributes:" describes attributes that are there already.
+default_role = "code"
+napoleon_use_ivar = True
 root_doc = "index"
 exclude_patterns = ["_extensions"]
 # A link to a page or a heading that is missing is a warning, and the session `docs` fails on one.
@@ -25,6 +46,10 @@ nitpicky = True
 
 # Links such as `security.md#4-what-is-left-to-the-site` name a heading as GitHub names it.
 myst_heading_anchors = 4
+# Python's and Django's own names are not looked up: the build needs no network.
+nitpick_ignore_regex = [("py:.*", r"(?!django_bandwidth_mfa\.(?!internal)).*")]
+# A type variable.
+nitpick_ignore = [("py:class", "django_bandwidth_mfa.decorators.View")]
 # Without it "..." in a sentence becomes another character, and quotes become curly.
 smartquotes = False
 

@@ -2,6 +2,7 @@
 
 - A relative link that leaves the folder ``docs`` becomes a link to the repository.  If the file is
   missing, Sphinx warns.
+- A mark such as ``<!-- generated: settings -->`` becomes a part of the reference.
 - The front page lists the pages under headings.  The navigation is made from those lists.  A page
   that stands in none of them is added to the how-to guides, so that no page is lost.
 """
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.util import logging
+
+from . import generated
 
 REPOSITORY = "https://github.com/django-bandwidth-mfa/django-bandwidth-mfa"
 FRONT_PAGE = "index"
@@ -29,7 +32,8 @@ _list_item = re.compile(r"^- \[[^]]*\]\(([\w/-]+)\.md\)", re.MULTILINE)
 
 def prepare(app: Sphinx, page: str, source: list[str]) -> None:
     """Change the text of one page before Sphinx parses it: a receiver of ``source-read``."""
-    text = link_to_repository(source[0], Path(app.srcdir), page)
+    text = generated.fill_in(source[0])
+    text = link_to_repository(text, Path(app.srcdir), page)
     if page == FRONT_PAGE:
         text = add_navigation(text, app.env.found_docs)
     source[0] = text
