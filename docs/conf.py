@@ -35,7 +35,8 @@ author = "The django-bandwidth-mfa maintainers"
 copyright = author
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs._extensions.pages"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions += ["docs._extensions.pages", "docs._extensions.accessibility"]
 # In docstrings, `word` is code, and "Attributes:" describes attributes that are there already.
 default_role = "code"
 napoleon_use_ivar = True
