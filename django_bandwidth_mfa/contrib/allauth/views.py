@@ -10,6 +10,7 @@ from allauth.headless import app_settings
 from allauth.headless.base.response import APIResponse, AuthenticationResponse
 from allauth.headless.base.views import APIView
 from allauth.headless.constants import Client
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
@@ -32,7 +33,7 @@ class CodeView(APIView):
     """
 
     handle_json_input = False
-    api_view: Callable[..., HttpResponse] | None = None
+    api_view: Callable[..., Any] | None = None
 
     def handle(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.client is Client.APP:
@@ -41,7 +42,7 @@ class CodeView(APIView):
             request.user = request_of_session(request.session, request=request).user
         request.mfa = RequestMFA(request)  # type: ignore[attr-defined]
         was_signed_in, key = request.user.is_authenticated, request.session.session_key
-        answer = self.api_view(request, **kwargs)  # type: ignore[misc]
+        answer = self.ask_api(request, **kwargs)
         is_completed = not was_signed_in and request.user.is_authenticated
         if mfa_of(request).state == "anonymous":
             _forget_stage(request)
@@ -60,6 +61,16 @@ class CodeView(APIView):
             # Such as that of a trusted browser.  An app keeps none.
             found.cookies.update(answer.cookies)
         return found
+
+    def ask_api(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Return the answer of the JSON API.  Those of its views that ask Bandwidth are async."""
+        view: Callable[..., Any] = self.api_view  # type: ignore[assignment]
+        answer: HttpResponse = (
+            async_to_sync(view)(request, **kwargs)
+            if iscoroutinefunction(view)
+            else view(request, **kwargs)
+        )
+        return answer
 
     def new_tokens(self, request: HttpRequest) -> dict[str, Any] | None:
         """Return tokens for an app whose session has another key now; None if it gets none."""
