@@ -410,6 +410,32 @@ def test_a_session_that_is_ended_meanwhile_does_not_step_up(
 
 
 @pytest.mark.attack("P19")
+@pytest.mark.parametrize("parked", [True, False], ids=["parked", "signed in"])
+@pytest.mark.parametrize("address", ["/mfa/recovery-code/", "/mfa/api/recovery-code"])
+def test_a_session_that_was_signed_out_spends_no_recovery_code(
+    client: Client, user: Any, parked: bool, address: str
+) -> None:
+    """Fails when the session is asked about after the code was used up: nobody got in by it, and
+    its owner had one less."""
+    code = give_recovery_codes(user)[0]
+    with time_machine.travel(START, tick=False) as clock:
+        if parked:
+            give_password(client, user)
+        else:
+            login_verified(client, user)
+        clock.shift(60)
+        service.end_sessions(user)
+        clock.shift(10)
+        client.post(address, {"recovery_code": code}, **json_if_api(address))
+        assert state(client) == "anonymous"
+    assert RecoveryCode.objects.left(user) == 10
+
+
+def json_if_api(address: str) -> dict[str, Any]:
+    return {"content_type": "application/json"} if "/api/" in address else {}
+
+
+@pytest.mark.attack("P19")
 @pytest.mark.parametrize("minutes", [0, 4])
 def test_a_stolen_session_that_was_signed_out_cannot_step_up_and_stay(
     client: Client, user: Any, bandwidth: Any, minutes: int

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from ... import conf, service
 from ...backends import BandwidthMFABackend, authenticate_steps
 from ...conf import settings
-from ...exceptions import ChallengeExpired, NoPhone
+from ...exceptions import ChallengeExpired, NoPhone, SessionEnded
 from ...models import Challenge, Phone, RecoveryCode
 from ...types import User
 from ...verification import Verification
@@ -24,6 +24,7 @@ from ..codes.steps import Steps, masked, run
 from ..limits import rules
 from ..limits.store import Wait
 from ..login.parking import is_pending, parked
+from ..login.recheck import has_ended
 from ..login.redirects import next_of
 from ..login.second_factor import complete, destination, is_signed_in
 from ..phones.source import phone_of_choice, phone_source
@@ -229,6 +230,10 @@ class Flow:
     @sensitive_variables("code")
     def recover(self, code: str) -> str | None:
         """Try a recovery code, with the outcome that :meth:`verify` has."""
+        # Before the code is used up: it lets nobody into a login that is over.
+        if self._has_ended():
+            self.request.session.flush()
+            raise SessionEnded
         verification = service.use_recovery_code(self.user, code, request=self.request)
         if not verification:
             self._tell_of_failure()
@@ -260,6 +265,10 @@ class Flow:
         """
         is_good = is_pending if self.began_parked else is_signed_in
         return is_good(self.request.session, user)
+
+    def _has_ended(self) -> bool:
+        """Whether the user has signed this login out, as the database says at this moment."""
+        return has_ended(self.request.session, self.user)
 
     def _complete(self, user: User, verification: Verification) -> None:
         """Let ``user`` in, or through."""
