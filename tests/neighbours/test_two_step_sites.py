@@ -303,3 +303,37 @@ def test_a_refresh_that_outlives_the_login_is_named(
     )
     assert outcome.ids() == ["W016"]
     assert "/api/token/refresh" in outcome.said[0].text
+
+
+# A browser keeps its cookies, and sends them to each view.
+WITH_A_COOKIE_THAT_ENDED = """
+from django_bandwidth_mfa import service
+from django_bandwidth_mfa.testing import FakeBandwidth
+from django.test import Client
+
+browser = Client()
+with FakeBandwidth() as bandwidth:
+    first = Client().post("/api/login/", {"username": "ada", "password": password}).json()
+    ticket = {"authorization": "MFA-Ticket " + first["ticket"]}
+    json = "application/json"
+    Client().post("/mfa/api/send", {}, json, headers=ticket)
+    body = {"code": bandwidth.outbox[0]["code"]}
+    passed = Client().post("/mfa/api/verify", body, json, headers=ticket).json()
+    browser.post("/api/login/", {"completion": passed["completion"]})
+text = browser.cookies["access"].value
+found = [browser.get("/verified/").status_code]
+service.end_sessions(ada)
+found.append(browser.get("/verified/").status_code)
+headers = {"authorization": f"Bearer {text}"}
+found.append(Client().get("/me/", headers=headers).json()["code"])
+found.append(browser.post("/api/login/", {"username": "ada", "password": password}).status_code)
+found.append(browser.post("/api/logout/").status_code)
+"""
+
+
+@pytest.mark.attack("P46")
+def test_a_cookie_whose_login_has_ended_shuts_nobody_out() -> None:
+    """Fails when such a cookie is refused as a header is: a browser sends it to the login and to
+    the logout as well, and no script can take it away."""
+    site = SITES["dj-rest-auth with simplejwt in cookies"]
+    assert site.run(WITH_A_COOKIE_THAT_ENDED).found == [200, 401, "session_ended", 202, 200]

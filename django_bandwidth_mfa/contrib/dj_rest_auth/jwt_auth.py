@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dj_rest_auth import jwt_auth
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
 
 from ..rest_framework.authentication import CodeRequiredMixin
 from ..simplejwt.serializers import TokenRefreshSerializer
@@ -13,7 +15,20 @@ __all__ = ["CookieTokenRefreshSerializer", "JWTCookieAuthentication", "get_refre
 
 
 class JWTCookieAuthentication(CodeRequiredMixin, jwt_auth.JWTCookieAuthentication):
-    """Refuses what skipped the code."""
+    """Refuses what skipped the code.
+
+    A token in the header is answered with 401.  One in the cookie counts as no token.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        try:
+            return super().authenticate(request)
+        except AuthenticationFailed:
+            if self.get_header(request) is not None:
+                raise
+            # The browser sends its cookie to the login and to the logout, too, and no script can
+            # take it away.  A 401 there would shut its user out until the token expires.
+            return None
 
 
 class CookieTokenRefreshSerializer(jwt_auth.CookieTokenRefreshSerializer, TokenRefreshSerializer):
