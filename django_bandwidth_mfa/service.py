@@ -20,7 +20,7 @@ While a request is handled, sending and verifying close its database connections
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 
 from asgiref.sync import sync_to_async
@@ -361,17 +361,24 @@ def issue_ticket(user: User, *, backend: str) -> str:
 
 
 @sensitive_variables()
-def redeem_completion(completion: str, *, request: HttpRequest | None = None) -> CompletedLogin:
+def redeem_completion(
+    completion: str,
+    *,
+    request: HttpRequest | None = None,
+    check: Callable[[User], object] | None = None,
+) -> CompletedLogin:
     """Return the login that ``completion`` stands for, and use the completion up.
 
     It sends :data:`~django_bandwidth_mfa.signals.login_completed`.
 
     :param completion: what the JSON API answered to the right code, in the last minute.
     :param request: the request that exchanges it, for the receivers of the signal.
+    :param check: is called with the user before the login counts.  It raises for a user whom the
+        site lets in by no password; that error goes on, and no signal is sent.
     :raises TicketInvalid: it was not signed here, is too old, or was used before; or its user was
         deactivated, removed, signed out or given another password since.
     """
-    return tickets.redeem(completion, request)
+    return tickets.redeem(completion, request, check)
 
 
 def is_in_force(proof: LoginProof, *, request: HttpRequest | None = None) -> bool:

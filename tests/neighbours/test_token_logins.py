@@ -13,6 +13,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.test import Client
 from rest_framework.authtoken.models import Token as TokenRow
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, SlidingToken
 
@@ -184,6 +185,31 @@ def test_a_completion_of_a_user_who_was_deactivated_makes_no_token(
     user.save()
     assert ask(token.door, completion=completion).status_code == 401
     assert made_tokens() == 0
+
+
+def refuse_all(user: Any) -> bool:
+    return False
+
+
+@pytest.mark.attack("P44")
+def test_a_rule_of_simplejwt_is_asked_before_the_login_counts(
+    user: Any, bandwidth: Any, monkeypatch: Any
+) -> None:
+    """Fails when ``login_completed`` is sent for a user whom ``USER_AUTHENTICATION_RULE`` does not
+    let in."""
+    heard: list[Any] = []
+
+    def note(**kwargs: Any) -> None:
+        heard.append(kwargs["user"])
+
+    completion = completion_for(ask_with_password("/jwt/", user).json()["ticket"], bandwidth)
+    monkeypatch.setattr(api_settings, "USER_AUTHENTICATION_RULE", refuse_all)
+    login_completed.connect(note)
+    try:
+        assert ask("/jwt/", completion=completion).status_code == 401
+    finally:
+        login_completed.disconnect(note)
+    assert (heard, made_tokens()) == ([], 0)
 
 
 @pytest.mark.attack("T19")

@@ -337,3 +337,56 @@ def test_a_cookie_whose_login_has_ended_shuts_nobody_out() -> None:
     the logout as well, and no script can take it away."""
     site = SITES["dj-rest-auth with simplejwt in cookies"]
     assert site.run(WITH_A_COOKIE_THAT_ENDED).found == [200, 401, "session_ended", 202, 200]
+
+
+# The password is given to the JSON API, which knows nothing of the rules of dj-rest-auth.
+BY_THE_JSON_API = """
+from allauth.account.models import EmailAddress
+from django_bandwidth_mfa.signals import login_completed
+from django_bandwidth_mfa.testing import FakeBandwidth
+from django.test import Client
+
+completed = []
+login_completed.connect(lambda **kwargs: completed.append(kwargs["method"]), weak=False)
+
+def ask(address, headers=None, **body):
+    return Client().post(address, body, "application/json", headers=headers)
+
+def sign_in():
+    passed = ask("/mfa/api/login", username="ada", password=password).json()
+    if passed.get("ticket"):
+        ticket = {"authorization": "MFA-Ticket " + passed["ticket"]}
+        ask("/mfa/api/send", ticket)
+        code = bandwidth.outbox[0]["code"]
+        passed = ask("/mfa/api/verify", ticket, code=code).json()
+    answer = ask(DOOR, completion=passed["completion"])
+    return [answer.status_code, "key" in answer.json() or "access" in answer.json()]
+
+with FakeBandwidth() as bandwidth:
+    found = [sign_in(), completed[:]]
+    EmailAddress.objects.create(user=ada, email=ada.email, verified=True)
+    found.append(sign_in())
+"""
+
+
+@pytest.mark.attack("P45")
+@pytest.mark.parametrize("with_phone", [True, False], ids=["with a code", "without"])
+def test_a_completion_passes_no_rule_of_dj_rest_auth_by(with_phone: bool) -> None:
+    """Fails when a completion makes a token without the rules that follow the password: the
+    password may have been given to the JSON API, which does not know them."""
+    site = SITES["dj-rest-auth"]
+    program = BY_THE_JSON_API.replace("DOOR", repr(site.door))
+    if not with_phone:
+        program = "ada.bandwidth_mfa_phones.all().delete()\n" + program
+    outcome = visit(
+        apps=(
+            *("dj_rest_auth", "allauth", "allauth.account"),
+            *("allauth.socialaccount", "dj_rest_auth.registration", "django.contrib.sites"),
+        ),
+        settings=site.settings
+        + 'ACCOUNT_EMAIL_VERIFICATION = "mandatory"\nACCOUNT_LOGIN_METHODS = {"username"}\n'
+        + "SITE_ID = 1\n",
+        urls=site.urls + VERIFIED,
+        program=program,
+    )
+    assert outcome.found == [[400, False], [], [200, True]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dj_rest_auth import serializers
+from django.apps import apps
 from django.views.decorators.debug import sensitive_variables
 
 from ..rest_framework.two_steps import CompletionMixin
@@ -21,3 +22,12 @@ class LoginSerializer(CompletionMixin, serializers.LoginSerializer):
             return {"user": self.after_code(attrs["completion"])}
         found: dict[str, Any] = super().validate(attrs)
         return {**found, "user": self.after_password(found["user"])}
+
+    def check_user(self, user: Any) -> None:
+        """Refuse a user whom dj-rest-auth refuses after the password.
+
+        :raises ValidationError: the user is refused; for an address, say, that was not verified.
+        """
+        self.validate_auth_user_status(user)
+        if apps.is_installed("dj_rest_auth.registration"):
+            self.validate_email_verification_status(user)

@@ -81,10 +81,19 @@ class CompletionMixin(serializers.Serializer):
         """
         request = django_request(self.context.get("request"))
         try:
-            return _carry(service.redeem_completion(completion, request=request))
+            login = service.redeem_completion(completion, request=request, check=self.check_user)
+            return _carry(login)
         except TicketInvalid:
             refusal = body("ticket_invalid", api=address("api_login"))
             raise AuthenticationFailed(refusal) from None
+
+    def check_user(self, user: Any) -> None:
+        """Refuse a user whom the package lets in by no password.  This one refuses nobody.
+
+        The password may have been given to the JSON API, which knows no rules of other packages.
+
+        :raises APIException: the user is refused.
+        """
 
 
 def login_of(user: Any) -> LoginProof:

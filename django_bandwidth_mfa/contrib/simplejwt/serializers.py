@@ -42,12 +42,17 @@ class TwoStepSerializer(CompletionMixin, serializers.TokenObtainSerializer):
             self.user = self.after_password(self.user)
             return found
         self.user = self.after_code(attrs["completion"])
-        # The site's own rule, as for a password.
-        if not api_settings.USER_AUTHENTICATION_RULE(self.user):
+        return {}
+
+    def check_user(self, user: Any) -> None:
+        """Refuse a user whom ``USER_AUTHENTICATION_RULE`` refuses.
+
+        :raises AuthenticationFailed: it does.
+        """
+        if not api_settings.USER_AUTHENTICATION_RULE(user):
             raise AuthenticationFailed(
                 self.error_messages["no_active_account"], "no_active_account"
             )
-        return {}
 
     @classmethod
     @sensitive_variables()

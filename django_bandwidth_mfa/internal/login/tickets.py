@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -161,7 +162,9 @@ def cancel(ticket: Ticket) -> None:
     _spend(ticket.id, settings.LOGIN_SECONDS)
 
 
-def redeem(text: str, request: HttpRequest | None) -> CompletedLogin:
+def redeem(
+    text: str, request: HttpRequest | None, check: Callable[[User], object] | None = None
+) -> CompletedLogin:
     """Use up the completion whose text this is (:func:`.service.redeem_completion`)."""
     completion = make_record(_loads(text, COMPLETION_SALT), Completion)
     if completion is None or not is_within(completion.at, COMPLETION_SECONDS):
@@ -172,6 +175,8 @@ def redeem(text: str, request: HttpRequest | None) -> CompletedLogin:
     user = _user_of(completion)
     if completion.phone is not None and not has_phone(user, completion.phone):
         raise TicketInvalid
+    if check is not None:
+        check(user)
     at = completion.verified_at
     done = CompletedLogin(
         user=user,
