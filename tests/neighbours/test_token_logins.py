@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.test import Client
@@ -333,6 +334,26 @@ def test_a_token_of_a_user_who_is_gone_is_not_refreshed(user: Any, bandwidth: An
     user.delete()
     assert ask("/jwt/refresh/", refresh=told["refresh"]).status_code == 401
     assert ask("/jwt/refresh/", refresh="x").status_code == 401
+
+
+class UsersElsewhere:
+    """Sends each read of users to a database that is not there: so a read is an error."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str | None:
+        return "replica" if model is get_user_model() else None
+
+
+@pytest.mark.attack("P46")
+def test_the_user_of_a_token_is_read_from_no_replica(
+    user: Any, bandwidth: Any, settings: Any
+) -> None:
+    """Fails when the user is read where a router sends reads: a replica may not know yet that they
+    were deactivated, or have another password."""
+    access = sign_in("/jwt/", user, bandwidth)["access"]
+    sliding = sign_in("/sliding/", user, bandwidth)["token"]
+    settings.DATABASE_ROUTERS = [UsersElsewhere()]
+    assert ask("/sliding/refresh/", token=sliding).status_code == 200
+    assert status("/stateless/", {"authorization": f"Bearer {access}"}) == 200
 
 
 @pytest.mark.attack("P46", "P47")

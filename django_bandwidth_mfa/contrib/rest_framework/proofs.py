@@ -13,6 +13,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import router
 from django.http import HttpRequest
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
@@ -22,7 +23,14 @@ from ...request import mfa_of, request_of_session
 from ...verification import LoginProof
 from .claims import proof_of_claims
 
-__all__ = ["TokenOfSession", "is_by_session", "is_verified", "proof_of", "request_with_session"]
+__all__ = [
+    "TokenOfSession",
+    "is_by_session",
+    "is_verified",
+    "proof_of",
+    "request_with_session",
+    "user_of_claims",
+]
 
 
 class TokenOfSession(dict[str, Any]):
@@ -111,7 +119,17 @@ def _as_model(user: Any, token: Any) -> Any:
     model = get_user_model()
     if isinstance(user, model):
         return user
+    return user_of_claims(token.payload) or model(is_active=False)
+
+
+def user_of_claims(payload: dict[str, Any]) -> Any | None:
+    """Return the user whom a token of simplejwt names, read where users are written.
+
+    A replica may not know yet that they were deactivated, or have another password.
+    """
     from rest_framework_simplejwt.settings import api_settings
 
-    wanted = {api_settings.USER_ID_FIELD: token.payload.get(api_settings.USER_ID_CLAIM)}
-    return model._default_manager.filter(**wanted).first() or model(is_active=False)
+    model = get_user_model()
+    users = model._default_manager.using(router.db_for_write(model))
+    wanted = {api_settings.USER_ID_FIELD: payload.get(api_settings.USER_ID_CLAIM)}
+    return users.filter(**wanted).first()

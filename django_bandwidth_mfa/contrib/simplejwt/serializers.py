@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt import serializers
@@ -17,7 +16,7 @@ from rest_framework_simplejwt.settings import api_settings
 from ... import service
 from ..rest_framework.answers import next_step_of_token
 from ..rest_framework.claims import claims_of, proof_of_claims
-from ..rest_framework.proofs import django_request
+from ..rest_framework.proofs import django_request, user_of_claims
 from ..rest_framework.two_steps import CompletionMixin, login_of
 
 __all__ = [
@@ -93,8 +92,7 @@ class LiveLoginMixin:
         :raises TokenError: it is no token of this kind, or counts no more.
         """
         token = self.token_class(text)  # type: ignore[attr-defined]
-        wanted = {api_settings.USER_ID_FIELD: token.payload.get(api_settings.USER_ID_CLAIM)}
-        user = get_user_model()._default_manager.filter(**wanted).first()
+        user = user_of_claims(token.payload)
         if user is None:
             raise InvalidToken
         proof = proof_of_claims(token.payload, user)
