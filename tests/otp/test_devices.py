@@ -23,9 +23,11 @@ from django_bandwidth_mfa.contrib.otp.checks import check_site
 from django_bandwidth_mfa.contrib.otp.logins import show_verification
 from django_bandwidth_mfa.contrib.otp.middleware import IsVerifiedMiddleware
 from django_bandwidth_mfa.contrib.otp.models import BandwidthDevice
+from django_bandwidth_mfa.internal.login.mark import MARK
 from django_bandwidth_mfa.models import Challenge, Phone, SecondFactor
 from django_bandwidth_mfa.signals import phone_confirmed
-from tests.browsing import wrong
+from django_bandwidth_mfa.testing import login_verified
+from tests.browsing import give_password, wrong
 from tests.conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
@@ -372,6 +374,24 @@ def test_is_verified_ends_with_the_phone(
     device.phone.delete()
     configure(RECHECK_SECONDS=0)
     assert state(client)["verified"] is False
+
+
+@pytest.mark.parametrize("page", ["/twice/", "/atwice/"])
+@pytest.mark.parametrize("session", ["none", "parked", "without a mark"])
+def test_a_visitor_who_is_not_let_in_can_be_asked_about_twice(
+    client: Client, user: Any, session: str, page: str
+) -> None:
+    """Fails when the look at the user leaves one in the request who has no ``is_verified``: each
+    page that asks twice was an error to everybody who was not signed in."""
+    if session == "parked":
+        give_password(client, user)
+    elif session == "without a mark":
+        # As it was before the app was installed.
+        login_verified(client, user)
+        store = client.session
+        del store[MARK]
+        store.save()
+    assert set(client.get(page).json()) == {False}
 
 
 def test_a_user_with_is_verified_can_be_pickled(client: Client, device: Any) -> None:

@@ -26,6 +26,16 @@ def state(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"verified": request.user.is_verified(), "state": request.mfa.state})
 
 
+def twice(request: HttpRequest) -> JsonResponse:
+    """A view, and a template after it, say."""
+    return JsonResponse([request.user.is_verified(), request.user.is_verified()], safe=False)
+
+
+async def atwice(request: HttpRequest) -> JsonResponse:
+    found = [(await request.auser()).is_verified() for _ in range(2)]
+    return JsonResponse([*found, request.user.is_verified()], safe=False)
+
+
 async def astate(request: HttpRequest) -> HttpResponse:
     user = await request.auser()
     return JsonResponse({"verified": user.is_verified(), "state": request.mfa.state})
@@ -35,6 +45,8 @@ urlpatterns = [
     path("vault/", vault),
     path("state/", state),
     path("astate/", astate),
+    path("twice/", twice),
+    path("atwice/", atwice),
     path("otp-login/", LoginView.as_view(template_name="login.html"), name="otp_login"),
     path("otp-admin/", otp_admin.urls),
     path("", include(two_factor_urls)),

@@ -37,21 +37,22 @@ class IsVerifiedMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         user: Any = request.user
-        request.user = SimpleLazyObject(  # type: ignore[assignment]
-            lambda: _tell_truth(request, user)
-        )
         auser = request.auser
 
-        async def truthful() -> Any:
-            return _tell_truth(request, await auser())
+        def look(found: Any) -> Any:
+            found.is_verified = _IsVerified(request, found)
+            # The look at an anonymous visitor puts others into the request, which know nothing of
+            # django-otp.
+            if found.is_anonymous:
+                request.user, request.auser = found, truthful
+            return found
 
+        async def truthful() -> Any:
+            return look(await auser())
+
+        request.user = SimpleLazyObject(lambda: look(user))  # type: ignore[assignment]
         request.auser = truthful
         return self.get_response(request)
-
-
-def _tell_truth(request: HttpRequest, user: Any) -> Any:
-    user.is_verified = _IsVerified(request, user)
-    return user
 
 
 class _IsVerified:
