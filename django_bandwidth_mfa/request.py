@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest
 
@@ -180,9 +180,13 @@ def request_of_session(
     found.session = session
     user = AnonymousUser() if end_if_over(session) else get_user(found)
     recheck_request(found, cast(User, user), anew=anew)
-    found.mfa = RequestMFA(found)
     if session.modified and session.session_key is not None:
-        session.save()
+        try:
+            session.save()
+        except UpdateError:  # another request has ended the session meanwhile
+            session.flush()
+            make_anonymous(found)
+    found.mfa = RequestMFA(found)
     return found
 
 

@@ -147,3 +147,21 @@ def test_a_session_without_a_cookie_is_asked_about(
         ended = SessionStore(client.session.session_key)
         assert request_of_session(ended, anew=True).mfa.state == "anonymous"
         assert ended.session_key is None
+
+
+@pytest.mark.attack("P18")
+def test_a_session_that_is_ended_while_it_is_asked_about_lets_nobody_in(
+    client: Client, user: Any
+) -> None:
+    """Fails when the session cannot be saved any more, and that is an error page; and when nobody
+    looks at that, and its user is let in once more."""
+    with time_machine.travel(START, tick=False) as clock:
+        let_in(client, user)
+        session = SessionStore(client.session.session_key)
+        # It is read before the logout.
+        session.keys()
+        client.post("/accounts/logout/")
+        clock.shift(timedelta(hours=1))
+        shown = request_of_session(session)
+        assert (shown.user.is_authenticated, shown.mfa.state) == (False, "anonymous")
+        assert session.session_key is None
