@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from ...types import User
+from ..notify import events
 from ..phones.source import phone_source
 from . import policy
 
@@ -17,9 +18,15 @@ from . import policy
 def remind(request: HttpRequest, user: User) -> None:
     """Say after a login, in the last days before it, from when on ``user`` needs a phone.
 
-    The message leads to the page that adds one; this very login is recent enough for it.
+    The message leads to the page that adds one; this very login is recent enough for it.  Before
+    the day, nobody else asks the functions of the site that stand behind it.  So an error of theirs
+    is logged, and stops no login.
     """
-    day = policy.day_to_remind_of(user, request=request)
+    try:
+        day = policy.day_to_remind_of(user, request=request)
+    except Exception:
+        events.reminder_failed(user)
+        return
     if day is None:
         return
     # Translators: After a sign-in without a code. %(day)s is a date, such as "March 1, 2027".

@@ -81,6 +81,7 @@ EVENTS = {
         Event("alarm_failed", ERROR),
         Event("address_unreadable", ERROR),
         Event("mail_failed", ERROR),
+        Event("reminder_failed", ERROR),
         Event("session_note_failed", ERROR),
         Event("database_unavailable", ERROR),
     )
@@ -369,6 +370,11 @@ def mail_failed(user: User, event: str) -> None:
     Called in an ``except`` block.
     """
     _tell("mail_failed", {"about": event, "user": user.pk}, failed=True)
+
+
+def reminder_failed(user: User) -> None:
+    """Nobody could tell from when on ``user`` needs a phone.  Called in an ``except`` block."""
+    _tell("reminder_failed", {"user": user.pk}, failed=True)
 
 
 def session_note_failed() -> None:

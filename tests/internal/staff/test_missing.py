@@ -127,6 +127,22 @@ def test_nobody_else_is_reminded(
     assert state(client) == "exempt"
 
 
+def raise_error(request: Any, user: Any) -> bool:
+    raise RuntimeError("no answer")
+
+
+def test_a_reminder_that_fails_stops_no_login(
+    client: Client, people: dict[str, Any], configure: Any, caplog: Any
+) -> None:
+    """Fails when an error of the reminder is the login's: before the day, nobody but the reminder
+    asks what is behind ``from_date``."""
+    configure(REQUIRED=any_of(enrolled, from_date(DAY, all_of(staff, raise_error))))
+    assert give_password(client, people["clerk"]).status_code == 302
+    assert state(client) == "exempt"
+    [record] = [one for one in caplog.records if getattr(one, "event", "") == "reminder_failed"]
+    assert record.exc_info is not None
+
+
 def test_of_two_days_the_first_that_is_the_users_is_named(
     client: Client, people: dict[str, Any], configure: Any
 ) -> None:
