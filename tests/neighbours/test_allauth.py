@@ -451,6 +451,32 @@ def test_allauths_own_views_ask_after_a_middleware_that_looked_at_the_user(
         assert app.get(API + "auth/session").status_code in (401, 410)
 
 
+def outside_the_office(request: HttpRequest, user: Any) -> bool:
+    """A policy of a site.  An app on this machine is in the office."""
+    return request.META["REMOTE_ADDR"] != "127.0.0.1"
+
+
+@pytest.mark.parametrize("strategy", ["SessionTokenStrategy", "JWTTokenStrategy"])
+def test_the_policy_sees_the_request_that_brings_the_token(
+    user: Any, configure: Any, settings: Any, strategy: str
+) -> None:
+    """Fails when the strategies ask about a session with a request of their own: a policy that
+    looks at the address raised there, on each request of the app, or ended its login."""
+    configure(REQUIRED=outside_the_office, RECHECK_SECONDS=0)
+    settings.HEADLESS_TOKEN_STRATEGY = f"{OURS}.strategies.{strategy}"
+    app = App()
+    with time_machine.travel(START, tick=False) as clock:
+        assert app.give_password(user).status_code == 200
+        clock.shift(LATER)
+        assert app.get(API + "auth/session").status_code == 200
+        assert app.get("/who/").json() == {"user": "ada"}
+        if app.access_token:
+            assert app.get("/who/", by="access").json() == {"user": "ada"}
+            clock.shift(LATER)
+            body = {"refresh_token": app.refresh_token}
+            assert app.post(API + "tokens/refresh", **body).status_code == 200
+
+
 @pytest.mark.attack("P62")
 def test_a_code_signs_in_one_app_and_no_second_one(user: Any, bandwidth: Any) -> None:
     """Failed with a ``spending.spend`` that always answers yes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.core import context
 from allauth.headless.tokens.strategies import jwt, sessions
 from allauth.headless.tokens.strategies.jwt import internal
 from django.contrib.sessions.backends.base import SessionBase
@@ -30,7 +31,8 @@ class LiveSessionMixin:
         """
         session: SessionBase | None = super().lookup_session(session_token)  # type: ignore[misc]
         if session is not None:
-            request_of_session(session)
+            # A policy of the site may look at the address, say.
+            request_of_session(session, request=context.request)
         return session
 
 
@@ -76,6 +78,6 @@ class JWTTokenStrategy(LiveSessionMixin, jwt.JWTTokenStrategy):
 
     def _look(self, session: SessionBase, *, anew: bool = False) -> bool:
         """Whether the session owes nothing.  What it has shown is kept for the claims."""
-        found = request_of_session(session, anew=anew)
+        found = request_of_session(session, request=context.request, anew=anew)
         self._mfa = found.mfa
         return found.user.is_authenticated
