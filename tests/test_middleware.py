@@ -22,6 +22,7 @@ from django.utils.functional import SimpleLazyObject, lazystr
 from django_bandwidth_mfa.internal.login.mark import MARK
 from django_bandwidth_mfa.internal.login.parking import AUTH_KEYS
 from django_bandwidth_mfa.middleware import BandwidthMFAMiddleware
+from tests import urls
 from tests.browsing import give_password, queries_for_session_and_user, sign_in
 
 
@@ -307,3 +308,41 @@ def test_the_state_is_the_same_before_and_after_a_look_at_the_user(
     session.save()
     with override_settings(ROOT_URLCONF=Site):
         assert client.get("/state-first/").content == b"parked parked ada"
+
+
+def put_name(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """A middleware after ours that puts something on the user, as that of django-otp does."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        user = request.user
+
+        def named() -> Any:
+            user.name = "somebody"  # type: ignore[union-attr]
+            return user
+
+        request.user = SimpleLazyObject(named)  # type: ignore[assignment]
+        return get_response(request)
+
+    return middleware
+
+
+def names(request: Any) -> HttpResponse:
+    """A view, and a template after it, say."""
+    return HttpResponse(f"{request.user.name} {request.user.name}")
+
+
+class Names:
+    urlpatterns = (path("names/", names), *urls.urlpatterns)
+
+
+@pytest.mark.parametrize("is_parked", [True, False])
+def test_what_another_middleware_puts_on_an_anonymous_visitor_stays(
+    client: Client, user: Any, is_parked: bool
+) -> None:
+    """Fails when the first look at the user puts another anonymous object into the request: the
+    second look was an error."""
+    middleware = [*django_settings.MIDDLEWARE, f"{__name__}.put_name"]
+    with override_settings(MIDDLEWARE=middleware, ROOT_URLCONF=Names):
+        if is_parked:
+            give_password(client, user)
+        assert client.get("/names/").content == b"somebody somebody"

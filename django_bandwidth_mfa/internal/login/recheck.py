@@ -140,12 +140,14 @@ def recheck_request(request: HttpRequest, user: User, *, anew: bool = False) -> 
     # The site's own policy may look at request.user; it must not come back here.
     request.user = cast(Any, user)
     try:
-        found = recheck(request.session, _load(user), request, anew=anew)
+        loaded = _load(user)
+        found = recheck(request.session, loaded, request, anew=anew)
     except BaseException:
         # Other code, a template for instance, may swallow this error.  It lets nobody in.
         make_anonymous(request)
         raise
-    if found.is_authenticated:
+    # An anonymous visitor stays the object that later middleware may have put something on.
+    if found.is_authenticated or found is loaded:
         request.user = cast(Any, found)
     else:
         make_anonymous(request)
