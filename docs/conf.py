@@ -41,7 +41,7 @@ extensions += ["docs._extensions.pages", "docs._extensions.accessibility"]
 default_role = "code"
 napoleon_use_ivar = True
 root_doc = "index"
-exclude_patterns = ["_extensions"]
+exclude_patterns = ["_diagrams", "_extensions"]
 # A link to a page or a heading that is missing is a warning, and the session `docs` fails on one.
 nitpicky = True
 
