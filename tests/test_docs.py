@@ -165,3 +165,26 @@ def test_each_policy_is_in_the_table_of_its_page() -> None:
     page = (ROOT / "docs/policies.md").read_text()
     told = set(re.findall(r"^\| `(\w+)", page, re.MULTILINE))
     assert told == set(policies.__all__) - {"Policy"}
+
+
+def test_the_comparison_names_the_figures_and_releases_that_were_measured() -> None:
+    """Fails when the benchmarks are run again, or with other releases, and the page keeps the old
+    figures. Tried with another figure in each column, and with another release."""
+    page = (ROOT / "docs/comparison.md").read_text()
+    measured = (ROOT / "docs/performance.md").read_text().split("### SQLite: a user who has")[1]
+    sign_ins, pages = measured.split("By step")[0], measured.split("### SQLite: pages of")[1]
+
+    def cells(table: str, name: str) -> list[str]:
+        [row] = re.findall(rf"^\| {re.escape(name)} \| (.*) \|$", table, re.MULTILINE)
+        return [cell.split(" (")[0] for cell in row.split(" | ")]
+
+    figures = page.split("## Figure by figure")[1].split("## Sources")[0]
+    names = re.findall(r"^\| (django-.*?) \|", figures, re.MULTILINE)
+    for name in names:
+        queries, _commits, milliseconds, *_ = cells(sign_ins, name)
+        expected = [queries, milliseconds, *cells(pages.split("###")[0], name)[:2]]
+        assert cells(figures, name) == expected, name
+    assert len(names) == 5
+    requirements = (ROOT / "benchmarks/requirements.txt").read_text()
+    for name, release in re.findall(r"^(django-[\w-]+)\S*==([\d.]+)$", requirements, re.MULTILINE):
+        assert re.search(rf"^\| {name}\b.* \| {re.escape(release)} \|", page, re.MULTILINE), name
