@@ -191,7 +191,10 @@ def checks(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def coverage(session: nox.Session) -> None:
-    """All tests on SQLite; fails where less than 90 % of the lines and branches run."""
+    """All tests on SQLite; fails where less than 90 % of the lines and branches run.
+
+    What works with other packages (``contrib``) is not counted: its tests run in other sessions.
+    """
     wanted = chosen_tests(session, "--cov-fail-under=90")
     run_python(session, "-m", "pytest", "--cov", "--cov-report=term", *wanted)
 
