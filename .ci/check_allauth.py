@@ -9,15 +9,15 @@ unpacks it in FOLDER. The tests run twice, once for each of its test projects: `
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tarfile
 from importlib.metadata import version
 from pathlib import Path
 
+import their_tests
+
 PROJECTS = ("regular", "headless_only")
-HERE = Path(__file__).resolve().parent
 
 
 def get_source(folder: Path) -> Path:
@@ -44,20 +44,11 @@ def main(arguments: list[str]) -> int:
     source = get_source(folder)
     status = 0
     for project in PROJECTS:
-        environment = {
-            **os.environ,
-            "ALLAUTH_PROJECT": project,
-            "ALLAUTH_WITH": part,
-            # Its package `tests` comes first.
-            "PYTHONPATH": os.pathsep.join([str(source), str(HERE)]),
-        }
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "allauth_suite.plugin"]
-        command += ["-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0", "-W", "ignore"]
-        command += ["--ds=allauth_suite.settings", "--tb=short", "--show-capture=no", *arguments]
-        done = subprocess.run(
-            [*command, "tests/apps/headless"], cwd=source, env=environment, check=False
+        variables = {"ALLAUTH_PROJECT": project, "ALLAUTH_WITH": part}
+        done = their_tests.run(
+            "allauth_suite", source, "tests/apps/headless", *arguments, **variables
         )
-        status = max(status, done.returncode)
+        status = max(status, done)
     return status
 
 

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from their_tests import FIRST_PHONE, last_code
 
-from django_bandwidth_mfa.testing import FakeBandwidth, login_verified
+from django_bandwidth_mfa.testing import login_verified
+
+pytest_plugins = ["their_tests"]
 
 FLOW = "mfa_bandwidth"
-HOW_OFTEN = {"codes given": 0}
 
 generic = Client.generic
 force_login = Client.force_login
@@ -33,15 +35,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def bandwidth() -> Iterator[FakeBandwidth]:
-    """A Bandwidth in this process, which :func:`give_code` looks into."""
-    global fake_bandwidth
-    with FakeBandwidth() as fake:
-        fake_bandwidth = fake
-        yield fake
-
-
-@pytest.fixture(autouse=True)
 def our_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the tests that name allauth's strategy for JSON Web Tokens use ours."""
     if os.environ["ALLAUTH_WITH"] == "contrib":
@@ -50,10 +43,6 @@ def our_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
         from django_bandwidth_mfa.contrib.allauth.strategies import JWTTokenStrategy
 
         monkeypatch.setattr(jwt, "JWTTokenStrategy", JWTTokenStrategy)
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    terminalreporter.write_line(f"codes given: {HOW_OFTEN['codes given']}")
 
 
 def force_login_with_code(client: Client, user: Any, backend: str | None = None) -> None:
@@ -91,13 +80,12 @@ def give_code(client: Client, method: str, path: str, *args: Any, **kwargs: Any)
     state = generic(client, "GET", start + "state", **headers).json()["data"]
     assert state["state"] == "parked", state
     if state["needs"] == "phone":
-        step = post("phones/add", number="+12025550143")
+        step = post("phones/add", number=FIRST_PHONE)
         last = "phones/confirm"
     else:
         step, last = post("send"), "verify"
     assert step.status_code == 200, step.content
-    HOW_OFTEN["codes given"] += 1
-    return post(last, code=fake_bandwidth.outbox[0]["code"])
+    return post(last, code=last_code())
 
 
 def is_waiting(answer: Any) -> bool:
