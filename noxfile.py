@@ -48,6 +48,8 @@ SDK = "bandwidth-sdk==23.3.1"
 OLD_SDK = "bandwidth-sdk==6.14.2"
 # The release whose own tests run, too. Its wheel has none of them.
 OTP = "django-otp==1.7.5"
+# The release whose own tests run. They name the tests that cannot pass with this app.
+DJ_REST_AUTH = "dj-rest-auth[with-mfa,with-social]==7.2.0"
 # What finds the mistakes that keep people with disabilities out.
 AXE = "axe-core@4"
 
@@ -277,6 +279,16 @@ def allauth(session: nox.Session) -> None:
     """allauth's own tests of its headless API, on a site where everybody owes a code."""
     session.install("-q", "-e", ".[allauth-suite]")
     session.run("python", ".ci/check_allauth.py", session.create_tmp(), *session.posargs)
+
+
+@nox.session(venv_backend="venv")
+def dj_rest_auth(session: nox.Session) -> None:
+    """dj-rest-auth's own tests, on a site where everybody owes a code.
+
+    To compare: ``nox -s dj_rest_auth -- app`` without our ``contrib``, ``-- none`` without the app.
+    """
+    session.install("-q", "-e", ".[simplejwt,test]", DJ_REST_AUTH)
+    session.run("python", ".ci/check_dj_rest_auth.py", *(session.posargs or ["contrib"]))
 
 
 @nox.session(venv_backend="venv")

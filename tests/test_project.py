@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOXFILE = (ROOT / "noxfile.py").read_text()
 SESSIONS = set(re.findall(r"^@nox\.session\(.*?^def (\w+)\(", NOXFILE, re.MULTILINE | re.DOTALL))
 # A name, and in parentheses the variant that is meant.
-SESSION = r"([a-z]+)(?:\((\w+)\))?"
+SESSION = r"([a-z_]+)(?:\((\w+)\))?"
 
 
 def missing(named: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -1,0 +1,34 @@
+"""Run dj-rest-auth's own tests on a site where everybody owes a code.
+
+``check_dj_rest_auth.py PART`` runs the tests that are installed with dj-rest-auth. ``PART`` is
+``contrib``; or to compare ``app``, without ``django_bandwidth_mfa.contrib`` and without a code, or
+``none``, without this app. The tests run twice: with the session that dj-rest-auth makes beside a
+token, and with tokens alone. Further arguments go to pytest. Ends non-zero if a test fails.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import dj_rest_auth
+import their_tests
+
+LOGINS = ("sessions", "tokens")
+
+
+def main(part: str, *arguments: str) -> int:
+    """Run the tests, and return the status to end with."""
+    os.environ["DJ_REST_AUTH_WITH"] = part
+    suite, source = "dj_rest_auth_suite", Path(dj_rest_auth.__file__).parent
+    # nox installs dj-rest-auth in a folder of this working copy, whose configuration is not for it.
+    arguments = ("-c", os.devnull, "--rootdir", str(source), *arguments)
+    return max(
+        their_tests.run(suite, source, "tests", *arguments, DJ_REST_AUTH_LOGIN=login)
+        for login in LOGINS
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
