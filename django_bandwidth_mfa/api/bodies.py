@@ -29,7 +29,7 @@ class Text:
     longest: int = 100
 
     def is_valid(self, value: object) -> bool:
-        """Whether ``value`` is a text that can be stored and compared.
+        """Return whether ``value`` is a text that can be stored and compared.
 
         NUL is a text for no database, and half of a surrogate pair has no encoding.
         """

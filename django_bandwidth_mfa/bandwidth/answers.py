@@ -87,7 +87,8 @@ def read_id(answer: Answer, endpoint: Endpoint, name: str) -> str:
 
 
 def read_verdict(answer: Answer) -> bool:
-    """Whether Bandwidth said that the code is right: `valid` is `true` or `false`, nothing else."""
+    """Return whether Bandwidth said that the code is right: `valid` is `true` or `false`, nothing
+    else."""
     verdict = _verdict(read_object(answer, "verify"))
     if verdict is None:
         raise InvalidResponse(

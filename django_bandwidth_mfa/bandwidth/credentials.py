@@ -119,7 +119,7 @@ class OAuthCredentials:
             lock.release()
 
     def may_renew(self, status: int, refused: Secret[str]) -> bool:
-        """Whether a call that got `status` is to be made once more, with another token.
+        """Return whether a call that got `status` is to be made once more, with another token.
 
         After a 401 always: the token may have been revoked. After a 403, which Bandwidth answers to
         wrong credentials too, only if the token is older than a minute, and once a minute at most.

@@ -24,17 +24,18 @@ def _is_text(value: object, longest: int) -> bool:
 
 
 def _is_number(value: object, low: float, high: float) -> bool:
-    """Whether it is an int or float with low <= value <= high (`True` is no number, nor is NaN)."""
+    """Return whether it is an int or float with low <= value <= high (`True` is no number, nor is
+    NaN)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def is_e164(value: object) -> bool:
-    """Whether it is a phone number in E.164 form, such as `"+12025550143"`."""
+    """Return whether it is a phone number in E.164 form, such as `"+12025550143"`."""
     return isinstance(value, str) and E164.fullmatch(value) is not None
 
 
 def is_http_url(value: object) -> bool:
-    """Whether it is an absolute http or https URL."""
+    """Return whether it is an absolute http or https URL."""
     if not isinstance(value, str) or not value.isprintable() or " " in value:
         return False
     try:

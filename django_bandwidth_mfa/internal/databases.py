@@ -23,7 +23,8 @@ _SQLITE_CODES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR}
 
 
 def is_connection_lost(error: Error) -> bool:
-    """Whether ``error`` says that the connection to the database was lost, or could not be made.
+    """Return whether ``error`` says that the connection to the database was lost, or could not be
+    made.
 
     Everything else is a fault that trying again does not mend, such as a missing table, or one that
     somebody has to look at, such as a lock that nobody lets go.

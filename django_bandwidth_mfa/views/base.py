@@ -67,7 +67,8 @@ class CsrfCheck(CsrfViewMiddleware):
     """Why it was refused, in Django's words."""
 
     def is_forged(self, request: HttpRequest) -> bool:
-        """Whether ``request`` changes something, and does not come from a page of this site."""
+        """Return whether ``request`` changes something, and does not come from a page of this
+        site."""
         self.process_request(request)
         return self.process_view(request, unused, (), {}) is not None
 

@@ -76,7 +76,7 @@ class PhoneAddView(EnrolView):
         return answer
 
     def must_sign_in_again(self) -> bool:
-        """Whether the first phone must wait for another sign-in."""
+        """Return whether the first phone must wait for another sign-in."""
         return self.flow.obstacle_to_begin is Obstacle.OLD_SIGN_IN
 
     def ask_to_sign_in_again(self, request: HttpRequest) -> HttpResponse:

@@ -77,7 +77,7 @@ class JWTTokenStrategy(LiveSessionMixin, jwt.JWTTokenStrategy):
         return {**claims, **shown}
 
     def _look(self, session: SessionBase, *, anew: bool = False) -> bool:
-        """Whether the session owes nothing.  What it has shown is kept for the claims."""
+        """Return whether the session owes nothing.  What it has shown is kept for the claims."""
         found = request_of_session(session, request=context.request, anew=anew)
         self._mfa = found.mfa
         return found.user.is_authenticated

@@ -50,7 +50,8 @@ def is_verified(
     *,
     methods: Collection[str] | None = None,
 ) -> bool:
-    """Whether a second factor passed in the login behind ``request``, and nothing has undone it.
+    """Return whether a second factor passed in the login behind ``request``, and nothing has undone
+    it.
 
     :param max_age: only count one of the last so many seconds.
     :param methods: only count one of these methods; None for any.
@@ -77,7 +78,7 @@ def request_with_session(request: Request) -> HttpRequest | None:
 
 
 def is_by_session(request: Request) -> bool:
-    """Whether the session of the cookie has signed the request in."""
+    """Return whether the session of the cookie has signed the request in."""
     return isinstance(request.successful_authenticator, SessionAuthentication)
 
 

@@ -44,5 +44,6 @@ def create_token(token_model: Any, user: Any, serializer: Any = None) -> Any:
 
 
 def _can_be_shared(proof: LoginProof) -> bool:
-    """Whether a login without a code may get the token of ``proof``: it has shown no more."""
+    """Return whether a login without a code may get the token of ``proof``: it has shown no
+    more."""
     return proof.method is None and service.is_in_force(proof)

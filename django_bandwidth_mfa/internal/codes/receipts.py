@@ -44,7 +44,8 @@ def callback_url(request: HttpRequest | None) -> str | None:
 
 
 def is_secret(given: str) -> bool:
-    """Whether ``given`` is ``RECEIPT_SECRET``, compared in a time that tells nothing about it."""
+    """Return whether ``given`` is ``RECEIPT_SECRET``, compared in a time that tells nothing about
+    it."""
     expected = settings.RECEIPT_SECRET
     return expected is not None and constant_time_compare(given, expected)
 

@@ -117,7 +117,7 @@ def row_of(user: User, code: str, cost: Cost) -> RecoveryCode:
 
 
 def are_few(left: int) -> bool:
-    """Whether so few unused codes are ``left`` that it is time to make new ones."""
+    """Return whether so few unused codes are ``left`` that it is time to make new ones."""
     return settings.RECOVERY_CODES > 0 and left <= FEW
 
 

@@ -56,7 +56,7 @@ def write(user: User, *, purpose: str, channel: str) -> str:
 
 
 def _is_translated(found: str | Promise | Callable[..., object], text: str) -> bool:
-    """Whether ``text`` may stand in another language than English."""
+    """Return whether ``text`` may stand in another language than English."""
     if not isinstance(found, Promise):
         return callable(found)
     with translation.override("en"):

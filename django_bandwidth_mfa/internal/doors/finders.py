@@ -112,7 +112,8 @@ def _takes_basic(view: RoutedView) -> bool:
 
 
 def _takes_defaults(view: RoutedView) -> bool:
-    """Whether the view's classes are REST framework's default, as ``APIView`` read it at start."""
+    """Return whether the view's classes are REST framework's default, as ``APIView`` read it at
+    start."""
     if not view.is_a("rest_framework.views.APIView"):
         return False
     api_view = import_module("rest_framework.views").APIView
@@ -142,12 +143,14 @@ def _is_rest_token(view: RoutedView) -> bool:
 
 
 def _takes_two_steps(serializer: object) -> bool:
-    """Whether a serializer asks for the code after the password, so that it opens no door."""
+    """Return whether a serializer asks for the code after the password, so that it opens no
+    door."""
     return is_subclass(serializer, TAKES_TWO_STEPS)
 
 
 def _is_simplejwt(view: RoutedView) -> bool:
-    """Whether the serializer takes a password.  Those that refresh and verify a token do not."""
+    """Return whether the serializer takes a password.  Those that refresh and verify a token do
+    not."""
     if not view.is_a("rest_framework_simplejwt.views.TokenViewBase"):
         return False
     serializer = _serializer_of(view)
@@ -165,7 +168,8 @@ def _serializer_of(view: RoutedView) -> object:
 
 
 def _is_for_signed_in_users(view: RoutedView) -> bool:
-    """Whether a permission class asks for a user: what signed them in is a door, or is covered."""
+    """Return whether a permission class asks for a user: what signed them in is a door, or is
+    covered."""
     return any(
         is_subclass(
             one,
@@ -186,7 +190,8 @@ def _is_dj_rest_auth(view: RoutedView) -> bool:
 
 
 def _is_knox(view: RoutedView) -> bool:
-    """Whether the view lets anonymous visitors in, as one does that looks at the password itself.
+    """Return whether the view lets anonymous visitors in, as one does that looks at the password
+    itself.
 
     The view as knox has it takes who is signed in already: by a session, or by HTTP Basic, which is
     a door of its own.
@@ -195,7 +200,7 @@ def _is_knox(view: RoutedView) -> bool:
 
 
 def _is_allauth(view: RoutedView) -> bool:
-    """Whether a login of the client "app" is answered with a token that needs no session."""
+    """Return whether a login of the client "app" is answered with a token that needs no session."""
     if not _is_login_of_apps(view):
         return False
     # With this stage, nobody is logged in before the code.
@@ -226,7 +231,7 @@ def _allauth_strategy() -> object:
 
 
 def _is_oauth2(view: RoutedView) -> bool:
-    """Whether the server knows the password grant.
+    """Return whether the server knows the password grant.
 
     Each application says in the database which grant it uses, and any day one may be added.
     """

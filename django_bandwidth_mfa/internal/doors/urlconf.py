@@ -35,7 +35,8 @@ class RoutedView:
         return self.options.get(name, getattr(self.view, name, None))
 
     def is_a(self, *parents: str) -> bool:
-        """Whether the view is one of the classes with these dotted paths, or inherits from one."""
+        """Return whether the view is one of the classes with these dotted paths, or inherits from
+        one."""
         return isinstance(self.view, type) and is_subclass(self.view, *parents)
 
 
@@ -50,7 +51,7 @@ def dotted_path(found: object) -> str:
 
 
 def is_subclass(found: object, *parents: str) -> bool:
-    """Whether ``found`` is a class that inherits from one of ``parents``, or is one of them.
+    """Return whether ``found`` is a class that inherits from one of ``parents``, or is one of them.
 
     Classes are compared by their dotted paths.  So no package has to be imported for it, and none
     has to be installed.

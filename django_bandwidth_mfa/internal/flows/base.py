@@ -259,7 +259,7 @@ class Flow:
         return destination
 
     def _stands(self, user: User) -> bool:
-        """Whether the login that this flow began with is still good.
+        """Return whether the login that this flow began with is still good.
 
         :param user: the user as just read from the database.
         """

@@ -253,7 +253,7 @@ class _Look:
     # What happened ---------------------------------------------------------------------------
 
     def became(self, action: str, *kinds: str) -> bool:
-        """Whether the last form asked for ``action``, and one of ``kinds`` became of it."""
+        """Return whether the last form asked for ``action``, and one of ``kinds`` became of it."""
         outcome = self.outcome
         return outcome is not None and outcome.action == action and outcome.kind in kinds
 

@@ -44,7 +44,7 @@ class EnrolFlow(Flow):
         return None
 
     def _bypasses_other_factor(self) -> bool:
-        """Whether the user has another factor, and this login has not shown it.
+        """Return whether the user has another factor, and this login has not shown it.
 
         A thief of the password would go round it: sign in where only the password is asked for,
         such as the admin's login page, and enrol a phone of their own.

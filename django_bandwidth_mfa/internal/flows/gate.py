@@ -58,7 +58,7 @@ def obstacle_to_fresh(request: HttpRequest) -> Obstacle | None:
 
 
 def is_fresh(request: HttpRequest) -> bool:
-    """Whether a second factor passed in the last ``STEP_UP_SECONDS``."""
+    """Return whether a second factor passed in the last ``STEP_UP_SECONDS``."""
     return mfa_of(request).is_verified(STEP_UP_SECONDS)
 
 

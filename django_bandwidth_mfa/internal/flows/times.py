@@ -120,7 +120,7 @@ def _wait(seconds: int, text: str, clock: str, countdown: str, over: str) -> Tim
 
 
 def has_own_zone() -> bool:
-    """Whether the site has activated a time zone for this visitor."""
+    """Return whether the site has activated a time zone for this visitor."""
     if not django_settings.USE_TZ:
         return False
     return timezone.get_current_timezone_name() != timezone.get_default_timezone_name()

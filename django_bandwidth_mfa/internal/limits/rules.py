@@ -325,7 +325,7 @@ def count_try(challenge: Challenge) -> bool:
 
 
 def is_locked(user: User) -> bool:
-    """Whether ``user`` has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row."""
+    """Return whether ``user`` has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row."""
     return SecondFactor.objects.of(user).failures >= settings.FAILURES_BEFORE_LOCK
 
 

@@ -207,7 +207,7 @@ def _climb_portably(user: User, ladder: Ladder, first_wait: int) -> Rung:
 
 
 def _has_upsert(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the database changes a row and returns it in one statement."""
+    """Return whether the database changes a row and returns it in one statement."""
     return connection.vendor in _GREATER and connection.features.can_return_rows_from_bulk_insert
 
 

@@ -161,7 +161,7 @@ def _wait_after(attempt: int) -> float:
 
 
 def _is_hopeless(error: OperationalError) -> bool:
-    """Whether the next try must fail as well.  Other databases raise another error then."""
+    """Return whether the next try must fail as well.  Other databases raise another error then."""
     return getattr(error.__cause__, "sqlite_errorcode", None) == _SQLITE_ERROR
 
 

@@ -13,7 +13,7 @@ CLOCK_DIFFERENCE = 2
 
 
 def is_within(moment: float, seconds: float) -> bool:
-    """Whether ``moment`` was less than ``seconds`` ago.
+    """Return whether ``moment`` was less than ``seconds`` ago.
 
     A moment in the near future counts as now: a machine whose clock is ahead wrote it.  A moment
     further in the future does not count, or a clock that was set back would keep it for ever.
@@ -23,7 +23,7 @@ def is_within(moment: float, seconds: float) -> bool:
 
 
 def is_before(began: float, end: datetime | None) -> bool:
-    """Whether a session that ``began`` then was ended by the moment ``end``.
+    """Return whether a session that ``began`` then was ended by the moment ``end``.
 
     Doubt counts against the session: one that began up to two seconds after ``end`` is ended, too.
     Its machine's clock may be ahead.

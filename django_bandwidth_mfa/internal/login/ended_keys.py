@@ -62,7 +62,7 @@ def end_if_over(session: SessionBase) -> bool:
 
 
 def may_be_over(session: SessionBase) -> bool:
-    """Whether :func:`end_if_over` would ask the cache about ``session``."""
+    """Return whether :func:`end_if_over` would ask the cache about ``session``."""
     return cache_of(session) is not None and session.session_key is not None
 
 

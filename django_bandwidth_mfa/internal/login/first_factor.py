@@ -125,7 +125,7 @@ def park_before_login(request: HttpRequest, user: User, backend: str, next_: str
 
 
 def _belongs_to_another(session: SessionBase, user: str) -> bool:
-    """Whether the session holds what must not reach the user with the key ``user``.
+    """Return whether the session holds what must not reach the user with the key ``user``.
 
     Another user's login is parked in it, or somebody acted in it on behalf of a user.
     """

@@ -49,7 +49,7 @@ class Mark(NamedTuple):
     owes_recovery_codes: bool = False
 
     def is_older_than(self, moment: datetime | None) -> bool:
-        """Whether ``moment``, which ended the sessions of the user, ended this one, too.
+        """Return whether ``moment``, which ended the sessions of the user, ended this one, too.
 
         It did not if this session itself asked for it.
         """
@@ -100,7 +100,7 @@ def mark_exempt(session: SessionBase, user: User, *, signed_in: float = 0, kept:
 
 
 def signed_in_lately(session: SessionBase, user: User, seconds: float) -> bool:
-    """Whether ``user`` gave a first or a second factor here less than ``seconds`` ago."""
+    """Return whether ``user`` gave a first or a second factor here less than ``seconds`` ago."""
     mark = read_mark(session, user)
     return mark is not None and is_within(mark.signed_in, seconds)
 
@@ -130,7 +130,8 @@ def owe_recovery_codes(session: SessionBase, user: User) -> None:
 
 
 def owes_recovery_codes(session: SessionBase, user: User) -> bool:
-    """Whether a first phone was confirmed here, and no recovery codes have been shown yet."""
+    """Return whether a first phone was confirmed here, and no recovery codes have been shown
+    yet."""
     mark = read_mark(session, user)
     return mark is not None and mark.owes_recovery_codes
 
@@ -143,7 +144,7 @@ def settle_recovery_codes(session: SessionBase, user: User) -> None:
 
 
 def was_offered_a_phone(session: SessionBase) -> bool:
-    """Whether this session has seen the offer to add a phone."""
+    """Return whether this session has seen the offer to add a phone."""
     return SUGGESTED in session
 
 
@@ -162,5 +163,5 @@ def note_need_of_code(session: SessionBase, page: str) -> None:
 
 
 def takes_code_only(session: SessionBase, page: str) -> bool:
-    """Whether a visitor was led here from ``page``, which takes no recovery code."""
+    """Return whether a visitor was led here from ``page``, which takes no recovery code."""
     return page in session.get(CODE_ONLY, ())

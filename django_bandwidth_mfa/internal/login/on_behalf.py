@@ -88,13 +88,14 @@ def read_actor(session: SessionBase) -> Actor | None:
 
 
 def is_someone_else(session: SessionBase, user: User) -> bool:
-    """Whether ``user`` was put into the request, and the session is the login of another user."""
+    """Return whether ``user`` was put into the request, and the session is the login of another
+    user."""
     login = login_of(session)
     return bool(user.is_authenticated and login is not None and login.user != str(user.pk))
 
 
 def is_on_behalf(session: SessionBase, user: User) -> bool:
-    """Whether somebody else acts in this session on behalf of ``user``."""
+    """Return whether somebody else acts in this session on behalf of ``user``."""
     if not user.is_authenticated:
         return False
     # The key, not the record: one that cannot be read opens no page.

@@ -38,7 +38,7 @@ ANY_KIND = (*FACTORS, "recovery_codes")
 def has_passed(
     request: HttpRequest | None, user: User, *, kinds: tuple[str, ...] = FACTORS
 ) -> bool:
-    """Whether ``user`` has passed a factor of allauth in the login of this session.
+    """Return whether ``user`` has passed a factor of allauth in the login of this session.
 
     :param request: one without a session has shown nothing.
     :param kinds: of which kinds.
@@ -58,7 +58,7 @@ def has_passed(
 
 
 def has_one(user: User) -> bool:
-    """Whether ``user`` has a factor of allauth."""
+    """Return whether ``user`` has a factor of allauth."""
     if not apps.is_installed(ALLAUTH):
         return False
     return bool(_authenticators().filter(user=in_query(user), type__in=FACTORS).exists())
@@ -88,7 +88,7 @@ def _records(session: SessionBase, kinds: tuple[str, ...]) -> Iterator[dict[str,
 
 
 def _is_of_this_login(at: float, mark: Mark | None) -> bool:
-    """Whether a factor that passed then belongs to the login of the session.
+    """Return whether a factor that passed then belongs to the login of the session.
 
     A login that is being made has no mark yet.  Neither has a session that cannot say when it
     began: to it, the factor must have passed just now.
@@ -99,7 +99,8 @@ def _is_of_this_login(at: float, mark: Mark | None) -> bool:
 
 
 def _was_ended(at: float, user: User, mark: Mark | None) -> bool:
-    """Whether the sessions of ``user`` were ended since, or have to show a second factor anew."""
+    """Return whether the sessions of ``user`` were ended since, or have to show a second factor
+    anew."""
     row = SecondFactor.objects.filter(user=in_query(user)).first()
     if row is None:
         return False
@@ -111,7 +112,7 @@ def _was_ended(at: float, user: User, mark: Mark | None) -> bool:
 
 
 def _is_there(record: dict[str, Any], user: User) -> bool:
-    """Whether the authenticator of ``record`` is still one of ``user``."""
+    """Return whether the authenticator of ``record`` is still one of ``user``."""
     rows = _authenticators().filter(pk=record["id"], user=in_query(user), type=record["type"])
     return bool(rows.exists())
 

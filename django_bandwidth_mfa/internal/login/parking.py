@@ -177,7 +177,7 @@ def pending_user(session: SessionBase) -> User | None:
 
 
 def is_pending(session: SessionBase, user: User) -> bool:
-    """Whether the login that is parked here is ``user``'s, and still good.
+    """Return whether the login that is parked here is ``user``'s, and still good.
 
     :param user: the user as just read from the database.
     """
@@ -186,7 +186,8 @@ def is_pending(session: SessionBase, user: User) -> bool:
 
 
 def _still_proves(login: Login, user: User) -> bool:
-    """Whether the first factor of ``login`` is still the user's: same password, still active."""
+    """Return whether the first factor of ``login`` is still the user's: same password, still
+    active."""
     if not user.is_active or str(user.pk) != login.user:
         return False
     return any(constant_time_compare(login.hash, known) for known in auth_hashes(user))

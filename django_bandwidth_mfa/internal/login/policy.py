@@ -63,7 +63,7 @@ def in_force() -> Part:
 
 
 def owes_code(request: HttpRequest | None, user: User) -> bool:
-    """Whether the password alone does not let ``user`` in.
+    """Return whether the password alone does not let ``user`` in.
 
     A function of the site that raises lets nobody in: its error is not caught here.
     """
@@ -71,7 +71,7 @@ def owes_code(request: HttpRequest | None, user: User) -> bool:
 
 
 def owes_code_for_token(request: HttpRequest | None, user: User) -> bool:
-    """Whether the password alone gives ``user`` no token.
+    """Return whether the password alone gives ``user`` no token.
 
     A session that comes beside the password, or beside the token, lends it nothing: not the other
     factor that has passed there either.
@@ -80,7 +80,7 @@ def owes_code_for_token(request: HttpRequest | None, user: User) -> bool:
 
 
 def is_obliged(user: User) -> bool:
-    """Whether ``user`` owes a code even without a phone.
+    """Return whether ``user`` owes a code even without a phone.
 
     What a function of the site decides, only that function can tell.
     """
@@ -88,13 +88,14 @@ def is_obliged(user: User) -> bool:
 
 
 def has_other_factor(user: User) -> bool:
-    """Whether ``user`` has another factor than a phone, and could sign in with it instead."""
+    """Return whether ``user`` has another factor than a phone, and could sign in with it
+    instead."""
     takes_allauths = any(isinstance(part, OtherFactor) for part in walk(in_force()))
     return _has_own_factor(user) or (takes_allauths and other_factor.has_one(user))
 
 
 def _has_own_factor(user: User) -> bool:
-    """Whether ``user`` has a factor of the site's own, which finishes any login."""
+    """Return whether ``user`` has a factor of the site's own, which finishes any login."""
     return any(isinstance(part, OwnFactor) and part.has_one(user) for part in walk(in_force()))
 
 
@@ -237,7 +238,7 @@ class _InNeed(_Login):
 
 
 def _means(part: Part, look: _Look) -> bool:
-    """Whether ``part`` means the user of ``look``."""
+    """Return whether ``part`` means the user of ``look``."""
     match part:
         case Staff():
             # A user without `is_staff` is an error, which lets nobody in; a default would let all

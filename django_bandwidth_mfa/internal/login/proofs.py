@@ -21,7 +21,7 @@ from .clock import is_before, is_within
 
 
 def is_in_force(proof: LoginProof, request: HttpRequest | None) -> bool:
-    """Whether a login still lets its user in (:func:`.service.is_in_force`)."""
+    """Return whether a login still lets its user in (:func:`.service.is_in_force`)."""
     user = proof.user
     if not user.is_active or not _is_same_password(proof):
         return False
@@ -38,7 +38,7 @@ def is_in_force(proof: LoginProof, request: HttpRequest | None) -> bool:
 
 
 def is_verified(proof: LoginProof, max_age: float | None, methods: Collection[str] | None) -> bool:
-    """Whether a second factor of ``proof`` counts (:func:`.service.is_verified`)."""
+    """Return whether a second factor of ``proof`` counts (:func:`.service.is_verified`)."""
     if proof.method is None or proof.verified_at is None:
         return False
     if methods is not None and proof.method not in methods:

@@ -23,7 +23,7 @@ from .parking import PARKED, login_of, park, parked, user_of
 
 
 def is_settled(session: SessionBase, user: User) -> bool:
-    """Whether there is nothing to ask the database about ``user``'s login."""
+    """Return whether there is nothing to ask the database about ``user``'s login."""
     if not user.is_authenticated:
         return True
     if SESSION_KEY not in session:
@@ -34,7 +34,7 @@ def is_settled(session: SessionBase, user: User) -> bool:
 
 
 def _is_checked(session: SessionBase) -> bool:
-    """Whether the mark of the login in ``session`` is younger than ``RECHECK_SECONDS``."""
+    """Return whether the mark of the login in ``session`` is younger than ``RECHECK_SECONDS``."""
     mark = mark_of_login(session)
     return mark is not None and is_within(mark.checked, settings.RECHECK_SECONDS)
 
@@ -93,7 +93,8 @@ def recheck(
 
 
 def may_act(actor: Actor, request: HttpRequest | None) -> bool:
-    """Whether the login of ``actor`` still holds, so that they may act on behalf of somebody."""
+    """Return whether the login of ``actor`` still holds, so that they may act on behalf of
+    somebody."""
     user, mark = user_of(actor), actor.own_mark
     if user is None or mark is None:
         return False
@@ -104,7 +105,8 @@ def may_act(actor: Actor, request: HttpRequest | None) -> bool:
 
 
 def _is_verified(mark: Mark, user: User, row: SecondFactor) -> bool:
-    """Whether ``mark`` says that a second factor passed, and nothing has undone that since."""
+    """Return whether ``mark`` says that a second factor passed, and nothing has undone that
+    since."""
     return (
         mark.state == "verified"
         and not mark.is_older_than(row.verified_since)
@@ -113,7 +115,7 @@ def _is_verified(mark: Mark, user: User, row: SecondFactor) -> bool:
 
 
 def has_ended(session: SessionBase, user: User) -> bool:
-    """Whether the user has signed this session out, as the database says at this moment.
+    """Return whether the user has signed this session out, as the database says at this moment.
 
     :param session: parked, or signed in.
     """

@@ -32,7 +32,7 @@ from ..phones.source import phone_source
 
 
 def is_local(request: HttpRequest, url: str) -> bool:
-    """Whether ``url`` is an address of this site.
+    """Return whether ``url`` is an address of this site.
 
     An open redirect would lend our name to a phisher.  A text that is no address at all is refused
     too, since Django might take it for the name of a view.
@@ -45,7 +45,8 @@ def is_local(request: HttpRequest, url: str) -> bool:
 
 
 def _is_encodable(url: str) -> bool:
-    """Whether ``url`` can be encoded.  A request in an odd charset can hold lone surrogates."""
+    """Return whether ``url`` can be encoded.  A request in an odd charset can hold lone
+    surrogates."""
     try:
         url.encode()
     except UnicodeEncodeError:
@@ -165,7 +166,8 @@ def login_url() -> str:
 
 
 def is_login_page(path: str, match: ResolverMatch | None) -> bool:
-    """Whether people type passwords there: ``LOGIN_URL``, Django's login view, or an admin's."""
+    """Return whether people type passwords there: ``LOGIN_URL``, Django's login view, or an
+    admin's."""
     return _is_at_login_url(path) or _is_login_view(match)
 
 
@@ -178,12 +180,13 @@ def _is_at_login_url(path: str) -> bool:
 
 
 def is_login_url_lazy() -> bool:
-    """Whether ``LOGIN_URL`` is no plain text, so that code of the site says what it means."""
+    """Return whether ``LOGIN_URL`` is no plain text, so that code of the site says what it
+    means."""
     return not isinstance(django_settings.LOGIN_URL, str)
 
 
 def is_for_login_page(request: HttpRequest) -> bool:
-    """Whether ``request`` is for a login page, as :func:`is_login_page` says.
+    """Return whether ``request`` is for a login page, as :func:`is_login_page` says.
 
     Each GET asks, and to find out which address is in force takes as long as all else that the
     middleware does.  So it is found out only for a path that ends like that address.
@@ -222,7 +225,7 @@ def _end(setting: str, resolver: URLResolver) -> str:
 
 
 def _depends_on_language(resolver: URLResolver) -> bool:
-    """Whether an address in this URLconf may depend on the language.
+    """Return whether an address in this URLconf may depend on the language.
 
     It may below ``i18n_patterns``, where a route is translated, and where a pattern is of another
     kind than Django's own two.
@@ -243,7 +246,7 @@ def _depends_on_language(resolver: URLResolver) -> bool:
 
 
 def _is_login_view(match: ResolverMatch | None) -> bool:
-    """Whether a request was led to a view in which people type passwords."""
+    """Return whether a request was led to a view in which people type passwords."""
     if match is None:
         return False
     if match.url_name == "login" and "admin" in match.app_names:

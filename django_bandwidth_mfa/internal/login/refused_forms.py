@@ -35,12 +35,12 @@ def new_id() -> str:
 
 
 def is_out_of_date(form_id: str) -> bool:
-    """Whether the id was not made here, or too long ago."""
+    """Return whether the id was not made here, or too long ago."""
     return _token(form_id) is None
 
 
 def was_refused(request: HttpRequest, user: User, form_id: str) -> bool:
-    """Whether this very form was posted by ``user`` before, and could not be done."""
+    """Return whether this very form was posted by ``user`` before, and could not be done."""
     return _token(form_id) in _refused(request, user)
 
 

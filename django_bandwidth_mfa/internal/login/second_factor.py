@@ -23,7 +23,7 @@ from .redirects import next_or_default, page_that_is_there
 
 
 def is_signed_in(session: SessionBase, user: User) -> bool:
-    """Whether ``session`` is a login of ``user``."""
+    """Return whether ``session`` is a login of ``user``."""
     return bool(session.get(SESSION_KEY) == str(user.pk))
 
 

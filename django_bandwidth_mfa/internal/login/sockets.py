@@ -38,7 +38,7 @@ def settle_socket_login(user: User) -> None:
 
 
 def _is_called_by_channels() -> bool:
-    """Whether the signal comes from Channels.
+    """Return whether the signal comes from Channels.
 
     Other code sends it without a request, too: where a token was issued, for instance.
     """

@@ -109,7 +109,8 @@ def read(text: str, purpose: str = Purpose.LOGIN.value) -> tuple[Ticket, User]:
 
 
 def still_proves(ticket: Ticket, user: User) -> bool:
-    """Whether the first factor of ``ticket`` is still the user's: same password, still active.
+    """Return whether the first factor of ``ticket`` is still the user's: same password, still
+    active.
 
     :param user: the user as just read from the database.
     """
@@ -222,7 +223,7 @@ def _user_of(ticket: Ticket) -> User:
 
 
 def _has_ended(ticket: Ticket, user: User) -> bool:
-    """Whether the user, or staff, have ended what began before now, as the database says."""
+    """Return whether the user, or staff, have ended what began before now, as the database says."""
     row = SecondFactor.objects.of(user)
     return any(is_before(ticket.at, moment) for moment in (row.signed_in_since, row.verified_since))
 

@@ -54,7 +54,8 @@ def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
 
 
 def recognise(request: HttpRequest, user: User) -> bool:
-    """Whether ``user``, whose password was right just now, trusts the browser of ``request``."""
+    """Return whether ``user``, whose password was right just now, trusts the browser of
+    ``request``."""
     if not settings.TRUST_DAYS or cookie_name(user) not in request.COOKIES:
         return False
     # One UPDATE, so that a browser forgotten at the same moment is not let in.
@@ -83,7 +84,7 @@ def forget(user: User, pk: str | None = None, *, request: HttpRequest | None = N
 
 
 def is_this(browser: TrustedBrowser, request: HttpRequest) -> bool:
-    """Whether ``request`` comes from ``browser``."""
+    """Return whether ``request`` comes from ``browser``."""
     return browser.digest == _cookie_digest(request, browser.user)
 
 

@@ -34,7 +34,7 @@ class PhoneSource(Protocol):
         """Return the phones that login codes of ``user`` may go to, the primary one first."""
 
     def has_confirmed(self, user: User) -> bool:
-        """Whether ``user`` is enrolled: has a phone that codes can go to."""
+        """Return whether ``user`` is enrolled: has a phone that codes can go to."""
 
     def enrolled_users(self) -> QuerySet[AbstractBaseUser] | None:
         """Return the users who have a phone.
@@ -96,7 +96,7 @@ def phone_source() -> PhoneSource:
 
 
 def has_phone(user: User, choice: str) -> bool:
-    """Whether the phone that ``choice`` names is one of ``user``.
+    """Return whether the phone that ``choice`` names is one of ``user``.
 
     :param choice: a :attr:`~django_bandwidth_mfa.models.Phone.choice`.
     """

@@ -15,7 +15,7 @@ SUGGEST_DAYS = 30
 
 
 def may_suggest(user: User) -> bool:
-    """Whether ``user`` has no phone, could add one, and has not said "not now" lately."""
+    """Return whether ``user`` has no phone, could add one, and has not said "not now" lately."""
     source = phone_source()
     if not source.can_change or source.has_confirmed(user):
         return False

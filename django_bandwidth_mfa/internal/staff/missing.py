@@ -46,7 +46,7 @@ def find() -> Iterator[Missing]:
 
 
 def can_be_queried() -> bool:
-    """Whether a query can tell who is missing, and not only a call for each user."""
+    """Return whether a query can tell who is missing, and not only a call for each user."""
     return phone_source().enrolled_users() is not None and policy.needs_by_day() is not None
 
 
