@@ -1,11 +1,11 @@
-"""The admin: ledgers to look at, and a user's second factor on the page of the user.
+"""The admin: read-only lists of rows, and the second factor on the page of each user.
 
-Numbers are masked everywhere.  Nothing can be added or edited: nobody has proven a phone that staff
-typed in.  A site with a user admin of its own adds the second factor to it::
+Numbers are masked everywhere.  Nothing can be added or edited, because nobody has confirmed a phone
+that staff typed in.  A site with a user admin of its own adds the second factor to it::
 
     class MyUserAdmin(SecondFactorAdminMixin, UserAdmin): ...
 
-Django's stock user admin gets it by itself.
+It is added to Django's own user admin automatically.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from .types import User
 
 __all__ = ["SecondFactorAdminMixin"]
 
-# Generic to the type checker, not to the running program.
+# These classes are generic for the type checker only.
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
     MixinBase = admin.ModelAdmin[Any]
@@ -58,9 +58,9 @@ USER = f"user__{get_user_model().USERNAME_FIELD}"
 
 
 class Ledger(ModelAdmin):
-    """Rows to look at; ``mfa_purge`` takes the old ones away.
+    """A read-only list of rows.  ``mfa_purge`` deletes old rows.
 
-    There may be millions of them, so no page sorts them all.
+    There may be millions of rows, so no page sorts all of them.
     """
 
     may_delete = False
@@ -73,25 +73,28 @@ class Ledger(ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Django also asks for each row that goes along with another one.  Staff who may delete a
-        # user may delete the rows that go with the user.
+        # Django also asks this for rows that are deleted with another row.  Staff who may delete a
+        # user may delete the rows of that user.
         match = request.resolver_match
         ours = f"{self.opts.app_label}_{self.opts.model_name}_"
         if obj is not None and match is not None and not str(match.url_name).startswith(ours):
             return True
         if not self.may_delete or not super().has_delete_permission(request, obj):
             return False
-        # Django asks for each chosen row of its "delete selected" action, too.  Staff who could
-        # delete a superuser's phones would only need a password to be one.
+        # Django also asks this for each row of "delete selected".  If staff could delete the phones
+        # of a superuser, they would need only the password to sign in as that superuser.
         return obj is None or not is_above(obj.user, request)
 
 
 class UserLedger(Ledger):
-    """Rows that belong to users.  A search finds exact keys, which have indexes."""
+    """A list of rows that belong to users.
+
+    The search compares whole values, because the indexes work only for these.
+    """
 
     sortable_by: ClassVar[tuple[str, ...]] = ()
     ordering = ("-pk",)
-    # Django shows the search where this is not empty; get_search_results() says what is found.
+    # Django shows the search field if this is not empty.  get_search_results() does the search.
     search_fields = (USER,)
     search_help_text = gettext_lazy("A whole username, in its own upper and lower case.")
     list_select_related = ("user",)
@@ -104,25 +107,25 @@ class UserLedger(Ledger):
 
     @admin.display(description=gettext_lazy("number"))
     def masked_number(self, row: Phone | Challenge) -> str:
-        """Return the number as it may be shown, with words for a screen reader."""
+        """Return the masked number as HTML, with a text for screen readers."""
         return render_to_string("bandwidth_mfa/_number.html", {"phone": row})
 
     def search(self, wanted: str) -> Q:
-        """Return the condition for the rows that staff look for."""
+        """Return the condition for the rows that match the search term."""
         model = get_user_model()
         try:
             users = model._default_manager.filter(**{model.USERNAME_FIELD: wanted})
-            # Their keys, and no join: with a join no index serves "this user or that id".
+            # Primary keys, not a join: with a join, no index helps with "this user or this id".
             return Q(user__in=list(users.values_list("pk", flat=True)))
-        except (ValueError, ValidationError):  # the field holds no text: numbers, say
+        except (ValueError, ValidationError):  # the username field is not a text field
             return Q(pk__in=[])
 
 
 class RecordPaginator(Paginator):
-    """Pages of the first 10,000 rows.
+    """A paginator that shows the first 10,000 rows only.
 
-    To count millions of rows, the database reads them all.  It is for rows that cannot be deleted:
-    Django's "select all" means every row, and would name this count.
+    The database would have to read millions of rows to count them all.  Use it only for rows that
+    cannot be deleted: Django's "select all" means every row, but would show this smaller count.
     """
 
     MOST = 10_000
@@ -133,7 +136,7 @@ class RecordPaginator(Paginator):
 
     @property
     def is_cut(self) -> bool:
-        """Whether there are more rows than the pages show."""
+        """Whether there are more rows than the paginator shows."""
         return self._count_to_the_limit > self.MOST
 
     @cached_property
@@ -144,7 +147,7 @@ class RecordPaginator(Paginator):
 
 @admin.register(Phone)
 class PhoneAdmin(UserLedger):
-    """Deleting one is what its owner's "remove" is."""
+    """The list of phones.  To delete a phone has the same effect as its owner's "Remove"."""
 
     may_delete = True
     fields = (
@@ -169,9 +172,9 @@ class PhoneAdmin(UserLedger):
 
 
 class FailureFilter(admin.SimpleListFilter):
-    """Challenges by why they failed.
+    """A filter of challenges by the reason of their failure.
 
-    Django's own filter would read the whole table to find out which failures there are.
+    Django's own filter would read the whole table to find all reasons.
     """
 
     title = gettext_lazy("failure")
@@ -193,7 +196,7 @@ class ChallengeAdmin(UserLedger):
     )
     readonly_fields = fields
     list_display = ("sent_at", "user", "purpose", "channel", "masked_number", "tries", "passed_at")
-    # No date_hierarchy: on MariaDB that needs time zone tables which few have loaded.
+    # No date_hierarchy: on MariaDB it needs time zone tables, which few sites have loaded.
     list_filter = ("sent_at", "purpose", "channel", "delivery", FailureFilter)
     ordering = ("-sent_at",)
     sortable_by = ("sent_at",)
@@ -237,7 +240,7 @@ class TrustedBrowserAdmin(UserLedger):
 
 @admin.register(Counter)
 class CounterAdmin(Ledger):
-    """Keys name the limit in plain words, and whom it is about by a digest."""
+    """The list of counters.  A key contains the name of the limit, and a digest of its subject."""
 
     fields = ("key", "empty_at")
     readonly_fields = fields
@@ -254,14 +257,14 @@ class CounterAdmin(Ledger):
 
 
 class SecondFactorFilter(admin.SimpleListFilter):
-    """Users with a phone, without one, those who need one, and those who are locked out."""
+    """A filter of users: with a phone, without one, in need of one, or locked out."""
 
     title = gettext_lazy("second factor")
     parameter_name = "second_factor"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         by_phone = [("with", _("With a phone")), ("without", _("Without a second factor"))]
-        # No query can tell who has a phone if the site keeps the numbers.
+        # If the site keeps the numbers itself, no query can find the users who have a phone.
         known = [] if phone_source().enrolled_users() is None else by_phone
         if missing.can_be_queried():
             known = [*known, ("missing", _("Needs a phone, and has none"))]
@@ -281,7 +284,7 @@ class SecondFactorFilter(admin.SimpleListFilter):
 
 
 class SecondFactorInline(TabularInline):
-    """How the user's second factor stands.  It has no rows, so it takes no part in saving."""
+    """The status of the user's second factor.  It has no rows, so saving the user ignores it."""
 
     model = Phone
     verbose_name_plural = gettext_lazy("Two-factor login")
@@ -322,16 +325,19 @@ def may_reset(request: HttpRequest) -> bool:
 
 
 def is_above(user: User, request: HttpRequest) -> bool:
-    """Whether ``user`` is a superuser, and who asks is none.
+    """Return whether ``user`` is a superuser, but the user of ``request`` is not.
 
-    Only a superuser may take a second factor from a superuser, by any page or action.
+    Only a superuser may remove the second factor of a superuser, on any page or by any action.
     """
     is_superuser = getattr(user, "is_superuser", False)
     return bool(is_superuser and not getattr(request.user, "is_superuser", False))
 
 
 class SecondFactorAdminMixin(MixinBase):
-    """Left of a user admin: the status on the user's page, a filter, and the reset."""
+    """Add the second factor to a user admin: status on the user's page, a filter, and the reset.
+
+    Put it to the left of the user admin class.
+    """
 
     def get_inlines(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         inlines: list[Any] = list(super().get_inlines(request, obj))
@@ -341,19 +347,20 @@ class SecondFactorAdminMixin(MixinBase):
         return [*super().get_list_filter(request), SecondFactorFilter]
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
-        """Return the actions of the site, and the reset among those of the list.
+        """Return the actions of the user admin, and the reset among the actions of the list.
 
-        :param action_location: Django 6.1 asks for the actions of the list, and for those of the
-            page of one user.  Older versions ask for the list only, and do not say so.
+        :param action_location: in Django 6.1, whether the actions are for the list or for the page
+            of one user; None in older versions, which have actions only in the list.
         """
         get_actions: Any = super().get_actions
         is_list = getattr(action_location, "name", "CHANGE_LIST") == "CHANGE_LIST"
         if action_location is not None and "action_location" in signature(get_actions).parameters:
             actions: dict[str, Any] = get_actions(request, action_location=action_location)
         else:
-            # A user admin that knows no locations means the list, as Django takes it.
+            # A user admin without this parameter has actions only in the list.  Django assumes the
+            # same.
             actions = get_actions(request) if is_list else {}
-        # A user's own page has a link to the reset.
+        # The page of one user has a link to the reset instead.
         if is_list and may_reset(request):
             actions["reset_second_factor"] = self.get_action(reset_second_factor)
         return actions
@@ -390,11 +397,12 @@ def reset_second_factor(
 
 
 def ask_or_reset(model_admin: Any, request: HttpRequest, users: list[Any]) -> HttpResponse | None:
-    """The page that asks once more; None when that was answered, and is done."""
+    """Return the page that asks for a confirmation; None if the reset is done or was refused."""
     allowed = [user for user in users if model_admin.has_change_permission(request, user)]
     if not may_reset(request) or len(allowed) < len(users):
         raise PermissionDenied
-    # Staff who could reset a superuser's second factor would only need a password to be one.
+    # If staff could reset the second factor of a superuser, they would need only the password to
+    # sign in as that superuser.
     above = [user for user in users if is_above(user, request)]
     if above:
         names = ", ".join(user.get_username() for user in above)
@@ -432,12 +440,14 @@ def ask_or_reset(model_admin: Any, request: HttpRequest, users: list[Any]) -> Ht
 
 
 class SecondFactorUserAdmin(SecondFactorAdminMixin, UserAdmin):  # type: ignore[type-arg]
-    """Django's own user admin, and the second factor."""
+    """Django's own user admin, with the second factor."""
 
 
 def extend_stock_user_admin() -> None:
-    """Give the second factor to the user admin that Django registers; one of the site's own stays
-    as the site wrote it."""
+    """Add the second factor to the user admin that Django registers.
+
+    A user admin of the site's own is not changed.
+    """
     model = get_user_model()
     if admin.site.is_registered(model) and type(admin.site.get_model_admin(model)) is UserAdmin:
         admin.site.unregister(model)

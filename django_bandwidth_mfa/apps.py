@@ -7,7 +7,7 @@ __all__ = ["BandwidthMFAConfig"]
 
 
 class BandwidthMFAConfig(AppConfig):
-    """The app.  Its label is ``bandwidth_mfa``: that of its tables, permissions and URL names."""
+    """The app.  Its tables, permissions and URL names begin with its label ``bandwidth_mfa``."""
 
     name = "django_bandwidth_mfa"
     label = "bandwidth_mfa"

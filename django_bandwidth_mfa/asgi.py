@@ -1,4 +1,4 @@
-"""The middleware for Channels, whose consumers read the session without Django's middleware."""
+"""The middleware for Channels, whose consumers do not run through Django's middleware."""
 
 from __future__ import annotations
 
@@ -31,30 +31,31 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# The code with which a WebSocket is closed when its user may not stay, or a login was refused.
+# The close code of a WebSocket whose user must leave, or in which a login was refused.
 CLOSE_CODE = 4403
 
 
 class MFAMiddleware:
-    """Makes ``scope["user"]`` anonymous if the session owes a code.
+    """Make ``scope["user"]`` anonymous if the session owes a code.
 
     ::
 
         "websocket": AuthMiddlewareStack(MFAMiddleware(URLRouter(...)))
 
-    Channels finds a parked login anonymous anyway.  This middleware is for sessions from before the
-    app was installed, and for sessions whose mark no longer holds.
+    In Channels, the user of a parked login is anonymous even without this middleware.  It is needed
+    for sessions from before the app was installed, and for sessions that have lost their verified
+    state.
 
-    A connection is asked about when it opens, and every ``RECHECK_SECONDS`` (each second, if that
-    is 0) while it lasts.  If its user has been signed out since, or owes a code again, the consumer
-    is cancelled, and a WebSocket is closed with the code 4403.  So it is when the session is gone
-    or has another key, as after a logout or a step-up in another tab: the client may connect anew,
-    with the cookie that it has by now.
+    The session of a connection is checked when the connection opens, and then every
+    ``RECHECK_SECONDS`` (every second if that is 0).  If the user was signed out, or owes a code
+    again, the consumer is cancelled, and a WebSocket is closed with the code 4403.  The same
+    happens if the session was deleted or has another key, as after a logout or a step-up in another
+    tab.  The client can then connect again, with its present cookie.
 
     ``channels.auth.login()`` is refused for a user who owes a code.  The consumer ends, and a
     WebSocket is closed with the code 4403.  Without this middleware that function raises
-    :class:`~django_bandwidth_mfa.exceptions.CodeOwed`, which the consumer must not catch.  Have
-    people sign in on the site, and open the socket afterwards.
+    :class:`~django_bandwidth_mfa.exceptions.CodeOwed`, which the consumer must not catch.  Let
+    users sign in on the site, and open the WebSocket afterwards.
     """
 
     def __init__(self, inner: Application) -> None:
@@ -72,7 +73,7 @@ class MFAMiddleware:
 
 @contextmanager
 def _fresh_connections() -> Iterator[None]:
-    """Use no database connection that is too old or lost, and keep none: this is no request."""
+    """Close old and lost database connections before and after the block, as a request does."""
     close_lost_connections()
     try:
         yield
@@ -81,34 +82,34 @@ def _fresh_connections() -> Iterator[None]:
 
 
 class _Guard:
-    """Passes messages between the server and a consumer, until a login was refused."""
+    """Passes messages between the server and a consumer, until the user must leave."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.connection = Connection(scope["session"])
         self._is_websocket = scope["type"] == "websocket"
         self._receive = receive
         self._send = send
-        # The primary key of the user whose login was judged last.
+        # The primary key, as a text, of the user whose login was checked last.
         self._judged: str | None = None
-        # The key under which the store has the session that the connection was opened with.
+        # The key of the session with which the connection was opened.
         self._key: str | None = None
 
     def judge(self, user: User) -> User:
-        """Return who is there: ``user``, whom the session names, or an anonymous user."""
+        """Check the session, and return ``user`` if the login is valid, or an anonymous user."""
         session = self.connection.session
         judged = recheck(session, AnonymousUser() if end_if_over(session) else user, None)
         self._judged = session.get(SESSION_KEY)
         return judged
 
     def judge_first(self, user: User) -> User:
-        """Judge the session that the connection is opened with."""
+        """Check the session with which the connection is opened, and return the user."""
         with _fresh_connections():
             judged = self.judge(user)
         self._key = self.connection.session.session_key
         return judged
 
     async def run(self, consumer: Awaitable[None]) -> None:
-        """Run ``consumer``.  As soon as a login is refused, end it and close the connection."""
+        """Run ``consumer``.  If a login is refused, cancel it and close the connection."""
         task, loop = asyncio.ensure_future(consumer), asyncio.get_running_loop()
         self.connection.end = lambda: loop.call_soon_threadsafe(task.cancel)
         watching = asyncio.ensure_future(self._watch())
@@ -123,16 +124,18 @@ class _Guard:
             await self._send({"type": "websocket.close", "code": CLOSE_CODE})
 
     async def _watch(self) -> None:
-        """End the connection as soon as its user may not stay."""
+        """Check the login again and again, and end the connection when it is no longer valid."""
         while True:
-            # With 0 each request asks.  A connection has no requests, so it asks each second.
+            # 0 means a check for each request.  A connection has no requests, so it is checked
+            # every second.
             await asyncio.sleep(max(1, settings.RECHECK_SECONDS))
             if self._judged is None:
                 continue
             try:
                 may_stay = await sync_to_async(self._may_stay)()
             except Exception:
-                # Nobody stays because the database could not be asked.
+                # If the check fails, the user must leave: a database that is down must not keep
+                # them in.
                 logger.exception("a connection was ended: whether its user may stay is not known")
                 may_stay = False
             if not may_stay:
@@ -141,15 +144,16 @@ class _Guard:
                 return
 
     def _may_stay(self) -> bool:
-        """Whether the login of the connection still holds, as the database says at this moment."""
+        """Return whether the login of the connection is still valid.  It queries the database."""
         with _fresh_connections():
             session = self.connection.session
             if session.session_key == self._key:
-                # The consumer's own copy is from when the connection was opened.
+                # The consumer's copy of the session is as old as the connection, so load it anew.
                 session = session.__class__(self._key)
                 if end_if_over(session):
                     return False
-            # Otherwise a consumer has made a login of its own, which it may not have saved.
+            # With another key, the consumer has logged a user in, and may not have saved the
+            # session.
             login = login_of(session)
             user = None if login is None else user_of(login)
             if user is None or str(user.pk) != self._judged:
@@ -168,7 +172,7 @@ class _Guard:
     async def _stop_if_over(self) -> None:
         """Stop the consumer if a login was refused in its connection.
 
-        :raises CodeOwed: one was.
+        :raises CodeOwed: a login was refused.
         """
         connection = self.connection
         if not connection.is_over and connection.session.get(SESSION_KEY) != self._judged:
@@ -177,9 +181,9 @@ class _Guard:
             raise CodeOwed
 
     def _judge_login(self) -> None:
-        """Judge a login that did not reach our receiver with its connection.
+        """Check a login for which our receiver did not know the connection.
 
-        A consumer may have made it in a thread of its own.
+        A consumer may have called ``login()`` in another thread.
         """
         login = login_of(self.connection.session)
         user = None if login is None else user_of(login)

@@ -1,4 +1,4 @@
-"""The auth backend hook: a right code for a challenge is an authentication."""
+"""The authentication backend: a right code for a challenge authenticates its user."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ __all__ = ["BandwidthMFABackend"]
 
 
 class BandwidthMFABackend(ModelBackend):
-    """Authenticates the user of ``challenge`` when Bandwidth takes ``token`` for it.
+    """Authenticate the user of ``challenge`` if Bandwidth accepts ``token`` as its code.
 
-    The app's own views call it themselves.  It *need not* be listed in
-    ``AUTHENTICATION_BACKENDS``: with a second backend there, every ``login(request, user)`` without
-    ``backend=`` raises.  Listed, ``authenticate(request, challenge=…, token=…)`` works too.
+    The app's own views call this backend directly, so it *need not* be listed in
+    ``AUTHENTICATION_BACKENDS``.  With a second backend in that setting, every
+    ``login(request, user)`` without ``backend=`` raises.  If it is listed,
+    ``authenticate(request, challenge=…, token=…)`` works, too.
     """
 
     @sensitive_variables("token")
@@ -32,12 +33,13 @@ class BandwidthMFABackend(ModelBackend):
         token: str | None = None,
         **kwargs: Any,
     ) -> Any | None:
-        """Return the user of ``challenge`` when ``token`` is right, else None.
+        """Return the user of ``challenge`` if ``token`` is right; None otherwise.
 
-        The user carries the :class:`~.verification.Verification` as ``user.mfa_verification``.
-        The keyword is ``token`` because Django masks that name when it tells of a failed login.
+        The user has the :class:`~.verification.Verification` as ``user.mfa_verification``.  The
+        argument is called ``token`` because Django masks this name in the signal
+        ``user_login_failed``.
 
-        :raises MFAError: as :func:`.service.verify_code` does: the code could not be tried.
+        :raises MFAError: the code could not be checked (see :func:`.service.verify_code`).
         """
         if challenge is None or token is None:
             return None
@@ -51,7 +53,7 @@ class BandwidthMFABackend(ModelBackend):
         token: str | None = None,
         **kwargs: Any,
     ) -> Any | None:
-        """Do what :meth:`authenticate` does, in an event loop, as :func:`.service.averify_code`."""
+        """Do what :meth:`authenticate` does, in async code (see :func:`.service.averify_code`)."""
         if challenge is None or token is None:
             return None
         return await arun(authenticate_steps(self, request, challenge, token))
@@ -60,7 +62,7 @@ class BandwidthMFABackend(ModelBackend):
 def authenticate_steps(
     backend: BandwidthMFABackend, request: HttpRequest | None, challenge: Challenge, token: str
 ) -> Steps[Any | None]:
-    """Do what :meth:`BandwidthMFABackend.authenticate` does.  The app's own flows take part."""
+    """Return :meth:`BandwidthMFABackend.authenticate` as steps, for the app's own flows."""
     return _steps(backend, service.verify_steps(challenge, token, request=request))
 
 
@@ -68,6 +70,6 @@ def _steps(backend: BandwidthMFABackend, verify: Steps[Verification]) -> Steps[A
     verification = yield from verify
     if not verification or verification.challenge is None:
         return None
-    # Loaded after Bandwidth's answer: the user may have been deactivated meanwhile.
+    # The user is loaded after Bandwidth's answer, because they may have been deactivated meanwhile.
     user = backend.get_user(verification.challenge.user_id)
     return None if user is None else carry(user, verification)

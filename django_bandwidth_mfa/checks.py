@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says of the app's setup.
+"""The system checks of the app, which ``manage.py check`` runs.
 
 ===========================  =======================================================================
 ``bandwidth_mfa.E001``       ``BANDWIDTH_MFA`` is not a dict.
@@ -7,17 +7,17 @@
 ``bandwidth_mfa.E004``       A required key is missing.
 ``bandwidth_mfa.E005``       Neither kind of credentials, both, or half of one.
 ``bandwidth_mfa.E006``       No channel: no application for messages nor for calls.
-``bandwidth_mfa.E007``       Two purposes share a scope: a code of one would pass the other.
+``bandwidth_mfa.E007``       Two purposes share a scope, so a code for one would pass for the other.
 ``bandwidth_mfa.E008``       A limit has no room for a single phone call.
-``bandwidth_mfa.E009``       A translation of ``MESSAGE`` holds no ``{CODE}``, or ``MESSAGE`` is too
-                             long with the line of ``ORIGIN``.
+``bandwidth_mfa.E009``       A translation of ``MESSAGE`` contains no ``{CODE}``, or ``MESSAGE`` is
+                             too long with the line of ``ORIGIN``.
 ``bandwidth_mfa.E010``       The middleware is missing.
-``bandwidth_mfa.E011``       The middleware stands before ``AuthenticationMiddleware``.
-``bandwidth_mfa.E012``       The URLs are not included, or a pattern before them answers for them.
-``bandwidth_mfa.E013``       Sessions are kept in signed cookies: an old cookie replays.
+``bandwidth_mfa.E011``       The middleware is before ``AuthenticationMiddleware``.
+``bandwidth_mfa.E012``       The URLs are not included, or an earlier pattern matches them.
+``bandwidth_mfa.E013``       Sessions are in signed cookies, so an old cookie can be used again.
 ``bandwidth_mfa.E014``       The app's models are written into more than one database.
-``bandwidth_mfa.E015``       A policy in ``REQUIRED`` is wrong, or asks what the site cannot tell.
-``bandwidth_mfa.E020``       (``--deploy``, as all to E029) A door of W004: HTTP Basic of REST
+``bandwidth_mfa.E015``       A policy in ``REQUIRED`` is wrong, or this site cannot evaluate it.
+``bandwidth_mfa.E020``       (``--deploy``, as all to E029) A login of W004: HTTP Basic of REST
                              framework.
 ``bandwidth_mfa.E021``       REST framework's token, or djoser's.
 ``bandwidth_mfa.E022``       simplejwt.
@@ -33,20 +33,21 @@
                              ``BASE_URL`` is Bandwidth's own.
 ``bandwidth_mfa.W002``       Codes of fewer than 6 digits.
 ``bandwidth_mfa.W003``       Codes that live for more than 10 minutes.
-``bandwidth_mfa.W004``       A door that takes the password alone and uses no session.
-``bandwidth_mfa.W005``       ``TRUSTED_PROXIES`` is 0, yet another setting tells of a proxy.
+``bandwidth_mfa.W004``       A way to log in with the password alone, and without a session.
+``bandwidth_mfa.W005``       ``TRUSTED_PROXIES`` is 0, but another setting is for a proxy.
 ``bandwidth_mfa.W006``       More than 100 wrong codes before the lock.
 ``bandwidth_mfa.W007``       SQLite without the transaction mode ``IMMEDIATE``.
-``bandwidth_mfa.W008``       django-hijack by its own URLs: users are sent codes, staff signed out.
-``bandwidth_mfa.W009``       A ceiling is lower than the limit that it stands above.
-``bandwidth_mfa.W010``       (``--deploy``) Session cookies travel over plain HTTP.
+``bandwidth_mfa.W008``       django-hijack has its own URLs: it sends users codes, and staff are
+                             signed out.
+``bandwidth_mfa.W009``       A ceiling is lower than the limit of the same name.
+``bandwidth_mfa.W010``       (``--deploy``) Session cookies are sent over plain HTTP.
 ``bandwidth_mfa.W011``       (``--deploy``) ``BASE_URL`` or ``TOKEN_URL`` is plain HTTP.
 ``bandwidth_mfa.W012``       (``--deploy``) ``TRUSTED_PROXIES`` is not set, not even to 0.
-``bandwidth_mfa.W013``       (``--deploy``) Receipts are on, and any ``Host`` header is believed.
+``bandwidth_mfa.W013``       (``--deploy``) Receipts are on, and any ``Host`` header is accepted.
 ``bandwidth_mfa.W014``       (``--deploy``) ``RECEIPT_SECRET`` is short.
-``bandwidth_mfa.W015``       (``--deploy``) Mail goes out over SMTP without a time-out.
-``bandwidth_mfa.W016``       A token outlives the login that it stands for.
-``bandwidth_mfa.W017``       Before the day of a ``from_date``, those who have a phone owe no code.
+``bandwidth_mfa.W015``       (``--deploy``) Mail is sent over SMTP without a time-out.
+``bandwidth_mfa.W016``       A token stays valid after its login has ended.
+``bandwidth_mfa.W017``       Before the day of a ``from_date``, users with a phone owe no code.
 ===========================  =======================================================================
 """
 
@@ -93,24 +94,24 @@ from .models import Counter
 
 __all__ = ["check_deployment", "check_settings", "check_site"]
 
-# Bandwidth's API users (HTTP Basic) end on this day.
+# Bandwidth stops accepting API users (HTTP Basic) on this day.
 BASIC_ENDS = date(2026, 12, 2)
 BANDWIDTHS_DOMAIN = ".bandwidth.com"
 BASIC_HINT = "Make an OAuth 2.0 client in Bandwidth's dashboard; set CLIENT_ID, CLIENT_SECRET."
 
-# Characters of RECEIPT_SECRET: 80 bits in hexadecimal.
+# The fewest characters of a good RECEIPT_SECRET: 80 bits in hexadecimal.
 SHORTEST_SECRET = 20
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
-# Django's settings that make sense behind a proxy only.
+# Django's settings that are useful only behind a proxy.
 PROXY_SETTINGS = ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT")
 
 
 def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
-    """Every key of ``BANDWIDTH_MFA``, by itself and with the others."""
-    given = getattr(django_settings, "BANDWIDTH_MFA", {})
-    if not isinstance(given, dict):
+    """Return the messages about the keys of ``BANDWIDTH_MFA``, alone and in combination."""
+    configuration = getattr(django_settings, "BANDWIDTH_MFA", {})
+    if not isinstance(configuration, dict):
         return [
             Error(
                 "BANDWIDTH_MFA must be a dict.",
@@ -119,13 +120,13 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
             )
         ]
     wrong = {setting.name: list(_value(setting)) for setting in Settings.all()}
-    found = [*_unknown_keys(), *(message for messages in wrong.values() for message in messages)]
-    # All that is missing is said in one round.  What is wrong by itself is said once: keys are
-    # looked at together when each of them is right.
+    reported = [*_unknown_keys(), *(message for messages in wrong.values() for message in messages)]
+    # All mistakes are reported in one run, and each one once: a combination of keys is checked only
+    # if each key alone is right.
     for names, check in _TOGETHER:
         if not any(wrong[name] for name in names):
-            found += check()
-    return found
+            reported += check()
+    return reported
 
 
 def _unknown_keys() -> Iterator[CheckMessage]:
@@ -139,8 +140,8 @@ def _unknown_keys() -> Iterator[CheckMessage]:
 
 
 def _value(setting: Setting[object]) -> Iterator[CheckMessage]:
-    given = configured()
-    if setting.name not in given:
+    configuration = configured()
+    if setting.name not in configuration:
         if setting.required:
             yield Error(
                 f'BANDWIDTH_MFA["{setting.name}"] is missing.',
@@ -148,7 +149,7 @@ def _value(setting: Setting[object]) -> Iterator[CheckMessage]:
                 id="bandwidth_mfa.E004",
             )
         return
-    value = given[setting.name]
+    value = configuration[setting.name]
     problem = setting.problem(value)
     if problem is not None:
         if isinstance(value, Promise):
@@ -211,19 +212,22 @@ def _scopes() -> Iterator[CheckMessage]:
 
 
 def _texts() -> Iterator[CheckMessage]:
-    """A code goes out in the language of the page, so each translation must be able to carry it."""
+    """Yield an error if a translation of ``MESSAGE`` cannot carry a code.
+
+    A code is sent in the language of the page, so each translation is checked.
+    """
     languages = [language for language, _name in django_settings.LANGUAGES]
-    # By default there are a hundred of them, and each takes time to load.
+    # Django's default is about a hundred languages, and each takes time to load.
     if not django_settings.USE_I18N or django_settings.LANGUAGES == global_settings.LANGUAGES:
         languages = [django_settings.LANGUAGE_CODE]
     for channel in conf.channels():
         problems = {language: _text_problem(channel, language) for language in languages}
         problem = next(filter(None, problems.values()), None)
         if problem is not None:
-            told = ", ".join(language for language in languages if problems[language])
+            failing = ", ".join(language for language in languages if problems[language])
             yield Error(
                 f'BANDWIDTH_MFA["MESSAGE"] {problem}, in each language and with the line of '
-                f'ORIGIN. It does not for the channel "{channel}" in: {told}.',
+                f'ORIGIN. It does not for the channel "{channel}" in: {failing}.',
                 hint="A translation keeps {CODE}, {NAME} and {SCOPE} as they are.",
                 id="bandwidth_mfa.E009",
             )
@@ -234,9 +238,9 @@ def _text_problem(channel: str, language: str) -> conf.Problem:
         text = texts.given(channel)
         if callable(text):
             return None
-        found = str(text)
-        return conf.message_problem(found) or conf.message_problem(
-            texts.with_origin(found, channel)
+        message = str(text)
+        return conf.message_problem(message) or conf.message_problem(
+            texts.with_origin(message, channel)
         )
 
 
@@ -292,7 +296,7 @@ def _room_for_a_call() -> Iterator[CheckMessage]:
     ):
         for name, text in limits.items():
             for rate in parse_rates(text or ""):
-                # Enrolments have a share of the site's own.
+                # Enrolments may use only a part of the site's limit.
                 room = max(1, rate.limit // ENROL_SHARE) if name == "site" else rate.limit
                 if weight > room:
                     yield Error(
@@ -306,15 +310,15 @@ def _room_for_a_call() -> Iterator[CheckMessage]:
 
 def _policy() -> Iterator[CheckMessage]:
     part = policy.in_force()
-    found = [*policies.problems(part)]
-    for problem in found or _policy_on_this_site(part):
+    mistakes = [*policies.problems(part)]
+    for problem in mistakes or _policy_on_this_site(part):
         yield Error(
             f'BANDWIDTH_MFA["REQUIRED"]: {problem}',
             hint="docs/policies.md has policies for the usual cases.",
             id="bandwidth_mfa.E015",
         )
     has_day = any(isinstance(one, policies.FromDate) for one in policies.walk(part))
-    if has_day and not found and not any(map(_may_ask_those_with_a_phone, _parts_today(part))):
+    if has_day and not mistakes and not any(map(_may_ask_those_with_a_phone, _parts_today(part))):
         yield Warning(
             'BANDWIDTH_MFA["REQUIRED"]: before the day of from_date() nobody is asked for a code '
             "because they have a phone.",
@@ -324,7 +328,7 @@ def _policy() -> Iterator[CheckMessage]:
 
 
 def _parts_today(part: policies.Part) -> Iterator[policies.Part]:
-    """Yield ``part`` and what it combines, without what begins on a day."""
+    """Yield ``part`` and its parts, without each ``FromDate`` and its parts."""
     if isinstance(part, policies.FromDate):
         return
     yield part
@@ -338,7 +342,7 @@ def _may_ask_those_with_a_phone(part: policies.Part) -> bool:
 
 
 def _policy_on_this_site(part: policies.Part) -> Iterator[str]:
-    """Yield what the policy asks, and this site cannot tell."""
+    """Yield one sentence for each question of the policy that this site cannot answer."""
     user_model = get_user_model()
     kinds = {type(one) for one in policies.walk(part)}
     if policies.Staff in kinds and not hasattr(user_model, "is_staff"):
@@ -349,7 +353,7 @@ def _policy_on_this_site(part: policies.Part) -> Iterator[str]:
         yield f'other_factor needs "{other_factor.ALLAUTH}" in INSTALLED_APPS.'
 
 
-# What is looked at when each of these keys is right by itself.
+# Each check, with the keys that must be right before it runs.
 _TOGETHER: list[tuple[tuple[str, ...], Callable[[], Iterator[CheckMessage]]]] = [
     (("CLIENT_ID", "CLIENT_SECRET", "USERNAME", "PASSWORD"), _credentials),
     (("MESSAGING_APPLICATION_ID", "VOICE_APPLICATION_ID"), _channels),
@@ -365,7 +369,7 @@ _TOGETHER: list[tuple[tuple[str, ...], Callable[[], Iterator[CheckMessage]]]] = 
 
 
 def check_site(app_configs: object, **kwargs: object) -> list[CheckMessage]:
-    """What the rest of the site has to do with it."""
+    """Return the messages about the rest of the site: middleware, URLs, sessions, databases."""
     return [
         *_middleware(),
         *_urls(),
@@ -380,14 +384,18 @@ def check_site(app_configs: object, **kwargs: object) -> list[CheckMessage]:
 
 
 def _databases() -> Iterator[CheckMessage]:
-    """A try is counted in one transaction with what it counts for, so both are in one database."""
+    """Yield an error if the app's models are written into more than one database.
+
+    One transaction counts a try and updates its challenge, so all tables must be in one
+    database.
+    """
     models_of: dict[str, list[str]] = {}
     for model in apps.get_app_config("bandwidth_mfa").get_models():
         models_of.setdefault(router.db_for_write(model), []).append(model.__name__)
     if len(models_of) > 1:
-        told = "; ".join(f"{name}: {', '.join(models)}" for name, models in models_of.items())
+        listed = "; ".join(f"{name}: {', '.join(models)}" for name, models in models_of.items())
         yield Error(
-            f"The app's models are written into more than one database ({told}).",
+            f"The app's models are written into more than one database ({listed}).",
             hint="Have db_for_write() of DATABASE_ROUTERS name one database for bandwidth_mfa.",
             id="bandwidth_mfa.E014",
         )
@@ -397,10 +405,10 @@ def _is_subclass(path: str, parent: str) -> bool:
     if path == parent:
         return True
     try:
-        found = import_string(path)
+        candidate = import_string(path)
     except ImportError:
         return False
-    return isinstance(found, type) and issubclass(found, import_string(parent))
+    return isinstance(candidate, type) and issubclass(candidate, import_string(parent))
 
 
 def _place(parent: str) -> int | None:
@@ -428,7 +436,7 @@ def _middleware() -> Iterator[CheckMessage]:
 
 
 def _urls() -> Iterator[CheckMessage]:
-    # Imported here, so that a command which checks nothing loads no views.
+    # Imported here, so that commands that run no checks do not load the views.
     from .urls import app_name, urlpatterns
 
     hint = (
@@ -459,7 +467,7 @@ def _urls() -> Iterator[CheckMessage]:
 def _view_in_place_of(pattern: URLPattern, app_name: str, url: str) -> str | None:
     """Return the name of the view that answers at ``url``; None if it is the view of ``pattern``.
 
-    A site may put a view of its own in the place of ours, if it inherits from ours.
+    A site may replace a view of this app by a subclass, so a subclass counts as the view, too.
     """
     try:
         match = resolve("/" + url.removeprefix(get_script_prefix()))
@@ -479,9 +487,10 @@ def _sessions() -> Iterator[CheckMessage]:
     try:
         store = import_module(django_settings.SESSION_ENGINE).SessionStore
     except (ImportError, AttributeError):
-        # No request of the site works then, and Django's own error names the engine.
+        # No request works with such an engine, and Django's own error names it.
         return
-    # The class, not the setting: a store of the site's own may inherit from the one that replays.
+    # The class is checked, not the setting, because a store of the site's own may inherit from
+    # Django's signed-cookie store.
     if isinstance(store, type) and issubclass(store, SignedCookieStore):
         yield Error(
             "Sessions in signed cookies cannot be taken back: an old cookie replays.",
@@ -492,11 +501,12 @@ def _sessions() -> Iterator[CheckMessage]:
 
 
 def _open_doors() -> Iterator[tuple[Door, str]]:
-    """Yield each door that takes the password alone and is not silenced by name, with its hint.
+    """Yield each door that is not silenced, with its hint.
 
-    Silenced by name: the id of the kind's error, or that of the one door.  Django compares whole
-    ids only, so the latter is looked for here.  "W004" is no name of a door: a site that silenced
-    that would never hear of a new one.
+    A door is a way to sign in with the password alone and without a session.  A site silences the
+    error id of a kind of doors, or the id of one door.  Django compares whole ids only, so the id
+    of a door is compared here.  "W004" silences no door: otherwise a site that silenced it would
+    not be told about a new door.
     """
     silenced = set(django_settings.SILENCED_SYSTEM_CHECKS)
     for door in find_doors():
@@ -515,9 +525,9 @@ def _doors() -> Iterator[CheckMessage]:
 
 
 def _doors_of_deployment() -> Iterator[CheckMessage]:
-    """Yield an error for each, with the id of its kind.
+    """Yield an error for each open door, with the id of its kind.
 
-    Neither ``migrate`` nor ``runserver`` runs a deployment check, so no door stops them.
+    ``migrate`` and ``runserver`` run no deployment checks, so these errors do not stop them.
     """
     for door, hint in _open_doors():
         yield Error(f"{door.kind.opens}: {door.place}.", hint=hint, id=door.kind.id)
@@ -557,8 +567,10 @@ def _hijack() -> Iterator[CheckMessage]:
 
 
 def _proxies() -> Iterator[CheckMessage]:
-    """Behind a proxy that is not told of, every visitor has the proxy's address: the first twenty
-    codes of an hour are everybody's."""
+    """Yield a warning if there seems to be a proxy, and ``TRUSTED_PROXIES`` is 0.
+
+    All visitors would then have the proxy's address and share one limit.
+    """
     signs = [name for name in PROXY_SETTINGS if getattr(django_settings, name, None)]
     if signs and settings.TRUSTED_PROXIES == 0:
         yield Warning(
@@ -585,11 +597,11 @@ def _sqlite() -> Iterator[CheckMessage]:
 def _mail() -> Iterator[CheckMessage]:
     if not settings.NOTIFY:
         return
-    # Where Django's MAILERS is set, the old settings cannot be read at all.
+    # If Django's MAILERS is set, the old settings cannot be read.
     mailers = getattr(django_settings, "MAILERS", None)
     if mailers is None:
         with catch_warnings():
-            # Django 6.1 warns when they are read.  It has warned the site already.
+            # Django 6.1 warns when they are read, and has already warned the site.
             simplefilter("ignore")
             backend, timeout = django_settings.EMAIL_BACKEND, django_settings.EMAIL_TIMEOUT
         name = "EMAIL_TIMEOUT"
@@ -609,10 +621,10 @@ def _mail() -> Iterator[CheckMessage]:
 
 
 def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage]:
-    """What is right on a developer's machine only."""
-    found: list[CheckMessage] = [*_basic_at_bandwidth(), *_doors_of_deployment()]
+    """Return the messages about settings that are safe only on a developer's machine."""
+    reported: list[CheckMessage] = [*_basic_at_bandwidth(), *_doors_of_deployment()]
     if not django_settings.SESSION_COOKIE_SECURE:
-        found.append(
+        reported.append(
             Warning(
                 "SESSION_COOKIE_SECURE is off: a verified session can be read on the way.",
                 hint="Set SESSION_COOKIE_SECURE = True.",
@@ -621,7 +633,7 @@ def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage
         )
     for key in ("BASE_URL", "TOKEN_URL"):
         if str(getattr(settings, key)).startswith("http://"):
-            found.append(
+            reported.append(
                 Warning(
                     f'BANDWIDTH_MFA["{key}"] is plain HTTP: codes and credentials can be read.',
                     hint="Use https://.",
@@ -629,7 +641,7 @@ def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage
                 )
             )
     if "TRUSTED_PROXIES" not in configured():
-        found.append(
+        reported.append(
             Warning(
                 'BANDWIDTH_MFA["TRUSTED_PROXIES"] is not set: behind a proxy all visitors share '
                 "one address, and its limit.",
@@ -638,7 +650,7 @@ def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage
             )
         )
     if settings.RECEIPT_SECRET is not None and "*" in django_settings.ALLOWED_HOSTS:
-        found.append(
+        reported.append(
             Warning(
                 'ALLOWED_HOSTS holds "*": a visitor\'s Host header says where receipts go, and '
                 "with them the secret of their address.",
@@ -646,24 +658,24 @@ def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage
                 id="bandwidth_mfa.W013",
             )
         )
-    found += _mail()
+    reported += _mail()
     secret = settings.RECEIPT_SECRET
     if secret is not None and len(secret) < SHORTEST_SECRET:
-        found.append(
+        reported.append(
             Warning(
                 f'BANDWIDTH_MFA["RECEIPT_SECRET"] has fewer than {SHORTEST_SECRET} characters.',
                 hint="It is all that guards the receipts' address: use a long random one.",
                 id="bandwidth_mfa.W014",
             )
         )
-    return found
+    return reported
 
 
 def _basic_at_bandwidth() -> Iterator[CheckMessage]:
-    """Yield an error where no code can be sent any more.
+    """Yield an error if Bandwidth no longer accepts the credentials, so that no code can be sent.
 
-    ``migrate`` runs no deployment check.  So an upgrade of a site, after that day, is not stopped
-    half way.
+    It is a deployment check, which ``migrate`` does not run.  So this error does not stop the
+    upgrade of a site half way.
     """
     host = urlsplit(str(settings.BASE_URL)).hostname or ""
     is_basic = settings.USERNAME is not None and settings.CLIENT_ID is None

@@ -1,8 +1,8 @@
-"""Every setting of the app, read from ``settings.BANDWIDTH_MFA`` at the moment it is needed.
+"""The settings of the app, read from ``settings.BANDWIDTH_MFA`` each time they are needed.
 
-:class:`Settings` is the one table: each key stands there once, with its kind, its default and its
-meaning.  The system checks (:mod:`django_bandwidth_mfa.checks`) and :func:`from_env` follow from
-it.  Nothing is read at import time, and nothing is cached: ``override_settings`` works everywhere.
+:class:`Settings` is the table of all keys, each with its kind, its default and its meaning.  The
+    system checks (:mod:`django_bandwidth_mfa.checks`) and :func:`from_env` use this table.  Nothing
+    is read at import time, and nothing is cached, so ``override_settings`` works everywhere.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["from_env", "settings"]
 
 PREFIX = "BANDWIDTH_MFA_"
 
-# The region that ``phonenumbers`` gives to numbers of no country.
+# The region code of ``phonenumbers`` for numbers that belong to no country.
 NO_COUNTRY = "001"
 
 P = ParamSpec("P")
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rate:
-    """``limit`` units of weight at once, and then one more each ``seconds / limit``."""
+    """A rate: ``limit`` units at once, then one more unit every ``seconds / limit`` seconds."""
 
     limit: int
     seconds: int
@@ -64,11 +64,11 @@ _RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,4})?([smhd])")
 
 @lru_cache(maxsize=256)
 def parse_rates(text: str) -> tuple[Rate, ...]:
-    """Read ``"5/h,10/d"`` (or ``"3/10m"``); an empty text is no limit at all.
+    """Return the rates in ``text``, such as ``"5/h,10/d"`` or ``"3/10m"``.
 
-    Of two rates for the same time the lower one counts.
+    An empty text means no limit.  If two rates have the same period, the lower one counts.
 
-    :raises ValueError: the text is no list of rates.
+    :raises ValueError: ``text`` is not a list of rates.
     """
     limits: dict[int, int] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -81,15 +81,19 @@ def parse_rates(text: str) -> tuple[Rate, ...]:
     return tuple(Rate(limit, seconds) for seconds, limit in limits.items())
 
 
-# Kinds: how a value is told from a bad one, and read from the environment ------------------------
+# Kinds: how a value is checked, and how it is read from the environment --------------------------
 
 Problem = str | None
-"""What is wrong with a value, as the end of a sentence ("must be …"), or None."""
+"""The end of a sentence that names the mistake in a value ("must be …"); None for a valid value."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of value: its name in the reference, its test and its text form."""
+    """One kind of value.
+
+    ``name`` is its name in the reference.  ``problem`` checks a value.  ``parse`` reads a value
+    from the text of an environment variable.
+    """
 
     name: str
     problem: Callable[[object], Problem]
@@ -166,9 +170,9 @@ def sequence(problem_of_item: Callable[[object], Problem], *, empty: bool = True
 
 
 def choice_or_path(*choices: str, or_policy: bool = False) -> Kind:
-    """One of ``choices``, a callable, or the dotted path of one.
+    """Return the kind of a value that is one of ``choices``, a callable, or the dotted path of one.
 
-    :param or_policy: whether a policy is as good as a callable.
+    :param or_policy: whether a policy is allowed, too.
     """
 
     def is_usable(value: object) -> bool:
@@ -191,19 +195,19 @@ def choice_or_path(*choices: str, or_policy: bool = False) -> Kind:
     return Kind("string, policy or dotted path" if or_policy else "string or dotted path", problem)
 
 
-# Characters: Bandwidth's limit.
+# The most characters that Bandwidth accepts.
 LONGEST_MESSAGE = 2048
 
 _dotted_path = re.compile(r"[\w.]+\.\w+")
 
 
 def is_dotted_path(value: object) -> TypeGuard[str]:
-    """Whether ``value`` of ``MESSAGE`` is the path of a function, and no text."""
+    """Return whether ``value`` of ``MESSAGE`` is the dotted path of a function, not a text."""
     return isinstance(value, str) and _dotted_path.fullmatch(value) is not None
 
 
 def message_problem(text: object) -> Problem:
-    """What is wrong with ``text`` as a message that carries a code, or None."""
+    """Return what is wrong with ``text`` as a message for a code; None if nothing is wrong."""
     if not isinstance(text, str | Promise) or "{CODE}" not in str(text):
         return "must be a text that holds {CODE}"
     if len(str(text)) > LONGEST_MESSAGE:
@@ -212,7 +216,7 @@ def message_problem(text: object) -> Problem:
 
 
 def message() -> Kind:
-    """A text with ``{CODE}``, one for each channel, or the function that writes it."""
+    """Return the kind of ``MESSAGE``: a text, a dict of texts by channel, or a function."""
 
     def problem(value: object) -> Problem:
         if isinstance(value, Mapping):
@@ -232,7 +236,7 @@ def message() -> Kind:
             found = json.loads(value)
             if isinstance(found, dict):
                 return found
-        # A text, such as "{CODE} is your code".
+        # Not a JSON object: a text, such as "{CODE} is your code".
         return value
 
     return Kind("text, dict or dotted path", problem, parse)
@@ -242,7 +246,7 @@ _contact_address = re.compile(r"(?:https?://|mailto:|tel:|/(?!/))[^\s<>\"]+")
 
 
 def contact() -> Kind:
-    """A dict with a ``name`` and an ``address``, both of them optional."""
+    """Return the kind of a dict with an optional ``name`` and an optional ``address``."""
 
     def problem_of_part(part: object, value: object) -> Problem:
         if part not in ("name", "address"):
@@ -250,7 +254,7 @@ def contact() -> Kind:
         if part == "name":
             is_text = isinstance(value, str | Promise) and len(str(value)) <= 100
             return None if is_text else 'must have a text of at most 100 characters for "name"'
-        # Not javascript: it becomes a link.
+        # The address becomes a link, so a ``javascript:`` address must be refused.
         if value == "" or (isinstance(value, str) and _contact_address.fullmatch(value)):
             return None
         return (
@@ -259,10 +263,10 @@ def contact() -> Kind:
         )
 
     def problem(value: object) -> Problem:
-        found = table(problem_of_part).problem(value)
-        if found is None and isinstance(value, Mapping) and value.get("address"):
+        mistake = table(problem_of_part).problem(value)
+        if mistake is None and isinstance(value, Mapping) and value.get("address"):
             return None if value.get("name") else 'needs a "name" for its "address"'
-        return found
+        return mistake
 
     return Kind("dict", problem, json.loads)
 
@@ -284,7 +288,7 @@ def _scope_problem(purpose: object, scope: object) -> Problem:
 
 
 def rates(*names: str) -> Kind:
-    """Rates for each of ``names``, such as ``{"user": "5/h,10/d"}``."""
+    """Return the kind of a dict of rates with the keys ``names``, as ``{"user": "5/h,10/d"}``."""
     listed = " and ".join([", ".join(f'"{name}"' for name in names[:-1]), f'"{names[-1]}"'])
 
     def problem(name: object, text: object) -> Problem:
@@ -327,7 +331,7 @@ def _seconds_problem(value: object) -> Problem:
 
 
 _http_url = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
-# Without a scheme, a port and a final dot, as the last line of a message must have it.
+# A domain without scheme, port and final dot: the form that the last line of a message needs.
 _domain = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?")
 _e164 = text(longest=32, form=E164, like="a phone number in E.164 form, such as +12025550123")
 
@@ -336,11 +340,12 @@ _e164 = text(longest=32, form=E164, like="a phone number in E.164 form, such as 
 
 
 class Setting(Generic[T]):
-    """One key: read it as an attribute of :data:`settings`.
+    """One key of ``BANDWIDTH_MFA``.  Its value is read as an attribute of :data:`settings`.
 
-    A dict value is merged over the default, so that a site names only what it changes.
+    A dict value is merged over the default dict, so a site names only the keys that it changes.
 
-    :param on_async_server: the default where :func:`has_own_thread` holds, if it is another one.
+    :param on_async_server: another default, for requests for which :func:`has_own_thread` is true;
+        None if the default is the same.
     """
 
     name: str
@@ -372,25 +377,25 @@ class Setting(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> Setting[T] | T:
         if instance is None:
             return self
-        given = configured()
-        if self.name not in given:
+        values = configured()
+        if self.name not in values:
             if self.required:
                 raise ImproperlyConfigured(f'BANDWIDTH_MFA needs the key "{self.name}".')
             if self.on_async_server is not None and has_own_thread():
                 return self.on_async_server
             return self.default
-        value = given[self.name]
+        value = values[self.name]
         if isinstance(self.default, dict) and isinstance(value, Mapping):
             value = {**self.default, **value}
         return cast(T, value)
 
     def problem(self, value: object) -> Problem:
-        """What is wrong with ``value`` for this key, or None."""
+        """Return what is wrong with ``value`` for this key; None if nothing is wrong."""
         return self.kind.problem(value)
 
 
 class Settings:
-    """Every key of ``BANDWIDTH_MFA``, with its default and its meaning."""
+    """The table of all keys of ``BANDWIDTH_MFA``, with their defaults and meanings."""
 
     ACCOUNT_ID = Setting("", text(longest=64), "The Bandwidth account.", required=True)
     CLIENT_ID = Setting[str | None](
@@ -610,7 +615,7 @@ class Settings:
 
     @classmethod
     def all(cls) -> Iterator[Setting[object]]:
-        """The keys, in the table's order."""
+        """Return all settings, in the order of the table."""
         return (value for value in vars(cls).values() if isinstance(value, Setting))
 
     @classmethod
@@ -619,30 +624,30 @@ class Settings:
 
 
 settings = Settings()
-"""``settings.DIGITS`` is the value in force now.
+"""The settings of the site: ``settings.DIGITS`` is the current value of the key ``DIGITS``.
 
 :raises django.core.exceptions.ImproperlyConfigured: a required key is missing.
 """
 
 
 def configured() -> Mapping[str, object]:
-    """The site's ``BANDWIDTH_MFA`` as it stands; empty where there is none."""
-    given = getattr(django_settings, "BANDWIDTH_MFA", {})
-    return given if isinstance(given, Mapping) else {}
+    """Return the site's ``BANDWIDTH_MFA`` as the site wrote it; an empty dict if it is missing."""
+    values = getattr(django_settings, "BANDWIDTH_MFA", {})
+    return values if isinstance(values, Mapping) else {}
 
 
 def has_own_thread() -> bool:
-    """Whether this request has a thread of its own, as on an async server.
+    """Return whether the current request has a thread of its own, as on an async server.
 
-    Django's ASGI handler answers each request in a ``ThreadSensitiveContext`` of asgiref.  So a
-    call that waits there keeps no other request waiting.
+    Django's ASGI handler runs each request in a ``ThreadSensitiveContext`` of asgiref.  A call that
+    waits in such a thread delays no other request.
     """
     current = getattr(SyncToAsync, "thread_sensitive_context", None)
     return current is not None and current.get(None) is not None
 
 
 def channels() -> list[str]:
-    """The channels that are set up, the cheaper first: ``"sms"``, ``"voice"``."""
+    """Return the channels that are set up, the cheaper one first: ``"sms"``, ``"voice"``."""
     applications = {
         "sms": settings.MESSAGING_APPLICATION_ID,
         "voice": settings.VOICE_APPLICATION_ID,
@@ -651,7 +656,7 @@ def channels() -> list[str]:
 
 
 def load(value: str | Callable[P, T]) -> Callable[P, T]:
-    """The function that a dotted path names; a function is its own."""
+    """Return the function at a dotted path; return ``value`` itself if it is a function."""
     function: Callable[P, T] = import_string(value) if isinstance(value, str) else value
     return function
 
@@ -660,29 +665,30 @@ def load(value: str | Callable[P, T]) -> Callable[P, T]:
 
 
 def from_env(env: environ.Env) -> dict[str, object]:
-    """``BANDWIDTH_MFA`` from variables named ``BANDWIDTH_MFA_<KEY>``, dicts and lists as JSON.
+    """Return the dict ``BANDWIDTH_MFA``, read from environment variables ``BANDWIDTH_MFA_<KEY>``.
 
     ::
 
         env = environ.Env()
         BANDWIDTH_MFA = django_bandwidth_mfa.conf.from_env(env)
 
-    Only what is set is taken; an empty variable counts as not set.  Nothing raises here: a text
-    that cannot be read is kept as it is, and so is a key that does not exist, so that
-    ``manage.py check`` can name every mistake at once.
+    Dicts and lists are written as JSON.  An empty variable counts as not set.  This function never
+    raises: a text that cannot be parsed, and a key that does not exist, are kept as they are.  So
+    ``manage.py check`` can report all mistakes at once.
     """
     known = {setting.name: setting for setting in Settings.all()}
-    found: dict[str, object] = {}
+    values: dict[str, object] = {}
     for variable in sorted(env.ENVIRON):
         name = variable.removeprefix(PREFIX)
-        # With a FileAwareEnv, BANDWIDTH_MFA_X_FILE names the file that holds BANDWIDTH_MFA_X.
+        # With django-environ's FileAwareEnv, BANDWIDTH_MFA_X_FILE is the path of a file that
+        # contains BANDWIDTH_MFA_X.
         if not variable.startswith(PREFIX) or name.removesuffix("_FILE") in known.keys() - {name}:
             continue
         value = env.ENVIRON[variable].strip()
         if not value:
             continue
         try:
-            found[name] = known[name].kind.parse(value) if name in known else value
+            values[name] = known[name].kind.parse(value) if name in known else value
         except ValueError:
-            found[name] = value
-    return found
+            values[name] = value
+    return values

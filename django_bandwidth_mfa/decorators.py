@@ -1,4 +1,4 @@
-"""Decorators that ask for a code, or offer a phone, before a view."""
+"""Decorators that require a code, or suggest to add a phone, before a view."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def mfa_required(
     max_age: float | None = None,
     methods: Collection[str] | None = None,
 ) -> object:
-    """Let only a verified session see ``view``.  It works for sync and async views.
+    """Require a verified session for ``view``, which may be sync or async.
 
     ::
 
         @mfa_required(max_age=60)
         def transfer(request): ...
 
-    An anonymous visitor is led to the login page, a user without a phone to the page that adds one,
-    and any other user to the code page.  All of them come back afterwards.
+    An anonymous visitor is redirected to the login page, a user without a phone to the page that
+    adds one, and any other user to the code page.  Each of these pages leads back to the view.
 
-    :param max_age: seconds.  The second factor must have passed in the last so many seconds; a
-        trusted browser is then not enough.
-    :param methods: the second factor must be one of these; None for any.  With ``{"sms", "voice"}``
-        Bandwidth itself must have verified a code: a recovery code, a trusted browser and a factor
-        of the site's own are not enough.  Both of these two must be there, since people choose how
-        a code comes.
-    :raises ValueError: ``methods`` would let nobody through, or is no collection of names.
+    :param max_age: the greatest age of the second factor, in seconds; None for any age.  With a
+        ``max_age``, a trusted browser is not enough.
+    :param methods: the second factor must be one of these methods; None for any method.  With
+        ``{"sms", "voice"}`` Bandwidth itself must have verified a code: a recovery code, a trusted
+        browser and a factor of the site's own are not enough.  Both of these names are required,
+        because users choose the channel.
+    :raises ValueError: ``methods`` does not contain both ``"sms"`` and ``"voice"``.
     """
     check_methods(methods)
     if view is None:
@@ -71,16 +71,16 @@ def mfa_required(
 
 
 def check_methods(methods: Collection[str] | None) -> None:
-    """Make sure that a code can pass where ``methods`` are asked for.
+    """Check that ``methods`` contains the methods of a code by phone.
 
-    :raises ValueError: it cannot.
+    :raises ValueError: ``"sms"`` or ``"voice"`` is missing.
     """
     if methods is not None and not set(methods) >= CODE_METHODS:
         raise ValueError(f'methods must hold "sms" and "voice", not {methods!r}')
 
 
 def mfa_suggested(view: View) -> View:
-    """Offer a phone, now and then, to signed-in users who do not have to have one.
+    """Suggest to add a phone, now and then, to signed-in users who do not need one.
 
     ::
 
@@ -88,9 +88,9 @@ def mfa_suggested(view: View) -> View:
         @mfa_suggested
         def account(request): ...
 
-    The offer is a page of its own, with a button "not now".  It comes once in a session, and not
-    again for 30 days after "not now".  Only a GET is interrupted.  It works for sync and async
-    views.
+    The suggestion is a page of its own, with a button "not now".  It is shown once in a session,
+    and not again for 30 days after "not now".  Only GET requests are interrupted.  The view may be
+    sync or async.
     """
     return _guarded(view, _needs_no_offer, _offer)
 
@@ -116,11 +116,11 @@ def _guarded(
     passes: Callable[[HttpRequest], bool],
     answer: Callable[[HttpRequest], HttpResponse | None],
 ) -> View:
-    """Return ``view`` with a guard before it.
+    """Return ``view`` with a check before it.
 
-    :param passes: whether a request goes straight to the view.  It asks the session at most, so
-        that it needs no thread in an async view.
-    :param answer: the answer to any other request; None sends it to the view after all.
+    :param passes: whether a request goes to the view at once.  It reads the session at most, so an
+        async view calls it without a thread.
+    :param answer: returns the response to any other request; None if the view is called after all.
     """
     if iscoroutinefunction(view):
 
@@ -128,33 +128,34 @@ def _guarded(
         async def awrapped(request: HttpRequest, *args: object, **kwargs: object) -> object:
             await request.auser()
             if not passes(request):
-                answered = await sync_to_async(answer)(request)
-                if answered is not None:
-                    return answered
+                response = await sync_to_async(answer)(request)
+                if response is not None:
+                    return response
             return await cast(Awaitable[object], view(request, *args, **kwargs))
 
         return cast(View, awrapped)
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: object, **kwargs: object) -> object:
-        answered = None if passes(request) else answer(request)
-        return view(request, *args, **kwargs) if answered is None else answered
+        response = None if passes(request) else answer(request)
+        return view(request, *args, **kwargs) if response is None else response
 
     return cast(View, wrapped)
 
 
 def refuse_on_behalf(request: HttpRequest) -> HttpResponse:
-    """Return the page that says why somebody who acts on behalf of a user is not let in."""
+    """Return the page, with status 403, that refuses somebody who acts on behalf of a user."""
     context = {"home": default_page(request), "user_name": request.user.get_username()}
     return render(request, "bandwidth_mfa/on_behalf.html", context, status=403)
 
 
 def lead_to_code(request: HttpRequest, *, methods: Collection[str] | None = None) -> HttpResponse:
-    """Return the redirect on which the visitor becomes verified, and then comes back.
+    """Return a redirect to the page on which the visitor is verified; it leads back here.
 
-    People who act on behalf of a user are led nowhere: a code would go to that user.
+    People who act on behalf of a user get an error page instead, because a code would go to that
+    user.
 
-    :param methods: those that the view accepts; None for any.
+    :param methods: the methods that the view accepts; None for any method.
     """
     if mfa_of(request).is_on_behalf:
         return refuse_on_behalf(request)

@@ -1,9 +1,9 @@
-"""Why a code was not sent, or could not be tried.
+"""The errors of the app: why a code was not sent, or could not be checked.
 
-``str(error)`` can be shown to people as it is: it says what happened and what to do next.
+``str(error)`` is a translated sentence for the user: it says what happened and what to do next.
 
-A wrong code is no error.  It is a :class:`~django_bandwidth_mfa.verification.Verification` that has
-not passed.
+A wrong code raises no error.  The result is then a
+:class:`~django_bandwidth_mfa.verification.Verification` whose ``passed`` is False.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = [
 ]
 
 
-# The limits that only a send has: then the sentence is about the next code.
+# The limits on sending.  For these, the message says when the user can get the next code.
 _LIMITS_OF_SENDS = {"cooldown", "user", "number", "prefix", "address", "country", "site"}
 
 _SITE_CANNOT_SEND = _("This site cannot send more codes at this moment. It is not your fault.")
 
 
 class MFAError(Exception):
-    """The base class of all errors here."""
+    """The base class of all errors of this app."""
 
     message: str | Promise = _("The code could not be checked. Please try again.")
 
@@ -48,13 +48,13 @@ class MFAError(Exception):
 
 
 class Limited(MFAError):
-    """Too many codes were asked for, or tried; nothing was sent."""
+    """Too many codes were requested, or typed.  Nothing was sent or checked."""
 
     retry_after: int
-    """Whole seconds until it may be tried again, at least 1."""
+    """Whole seconds until the same request is allowed again; at least 1."""
 
     limit: str
-    """Which limit refused.
+    """The limit that refused the request.
 
     ``"cooldown"``
         The wait between two codes of a user (``RESEND_COOLDOWN``).
@@ -71,7 +71,7 @@ class Limited(MFAError):
     """
 
     reasons: Mapping[str, str | Promise] = {
-        # The wait says it all.
+        # No reason: the sentence about the wait is enough.
         "cooldown": "",
         "user": _("You have asked for too many codes."),
         "number": _("Too many codes were sent to this phone."),
@@ -88,7 +88,7 @@ class Limited(MFAError):
         "recovery_sets": _("You have made new recovery codes too often."),
         "provider": _("The phone service asks us to wait."),
     }
-    """Why it was refused, by :attr:`limit`: a sentence, or an empty text."""
+    """The reason for each :attr:`limit`: a sentence for the user, or an empty text."""
 
     def __init__(self, retry_after: float, limit: str = "provider") -> None:
         super().__init__()
@@ -102,13 +102,14 @@ class Limited(MFAError):
 
 
 class Busy(MFAError):
-    """Too many codes are being sent and checked at this moment; nothing was asked of Bandwidth.
+    """Too many calls to Bandwidth are running at this moment.  Bandwidth was not called.
 
-    No limit counts it, and Bandwidth is not down: the same can be tried again in a moment.
+    No limit counts this request, and Bandwidth is not down.  The same request can succeed a few
+    seconds later.
     """
 
     retry_after: int
-    """Whole seconds until it may be tried again, at least 1."""
+    """Whole seconds until the same request is allowed again; at least 1."""
 
     message = _("The site is busy at this moment. Please try again in a few seconds.")
 
@@ -118,7 +119,7 @@ class Busy(MFAError):
 
 
 class Locked(MFAError):
-    """The user typed so many wrong codes in a row that codes by phone are switched off.
+    """Codes by phone are switched off for the user, after too many wrong codes in a row.
 
     A recovery code, or staff, switches them on again.  NIST SP 800-63B-4, 3.2.2, allows at most 100
     consecutive failed attempts.
@@ -131,31 +132,31 @@ class Locked(MFAError):
 
 
 class ChallengeExpired(MFAError):
-    """The challenge's time is over, or its phone was removed."""
+    """The challenge has expired, or its phone was removed."""
 
     message = _("This code has expired. Get a new one.")
 
 
 class ChallengeUsed(MFAError):
-    """The challenge has passed already, or has no tries left."""
+    """The challenge has already passed, or has no tries left."""
 
     message = _("This code has been used, or was tried too often. Get a new one.")
 
 
 class SessionEnded(MFAError):
-    """The session was logged out, or ended, while its second factor was checked."""
+    """The session was logged out, or ended, while the second factor was being checked."""
 
     message = _("You were signed out in the meantime. Please sign in again.")
 
 
 class TicketInvalid(MFAError):
-    """A login ticket, or the completion that it became, does not count, or counts no more."""
+    """A login ticket or a completion is not valid, or is no longer valid."""
 
     message = _("This sign-in is over. Please sign in again.")
 
 
 class NumberRefused(MFAError):
-    """The text is no phone number, or no code may be sent to the number."""
+    """The text is not a phone number, or codes must not be sent to this number."""
 
     message: str | Promise = _("We cannot send codes to this number. Please use another one.")
 
@@ -166,22 +167,22 @@ class NumberRefused(MFAError):
 
 
 class NoPhone(MFAError):
-    """The user has no confirmed phone, or not the one that was asked for."""
+    """The user has no confirmed phone, or does not have the requested phone."""
 
     message = _("There is no such phone on this account.")
 
 
 class CodeOwed(MFAError):
-    """A login owes a code, and there is no page on which it could be typed.
+    """A login needs a code, but there is no page on which the user can type one.
 
-    ``channels.auth.login()`` raises it.
+    ``channels.auth.login()`` raises it, in a WebSocket.
     """
 
     message = _("A code is needed to sign in. Please sign in on the site first.")
 
 
 class LastPhone(MFAError):
-    """The phone cannot be removed: it is the user's only one, and the policy asks for one."""
+    """The phone cannot be removed: it is the user's only phone, and the policy requires one."""
 
     message = _(
         "This is your only phone, and you need one to sign in here. "
@@ -190,12 +191,12 @@ class LastPhone(MFAError):
 
 
 class ProviderUnavailable(MFAError):
-    """Bandwidth could not be reached, or did not answer as it should."""
+    """Bandwidth could not be reached, or gave an unexpected answer."""
 
     may_have_arrived: bool
-    """Whether the request may have got through.
+    """Whether Bandwidth may have received the request.
 
-    Then a code may be on its way, or the code that was typed may be spent.
+    In that case the code may have been sent, or the typed code may be used up.
     """
 
     message = _("The phone service does not answer right now. Please try again in a moment.")
@@ -206,7 +207,7 @@ class ProviderUnavailable(MFAError):
 
 
 def _next_code_in(seconds: int) -> str:
-    """Say when the next code can be sent: never sooner than in ``seconds``."""
+    """Return the sentence that says when the next code can be sent, rounded up from ``seconds``."""
     hours, minutes = math.ceil(seconds / 3600), math.ceil(seconds / 60)
     if seconds > 5400:
         text = ngettext(
@@ -231,7 +232,7 @@ def _next_code_in(seconds: int) -> str:
 
 
 def _next_try_in(seconds: int) -> str:
-    """Say when the same can be tried again: never sooner than in ``seconds``."""
+    """Return the sentence that says when the user can try again, rounded up from ``seconds``."""
     hours, minutes = math.ceil(seconds / 3600), math.ceil(seconds / 60)
     if seconds > 5400:
         text = ngettext(
@@ -254,7 +255,7 @@ def _next_try_in(seconds: int) -> str:
 
 
 def in_words(seconds: int) -> str:
-    """Return ``"45 seconds"``, ``"4 minutes"`` or ``"2 hours"``: never less than ``seconds``."""
+    """Return ``seconds`` in words, rounded up: "45 seconds", "4 minutes" or "2 hours"."""
     hours, minutes = math.ceil(seconds / 3600), math.ceil(seconds / 60)
     if seconds > 5400:
         return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}

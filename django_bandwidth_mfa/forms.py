@@ -18,19 +18,21 @@ __all__ = ["CodeForm", "PhoneForm", "PhoneNameForm", "RecoveryCodeForm"]
 
 
 class CodeInput(forms.TextInput):
-    """A field that never shows again what was typed: a wrong code is nothing to correct, and no
-    page should hold one."""
+    """A text field that is always rendered empty.
+
+    A wrong code is not corrected but typed again, and no page should contain a code.
+    """
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         return super().get_context(name, None, attrs)
 
 
 class CodeForm(forms.Form):
-    """The code that a person types or pastes, the whole message with it if they like.
+    """The form for a code by phone.  The user can also paste the whole text message.
 
-    The field has neither ``maxlength`` nor ``pattern``, so that browsers let a message through.
+    The field has neither ``maxlength`` nor ``pattern``, so browsers accept a whole message.
 
-    :param digits: how many digits the code has that they were sent.
+    :param digits: the number of digits of the code that was sent.
     """
 
     code = forms.CharField(
@@ -71,7 +73,7 @@ class CodeForm(forms.Form):
 
 
 class RecoveryCodeForm(forms.Form):
-    """One of the codes that its owner wrote down."""
+    """The form for a recovery code."""
 
     recovery_code = forms.CharField(
         label=_("Recovery code"),
@@ -102,18 +104,18 @@ class RecoveryCodeForm(forms.Form):
 
 
 class PhoneNameForm(forms.Form):
-    """What its owner calls a phone; "" for nothing."""
+    """The form for the name that the owner gives to a phone; the name may be empty."""
 
     name = forms.CharField(
         max_length=40, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
 
     def __init__(self, phone: Phone, data: Any = None) -> None:
-        # One page holds several of them, and ids must not repeat.
+        # One page contains several of these forms, and ids must be unique.
         super().__init__(data, initial={"name": phone.name}, auto_id=f"id_{phone.choice}_%s")
 
     def clean_name(self) -> str:
-        # A name shows in mails and in the admin: no full number is to come in by this door.
+        # A name is shown in mails and in the admin, where full numbers must not appear.
         name: str = self.cleaned_data["name"]
         if sum(c.isdigit() for c in name) > 6:
             raise forms.ValidationError(_("Please do not put the number into the name."))
@@ -121,11 +123,11 @@ class PhoneNameForm(forms.Form):
 
 
 class PhoneForm(forms.Form):
-    """A phone to enrol: its number, and how its first code should come."""
+    """The form to add a phone: its number, and the channel for its first code."""
 
     number = forms.CharField(
         label=_("Phone number"),
-        # Browsers cut a longer text off without a word, and the rest could be another number.
+        # A browser cuts a longer text off silently, and what is left could be another valid number.
         max_length=200,
         widget=forms.TextInput(
             attrs={"type": "tel", "inputmode": "tel", "autocomplete": "tel", "autofocus": True}

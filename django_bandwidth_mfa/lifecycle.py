@@ -1,4 +1,4 @@
-"""The old place of :func:`django_bandwidth_mfa.service.require_new_code`.
+"""The old module of :func:`django_bandwidth_mfa.service.require_new_code`.
 
 .. deprecated:: 0.1
 """
@@ -13,7 +13,7 @@ __all__ = ["end_verified_sessions"]
 
 
 def end_verified_sessions(user: User) -> None:
-    """Have the sessions of ``user`` owe a code again.  Use ``service.require_new_code``."""
+    """Do what :func:`django_bandwidth_mfa.service.require_new_code` does."""
     from .service import require_new_code
 
     warnings.warn(

@@ -1,4 +1,4 @@
-"""The middleware that asks about the second factor of each session."""
+"""The middleware that checks the second factor of each session."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = ["BandwidthMFAMiddleware"]
 
 
 class BandwidthMFAMiddleware:
-    """Sets ``request.mfa``, and leads a parked login to the code page.
+    """Set ``request.mfa``, and redirect a parked login to the code page.
 
-    It stands after ``AuthenticationMiddleware``.  The session is asked about when ``request.user``
-    is first looked at.  So a view that never looks at the user costs no query.  A verified session
+    Put it after ``AuthenticationMiddleware``.  The session is checked when ``request.user`` is
+    first used.  So a view that never uses ``request.user`` costs no query, and a verified session
     costs none beyond Django's own two.
     """
 
@@ -47,8 +47,8 @@ class BandwidthMFAMiddleware:
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
             markcoroutinefunction(self)
-            # Django runs a method that is no coroutine function in a thread.  A subclass may have a
-            # method of its own, which stays.
+            # Django runs a sync `process_view` in a thread, so an async one takes its place.  If a
+            # subclass has a method of its own, it is kept.
             if type(self).process_view is BandwidthMFAMiddleware.process_view:
                 self.process_view = self._aprocess_view  # type: ignore[assignment,method-assign]
 
@@ -73,22 +73,23 @@ class BandwidthMFAMiddleware:
         user, auser, session = request.user, request.auser, request.session
 
         def rechecked() -> Any:
-            # allauth puts another session into the request, that of its token.  The user of the
-            # cookie may have been loaded before that.
-            found: Any = user if request.session is session else get_user(request)
-            return recheck_request(request, found)
+            # allauth replaces the session of the request by that of its token.  The user of the
+            # cookie's session may have been loaded before.
+            user_now: Any = user if request.session is session else get_user(request)
+            return recheck_request(request, user_now)
 
         async def arechecked() -> Any:
             found: Any = request.user
             if found is ours:
-                # Nobody has put another user into the request since.  Before us, a middleware may
-                # have done so, and Django's `auser` does not know of it.
+                # Nothing has replaced `request.user` since.  A middleware before this one may have
+                # replaced it, and Django's `auser` does not know about that.
                 found = await auser() if isinstance(user, SimpleLazyObject) else user
             if isinstance(found, SimpleLazyObject) or not is_settled(request.session, found):
                 found = await sync_to_async(recheck_request)(request, found)
             else:
                 request.user = found
-            # request.mfa may be asked from a coroutine after this: whatever it would query is here.
+            # A coroutine may use request.mfa after this, and must not query.  So the pending user
+            # is loaded here.
             if PARKED in request.session:
                 await sync_to_async(getattr)(mfa_of(request), "pending_user")
             return found
@@ -100,10 +101,10 @@ class BandwidthMFAMiddleware:
     def process_view(
         self, request: HttpRequest, view: object, args: object, kwargs: object
     ) -> HttpResponse | None:
-        """Before the view: keep a parked login out, and lead it from a login page to the code page.
+        """Redirect a parked login from a login page to the code page.
 
-        An earlier middleware may have logged somebody in and put them into ``request.user``.  They
-        do not get past a login that was parked.
+        An earlier middleware may have logged a user in and set ``request.user``.  If that login was
+        parked, ``request.user`` becomes anonymous before the view runs.
         """
         if request.META.pop(JUST_PARKED, False):
             make_anonymous(request)
@@ -114,8 +115,8 @@ class BandwidthMFAMiddleware:
     async def _aprocess_view(
         self, request: HttpRequest, view: object, args: object, kwargs: object
     ) -> HttpResponse | None:
-        """Do the same in an event loop.  Only a login page takes a thread, for the database."""
-        # What a lazy LOGIN_URL means is code of the site, and may ask the database, too.
+        """Do what :meth:`process_view` does, in async code.  Only a login page needs a thread."""
+        # A lazy LOGIN_URL runs code of the site, which may query the database.
         is_get = request.method in ("GET", "HEAD")
         if is_get and (is_login_url_lazy() or is_for_login_page(request)):
             in_thread = sync_to_async(BandwidthMFAMiddleware.process_view)
@@ -125,7 +126,7 @@ class BandwidthMFAMiddleware:
         return None
 
     def _lead_from_login_page(self, request: HttpRequest) -> HttpResponse | None:
-        """Lead a parked login from a login page to the code page."""
+        """Return a redirect to the code page if a login is parked; otherwise None."""
         if not request.session.get(PARKED) or pending_user(request.session) is None:
             return None
         wanted = request.GET.get("next", "")
@@ -134,26 +135,29 @@ class BandwidthMFAMiddleware:
         return redirect("bandwidth_mfa:verify")
 
     def _lead_to_code(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """After a login that owes a code: send its redirect to the code page.
+        """Return the response of a login view, with a redirect replaced by one to the code page.
 
-        Any other answer passes through.  What it tells was earned by the password alone.
+        Any other response is returned unchanged: the password alone was enough for what it
+        contains.
         """
         del request.META[JUST_PARKED]
         make_anonymous(request)
         if 300 <= response.status_code < 400 and response.has_header("Location"):
             location = urljoin(request.get_full_path(), response["Location"])
             update_parked(request.session, next=target_of_login(request, location))
-            # The answer keeps its cookies and headers; 307 would send the password along.
+            # The response keeps its cookies and headers.  The status becomes 302, because a browser
+            # repeats the POST, with the password, after a 307.
             response.status_code = 302
             response["Location"] = reverse("bandwidth_mfa:verify")
         return response
 
 
 class _LazyUser(SimpleLazyObject):  # type: ignore[type-arg]
-    """A ``SimpleLazyObject`` that is made in a third of the time.  Each request makes one."""
+    """A ``SimpleLazyObject`` that is created in a third of the time.  Each request creates one."""
 
     _wrapped = empty
 
     def __init__(self, func: Callable[[], Any]) -> None:
-        # As Django's own class does it, without that class's look at each attribute.
+        # Django's class sets it with `self.__dict__`, which goes through its slower attribute
+        # lookup.
         object.__getattribute__(self, "__dict__")["_setupfunc"] = func

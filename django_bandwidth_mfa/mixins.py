@@ -1,4 +1,4 @@
-"""A mixin that asks for a code before a class-based view."""
+"""A mixin that requires a code before a class-based view."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .decorators import mfa_required
 
 __all__ = ["MFARequiredMixin"]
 
-# A view to the type checker, a mixin to the running program.
+# The type checker sees a subclass of View; at run time the class is a plain mixin.
 if TYPE_CHECKING:
     Base = View
 else:
@@ -21,16 +21,16 @@ else:
 
 
 class MFARequiredMixin(Base):
-    """Lets only a verified session see the view, as :func:`.mfa_required` does.
+    """Require a verified session for the view, as :func:`.mfa_required` does.
 
-    It stands to the left of the view class, like ``LoginRequiredMixin``.
+    Put it to the left of the view class, like ``LoginRequiredMixin``.
     """
 
     mfa_max_age: float | None = None
-    """Seconds; None for any age."""
+    """The greatest age of the second factor, in seconds; None for any age."""
 
     mfa_methods: Collection[str] | None = None
-    """The methods that count, such as ``{"sms", "voice"}``; None for any."""
+    """The methods that are accepted, such as ``{"sms", "voice"}``; None for any method."""
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         view: Callable[..., object] = super().dispatch
@@ -41,7 +41,7 @@ class MFARequiredMixin(Base):
 
 
 def as_coroutine_function(dispatch: Callable[..., object]) -> Callable[..., object]:
-    """Return ``dispatch`` of an async view as a coroutine function, which it is not by itself."""
+    """Return ``dispatch`` of an async view, wrapped in a coroutine function."""
 
     async def dispatch_async(*args: object, **kwargs: object) -> object:
         return await cast(Awaitable[object], dispatch(*args, **kwargs))

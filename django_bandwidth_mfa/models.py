@@ -1,8 +1,8 @@
-"""The tables: phones, codes that were sent, recovery codes, trusted browsers, the moments since
-which sessions count, and the counters.
+"""The database tables of the app.
 
-No table holds a code that somebody could type.  Full numbers are in :class:`Phone` and
-:class:`Challenge` only, which need them to send and to verify.  The text form of a row masks them.
+No table contains a code that somebody could type.  Only :class:`Phone` and :class:`Challenge`
+contain full phone numbers, which they need to send and to verify codes.  ``str()`` and ``repr()``
+of a row mask the number.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 class Channel(models.TextChoices):
-    """How a code travels, as Bandwidth names it."""
+    """The ways to send a code, by Bandwidth's names."""
 
     # Translators: Users see this: a way to get a code, beside "phone call".
     SMS = "sms", _("text message")
@@ -51,7 +51,7 @@ class Channel(models.TextChoices):
 
 
 class Purpose(models.TextChoices):
-    """What a code is for; each has a Bandwidth scope of its own (``SCOPES``)."""
+    """The purpose of a code.  Each purpose has a Bandwidth scope of its own (``SCOPES``)."""
 
     LOGIN = "login", _("sign in")
     STEP_UP = "step-up", _("confirm a sensitive action")
@@ -59,55 +59,57 @@ class Purpose(models.TextChoices):
 
 
 class PrimaryManager(models.Manager[Row]):
-    """Reads where it writes, whatever the site's router says of reading.
+    """A manager that reads from the database to which it writes, whatever the site's router says.
 
-    A replica may be behind: a phone that was just added would not be asked for.
+    A read replica may be some seconds behind.  With one, a login right after a phone was added
+    would not ask for a code.
     """
 
     def get_queryset(self) -> models.QuerySet[Row]:
-        found = super().get_queryset()
-        # `_db` is set by `db_manager()`, which chooses a database by name.  The new queryset is
-        # nobody else's yet, so that it need not be copied, as `using()` does.
-        found._db = self._db or router.db_for_write(self.model)  # type: ignore[attr-defined]
-        return found
+        queryset = super().get_queryset()
+        # `db_manager()` sets `_db`, to choose a database by name.  The queryset is new, so it is
+        # changed in place: `using()` would copy it.
+        queryset._db = self._db or router.db_for_write(self.model)  # type: ignore[attr-defined]
+        return queryset
 
 
 class PhoneQuerySet(models.QuerySet["Phone"]):
     def confirmed(self) -> PhoneQuerySet:
-        """Those whose owner has typed a code that was sent to them."""
+        """Return the phones whose owner has typed a code that was sent to them."""
         return self.filter(confirmed_at__isnull=False)
 
 
 class Phone(models.Model):
-    """A number of a user's.
+    """A phone number of a user.
 
-    It receives login codes once it is confirmed, that is, once its owner has typed a code that was
-    sent to it.
+    It is confirmed when its owner types a code that was sent to it.  Only a confirmed phone
+    receives login codes.
 
     .. attribute:: number
 
-        E.164, such as ``+12025550123``.
+        The number in E.164 form, such as ``+12025550123``.
 
     .. attribute:: is_primary
 
-        Whether codes go here unless the user chooses another; true for one phone of a user at most.
+        Whether codes go to this phone unless the user chooses another one.  It is true for at most
+        one phone of a user.
 
     .. attribute:: confirmed_at
 
-        When the number was proven; None before.
+        When the phone was confirmed; None if it is not confirmed.
 
     .. attribute:: name
 
-        What its owner calls it, if anything.
+        The name that the owner gave to the phone; may be empty.
 
     .. attribute:: replaces
 
-        While it is unconfirmed: the phone whose place it takes once it is.
+        For an unconfirmed phone: the phone that it will replace when it is confirmed.
 
     .. attribute:: channel
 
-        How its owner wants to get codes there, ``"sms"`` or ``"voice"``; empty if they never said.
-        :attr:`default_channel` is what happens.
+        The channel that the owner prefers, ``"sms"`` or ``"voice"``; empty if they have not chosen
+        one.  Codes are sent by :attr:`default_channel`.
     """
 
     user = models.ForeignKey(
@@ -134,13 +136,14 @@ class Phone(models.Model):
         choices=Channel,
         blank=True,
         default="",
-        # In the database, too: while a new version is rolled out, the old one still adds phones.
+        # The database needs the default, too: during a deployment the old version still adds
+        # phones.
         db_default="",
         help_text=_("How codes go to it; empty for the first way that the site has set up."),
     )
     created_at = models.DateTimeField(_("added at"), default=timezone.now, editable=False)
-    # "One primary phone a user" as a constraint that every database can hold: MariaDB has no
-    # conditional indexes, but all ignore NULL in a unique one.
+    # For the constraint "one primary phone per user".  MariaDB has no conditional unique indexes,
+    # but all databases ignore NULL in a unique index.
     primary_slot = models.GeneratedField(
         expression=Case(When(is_primary=True, then=Value(1)), default=None),
         output_field=models.SmallIntegerField(null=True),
@@ -172,43 +175,44 @@ class Phone(models.Model):
 
     @property
     def masked(self) -> str:
-        """The number as it may be shown in a list: all but its last two digits hidden."""
+        """The number with all digits hidden but the last two."""
         return numbers.mask(self.number)
 
     @property
     def ending(self) -> str:
-        """The last two digits, for a sentence that says "the phone ending in 42"."""
+        """The last two digits, for a sentence such as "the phone ending in 42"."""
         return numbers.ending(self.number)
 
     @property
     def label(self) -> str:
-        """How a sentence calls this phone, after the words "the phone".
+        """The text for this phone after the words "the phone" in a sentence.
 
-        Such as "ending in 42", and with a name "“Work” (ending in 42)".
+        It is "ending in 42", or "“Work” (ending in 42)" if the phone has a name.
         """
         return numbers.label(self.number, self.name)
 
     @property
     def choice(self) -> str:
-        """What a form sends, and a session keeps, to name this phone: never the number itself."""
+        """The identifier of this phone in forms and sessions.  It is never the number itself."""
         return _choice(self.pk, self.number)
 
     @property
     def default_channel(self) -> str:
-        """How a code goes to this phone if nobody chooses, ``"sms"`` or ``"voice"``.
+        """The channel for codes if the user does not choose one, ``"sms"`` or ``"voice"``.
 
-        It is the preferred channel.  If none is preferred, or the site has not set it up, it is the
-        site's first channel.
+        It is the preferred channel (:attr:`channel`).  If there is none, or the site has not set it
+        up, it is the first channel of the site.
         """
         offered = conf.channels()
         return self.channel if self.channel in offered else next(iter(offered), Channel.SMS.value)
 
 
 class Delivery(models.TextChoices):
-    """What is known of a code on its way; delivered means to the carrier, not read.
+    """What is known about the delivery of a code.
 
-    A receipt says ``DELIVERED`` or ``FAILED``.  ``UNKNOWN``: Bandwidth did not answer, so nobody
-    knows whether it sent the code.
+    A receipt reports ``DELIVERED`` (to the carrier; whether it was read is not known) or
+    ``FAILED``.  ``UNKNOWN`` means that Bandwidth did not answer, so it is not known whether the
+    code was sent.
     """
 
     DELIVERED = "delivered", _("delivered")
@@ -218,11 +222,11 @@ class Delivery(models.TextChoices):
 
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
     def current(self, user: User, purpose: str) -> Challenge | None:
-        """The code that ``user`` would be typing now: the newest that went out for ``purpose``."""
+        """Return the newest challenge of ``user`` for ``purpose``; None if there is none."""
         of_user = {"user": user, "purpose": purpose, "failure": ""}
         found: Iterable[Challenge]
         if purpose == Purpose.ENROL:
-            # The page shows which phone is being enrolled.  Others need its key only.
+            # The enrolment page shows the phone.  The other pages need only its primary key.
             found = self.filter(**of_user).select_related("phone").order_by("-sent_at")[:1]
         else:
             found = rows.find(Challenge, of_user, newest_by="sent_at")
@@ -233,11 +237,11 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
 
 
 class Challenge(models.Model):
-    """A code that was sent: to whom, what for, and what has become of it.
+    """A code that was sent: its user, its purpose and its result.
 
-    Bandwidth must be told the fields from ``number`` to ``digits`` again when the code is verified.
-    They are kept as they were sent, so that a change of settings in between does no harm.  Only the
-    lifetime is the one of the settings at that moment (``EXPIRATION_MINUTES``).
+    When a code is verified, Bandwidth needs the same values of ``number`` to ``digits`` as when it
+    was sent.  The row keeps them, so a change of the settings in between does no harm.  Only the
+    lifetime is read from the settings when the code is verified (``EXPIRATION_MINUTES``).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -249,7 +253,7 @@ class Challenge(models.Model):
         related_name="bandwidth_mfa_challenges",
         verbose_name=_("user"),
     )
-    # Removing a phone takes its challenges along: no code sent to it passes any more.
+    # Deleting a phone deletes its challenges, so that no code that was sent to it passes any more.
     phone = models.ForeignKey(
         Phone,
         on_delete=models.CASCADE,
@@ -293,12 +297,13 @@ class Challenge(models.Model):
         blank=True,
         help_text=_("Why the code cannot have gone out; empty where it did, or may have."),
     )
-    # What this send has taken from SEND_LIMITS, for a right code to give back: lists of a key, an
-    # amount and a moment, both in microseconds.  Null once it is given back.
+    # What this send has added to the counters of SEND_LIMITS.  A right code subtracts it again.  It
+    # is a list of [key, amount, moment], both in microseconds; null after the subtraction.
     taken = models.JSONField(null=True, blank=True, editable=False)
 
-    # Only who has just sent this one knows these: by each channel, when another code may be sent
-    # there and which limit says so; and how many wrong codes in a row the user had typed.
+    # These two are not in the database, and are set on a challenge that was just sent: for each
+    # channel, the earliest next send and the limit that causes the wait; and the number of wrong
+    # codes in a row.
     next_sends: Mapping[str, tuple[datetime, str]] | None = None
     failures_when_sent: int | None = None
 
@@ -308,7 +313,7 @@ class Challenge(models.Model):
         verbose_name = _("challenge")
         verbose_name_plural = _("challenges")
         ordering = ("-sent_at",)
-        # tests/test_indexes.py says which query uses which one.
+        # tests/test_indexes.py tests which query uses which index.
         indexes = (
             models.Index(fields=["user", "purpose", "sent_at"], name="bandwidth_mfa_newest"),
             models.Index(fields=["provider_id"], name="bandwidth_mfa_receipt"),
@@ -328,22 +333,22 @@ class Challenge(models.Model):
 
     @property
     def masked(self) -> str:
-        """The number as it may be shown in a list."""
+        """The number with all digits hidden but the last two."""
         return numbers.mask(self.number)
 
     @property
     def ending(self) -> str:
-        """The last two digits, for a sentence that says "the phone ending in 42"."""
+        """The last two digits, for a sentence such as "the phone ending in 42"."""
         return numbers.ending(self.number)
 
     @property
     def phone_choice(self) -> str:
-        """The :attr:`Phone.choice` of the phone that the code went to."""
+        """The :attr:`Phone.choice` of the phone to which the code was sent."""
         return _choice(self.phone_id, self.number)
 
     @property
     def is_open(self) -> bool:
-        """Whether its code can still be typed."""
+        """Whether the code can still be typed."""
         return (
             self.passed_at is None
             and not self.failure
@@ -353,19 +358,19 @@ class Challenge(models.Model):
 
     @property
     def is_followed(self) -> bool:
-        """Whether a receipt may still tell what becomes of the message."""
+        """Whether a delivery receipt for the text message is still expected."""
         receipts_are_on = conf.settings.RECEIPT_SECRET is not None
         return receipts_are_on and self.channel == Channel.SMS and not self.delivery
 
 
 class SpentCode(models.Model):
-    """A code that passed, so that it does not pass again while Bandwidth would still take it.
+    """A code that has passed, so that it does not pass again while Bandwidth still accepts it.
 
-    The ids of login tickets that were used up are here, too: each is used once.
+    Bandwidth accepts a code as often as it is typed until it expires, and a resend does not end the
+    earlier code.  The unique key of this table allows each code of a number only once.  The digest
+    is keyed (HMAC), because an attacker who reads the table could hash all six-digit codes.
 
-    Bandwidth accepts any code of the last minutes, as often as it is typed, and a resend leaves the
-    earlier one alive: one use per code and number is this table's unique key.  The digest is keyed:
-    six digits are no secret from somebody who can hash them all.
+    The ids of used login tickets are in this table, too, since each ticket works once.
     """
 
     digest = models.CharField(max_length=64, primary_key=True)
@@ -383,33 +388,33 @@ class SpentCode(models.Model):
 
 class RecoveryCodeManager(PrimaryManager["RecoveryCode"]):
     def left(self, user: User) -> int:
-        """How many unused codes ``user`` has."""
+        """Return the number of unused recovery codes of ``user``."""
         return rows.count(RecoveryCode, {"user": user, "used_at": None})
 
 
 class RecoveryCode(models.Model):
-    """A code that its owner keeps on paper, for the day when the phone is gone.
+    """A recovery code, which replaces a code by phone if the phone is lost.
 
-    Only its digest is here.
+    The table contains only a digest of it.
 
     .. attribute:: selector
 
-        The first two characters of the code.  They say which row of the user's is the code's own.
-        None for a code of 24 characters, as an earlier version made them.
+        The first two characters of the code, which select the row among those of the user.  None
+        for a code of 24 characters, which an earlier version created.
 
     .. attribute:: digest
 
-        Scrypt (RFC 7914) of the other characters.  For a code of 24 characters, the SHA-256 of all
-        of them.
+        The scrypt hash (RFC 7914) of the other characters.  For a code of 24 characters, the
+        SHA-256 of the whole code.
 
     .. attribute:: salt
 
-        The salt of scrypt, in hexadecimal digits.
+        The salt for scrypt, in hexadecimal digits.
 
     .. attribute:: scrypt_n
 
-        With ``scrypt_r`` and ``scrypt_p`` the parameters of scrypt.  They are the row's own.  So a
-        later version can raise them, and the codes that are there still pass.
+        Together with ``scrypt_r`` and ``scrypt_p``, the parameters of scrypt.  Each row keeps its
+        own, so a later version can raise them and existing codes still pass.
     """
 
     user = models.ForeignKey(
@@ -419,8 +424,8 @@ class RecoveryCode(models.Model):
         verbose_name=_("user"),
     )
     digest = models.CharField(max_length=64, unique=True)
-    # The defaults of the database are for the version before: while a new version is rolled out, it
-    # still makes codes of 24 characters.
+    # The database needs the defaults: during a deployment the version before still creates codes of
+    # 24 characters, without these columns.
     selector = models.CharField(max_length=2, null=True, editable=False)  # noqa: DJ001  see Meta
     salt = models.CharField(max_length=32, default="", db_default="", editable=False)
     scrypt_n = models.PositiveIntegerField(default=0, db_default=0, editable=False)
@@ -434,9 +439,10 @@ class RecoveryCode(models.Model):
     class Meta:
         verbose_name = _("recovery code")
         verbose_name_plural = _("recovery codes")
-        # For mfa_status, which counts those that were used in the last hours.
+        # For mfa_status, which counts the codes that were used in the last hours.
         indexes = (models.Index(fields=["used_at"], name="bandwidth_mfa_used"),)
-        # A selector names one row.  All databases ignore NULL here: old codes have no selector.
+        # A selector is unique for each user.  Old codes have NULL there, which all databases
+        # ignore.
         constraints = (
             models.UniqueConstraint(
                 fields=["user", "selector"], name="bandwidth_mfa_selector_once"
@@ -449,12 +455,14 @@ class RecoveryCode(models.Model):
 
 class TrustedBrowserQuerySet(models.QuerySet["TrustedBrowser"]):
     def over(self) -> TrustedBrowserQuerySet:
-        """Those older than ``TRUST_DAYS``."""
+        """Return the browsers that were trusted more than ``TRUST_DAYS`` ago."""
         return self.filter(created_at__lte=_trusted_since())
 
     def valid(self, user: User) -> TrustedBrowserQuerySet:
-        """Those that ``user`` may sign in with, without a code: neither older than ``TRUST_DAYS``
-        nor from before a change of password."""
+        """Return the browsers in which ``user`` may sign in without a code.
+
+        They were trusted at most ``TRUST_DAYS`` ago, and with the user's present password.
+        """
         return self.filter(
             user=in_query(user),
             created_at__gt=_trusted_since(),
@@ -467,19 +475,21 @@ def _trusted_since() -> datetime:
 
 
 class TrustedBrowser(models.Model):
-    """A browser in which its user is not asked for a code.
+    """A browser in which the user signs in without a code.
 
     .. attribute:: digest
 
-        The SHA-256 of the random token in its cookie.  So a reader of this table has no cookie.
+        The SHA-256 of the random token in the browser's cookie.  Somebody who reads this table does
+        not get a valid cookie.
 
     .. attribute:: auth_hash
 
-        The user's ``get_session_auth_hash()`` when it was trusted: another password voids it.
+        The user's ``get_session_auth_hash()`` when the browser was trusted.  A change of password
+        makes the row invalid.
 
     .. attribute:: name
 
-        What it calls itself, such as ``Firefox on Android``.
+        A description from the User-Agent header, such as ``Firefox on Android``.
     """
 
     user = models.ForeignKey(
@@ -507,38 +517,38 @@ class TrustedBrowser(models.Model):
 
 
 class SecondFactorManager(PrimaryManager["SecondFactor"]):
-    """Ends sessions: it moves the moment since which the sessions of a user count.
+    """The manager that ends sessions.  Sessions from before a stored moment are not valid.
 
-    :meth:`require_new_code` and :meth:`end_sessions` also forget the user's trusted browsers, and
-    return the row as it was before.  The row is read under a lock: when two sessions end each
-    other, only the first one stays.
+    :meth:`require_new_code` and :meth:`end_sessions` set this moment to now, delete the user's
+    trusted browsers, and return the row as it was before.  The row is read under a lock: if two
+    sessions end each other at the same time, only the first one stays.
     """
 
     def of(self, user: User) -> SecondFactor:
-        """Return the row of ``user``; an empty one, unsaved, if there is none."""
+        """Return the row of ``user``; a new, unsaved one if there is none."""
         return next(iter(rows.find(self.model, {"user": user})), SecondFactor())
 
     def make(self, user: User) -> None:
-        """Make the row of ``user`` if it is missing.
+        """Create the row of ``user`` if it does not exist.
 
-        Call it before the transaction that locks the row.  On MariaDB an ``INSERT`` that finds the
-        row there keeps a shared lock on it, so two transactions would wait for each other.
+        Call it before the transaction that locks the row.  On MariaDB, an ``INSERT`` of an existing
+        row keeps a shared lock on it, so two transactions would wait for each other (a deadlock).
         """
         self.get_or_create(user=in_query(user))
 
     def lock(self, user: User) -> SecondFactor:
         """Return the row of ``user``, locked until the transaction ends.
 
-        :raises SecondFactor.DoesNotExist: the row is missing (:meth:`make`).
+        :raises SecondFactor.DoesNotExist: the row does not exist; call :meth:`make` first.
         """
         return self.select_for_update().get(user=in_query(user))
 
     def require_new_code(self, user: User) -> SecondFactor:
-        """Have the sessions of ``user`` owe a code again within ``RECHECK_SECONDS``."""
+        """Make all sessions of ``user`` owe a code again within ``RECHECK_SECONDS``."""
         return self._move(user, "verified_since")
 
     def end_sessions(self, user: User) -> SecondFactor:
-        """Sign ``user`` out of every session within ``RECHECK_SECONDS``."""
+        """End all sessions of ``user`` within ``RECHECK_SECONDS``."""
         return self._move(user, "signed_in_since")
 
     def _move(self, user: User, field: str) -> SecondFactor:
@@ -551,41 +561,41 @@ class SecondFactorManager(PrimaryManager["SecondFactor"]):
 
 
 class SecondFactor(models.Model):
-    """What else is known of a user's second factor; a row is made when there is something to say.
+    """Other data about the second factor of a user.  The row is created when it is needed.
 
-    It holds three ladders: each step makes the next one wait for longer.  Only ``internal/limits``
-    writes them.  A ladder is a number of steps and a moment, in microseconds since the epoch; 0 is
-    no wait.
+    The row contains three ladders.  A ladder counts steps, and each step makes the wait for the
+    next one longer.  It consists of the number of steps, and of the moment when the wait ends, in
+    microseconds since the epoch; 0 means no wait.  Only ``internal/limits`` writes the ladders.
 
     .. attribute:: verified_since
 
-        A session verified before this moment owes a code again: a phone went, or staff stepped in.
+        A session that was verified before this moment owes a code again, because a phone was
+        removed or staff reset the second factor.
 
     .. attribute:: signed_in_since
 
-        A session that is older than this is signed out.
+        A session that began before this moment is signed out.
 
     .. attribute:: language
 
-        What its owner reads, as of the last time they changed something; for mail that somebody
-        else causes.
+        The language of the user's last change.  Mail that somebody else causes is written in it.
 
     .. attribute:: declined_at
 
-        When they last said "not now" to a suggested phone.
+        When the user last answered "not now" to the suggestion to add a phone.
 
     .. attribute:: sends, send_after
 
-        Codes that were sent since the last right code, and when the next one may be sent
+        The number of codes sent since the last right code, and the earliest moment for the next one
         (``RESEND_COOLDOWN``).
 
     .. attribute:: failures, try_after
 
-        Wrong codes in a row, and when the next code may be tried.
+        The number of wrong codes in a row, and the earliest moment for the next try.
 
     .. attribute:: recovery_failures, recovery_after
 
-        The same of recovery codes.
+        The same for recovery codes.
     """
 
     user = models.OneToOneField(
@@ -599,7 +609,7 @@ class SecondFactor(models.Model):
     signed_in_since = models.DateTimeField(_("sessions begun since"), null=True, blank=True)
     language = models.CharField(_("language"), max_length=20, blank=True)
     declined_at = models.DateTimeField(_("phone declined at"), null=True, blank=True)
-    # The defaults stand in the database, too: the version before makes rows without these columns.
+    # The database needs the defaults, too: the version before creates rows without these columns.
     sends = models.PositiveIntegerField(_("codes sent in a row"), default=0, db_default=0)
     send_after = models.BigIntegerField(_("next code after"), default=0, db_default=0)
     failures = models.PositiveIntegerField(_("wrong codes in a row"), default=0, db_default=0)
@@ -614,7 +624,7 @@ class SecondFactor(models.Model):
     class Meta:
         verbose_name = _("second factor")
         verbose_name_plural = _("second factors")
-        # For mfa_status, which counts those who are locked.
+        # For mfa_status, which counts the locked users.
         indexes = (models.Index(fields=["failures"], name="bandwidth_mfa_failures"),)
         permissions = (("reset_second_factor", "Can reset the second factor of users"),)
 
@@ -623,21 +633,21 @@ class SecondFactor(models.Model):
 
 
 class Counter(models.Model):
-    """One limit for one key, as a leaky bucket.  Only ``internal/limits`` writes it.
+    """The counter of one limit for one key: a leaky bucket.  Only ``internal/limits`` writes it.
 
     .. attribute:: key
 
-        What is limited, such as ``1:user:3600:9f86d0…``: its place in the order of locks, the name
-        of the limit, its period in seconds, and a digest of whom it is about.
+        The key, such as ``1:user:3600:9f86d0…``: the place in the order of locks, the name of the
+        limit, its period in seconds, and a digest of the user, number or address.
 
     .. attribute:: moment
 
-        When the bucket will be empty, in microseconds since the epoch.  A row whose moment is over
-        limits nobody.
+        When the bucket will be empty, in microseconds since the epoch.  A row whose moment has
+        passed limits nobody and can be deleted.
 
     .. attribute:: spare
 
-        Always 0.  Where the database has no better way, it is written to lock the row.
+        Always 0.  On some databases it is written to lock the row.
     """
 
     key = models.CharField(_("key"), max_length=100, primary_key=True)
@@ -647,7 +657,7 @@ class Counter(models.Model):
     objects = PrimaryManager["Counter"]()
 
     class Meta:
-        # Another table than that of the version before, which still counts while it is replaced.
+        # A new table: during a deployment the version before still counts in the old one.
         db_table = "bandwidth_mfa_bucket"
         verbose_name = _("counter")
         verbose_name_plural = _("counters")
@@ -657,16 +667,17 @@ class Counter(models.Model):
 
 
 def _choice(pk: int | None, number: str) -> str:
-    """Return the key of a phone, or a digest: a phone of ``GET_PHONES`` has no row and no key."""
+    """Return the primary key of a phone as a text; for a phone of ``GET_PHONES``, a digest."""
     if pk is not None:
         return str(pk)
     return salted_hmac("bandwidth_mfa.phone", number, algorithm="sha256").hexdigest()[:16]
 
 
 def auth_hashes(user: User) -> list[str]:
-    """Return the hashes of the password that Django binds a session of ``user`` to.
+    """Return the hashes of the password to which Django binds the sessions of ``user``.
 
-    There is one for each ``SECRET_KEY`` that still counts.  The one in force comes first.
+    There is one for ``SECRET_KEY``, which comes first, and one for each of
+    ``SECRET_KEY_FALLBACKS``.
     """
     if not hasattr(user, "get_session_auth_hash"):
         return [""]

@@ -1,4 +1,4 @@
-"""Who owes a code at login: the policies for ``REQUIRED``, and how they are combined.
+"""The policies for ``REQUIRED``: which users owe a code at login, and how policies are combined.
 
 ::
 
@@ -11,11 +11,11 @@
         "REQUIRED": any_of(enrolled, from_date(date(2027, 3, 1), staff)),
     }
 
-A settings file imports this module.  So a policy only says what is wanted, and nothing is raised
-here: ``manage.py check`` names each mistake.  ``internal/login/policy.py`` asks the questions.
+A settings file imports this module.  So a policy is only a description, and nothing here raises:
+``manage.py check`` reports each mistake.  ``internal/login/policy.py`` evaluates the policies.
 
-Where a policy stands, a function of the site can stand, too: ``f(request, user) -> bool`` says
-whether ``user`` owes a code.  ``request`` can be None: in a WebSocket, for a token, in a report.
+A function of the site can be used wherever a policy can: ``f(request, user) -> bool`` returns
+whether ``user`` owes a code.  ``request`` can be None: in a WebSocket, for a token, or in a report.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ REMIND_DAYS = 30
 
 
 class Policy:
-    """Says who owes a code at login.  Two policies that ask for the same are equal."""
+    """A description of the users who owe a code at login.
+
+    Policies with equal contents are equal.
+    """
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -51,7 +54,7 @@ class Policy:
         return ()
 
     def own_problems(self) -> Iterator[str]:
-        """Yield what is wrong with this policy, its parts aside, as whole sentences."""
+        """Yield one sentence for each mistake in this policy itself, not in its parts."""
         yield from ()
 
 
@@ -71,7 +74,7 @@ class Everyone(Policy):
 
 @dataclass(frozen=True)
 class Nobody(Policy):
-    """No user: ``REQUIRED = "never"``."""
+    """No user.  ``REQUIRED = "never"`` has this meaning."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,12 @@ class Enrolled(Policy):
 
 @dataclass(frozen=True)
 class OtherFactor(Policy):
-    """Users who have passed a second factor of another package in this very login."""
+    """Users who have passed a second factor of another package in this same login."""
 
 
 @dataclass(frozen=True)
 class OwnFactor(Policy):
-    """Users who have a second factor of the site's own, as ``has_one`` says."""
+    """Users with a second factor of the site's own: ``has_one(user)`` is true."""
 
     has_one: Callable[[Any], bool]
 
@@ -97,7 +100,7 @@ class OwnFactor(Policy):
 
 @dataclass(frozen=True)
 class Groups(Policy):
-    """Members of one of the groups with these ``names``."""
+    """Members of at least one of the groups called ``names``."""
 
     names: tuple[str, ...]
 
@@ -108,7 +111,7 @@ class Groups(Policy):
 
 @dataclass(frozen=True)
 class AnyOf(Policy):
-    """Users whom one of ``policies`` means."""
+    """Users that at least one of ``policies`` selects."""
 
     policies: tuple[Part, ...]
 
@@ -123,7 +126,7 @@ class AnyOf(Policy):
 
 @dataclass(frozen=True)
 class AllOf(Policy):
-    """Users whom each of ``policies`` means."""
+    """Users that each of ``policies`` selects."""
 
     policies: tuple[Part, ...]
 
@@ -138,7 +141,7 @@ class AllOf(Policy):
 
 @dataclass(frozen=True)
 class Unless(Policy):
-    """Users whom ``policy`` means, and ``exception`` does not."""
+    """Users that ``policy`` selects and ``exception`` does not select."""
 
     exception: Part
     policy: Part
@@ -150,7 +153,7 @@ class Unless(Policy):
 
 @dataclass(frozen=True)
 class FromDate(Policy):
-    """From the beginning of ``day`` on: the users whom ``policy`` means."""
+    """Nobody before ``day``; from then on, the users that ``policy`` selects."""
 
     day: date
     policy: Part
@@ -174,56 +177,58 @@ staff = Staff()
 """Users who may use the admin (``is_staff``)."""
 
 everyone = Everyone()
-"""All users.  Those without a phone add one at their next login."""
+"""All users.  Users without a phone must add one at their next login."""
 
 enrolled = Enrolled()
 """Users who have a confirmed phone.
 
-Most sites want it: what a person has switched on is then used.  The words "staff" and "enrolled" of
-``REQUIRED`` include it; of policies, only those that name it do.
+Most sites want this policy: a user who has added a phone expects to be asked for a code.  The words
+``"staff"`` and ``"enrolled"`` of ``REQUIRED`` include it.  A policy includes it only if it names
+it.
 """
 
 other_factor = OtherFactor()
 """Users who have passed a one-time password (TOTP) or a passkey of django-allauth in this login.
 
-It is for the first place of :func:`unless`: ``unless(other_factor, everyone)``.  What counts is a
-factor of this very user and login, whose authenticator the user still has.  Recovery codes of
-allauth, its trusted browsers and its login by code do not count.
+Use it as the first argument of :func:`unless`: ``unless(other_factor, everyone)``.  The factor must
+belong to this user and to this login, and the user must still have its authenticator.  Recovery
+codes of allauth, its trusted browsers and its login by code do not count.
 """
 
 
 def groups(*names: str) -> Policy:
-    """Return a policy that means the members of any of the groups with these names.
+    """Return a policy that selects the members of any of the groups called ``names``.
 
-    :param names: each the name of a :class:`django.contrib.auth.models.Group`.
+    :param names: names of :class:`django.contrib.auth.models.Group` rows.
     """
     return Groups(names)
 
 
 def own_factor(has_one: Callable[[Any], bool]) -> Policy:
-    """Return a policy that means the users who have a second factor of the site's own.
+    """Return a policy that selects the users who have a second factor of the site's own.
 
-    Their login is parked until a page of the site has called :func:`.service.complete_login`, or
-    until a code.  With the password alone, such a user adds no first phone: a thief of the password
-    would add theirs, and never meet the factor.
+    The login of such a user is parked until a page of the site calls
+    :func:`.service.complete_login`, or until the user types a code.  With the password alone such a
+    user cannot add a first phone.  Otherwise somebody who has stolen the password could add a phone
+    and never need the factor.
 
-    :param has_one: ``f(user) -> bool``.
+    :param has_one: ``f(user) -> bool``: whether the user has such a factor.
     """
     return OwnFactor(has_one)
 
 
 def any_of(*policies: Part) -> Policy:
-    """Return a policy that means the users whom at least one of ``policies`` means."""
+    """Return a policy that selects the users that at least one of ``policies`` selects."""
     return AnyOf(policies)
 
 
 def all_of(*policies: Part) -> Policy:
-    """Return a policy that means the users whom each of ``policies`` means."""
+    """Return a policy that selects the users that each of ``policies`` selects."""
     return AllOf(policies)
 
 
 def unless(exception: Part, policy: Part) -> Policy:
-    """Return a policy that means the users whom ``policy`` means, and ``exception`` does not.
+    """Return a policy that selects the users of ``policy``, without those of ``exception``.
 
     ::
 
@@ -233,17 +238,17 @@ def unless(exception: Part, policy: Part) -> Policy:
 
 
 def from_date(day: date, policy: Part, *, remind_days: int = REMIND_DAYS) -> Policy:
-    """Return a policy that means nobody before ``day``, and from then on the users of ``policy``.
+    """Return a policy that selects nobody before ``day``, and the users of ``policy`` from then on.
 
-    In the last days before, users who will need a phone and have none are reminded after each
-    login: with the day, and a link to the page that adds one.  ``mfa_status --missing`` and a
-    filter in the admin name them.
+    In the last days before ``day``, users who will need a phone and have none see a reminder after
+    each login.  It names the day, and links to the page on which they add a phone.
+    ``mfa_status --missing`` and a filter in the admin list these users.
 
-    Before the day, users who have a phone already are asked for a code only if another policy says
-    so: ``any_of(enrolled, from_date(...))``.
+    Before ``day``, users who already have a phone are asked for a code only if another policy
+    selects them: ``any_of(enrolled, from_date(...))``.
 
-    :param day: it begins at midnight in ``TIME_ZONE``.
-    :param remind_days: for how many days before ``day``; 0 for no reminder.
+    :param day: the first day; it begins at midnight in ``TIME_ZONE``.
+    :param remind_days: for how many days before ``day`` the reminder is shown; 0 for no reminder.
     """
     return FromDate(day, policy, remind_days)
 
@@ -252,7 +257,7 @@ def from_date(day: date, policy: Part, *, remind_days: int = REMIND_DAYS) -> Pol
 
 
 def walk(part: Part) -> Iterator[Part]:
-    """Yield ``part`` and all that it combines."""
+    """Yield ``part`` and, recursively, every policy and function that it combines."""
     yield part
     if isinstance(part, Policy):
         for one in part.parts:
@@ -260,9 +265,9 @@ def walk(part: Part) -> Iterator[Part]:
 
 
 def problems(part: object, *, is_exception: bool = False) -> Iterator[str]:
-    """Yield what is wrong with ``part``, as whole sentences.
+    """Yield one sentence for each mistake in ``part`` and in the policies that it combines.
 
-    :param is_exception: whether it says who is *not* asked for a code.
+    :param is_exception: whether ``part`` selects the users who are *not* asked for a code.
     """
     if isinstance(part, Policy):
         yield from part.own_problems()

@@ -1,4 +1,4 @@
-"""The fixture ``fake_bandwidth``; pytest finds it once the package is installed."""
+"""The pytest fixture ``fake_bandwidth``.  pytest finds it when the package is installed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def fake_bandwidth(settings: object) -> Iterator[FakeBandwidth]:
-    """A Bandwidth of this test's own; ``fake_bandwidth.outbox[0]["code"]`` is the newest code."""
-    # Here, for pytest loads plugins before Django's settings are there.
+    """A simulated Bandwidth; ``fake_bandwidth.outbox[0]["code"]`` is the newest code."""
+    # Imported here, because pytest loads plugins before Django's settings are configured.
     from .testing import FakeBandwidth
 
     with FakeBandwidth() as running:

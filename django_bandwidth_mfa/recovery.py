@@ -1,4 +1,4 @@
-"""The old place of recovery codes, which :mod:`django_bandwidth_mfa.service` has now.
+"""The old module for recovery codes.  Use :mod:`django_bandwidth_mfa.service` instead.
 
 .. deprecated:: 0.1
 """
@@ -19,14 +19,14 @@ __all__ = ["issue", "use"]
 
 @sensitive_variables()
 def issue(user: User, *, request: HttpRequest | None = None) -> list[str]:
-    """Use :func:`django_bandwidth_mfa.service.issue_recovery_codes`."""
+    """Do what :func:`django_bandwidth_mfa.service.issue_recovery_codes` does."""
     _warn("issue", "issue_recovery_codes")
     return service.issue_recovery_codes(user, request=request)
 
 
 @sensitive_variables()
 def use(user: User, code: str, *, request: HttpRequest | None = None) -> Verification:
-    """Use :func:`django_bandwidth_mfa.service.use_recovery_code`."""
+    """Do what :func:`django_bandwidth_mfa.service.use_recovery_code` does."""
     _warn("use", "use_recovery_code")
     return service.use_recovery_code(user, code, request=request)
 

@@ -1,4 +1,4 @@
-"""``request.mfa``: what a view can ask about the second factor of its visitor."""
+"""``request.mfa``: the second factor of the visitor, for views and templates."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ State = Literal["anonymous", "parked", "exempt", "verified"]
 
 
 class RequestMFA:
-    """The second factor of one request; the middleware sets it as ``request.mfa``.
+    """The second factor of one request.  The middleware sets it as ``request.mfa``.
 
-    :param request: the request, after ``AuthenticationMiddleware``.
+    :param request: a request that has passed ``AuthenticationMiddleware``.
     """
 
     def __init__(self, request: HttpRequest) -> None:
@@ -38,23 +38,23 @@ class RequestMFA:
 
     @property
     def state(self) -> State:
-        """What the session has shown.
+        """The state of the session.
 
         ``"anonymous"``
             No password was given.
         ``"parked"``
             The password was right and a code is owed.  ``request.user`` is anonymous.
         ``"exempt"``
-            Logged in; the policy asked for no code.
+            The user is logged in; the policy requires no code.
         ``"verified"``
-            Logged in; a second factor passed.
+            The user is logged in, and has passed a second factor.
         """
         return self._look()[0]
 
     def _look(self) -> tuple[State, Mark | None]:
-        """Return the state of the session, and its mark if somebody is logged in."""
+        """Return the state of the session, and its mark; no mark if nobody is logged in."""
         user, session = self._request.user, self._request.session
-        # The user first: the look at the user may be what parks the session.
+        # Read the user first: this runs the check, which may park the session.
         is_authenticated = user.is_authenticated
         if PARKED in session:
             return ("parked" if self.pending_user is not None else "anonymous"), None
@@ -63,23 +63,23 @@ class RequestMFA:
         mark = read_mark(session, user)
         return ("exempt" if mark is None else mark.state), mark
 
-    # Any: it is an object of the site's own user model.
+    # Any, because it is an object of the site's own user model.
     @property
     def pending_user(self) -> Any | None:
-        """The user who has given the password and owes a code; None in every other state."""
+        """The user who has given the password and owes a code; None if no login is parked."""
         if "_pending_user" not in self.__dict__:
             self._pending_user = pending_user(self._request.session)
-        # The login may have been completed, or left, since the user was loaded.
+        # The login may have been completed or cancelled since the user was loaded.
         return self._pending_user if PARKED in self._request.session else None
 
     @property
     def is_on_behalf(self) -> bool:
-        """Whether somebody else acts on behalf of ``request.user``, who has not signed in."""
+        """Whether somebody else acts on behalf of ``request.user`` (impersonation)."""
         return is_on_behalf(self._request.session, self._request.user)
 
     @property
     def verified_at(self) -> datetime | None:
-        """When the last second factor of this session passed (aware, UTC); None if none did."""
+        """When the last second factor of this session passed (aware, UTC); None if none passed."""
         mark = self._verified_mark
         return None if mark is None else datetime.fromtimestamp(mark.at, UTC)
 
@@ -87,8 +87,8 @@ class RequestMFA:
     def method(self) -> str | None:
         """The method of the last second factor of this session; None if none passed.
 
-        One of ``"sms"``, ``"voice"``, ``"recovery_code"`` and ``"trusted_browser"``; or what the
-        site calls a factor of its own (:func:`.service.complete_login`).
+        It is ``"sms"``, ``"voice"``, ``"recovery_code"`` or ``"trusted_browser"``; or the name of a
+        factor of the site's own (:func:`.service.complete_login`).
         """
         mark = self._verified_mark
         return None if mark is None else mark.method
@@ -96,12 +96,13 @@ class RequestMFA:
     def is_verified(
         self, max_age: float | None = None, *, methods: Collection[str] | None = None
     ) -> bool:
-        """Whether a second factor passed in this session.
+        """Return whether a second factor has passed in this session.
 
-        :param max_age: only count one of the last so many seconds.  A trusted browser then never
-            counts: it replaces a code at login, and proves nothing about this moment.
-        :param methods: only count one of these methods; None for any.  Bandwidth itself has
-            verified ``{"sms", "voice"}``.
+        :param max_age: the greatest age of the second factor, in seconds; None for any age.  With a
+            ``max_age``, a trusted browser never counts: it replaces a code at login, but proves
+            nothing about the present.
+        :param methods: the second factor must be one of these methods; None for any method.  With
+            ``{"sms", "voice"}`` only codes that Bandwidth has verified count.
         """
         mark = self._verified_mark
         if mark is None or (methods is not None and mark.method not in methods):
@@ -118,24 +119,25 @@ class RequestMFA:
 
 @contextmanager
 def login_on_behalf(request: HttpRequest) -> Iterator[None]:
-    """Make the logins in this block logins on behalf of somebody, or the way back from one.
+    """Treat the logins in this block as logins on behalf of a user, or as the end of one.
 
     ::
 
         with login_on_behalf(request):
             login(request, customer)
 
-    First make sure that ``request.user`` may act for this user.  Afterwards ``request.user`` is the
-    other user, nobody has been sent a code, and ``request.mfa.is_on_behalf`` is True.  A login of
-    the person who acts, in such a block, ends it: that session is what it was before.
+    The caller must first check that ``request.user`` may act for this user.  After the block,
+    ``request.user`` is the other user, ``request.mfa.is_on_behalf`` is True, and no code was sent.
+    To come back, log the acting person in, in such a block: the session is then as it was before.
 
-    :raises django.core.exceptions.PermissionDenied: nobody is signed in with this session, or the
-        login of the person who acts has ended.  Then the session ends, too.
+    :raises django.core.exceptions.PermissionDenied: nobody is signed in with this session; or the
+        login of the acting person is no longer valid, and the session was ended.
     """
     actor = find_actor(request)
     if actor is None:
         raise PermissionDenied("Nobody is signed in, so nobody can act on behalf of somebody.")
-    # Here and not at the login, for which Django empties the session: a policy may look at it.
+    # This check is done before the login, because the policy may read the session, and Django
+    # empties it at the login.
     if not may_act(actor, request):
         request.session.flush()
         make_anonymous(request)
@@ -144,12 +146,12 @@ def login_on_behalf(request: HttpRequest) -> Iterator[None]:
         with announce(request, actor):
             yield
     finally:
-        # django-hijack takes the receiver out meanwhile, and puts Django's own one back.
+        # django-hijack disconnects our receiver, and connects Django's own one afterwards.
         last_login.take_over()
 
 
 class MFAHttpRequest(HttpRequest):
-    """The request of a site with ``BandwidthMFAMiddleware``, for annotations.
+    """The type of a request that ``BandwidthMFAMiddleware`` has seen, for annotations.
 
     ::
 
@@ -163,37 +165,38 @@ class MFAHttpRequest(HttpRequest):
 def request_of_session(
     session: SessionBase, *, request: HttpRequest | None = None, anew: bool = False
 ) -> MFAHttpRequest:
-    """Return a request with ``session``, in which the session has been asked about.
+    """Return a new request with ``session``, after a check of the session.
 
-    It is for a session that comes without Django's own cookie and middleware, such as that of
+    It is for a session that does not come from Django's cookie and middleware, such as that of
     allauth's ``X-Session-Token``.  The ``user`` of the request is anonymous if the session owes a
-    code, or has ended; and its ``mfa`` says what the session has shown.  What the question changed
-    in the session is saved.
+    code, or has ended.  Its ``mfa`` describes the session.  If the check changes the session, it is
+    saved.
 
-    :param request: the request that brings the session, for the policy.
-    :param anew: ask the database even if it was asked less than ``RECHECK_SECONDS`` ago.
+    :param request: the request with which the session came, for the policy.
+    :param anew: query the database even if the last check was less than ``RECHECK_SECONDS`` ago.
     """
-    found = MFAHttpRequest()
+    new_request = MFAHttpRequest()
     if request is not None:
-        found.META = request.META
-        found.COOKIES = request.COOKIES
-    found.session = session
-    user = AnonymousUser() if end_if_over(session) else get_user(found)
-    recheck_request(found, cast(User, user), anew=anew)
+        new_request.META = request.META
+        new_request.COOKIES = request.COOKIES
+    new_request.session = session
+    user = AnonymousUser() if end_if_over(session) else get_user(new_request)
+    recheck_request(new_request, cast(User, user), anew=anew)
     if session.modified and session.session_key is not None:
         try:
             session.save()
         except UpdateError:  # another request has ended the session meanwhile
             session.flush()
-            make_anonymous(found)
-    found.mfa = RequestMFA(found)
-    return found
+            make_anonymous(new_request)
+    new_request.mfa = RequestMFA(new_request)
+    return new_request
 
 
 def mfa_of(request: HttpRequest) -> RequestMFA:
     """Return ``request.mfa``.
 
-    :raises django.core.exceptions.ImproperlyConfigured: the middleware did not see the request.
+    :raises django.core.exceptions.ImproperlyConfigured: the request has not passed
+        ``BandwidthMFAMiddleware``.
     """
     mfa: RequestMFA | None = getattr(request, "mfa", None)
     if mfa is None:
@@ -202,7 +205,7 @@ def mfa_of(request: HttpRequest) -> RequestMFA:
 
 
 def visitor(request: HttpRequest) -> User | None:
-    """Return who has given a password at least: the pending user, or the signed-in one."""
+    """Return the pending or signed-in user; None for an anonymous visitor."""
     mfa = mfa_of(request)
     state = mfa.state
     if state == "anonymous":

@@ -1,4 +1,4 @@
-"""The second factor, for a site's own code: send a code, verify a code, end sessions.
+"""The functions that a site's own code calls: send a code, verify a code, end sessions.
 
 ::
 
@@ -6,15 +6,18 @@
     if service.verify_code(challenge, "123456").passed:
         ...
 
-This module is the only door to Bandwidth.  :func:`send_code` and :func:`verify_code` count before
-they ask.  The count has a transaction of its own, which is over before the request to Bandwidth
-begins.  Inside a transaction of the caller both raise ``RuntimeError`` and send nothing.
+All calls to Bandwidth go through this module.  :func:`send_code` and :func:`verify_code` count the
+request against the limits before they call Bandwidth.  The count is committed in a transaction of
+its own before the call begins.  If the caller has a transaction open, both functions raise
+``RuntimeError`` and send nothing.
 
-The functions whose names begin with "a" do the same in an event loop.  They use the database in the
-thread in which Django does, and hold neither that thread nor the loop while Bandwidth is asked.
+The functions whose names begin with "a" are for async code.  They use the database in the thread
+that Django uses for it.  While they wait for Bandwidth, they block neither that thread nor the
+event loop.
 
-While a request is handled, sending and verifying close its database connections before they ask, if
-``CONN_MAX_AGE`` is 0; a pool takes them back.  What was set on a connection ends with it.
+If ``CONN_MAX_AGE`` is 0, sending and verifying close the database connections of the request before
+they call Bandwidth (a pool takes them back).  Settings that were made on such a connection, as with
+SQL ``SET``, are lost.
 """
 
 from __future__ import annotations
@@ -78,7 +81,7 @@ __all__ = [
 
 _METHOD = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 
-# For the app's own flows, which do something of their own before and after these steps.
+# For the app's own flows, which add work before and after these steps.
 send_steps = sending.send_steps
 verify_steps = verifying.verify_steps
 
@@ -99,14 +102,15 @@ def send_code(
         ``"enrol"``, the phone that is to be confirmed.
     :param channel: ``"sms"`` or ``"voice"``; None for the :attr:`~.Phone.default_channel` of the
         phone: the one that its owner prefers, or else the first one that is set up.
-    :param request: the request whose client address counts towards the limits; None counts none.
-    :raises NoPhone: the user has no such phone.
-    :raises NumberRefused: codes may not go to this number.
-    :raises Limited: too many codes were sent lately, or Bandwidth asks to wait.
-    :raises Busy: too many other codes are being sent and checked; nothing is counted.
-    :raises ProviderUnavailable: Bandwidth failed.  With ``may_have_arrived`` the challenge stands
-        all the same, and the code can be typed if it comes.
-    :raises ValueError: there is no such purpose, or the channel is not set up.
+    :param request: the request whose client address counts towards the limits; None to count no
+        address.
+    :raises NoPhone: the user does not have this phone.
+    :raises NumberRefused: codes must not be sent to this number.
+    :raises Limited: too many codes were sent lately, or Bandwidth asked for a wait.
+    :raises Busy: too many other calls to Bandwidth are running; this one is not counted.
+    :raises ProviderUnavailable: Bandwidth failed.  If ``may_have_arrived`` is True, the challenge
+        is kept, and the user can type the code if it arrives.
+    :raises ValueError: the purpose is unknown, or the channel is not set up.
     :raises RuntimeError: a transaction is open.
     """
     return run(send_steps(user, purpose=purpose, phone=phone, channel=channel, request=request))
@@ -121,14 +125,15 @@ async def asend_code(
     channel: str | None = None,
     request: HttpRequest | None = None,
 ) -> Challenge:
-    """Do what :func:`send_code` does, in an event loop.
+    """Do what :func:`send_code` does, in async code.
 
-    Neither the event loop nor the thread of the database waits for Bandwidth: the call has a thread
-    of a pool, as large as ``MAX_CONCURRENT_CALLS`` and ``MAX_WAITING_CALLS`` together.
+    Neither the event loop nor the thread of the database waits for Bandwidth.  The call runs in a
+    thread pool with ``MAX_CONCURRENT_CALLS`` + ``MAX_WAITING_CALLS`` threads.
 
-    If the caller is cancelled, this function ends when the work has ended, and then raises
-    ``asyncio.CancelledError``.  A call that had begun goes on, and its outcome counts.  Otherwise
-    nothing is sent, and what was counted is given back.
+    If the caller is cancelled, this function waits until the work has ended, and then raises
+    ``asyncio.CancelledError``.  If the call to Bandwidth had already begun, it is completed, and
+    its result counts.  Otherwise nothing is sent, and the limits are set back to what they were
+    before.
     """
     return await arun(
         send_steps(user, purpose=purpose, phone=phone, channel=channel, request=request)
@@ -141,22 +146,23 @@ def verify_code(
 ) -> Verification:
     """Ask Bandwidth whether ``code`` is right.  A right code passes once.
 
-    ``code`` may be typed in digits of any script, with spaces and dashes, and it may be the whole
-    message that the phone received.  Bandwidth gets ASCII digits.
+    ``code`` may contain digits of any script, spaces and dashes.  It may also be the whole text
+    message.  Bandwidth receives ASCII digits.
 
-    The try is counted first.  A text that holds no code (as many digits as were sent), or more than
-    one, is wrong and is not counted, since Bandwidth is never asked.
+    The try is counted before Bandwidth is called.  A text that contains no code of the right
+    length, or more than one, is wrong.  It is not counted, because Bandwidth is not called.
 
-    A right code for ``"enrol"`` confirms the phone in the same transaction.
+    A right code for the purpose ``"enrol"`` also confirms the phone, in the same transaction.
 
-    :returns: a verification that has not :attr:`~.Verification.passed` if the code is wrong, or was
-        used before.
-    :raises ChallengeExpired: its time is over, or its phone is gone.
-    :raises ChallengeUsed: it passed already, or has no tries left.
-    :raises Limited: too many wrong codes in a row, or Bandwidth asks to wait.
-    :raises Locked: ``FAILURES_BEFORE_LOCK`` wrong codes in a row.
-    :raises Busy: too many other codes are being sent and checked; nothing is counted.
-    :raises ProviderUnavailable: Bandwidth failed; the try counts only if it may have arrived.
+    :returns: a verification.  Its :attr:`~.Verification.passed` is False if the code is wrong, or
+        was used before.
+    :raises ChallengeExpired: the challenge has expired, or its phone was removed.
+    :raises ChallengeUsed: the challenge has already passed, or has no tries left.
+    :raises Limited: too many wrong codes in a row, or Bandwidth asked for a wait.
+    :raises Locked: the user has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row.
+    :raises Busy: too many other calls to Bandwidth are running; this one is not counted.
+    :raises ProviderUnavailable: Bandwidth failed.  The try counts only if ``may_have_arrived`` is
+        True.
     :raises RuntimeError: a transaction is open.
     """
     return run(verify_steps(challenge, code, request=request))
@@ -166,22 +172,23 @@ def verify_code(
 async def averify_code(
     challenge: Challenge, code: str, *, request: HttpRequest | None = None
 ) -> Verification:
-    """Do what :func:`verify_code` does, in an event loop.
+    """Do what :func:`verify_code` does, in async code.
 
-    It waits, and is cancelled, as :func:`asend_code` is.  A right code whose call had begun is used
-    up.
+    Waiting and cancelling work as for :func:`asend_code`.  If the caller is cancelled after the
+    call to Bandwidth has begun, a right code is used up.
     """
     return await arun(verify_steps(challenge, code, request=request))
 
 
 @sensitive_variables()
 def issue_recovery_codes(user: User, *, request: HttpRequest | None = None) -> list[str]:
-    """Make ``user`` a new set of ``RECOVERY_CODES`` recovery codes, and void the old set.
+    """Create ``RECOVERY_CODES`` new recovery codes for ``user``, and delete the old ones.
 
-    It takes some 40 ms of processor time for each code, since they are stored as passwords are.
+    Each code takes about 40 ms of processor time, because it is hashed with scrypt, which is slow
+    on purpose.
 
-    :returns: the codes, as ``"7KQ2-M9XD-4TBN"``.  They cannot be read again.
-    :raises Limited: five sets were made lately; the old set is as it was.
+    :returns: the codes, such as ``"7KQ2-M9XD-4TBN"``.  They cannot be read again later.
+    :raises Limited: five sets were created lately.  The old set stays valid.
     :raises RuntimeError: a transaction is open.
     """
     return recovery_codes.issue(user, request=request)
@@ -189,19 +196,19 @@ def issue_recovery_codes(user: User, *, request: HttpRequest | None = None) -> l
 
 @sensitive_variables()
 async def aissue_recovery_codes(user: User, *, request: HttpRequest | None = None) -> list[str]:
-    """Do what :func:`issue_recovery_codes` does, in an event loop."""
+    """Do what :func:`issue_recovery_codes` does, in async code."""
     return await sync_to_async(issue_recovery_codes)(user, request=request)
 
 
 @sensitive_variables("code", "typed", "text", "secret")
 def use_recovery_code(user: User, code: str, *, request: HttpRequest | None = None) -> Verification:
-    """Let ``user`` pass with a recovery code.  It passes once, and opens a locked phone factor.
+    """Verify a recovery code of ``user``.  A right code works once, and unlocks codes by phone.
 
-    ``code`` may be typed in small letters, with spaces and dashes, or without.  The try is counted
-    first.  A text that cannot be a recovery code is wrong and is not counted.
+    ``code`` may be in upper or lower case, with or without spaces and dashes.  The try is counted
+    before the code is checked.  A text that cannot be a recovery code is wrong and is not counted.
 
-    :returns: a verification that has not :attr:`~.Verification.passed` if the code is wrong, or was
-        used before.
+    :returns: a verification.  Its :attr:`~.Verification.passed` is False if the code is wrong, or
+        was used before.
     :raises Limited: too many wrong recovery codes in a row.
     :raises RuntimeError: a transaction is open.
     """
@@ -209,7 +216,7 @@ def use_recovery_code(user: User, code: str, *, request: HttpRequest | None = No
 
 
 def complete_login(request: HttpRequest, user: User, *, method: str) -> str:
-    """Finish the login that is parked here: a second factor of the site's own has passed.
+    """Complete the parked login of ``request``, after a second factor of the site's own has passed.
 
     ::
 
@@ -217,19 +224,21 @@ def complete_login(request: HttpRequest, user: User, *, method: str) -> str:
         if user is not None and is_right(user, request.POST["answer"]):
             return redirect(service.complete_login(request, user, method="security_key"))
 
-    What a right code does is done: the session gets a new key and the mark, the login is made with
-    the backend of its first factor, and :data:`~django_bandwidth_mfa.signals.login_completed` is
-    sent.  To count wrong answers, and to take each right one only once, is left to the site.
+    The effect is that of a right code: the session gets a new key and is marked as verified, the
+    user is logged in with the backend of the first factor, and
+    :data:`~django_bandwidth_mfa.signals.login_completed` is sent.  The site itself must limit wrong
+    answers, and must accept each right answer only once.
 
-    :param user: who has passed the factor: the one whose login is parked here, and nobody else.
-    :param method: what ``request.mfa.method`` will be.  It begins with a small letter; small
-        letters, digits, ``-`` and ``_`` follow, 30 characters in all.
-    :returns: the address of the page that the login leads to.
-    :raises SessionEnded: no login is parked here, or it is over, or was finished meanwhile.
-    :raises django.core.exceptions.PermissionDenied: the login is another user's.
-    :raises ValueError: ``method`` is one of this app's own, or no such name.
+    :param user: the user who has passed the factor.  It must be the user whose login is parked.
+    :param method: the future value of ``request.mfa.method``.  It starts with a lower-case letter,
+        followed by lower-case letters, digits, ``-`` and ``_``; at most 30 characters.
+    :returns: the URL to redirect to.
+    :raises SessionEnded: no login is parked in this session, or it has expired, or another request
+        has completed it.
+    :raises django.core.exceptions.PermissionDenied: the parked login belongs to another user.
+    :raises ValueError: ``method`` is a method of this app, or does not have the form above.
     """
-    # One that calls itself "sms" would pass where Bandwidth's own verification is asked for.
+    # A factor named "sms" would be accepted by views that require a code verified by Bandwidth.
     if method in OWN_METHODS or not _METHOD.fullmatch(method):
         raise ValueError(f"{method!r} cannot be the method of a factor of the site's own.")
     return complete_by_site(request, user, method)
@@ -239,14 +248,15 @@ def complete_login(request: HttpRequest, user: User, *, method: str) -> str:
 async def ause_recovery_code(
     user: User, code: str, *, request: HttpRequest | None = None
 ) -> Verification:
-    """Do what :func:`use_recovery_code` does, in an event loop."""
+    """Do what :func:`use_recovery_code` does, in async code."""
     return await sync_to_async(use_recovery_code)(user, code, request=request)
 
 
 def end_sessions(user: User, *, keep: HttpRequest | None = None) -> None:
-    """Sign ``user`` out everywhere within ``RECHECK_SECONDS``, and trust none of their browsers.
+    """End all sessions of ``user`` within ``RECHECK_SECONDS``, and forget their trusted browsers.
 
-    :param keep: a request whose session stays signed in, as "sign out everywhere else" needs.
+    :param keep: a request whose session stays signed in (for "sign out everywhere else"); None to
+        end all sessions.
     """
     before = SecondFactor.objects.end_sessions(user)
     if keep is not None:
@@ -255,17 +265,17 @@ def end_sessions(user: User, *, keep: HttpRequest | None = None) -> None:
 
 
 async def aend_sessions(user: User, *, keep: HttpRequest | None = None) -> None:
-    """Do what :func:`end_sessions` does, in an event loop."""
+    """Do what :func:`end_sessions` does, in async code."""
     await sync_to_async(end_sessions)(user, keep=keep)
 
 
 def require_new_code(user: User, *, keep: HttpRequest | None = None) -> None:
-    """Have the sessions of ``user`` owe a code again, and trust none of their browsers.
+    """Make all sessions of ``user`` owe a code again, and forget their trusted browsers.
 
-    It takes up to ``RECHECK_SECONDS``.  Call it when a number of ``GET_PHONES`` has changed, for
-    instance.
+    It takes effect within ``RECHECK_SECONDS``.  A site with ``GET_PHONES`` calls it when a number
+    of the user has changed, for example.
 
-    :param keep: a request whose session stays verified.
+    :param keep: a request whose session stays verified; None for no session.
     """
     before = SecondFactor.objects.require_new_code(user)
     if keep is not None:
@@ -273,16 +283,17 @@ def require_new_code(user: User, *, keep: HttpRequest | None = None) -> None:
 
 
 def refusal_of(user: User) -> MFAError | None:
-    """Return why no code of ``user`` would be checked now; None if one would be.
+    """Return the error that :func:`verify_code` would raise for ``user`` now; None if it would not.
 
-    It is a :class:`~.exceptions.Locked` or a :class:`~.exceptions.Limited` after wrong codes.  It
-    counts nothing, and :func:`verify_code` asks again: others may type codes meanwhile.
+    The error is a :class:`~.exceptions.Locked` or a :class:`~.exceptions.Limited`, because of wrong
+    codes.  This function counts nothing.  :func:`verify_code` checks the limits again, since
+    somebody else may type codes in the meantime.
     """
     return rules.refusal_of_try(user)
 
 
 def within_transaction() -> AbstractContextManager[None]:
-    """Let :func:`send_code` and :func:`verify_code` work in a transaction that is open already.
+    """Allow :func:`send_code` and :func:`verify_code` inside an open transaction.
 
     ::
 
@@ -290,27 +301,29 @@ def within_transaction() -> AbstractContextManager[None]:
             with service.within_transaction():
                 verification = service.verify_code(challenge, code)
 
-    It is a last resort.  **Commit that transaction whatever the answer is.**  A rollback takes back
-    the count of a wrong code, and whoever can bring one about has any number of tries.  While
-    Bandwidth is asked, the transaction keeps its locks: those of a send are shared by all users.
+    Use it only if there is no other way.  **Commit the transaction whatever the result is.**  A
+    rollback also undoes the count of a wrong code: an attacker who can cause a rollback has an
+    unlimited number of tries.  The transaction keeps its locks while Bandwidth is called.  Some
+    locks of a send are shared by all users.
 
-    ``contrib/otp`` needs it on SQLite, where no second connection can write at the same time.
+    ``contrib/otp`` needs it on SQLite, which does not allow two connections to write at the same
+    time.
     """
     return store.within_transaction()
 
 
 async def arequire_new_code(user: User, *, keep: HttpRequest | None = None) -> None:
-    """Do what :func:`require_new_code` does, in an event loop."""
+    """Do what :func:`require_new_code` does, in async code."""
     await sync_to_async(require_new_code)(user, keep=keep)
 
 
 def has_phone(user: User) -> bool:
-    """Whether ``user`` has a phone that codes can go to."""
+    """Return whether ``user`` has a confirmed phone."""
     return phone_source().has_confirmed(user)
 
 
 async def ahas_phone(user: User) -> bool:
-    """Do what :func:`has_phone` does, in an event loop."""
+    """Do what :func:`has_phone` does, in async code."""
     return await sync_to_async(has_phone)(user)
 
 
@@ -318,44 +331,44 @@ async def ahas_phone(user: User) -> bool:
 def begin_login(
     user: User, *, backend: str, request: HttpRequest | None = None
 ) -> CompletedLogin | PendingLogin:
-    """Begin a login without cookies of ``user``, whose password was right just now.
+    """Begin a login without cookies for ``user``, whose password has just been checked.
 
-    It is for a view of the site that answers a password with a token.
+    It is for a view of the site that exchanges a password for a token.
 
-    :param backend: the dotted path of the backend that took the password: ``user.backend``.
-    :param request: for the policy, and for the receivers of
+    :param backend: the dotted path of the backend that accepted the password: ``user.backend``.
+    :param request: the current request.  It is passed to the policy, and to the receivers of
         :data:`~django_bandwidth_mfa.signals.login_completed`.
     :returns: a :class:`~.verification.PendingLogin` if a code is owed.  Its ticket is for the
-        client, who exchanges it for a completion at the JSON API.  Else a
+        client, which exchanges it for a completion at the JSON API.  Otherwise a
         :class:`~.verification.CompletedLogin`, and :data:`~.signals.login_completed` is sent.
     """
     return tickets.begin(user, backend, request)
 
 
 def park_login(user: User, *, backend: str, request: HttpRequest, next: str = "") -> bool:
-    """Have the session of ``request`` wait for a code of ``user``, if they owe one.
+    """Park a login of ``user`` in the session of ``request``, if ``user`` owes a code.
 
-    It is for a site, or a package, that goes through steps of its own before it calls Django's
-    ``login()``.  A login that was just made with ``login()`` is parked anyway.  Call it when every
-    other step has passed, and do not call ``login()`` if a code is owed: the right code makes the
-    login, and :data:`~django_bandwidth_mfa.signals.login_completed` tells of it.
+    It is for a site, or a package, with login steps of its own before Django's ``login()``.  A
+    login by ``login()`` itself is parked without this function.  Call it when every other step has
+    passed.  If it returns True, do not call ``login()``: the right code logs the user in, and
+    :data:`~django_bandwidth_mfa.signals.login_completed` is sent.
 
-    :param backend: the dotted path of the backend that found the user.
-    :param next: where the code page leads.  Hand over no text of the browser's that was not
-        checked.
-    :returns: whether a code is owed, so that the login waits now.
+    :param backend: the dotted path of the backend that authenticated the user.
+    :param next: the URL to which the code page leads.  It is not checked: do not pass a value from
+        the browser without :func:`~django.utils.http.url_has_allowed_host_and_scheme`.
+    :returns: whether a code is owed, so that the login is parked now.
     """
     return first_factor.park_before_login(request, user, backend, next)
 
 
 @sensitive_variables()
 def issue_ticket(user: User, *, backend: str) -> str:
-    """Return a login ticket for ``user``, whose password was right just now.
+    """Return a login ticket for ``user``, whose password has just been checked.
 
-    It is for a login view of the site that takes no cookies.  The JSON API takes the ticket, and
-    the code with it, and answers a completion.  No code is sent here.
+    It is for a login view of the site that uses no cookies.  The client sends the ticket and the
+    code to the JSON API, which answers with a completion.  This function itself sends no code.
 
-    :param backend: the dotted path of the backend that took the password: ``user.backend``.
+    :param backend: the dotted path of the backend that accepted the password: ``user.backend``.
     """
     return tickets.text_of(tickets.new_ticket(user, backend))
 
@@ -367,29 +380,31 @@ def redeem_completion(
     request: HttpRequest | None = None,
     check: Callable[[User], object] | None = None,
 ) -> CompletedLogin:
-    """Return the login that ``completion`` stands for, and use the completion up.
+    """Exchange ``completion`` for the login that it represents.  Each completion works once.
 
     It sends :data:`~django_bandwidth_mfa.signals.login_completed`.
 
-    :param completion: what the JSON API answered to the right code, in the last minute.
-    :param request: the request that exchanges it, for the receivers of the signal.
-    :param check: is called with the user before the login counts.  It raises for a user whom the
-        site lets in by no password; that error goes on, and no signal is sent.
-    :raises TicketInvalid: it was not signed here, is too old, or was used before; or its user was
-        deactivated, removed, signed out or given another password since.
+    :param completion: the text that the JSON API returned for the right code, less than a minute
+        ago.
+    :param request: the current request, for the receivers of the signal.
+    :param check: is called with the user before the login counts.  It raises an error for a user
+        whom the site does not let in.  That error goes on, and no signal is sent.
+    :raises TicketInvalid: the completion was not signed by this site, is too old, or was used
+        before; or its user was deactivated, deleted or signed out, or has another password now.
     """
     return tickets.redeem(completion, request, check)
 
 
 def is_in_force(proof: LoginProof, *, request: HttpRequest | None = None) -> bool:
-    """Whether a login by token still lets its user in.  The database is asked each time.
+    """Return whether a login by token is still valid.  Each call queries the database.
 
-    It does not if the user was deactivated, signed out everywhere else or given another password
-    since; if a code was given, and a new one has to be given since, or its phone is gone; and if no
-    code was given, and the user owes one.
+    The login is no longer valid if the user was deactivated, signed out everywhere else, or has
+    another password now.  A login with a code is no longer valid if a new code was required since,
+    or if its phone was removed.  A login without a code is not valid if the user owes one.
 
-    :param proof: what the token has kept of its login; its user as just read from the database.
-    :param request: for the policy.
+    :param proof: the record of the login, from the token.  Its user was just read from the
+        database.
+    :param request: the current request, for the policy.
     """
     return proofs.is_in_force(proof, request)
 
@@ -400,10 +415,10 @@ def is_verified(
     max_age: float | None = None,
     methods: Collection[str] | None = None,
 ) -> bool:
-    """Whether a second factor passed in a login by token, and the login is in force.
+    """Return whether a login by token has passed a second factor and is still valid.
 
-    :param max_age: only count one of the last so many seconds.
-    :param methods: only count one of these methods; None for any.  Bandwidth itself has verified
-        ``{"sms", "voice"}``.
+    :param max_age: the greatest age of the second factor, in seconds; None for any age.
+    :param methods: the second factor must be one of these methods; None for any method.  With
+        ``{"sms", "voice"}`` only codes that Bandwidth has verified count.
     """
     return proofs.is_verified(proof, max_age, methods)

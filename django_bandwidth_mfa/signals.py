@@ -1,7 +1,7 @@
-"""What other code may hear of.
+"""The signals of the app.
 
-All are sent with ``send_robust``: a receiver that raises is logged by Django and changes nothing.
-None carries a code or a full number.  ``request`` is None where there was none.
+All signals are sent with ``send_robust``: if a receiver raises, Django logs the error and nothing
+else changes.  No signal contains a code or a full number.  ``request`` can be None.
 
 =========================  =========================================================================
 ``code_sent``              ``challenge``, ``request``: Bandwidth accepted a code.
@@ -10,27 +10,27 @@ None carries a code or a full number.  ``request`` is None where there was none.
                            and this is its first use.
 ``code_rejected``          ``challenge``, ``request``: the code was wrong, or used before.
 ``send_refused``           ``challenge`` (unsaved), ``error`` (``Limited`` or ``Locked``),
-                           ``request``: nothing was sent.  It may come often: do little.
+                           ``request``: nothing was sent.  It may come often: be quick.
 ``try_refused``            ``challenge``, ``error`` (those, ``ChallengeExpired`` or
                            ``ChallengeUsed``), ``request``: the code was not checked.  It may come
-                           often: do little.
+                           often: be quick.
 ``call_began``             ``call`` (a :class:`BandwidthCall`), in the thread that makes the call,
                            before it waits for a place
 ``call_ended``             ``call``, in the same thread: answered, failed, or not made
 ``locked_out``             ``user``, ``request``: the user reached ``FAILURES_BEFORE_LOCK``.
-``login_completed``        ``user``, ``request``, ``method`` (None where no code was owed): once per
-                           login, when all that it owed is paid.
+``login_completed``        ``user``, ``request``, ``method`` (None if no code was owed): once per
+                           login, when it is complete.
 ``access_refused``         ``error`` (``Unauthorized`` or ``Forbidden``), ``request``: Bandwidth
-                           refuses the site itself, so nobody is sent a code.  Wake somebody up.
-``conversion_fell``        ``conversion``, with ``sent``, ``entered`` and ``rate``: so few of the
-                           last hour's codes were typed that somebody may be pumping messages.
-``wrong_codes``            ``user``, ``request``: the password was right, and so many codes in a row
-                           wrong (``FAILURES_BEFORE_WAIT``); once a day at most.
+                           refuses the site's credentials, so no code is sent.  Alert staff.
+``conversion_fell``        ``conversion``, with ``sent``, ``entered`` and ``rate``: few codes of the
+                           last hour were typed, which can be a sign of SMS pumping.
+``wrong_codes``            ``user``, ``request``: after a right password, ``FAILURES_BEFORE_WAIT``
+                           wrong codes in a row; at most once a day.
 ``phone_confirmed``        ``phone``, ``user``, ``request``
-``phone_removed``          ``phone``, ``user``, ``request``; also when another took its place.
-``primary_phone_changed``  ``phone`` (the primary one now), ``user``, ``request``
+``phone_removed``          ``phone``, ``user``, ``request``; also when another phone replaces it.
+``primary_phone_changed``  ``phone`` (the new primary phone), ``user``, ``request``
 ``recovery_code_used``     ``user``, ``request``
-``recovery_codes_made``    ``user``, ``request``: a new set, which voids the old one.
+``recovery_codes_made``    ``user``, ``request``: a new set, which replaces the old one.
 ``browser_trusted``        ``browser``, ``user``, ``request``
 ``browsers_forgotten``     ``many``, ``user``, ``request``
 ``signed_out_others``      ``user``, ``request``
@@ -73,31 +73,31 @@ __all__ = [
 
 @dataclass(eq=False)
 class BandwidthCall:
-    """One call to Bandwidth.  It carries no number, no code and no user.
+    """One call to Bandwidth.  It contains no number, no code and no user.
 
     Before the call ends, only ``operation`` and ``purpose`` are known.
     """
 
     operation: str
-    """``"messaging"``, ``"voice"`` or ``"verify"``, as Bandwidth's addresses end."""
+    """The last part of Bandwidth's URL: ``"messaging"``, ``"voice"`` or ``"verify"``."""
 
     purpose: str
     """``"login"``, ``"step-up"`` or ``"enrol"``."""
 
     was_made: bool = False
-    """Whether Bandwidth was called: there was a place, and the breaker was not open."""
+    """Whether Bandwidth was called: a place was free, and the circuit breaker was not open."""
 
     waited: float = 0
-    """For how many seconds it waited for a place."""
+    """How long it waited for a place, in seconds."""
 
     seconds: float = 0
-    """How many seconds it took, the wait and fetching a token included."""
+    """How long it took, in seconds, including the wait for a place and the request for a token."""
 
     error: Exception | None = None
-    """What it raised, a ``BandwidthError`` in most cases; None if Bandwidth answered."""
+    """The error that it raised, usually a ``BandwidthError``; None if Bandwidth answered."""
 
     breaker_is_open: bool = False
-    """Whether the circuit breaker of this process was open when it ended."""
+    """Whether the circuit breaker of this process was open when the call ended."""
 
 
 code_sent = Signal()

@@ -1,4 +1,4 @@
-"""Helpers for the tests of sites that use the app.
+"""Helpers for the tests of a site that uses the app.
 
 ::
 
@@ -31,7 +31,7 @@ from .verification import Verification, carry
 
 __all__ = ["FakeBandwidth", "alogin_verified", "login_verified"]
 
-# What a site may leave to its production environment.
+# Values for keys that a site may set in its production environment only.
 MISSING = {
     "ACCOUNT_ID": simulator.DEFAULT_ACCOUNT,
     "FROM_NUMBER": "+12025550100",
@@ -41,34 +41,34 @@ MISSING = {
 
 
 def login_verified(client: Client | AsyncClient, user: User, *, method: str = "sms") -> None:
-    """Sign ``user`` in to Django's test client, the second factor included; nothing is sent.
+    """Sign ``user`` in to Django's test client, as verified.  No code is sent.
 
-    :param method: what ``request.mfa.method`` is to say.
+    :param method: the value of ``request.mfa.method`` in the session.
     """
     verification = Verification(user, method, verified_at=timezone.now())
-    # Django's stubs know one user model; the site's may be another.
+    # Django's stubs know one user model; the site may use another one.
     client.force_login(cast(Any, carry(user, verification)))
 
 
 async def alogin_verified(client: AsyncClient, user: User, *, method: str = "sms") -> None:
-    """Sign ``user`` in to Django's ``AsyncClient``, in an async test.
+    """Do what :func:`login_verified` does, in an async test.
 
-    :param method: what ``request.mfa.method`` is to say.
+    :param method: the value of ``request.mfa.method`` in the session.
     """
     await sync_to_async(login_verified)(client, user, method=method)
 
 
 class FakeBandwidth(Simulator):
-    """A Bandwidth in this process.  While it runs, ``BANDWIDTH_MFA`` points at it.
+    """A simulated Bandwidth in this process.  While it runs, ``BANDWIDTH_MFA`` points to it.
 
-    It is the simulator, over real HTTP on loopback.  Its ``fault`` makes it fail on purpose, and
-    its ``requests`` lists what it was asked.
+    It is the simulator, with real HTTP on the loopback address.  Set its ``fault`` to make it fail.
+    Its ``requests`` lists the requests that it received.
     """
 
     def __enter__(self) -> Self:
         super().__enter__()
         configured = {**MISSING, **getattr(django_settings, "BANDWIDTH_MFA", {})}
-        # Nothing of the real account reaches a test's log, or a server that answers in its place.
+        # Tests must not send the real credentials to any server, or write them to a log.
         for key in ("USERNAME", "PASSWORD"):
             configured.pop(key, None)
         configured |= {
@@ -93,5 +93,8 @@ class FakeBandwidth(Simulator):
 
     @property
     def outbox(self) -> list[dict[str, str]]:
-        """What was sent, newest first: ``to``, ``from``, ``channel``, ``text``, ``code``."""
+        """The sent codes, newest first.
+
+        Each is a dict with the keys ``to``, ``from``, ``channel``, ``text`` and ``code``.
+        """
         return self.inbox

@@ -8,9 +8,9 @@ __all__ = ["User"]
 
 
 class User(Protocol):
-    """What this app uses of a user.
+    """The attributes and methods of a user object that this app uses.
 
-    Every user model that derives from Django's ``AbstractBaseUser`` has it.
+    Every user model that derives from Django's ``AbstractBaseUser`` has them.
     """
 
     @property
@@ -26,16 +26,17 @@ class User(Protocol):
 
 
 class StaffUser(User, Protocol):
-    """What this app uses of a user if the site's policy asks for staff."""
+    """A user object with ``is_staff``, which the policy ``staff`` needs."""
 
     @property
     def is_staff(self) -> bool: ...
 
 
 def in_query(user: User) -> Any:
-    """Return ``user`` for a query or a row.
+    """Return ``user`` as a value that a query or a model field accepts.
 
-    Django's stubs know one user model, and the site's may be another.  Django itself then checks
-    the class: an object of another model, or an anonymous user, is refused.
+    This function is for the type checker only: Django's stubs know one user model, and the site may
+    use another one.  At run time Django checks the class: it refuses an object of another model,
+    and an anonymous user.
     """
     return user

@@ -1,4 +1,4 @@
-"""The answer to a typed code."""
+"""The results of a second factor, and of a login."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from .types import User
 
-# For the type only: this module imports neither models nor the HTTP client.
+# For annotations only: at run time this module imports neither models nor the HTTP client.
 if TYPE_CHECKING:
     from .models import Challenge
 
 __all__ = ["CompletedLogin", "LoginProof", "PendingLogin", "Verification"]
 
-# What this app calls its own methods.  Bandwidth itself has verified those of a code.
+# The names of this app's own methods.  Bandwidth verifies the codes of CODE_METHODS.
 CODE_METHODS = frozenset({"sms", "voice"})
 OWN_METHODS = CODE_METHODS | {"recovery_code", "trusted_browser"}
 
@@ -26,28 +26,28 @@ Needs = Literal["code", "phone"]
 class Verification:
     """The result of a second factor.
 
-    It is true when the code was right and was used for the first time::
+    It is true if the code was right and was used for the first time::
 
         verification = service.verify_code(challenge, code)
         if verification.passed: ...
     """
 
     user: User
-    """The user whose code it is."""
+    """The user to whom the code was sent."""
 
     method: str
-    """``"sms"``, ``"voice"``, ``"recovery_code"`` or ``"trusted_browser"``; or what a site calls a
-    factor of its own."""
+    """``"sms"``, ``"voice"``, ``"recovery_code"`` or ``"trusted_browser"``; or the name of a factor
+    of the site's own."""
 
     challenge: Challenge | None = None
-    """The code that was sent; None for a method that sends none."""
+    """The challenge of the code; None for a method that sends no code."""
 
     verified_at: datetime | None = None
-    """When the code passed (aware); None if it did not."""
+    """When the code passed (an aware datetime); None if it did not pass."""
 
     @property
     def passed(self) -> bool:
-        """Whether the code was right."""
+        """Whether the code was right and was used for the first time."""
         return self.verified_at is not None
 
     def __bool__(self) -> bool:
@@ -55,77 +55,77 @@ class Verification:
 
     @property
     def phone(self) -> str | None:
-        """The :attr:`~django_bandwidth_mfa.models.Phone.choice` of the phone that got the code."""
+        """The :attr:`~django_bandwidth_mfa.models.Phone.choice` of the phone; None for no phone."""
         return None if self.challenge is None else self.challenge.phone_choice
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoginProof:
-    """What a login has shown, for a token to keep.
+    """The record of a login, which a token keeps.
 
-    :func:`.service.is_in_force` and :func:`.service.is_verified` say what it is worth now.  A token
-    of which nothing is known has a proof that names its user and nothing else.
+    :func:`.service.is_in_force` and :func:`.service.is_verified` tell whether it is still valid.
+    For a token without such data, the proof contains only the user.
     """
 
     user: User
-    """Who has signed in."""
+    """The user who has signed in."""
 
     signed_in_at: datetime | None = None
-    """When the login was complete (aware, UTC); None if that is not known."""
+    """When the login was completed (an aware datetime in UTC); None if that is not known."""
 
     method: str | None = None
     """``"sms"``, ``"voice"`` or ``"recovery_code"``; None if no code was given."""
 
     verified_at: datetime | None = None
-    """When the code passed (aware, UTC); None if no code was given."""
+    """When the code passed (an aware datetime in UTC); None if no code was given."""
 
     phone: str | None = None
     """The :attr:`~django_bandwidth_mfa.models.Phone.choice` of the phone that got the code."""
 
     password_digest: str | None = None
-    """Of the hash that Django binds a session to, so that another password ends the login."""
+    """A digest of the user's session auth hash.  A change of password makes it invalid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompletedLogin(LoginProof):
-    """A login without cookies that owes nothing any more.
+    """A completed login without cookies.
 
     :func:`.service.redeem_completion` returns it, and so does :func:`.service.begin_login` for a
     user who owes no code.
     """
 
     backend: str
-    """The dotted path of the backend that took the password."""
+    """The dotted path of the backend that accepted the password."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PendingLogin:
-    """A login without cookies whose password was right, and which owes a code."""
+    """A login without cookies that owes a code: only the password has been checked."""
 
     user: User
-    """Who has given the password."""
+    """The user who has given the password."""
 
     ticket: str = field(repr=False)
-    """The login ticket, for the client."""
+    """The login ticket, which the client sends to the JSON API."""
 
     needs: Needs
-    """``"phone"`` if the user has none, and has to add one first."""
+    """``"code"``; or ``"phone"`` if the user has no phone and must add one first."""
 
 
 def carry(user: T, verification: Verification) -> T:
-    """Put ``verification`` on ``user``, as ``user.mfa_verification``, and return the user.
+    """Set ``user.mfa_verification`` to ``verification``, and return ``user``.
 
-    The receiver of ``user_logged_in`` finds it there.  So a login of this user object owes no code.
+    The receiver of ``user_logged_in`` reads it, so a login with this user object owes no code.
     """
     user.mfa_verification = verification  # type: ignore[attr-defined]
     return user
 
 
 def pop_from(user: User) -> Verification | None:
-    """Take the verification off ``user``, and return it.
+    """Remove the verification from ``user``, and return it; None if there is none.
 
-    It counts for one login of this user object, and not for a later one.  The object may be
-    ``request.user``, which is lazy: its own ``__dict__`` is not that of the user.
+    A verification is valid for one login of this user object.  ``getattr`` and ``del`` also work if
+    ``user`` is the lazy ``request.user``, whose ``__dict__`` is not that of the user.
     """
     verification: Verification | None = getattr(user, "mfa_verification", None)
     if verification is not None:

@@ -1,4 +1,4 @@
-"""What the templates of the app need besides Django's own tags."""
+"""The template tags of the app's templates."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ register = template.Library()
 
 @register.simple_tag
 def page_language() -> SafeString:
-    """Return the attributes ``lang`` and ``dir`` of the app's own words, such as ``lang="es"``.
+    """Return the HTML attributes ``lang`` and ``dir`` for the app's own texts.
 
-    The active language may have no catalogue of the app.  Then the words are those of
-    ``LANGUAGE_CODE``, or English, and a screen reader must not read them in the active language.
-    Each catalogue says itself which language it is.
+    The app may have no translation into the active language.  Its texts are then in
+    ``LANGUAGE_CODE`` or in English, and a screen reader must not read them in the active language.
+    So each translation contains the code of its language.
     """
     # Translators: The code of the language of this catalogue, for the attribute lang, such as "de",
     # "pt-BR" or "zh-Hans".
@@ -33,8 +33,8 @@ def page_language() -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def is_first(context: Context, name: str) -> bool:
-    """Return whether the page that is rendered asks for ``name`` for the first time."""
-    # The lowest layer of the context, which the templates of one page share.
+    """Return whether this is the first call with ``name`` while the page is rendered."""
+    # The lowest layer of the context is shared by all templates of one page.
     asked = context.dicts[0].setdefault("bandwidth_mfa_asked", set())
     if name in asked:
         return False
