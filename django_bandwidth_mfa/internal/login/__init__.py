@@ -1,17 +1,18 @@
-"""What a session says about the second factor.  Only this folder writes it.
+"""The state of the second factor in a session.  Only the modules here write these session keys.
 
 A session is in one of four states:
 
 ``anonymous``
     Nobody has given a password.
 ``parked``
-    The first factor passed and a code is owed (:mod:`.parking`).
+    The first factor has passed, and a code is owed (:mod:`.parking`).
 ``exempt``
-    Logged in; no code was owed when the policy was last asked.
+    The user is logged in, and owed no code when the policy was last evaluated.
 ``verified``
-    Logged in; a second factor passed.
+    The user is logged in, and has passed a second factor.
 
-The last two are told by the mark (:mod:`.mark`).  :mod:`.first_factor` decides after the password,
-:mod:`.second_factor` acts on a right code, and :mod:`.recheck` asks on later requests whether the
-mark still holds.  No key ever holds a password, a code or a number.
+A key of the session, the mark (:mod:`.mark`), tells the last two apart.  :mod:`.first_factor` sets
+the state after the password, and :mod:`.second_factor` after a right code.  :mod:`.recheck` checks
+on later requests whether the mark is still valid.  The session never contains a password, a code or
+a phone number.
 """

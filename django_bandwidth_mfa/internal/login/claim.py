@@ -1,4 +1,4 @@
-"""Claiming a session: of requests that use one session at the same time, one goes on with it."""
+"""Claim a session: of two requests that use it at the same time, only one continues."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from .ended_keys import cache_of, note_end
 
 
 def claim(session: SessionBase) -> bool:
-    """Delete the stored session, and say whether it was still there.
+    """Delete the stored session, and return whether it was still stored.
 
-    While Bandwidth is asked, another request may log this session out or end it.  The data of the
-    session is still in our memory then, and saving it would bring the session back.  So a session
-    goes on only if we are the ones who take its row, or its key in the cache, away.
+    While Bandwidth is called, another request may log this session out or end it.  Its data is
+    still in our memory then, and saving it would restore the ended session.  So this request
+    continues only if it is the one that deletes the row of the session, or its key in the cache.
 
-    The data stays in memory: ``cycle_key()`` stores it under a new key.
+    The data stays in memory.  ``cycle_key()`` later stores it under a new key.
     """
     key = session.session_key
     if key is None:
         return False
     note_end(session)
     if isinstance(session, DatabaseStore):
-        # Also cached_db, whose delete() takes the copy in the cache away.
+        # Also cached_db, whose delete() also deletes the copy in the cache.
         rows = session.model._base_manager.using(router.db_for_write(session.model))
         deleted, _of_each_model = rows.filter(session_key=key).delete()
         if type(session).delete is not DatabaseStore.delete:
             session.delete(key)
-        # `cycle_key()` would look for the old row once more.  The data first: without a key,
-        # nothing could load it.
+        # Without the key, `cycle_key()` does not query the old row again.  Load the data first: it
+        # cannot be loaded without the key.
         session.keys()
         session._session_key = None
         return bool(deleted)

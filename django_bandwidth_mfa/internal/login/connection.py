@@ -1,4 +1,4 @@
-"""The connection of a socket whose message is being handled."""
+"""The WebSocket connection whose message is being handled."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.contrib.sessions.backends.base import SessionBase
 
 @dataclass
 class Connection:
-    """One connection.
+    """One connection of Channels.
 
-    ``is_over`` says that a login was refused in it.  ``end`` ends its consumer; any thread may call
-    it.
+    ``is_over`` is True if a login was refused in it.  ``end`` ends its consumer, and can be called
+    from any thread.
     """
 
     session: SessionBase

@@ -1,4 +1,4 @@
-"""Small signed cookies of the pages.  Each is good in the session that it was made in, only."""
+"""Small signed cookies.  Each is valid only in the session in which it was created."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from django.http.response import HttpResponseBase
 
 
 def sign(request: HttpRequest, salt: str, value: object) -> str:
-    """Return ``value``, signed for the session of ``request``."""
+    """Return ``value`` as a text that is signed for the session of ``request``."""
     return signing.dumps(value, salt=_salt(request, salt))
 
 
 def read(request: HttpRequest, name: str, salt: str, *, max_age: int) -> Any:
-    """Return what was signed for this session at most ``max_age`` seconds ago; None otherwise."""
+    """Return the value of the cookie ``name``; None if it is missing or not valid.
+
+    It is valid if it was signed for this session, at most ``max_age`` seconds ago.
+    """
     try:
         return signing.loads(
             request.COOKIES.get(name, ""), salt=_salt(request, salt), max_age=max_age
@@ -26,7 +29,7 @@ def read(request: HttpRequest, name: str, salt: str, *, max_age: int) -> Any:
 
 
 def put(response: HttpResponseBase, name: str, value: str, *, max_age: int) -> None:
-    """Set the cookie, where the cookie of the session is sent, for ``max_age`` seconds."""
+    """Set the cookie for ``max_age`` seconds, with the path and domain of the session cookie."""
     response.set_cookie(
         name,
         value,
@@ -40,7 +43,7 @@ def put(response: HttpResponseBase, name: str, value: str, *, max_age: int) -> N
 
 
 def drop(response: HttpResponseBase, name: str) -> None:
-    """Delete the cookie."""
+    """Delete the cookie ``name``."""
     response.delete_cookie(
         name,
         path=django_settings.SESSION_COOKIE_PATH,
@@ -50,5 +53,5 @@ def drop(response: HttpResponseBase, name: str) -> None:
 
 
 def _salt(request: HttpRequest, salt: str) -> str:
-    # A login gives the session another key, so what the one before it left behind says nothing.
+    # A login changes the session key, so a cookie from before the login is not valid after it.
     return f"{salt}:{request.session.session_key or ''}"

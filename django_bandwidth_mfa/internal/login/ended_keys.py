@@ -1,12 +1,13 @@
-"""Keys of sessions that are over, for sites that keep sessions in a cache.
+"""Notes about ended sessions, for sites that keep sessions in a cache.
 
-Such a store saves a session in two steps: it looks whether the session is there, and then writes
-it.  A request that is between the two while the session is deleted brings it back.  So with an old
-cookie, sent again and again, a session could outlive a logout or a step-up.
+A cache store saves a session in two steps: it checks whether the session exists, and then writes
+it.  If another request deletes the session between the two steps, the write restores it.  So an
+attacker with an old cookie could send many requests, and keep a session alive after a logout or a
+step-up.
 
-Therefore the end of a key is noted in the same cache.  Each request that comes with such a key
-begins with an empty session.  So only a request that was under way can bring the session back, and
-nobody gets in with what it wrote.  The ``db`` store saves in one step and needs no note.
+Therefore the same cache gets a note for each session key that has ended.  A request with such a key
+starts with an empty session.  A request that was already running can still write the session, but
+no later request can use it.  The ``db`` store saves in one step and needs no note.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from django.http import HttpRequest
 from ..notify import events
 from .connection import current_connection
 
-# Seconds.  So much longer than the session itself a note lasts: a request that was under way when
-# the session ended may write it later.
+# Seconds that a note lasts longer than the session.  A request that was already running when the
+# session ended may write it later.
 _LONGER = 86_400
 
 
 def note_end(session: SessionBase, key: str | None = None) -> None:
-    """Note that a session is over.
+    """Write a note that a session has ended.
 
-    A cache that fails stops no logout and no login: then there is no note, and the log says so.
+    If the cache fails, the logout or login goes on without a note, and an error is logged.
 
-    :param key: its key; None for the present key of ``session``.
+    :param key: the session key that has ended; None for the present key of ``session``.
     """
     cache, key = cache_of(session), key or session.session_key
     if cache is None or key is None:
@@ -44,9 +45,9 @@ def note_end(session: SessionBase, key: str | None = None) -> None:
 
 
 def end_if_over(session: SessionBase) -> bool:
-    """Empty ``session`` if it came with a key that is over.
+    """Empty ``session`` if there is a note that its key has ended.
 
-    :returns: whether it was emptied.
+    :returns: whether the session was emptied.
     """
     cache, key = cache_of(session), session.session_key
     if cache is None or key is None:
@@ -62,19 +63,19 @@ def end_if_over(session: SessionBase) -> bool:
 
 
 def may_be_over(session: SessionBase) -> bool:
-    """Return whether :func:`end_if_over` would ask the cache about ``session``."""
+    """Return whether :func:`end_if_over` would query the cache for ``session``."""
     return cache_of(session) is not None and session.session_key is not None
 
 
 def cache_of(session: SessionBase) -> BaseCache | None:
     """Return the cache in which ``session`` is kept; None if it is kept elsewhere."""
-    # Django's stores `cache` and `cached_db` have it, and so have classes that inherit from them.
+    # Django's stores `cache` and `cached_db`, and their subclasses, have this attribute.
     cache = getattr(session, "_cache", None)
     return cache if isinstance(cache, BaseCache) else None
 
 
 def note_logout(sender: object, request: HttpRequest | None, **kwargs: object) -> None:
-    """Receive ``user_logged_out``: Django deletes the session after it."""
+    """Receive ``user_logged_out``, after which Django deletes the session, and write a note."""
     if request is None:
         current = current_connection.get()
         session = None if current is None else current.session
@@ -85,12 +86,12 @@ def note_logout(sender: object, request: HttpRequest | None, **kwargs: object) -
 
 
 def note_former_key(request: HttpRequest) -> None:
-    """Note the key that the browser came with, if a login has just changed it."""
+    """Write a note for the key in the browser's cookie, if a login has just replaced it."""
     former = request.COOKIES.get(django_settings.SESSION_COOKIE_NAME)
     if former and former != request.session.session_key:
         note_end(request.session, former)
 
 
 def _name(key: str) -> str:
-    # A digest, so that the note does not hold the key.
+    # A digest, so that the cache does not contain the session key itself.
     return f"bandwidth_mfa.ended.{hashlib.sha256(key.encode()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""After the password: is the login complete, or is it parked?"""
+"""What happens after the first factor: the login is completed, or parked."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from .sockets import settle_socket_login
 def settle_login(sender: object, request: HttpRequest | None, user: User, **kwargs: object) -> None:
     """Receive ``user_logged_in``: complete a login that owes no code, and park any other.
 
-    A login that wrote no session (that of a token, for instance) is not touched.
+    A login without a session, such as a login by token, is left alone.
     """
     if request is None:
         settle_socket_login(user)
@@ -53,8 +53,8 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
         _settle_on_behalf(request, user, actor)
         return
     if _belongs_to_another(session, session[SESSION_KEY]):
-        # Django empties a session that changes hands only if its own key is in it, and names
-        # another user.
+        # The session belongs to another user.  Django empties such a session only if its own key
+        # for the user is in it, so it is emptied here.
         kept = {key: session[key] for key in AUTH_KEYS if key in session}
         session.flush()
         session.update(kept)
@@ -65,18 +65,18 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
 
     mark = read_mark(session, user)
     if mark is not None and mark.state == "verified":
-        # The password was given again inside a session that has shown both factors already.
+        # The user gave the password again in a session that is already verified.
         _tell_completed(request, user, mark.method)
         return
-    # The mark of an earlier login in this session.  With it, what that login has shown
-    # (other_factor.py) would count for this one.
+    # Delete the mark of an earlier login in this session.  Otherwise a factor that passed in that
+    # login (other_factor.py) would count for this one.
     session.pop(MARK, None)
     try:
         owes_code = policy.owes_code(request, user)
         is_trusted = owes_code and trusted_browsers.recognise(request, user)
     except BaseException:
-        # The answer to this error, a 404 for instance, may save the session.  It lets nobody in,
-        # and neither does a view that goes on after it.
+        # The response to this error, such as a 404, may save the session, and a view may catch the
+        # error.  Neither must log the user in.
         forget_login(session)
         make_anonymous(request)
         raise
@@ -90,8 +90,8 @@ def settle_login(sender: object, request: HttpRequest | None, user: User, **kwar
         request.META[JUST_PARKED] = True
         hold_messages(request)
         if request.resolver_match is None:
-            # A middleware made this login before any view was found.  Whatever answers now, a
-            # flatpage or another middleware, must not take the visitor for signed in.
+            # A middleware made this login before the URL was resolved.  Whatever handles the
+            # request now, such as a flatpage or another middleware, must see an anonymous user.
             make_anonymous(request)
 
 
@@ -102,7 +102,7 @@ def park_before_login(request: HttpRequest, user: User, backend: str, next_: str
     if mark is not None and mark.state == "verified" and mark.user == str(user.pk):
         # The password was given again inside a session that has shown both factors already.
         return False
-    # What an earlier login in this session has shown counts for nothing.
+    # A factor that passed in an earlier login of this session does not count.
     session.pop(MARK, None)
     if not policy.owes_code(request, user):
         return False
@@ -114,7 +114,8 @@ def park_before_login(request: HttpRequest, user: User, backend: str, next_: str
         session.flush()
     forget_login(session)
     if session.session_key is not None:
-        # As `login()` does it: a key that was planted before the password is worth nothing after.
+        # Change the key, as `login()` does: an attacker may have planted the old key (session
+        # fixation).
         note_end(session)
         session.cycle_key()
     park_login(session, Login(key, backend, auth_hashes(user)[0]))
@@ -125,17 +126,17 @@ def park_before_login(request: HttpRequest, user: User, backend: str, next_: str
 
 
 def _belongs_to_another(session: SessionBase, user: str) -> bool:
-    """Return whether the session holds what must not reach the user with the key ``user``.
+    """Return whether the session contains data of another user than ``user``, a primary key.
 
-    Another user's login is parked in it, or somebody acted in it on behalf of a user.
+    A login of another user is parked in it, or somebody has acted in it on behalf of a user.
     """
-    # The record itself, not `parked()`: a login of another user that has expired counts, too.
+    # Read the record itself, not `parked()`: an expired login of another user counts, too.
     earlier = read_record(session, PARKED, Parked)
     return (earlier is not None and earlier.user != user) or ON_BEHALF in session
 
 
 def _settle_on_behalf(request: HttpRequest, user: User, actor: Actor) -> None:
-    """Settle a login that ``actor`` makes on behalf of ``user``, or to come back to themselves."""
+    """Settle a login of ``actor`` on behalf of ``user``, or the way back to their own account."""
     session = request.session
     session.pop(PARKED, None)
     session.pop(ON_BEHALF, None)
@@ -147,7 +148,7 @@ def _settle_on_behalf(request: HttpRequest, user: User, actor: Actor) -> None:
 
 
 def _complete(request: HttpRequest, user: User, verification: Verification | None) -> None:
-    """Mark the login as complete: verified by ``verification``, or exempt if there is none."""
+    """Mark the login as complete: as verified by ``verification``, or as exempt if that is None."""
     request.session.pop(PARKED, None)
     if verification is None:
         mark_exempt(request.session, user, signed_in=time.time())
@@ -159,6 +160,6 @@ def _complete(request: HttpRequest, user: User, verification: Verification | Non
 
 
 def _tell_completed(request: HttpRequest, user: User, method: str | None) -> None:
-    """Tell that the login owes nothing any more."""
+    """Send ``login_completed``, and update ``last_login``."""
     last_login.note_complete(request, user)
     signals.login_completed.send_robust(type(user), user=user, request=request, method=method)

@@ -1,7 +1,7 @@
-"""Messages of a login view, held until the login is complete.
+"""The messages of a login view, held back until the login is complete.
 
-"Successfully signed in" is not true while a code is owed.  So what the login view says after it has
-called ``login()`` is kept with the parked login, and said after the code.
+"Successfully signed in" is not true while a code is owed.  So the messages that the login view adds
+after ``login()`` are stored with the parked login, and shown after the code.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .parking import Parked, parked, update_parked
 
 
 class HeldMessages(BaseStorage):
-    """Stands in for the message storage of a request whose login was parked.
+    """Replaces the message storage of a request whose login was parked.
 
-    New messages go into the parked login.  Everything else is the storage's own.
+    It stores new messages in the parked login.  Everything else is done by the original storage.
 
-    :param storage: the storage of the request.
+    :param storage: the original storage of the request.
     """
 
     def __init__(self, request: HttpRequest, storage: BaseStorage) -> None:
@@ -46,21 +46,21 @@ class HeldMessages(BaseStorage):
         if record is None:
             self._storage.add(level, message, extra_tags)
         elif message and int(level) >= self._storage.level:
-            # str(): the message may be a lazy translation.
+            # str(), because the message may be a lazy translation.
             held = [int(level), str(message), extra_tags or "", isinstance(message, SafeData)]
             update_parked(self.request.session, messages=[*record.messages, held])
 
 
 def hold_messages(request: HttpRequest) -> None:
-    """Hold what the rest of this request says, since its login was parked."""
+    """Hold back the messages of the rest of this request, whose login was parked."""
     storage = getattr(request, "_messages", None)
     if isinstance(storage, BaseStorage):
         vars(request)["_messages"] = HeldMessages(request, storage)
 
 
 def say_held_messages(request: HttpRequest, record: Parked) -> None:
-    """Say what the login view has said: the login of ``record`` is complete."""
+    """Add the held messages of ``record`` to the request, whose login is now complete."""
     for level, text, extra_tags, is_safe in record.messages:
-        # The site's own view has marked this text as safe.
+        # The site's own view had marked this text as safe HTML.
         message = mark_safe(text) if is_safe else text  # noqa: S308
         messages.add_message(request, level, message, extra_tags, fail_silently=True)

@@ -1,8 +1,8 @@
-"""``last_login`` of a user moves when a login is complete, and not at the password.
+"""Update ``last_login`` of a user when the login is complete, not after the password.
 
-Django moves it in a receiver of ``user_logged_in``, which it connects under a name.  The receiver
-here takes its place, under the same name: a site that disconnects it by that name, so that
-``last_login`` stays, still does so.
+Django updates it in a receiver of ``user_logged_in``, which it connects with a ``dispatch_uid``.
+The receiver here replaces that one, with the same ``dispatch_uid``.  So a site that disconnects
+Django's receiver by this id also disconnects ours.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from django.http import HttpRequest
 from ...types import User, in_query
 from .parking import JUST_PARKED
 
-# Django's own name of its receiver.
+# The dispatch_uid of Django's receiver.
 NAME = "update_last_login"
 
-# Keys of request.META: which of the two has come first, our receiver or the complete login.
+# Keys of request.META.  They say which came first: our receiver, or the end of the login.
 _WANTED = "bandwidth_mfa.last_login_wanted"
 _COMPLETE = "bandwidth_mfa.login_complete"
 
 
 def take_over() -> None:
-    """Put our receiver in the place of Django's.
+    """Replace Django's receiver by ours.
 
-    Django connects its own for user models with a field of that name only.  Whose ``ready()`` comes
-    first does not matter: a name that is taken is not connected again.
+    Django connects its receiver only if the user model has a field ``last_login``.  The order of
+    the apps does not matter: Django does not connect a second receiver with the same
+    ``dispatch_uid``.
     """
     if isinstance(getattr(get_user_model(), "last_login", None), DeferredAttribute):
         user_logged_in.disconnect(dispatch_uid=NAME)
@@ -36,9 +37,9 @@ def take_over() -> None:
 
 
 def note_wanted(sender: object, user: User, request: HttpRequest | None, **kwargs: object) -> None:
-    """Receive ``user_logged_in``, before the login is settled or after it."""
+    """Receive ``user_logged_in``, before or after the login is settled."""
     if request is None or SESSION_KEY not in getattr(request, "session", ()):
-        # Without a session, as where a token was issued, nothing is settled later.
+        # A login without a session, such as a login by token, is not settled later.
         if request is None or JUST_PARKED not in request.META:
             _move(user)
     elif request.META.pop(_COMPLETE, False):
@@ -48,7 +49,7 @@ def note_wanted(sender: object, user: User, request: HttpRequest | None, **kwarg
 
 
 def note_complete(request: HttpRequest, user: User) -> None:
-    """Move ``last_login`` of ``user``, whose login is complete, if the site wants that."""
+    """Update ``last_login`` after a complete login of ``user``, unless the site has disabled it."""
     if request.META.pop(_WANTED, False):
         _move(user)
     else:

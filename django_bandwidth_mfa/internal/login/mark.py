@@ -1,4 +1,4 @@
-"""The mark of a logged-in session: whether a second factor passed, when, and how."""
+"""The mark of a logged-in session: whether, when and how a second factor passed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ MARK = "_bandwidth_mfa_mark"
 SUGGESTED = "_bandwidth_mfa_suggested"
 CODE_ONLY = "_bandwidth_mfa_code_only"
 
-# Of so many pages the session knows that they take a code and nothing else: tabs that are open.
+# How many pages that accept only a code a session remembers (one for each open tab).
 MOST_PAGES = 5
 
 
-# A request that looks at the user reads one up to three times.  A named tuple is made in 0.4
+# A request that uses the user reads up to three marks.  A named tuple is created in 0.4
 # microseconds, a frozen dataclass in 1.1.
 class Mark(NamedTuple):
-    """What a logged-in session has shown.  It names its user, and is void for any other.
+    """The state of a logged-in session.  It is valid only for the user that it names.
 
-    Moments are seconds since the epoch.  ``at`` is when the session was verified, or found exempt.
-    ``checked`` is when the database last confirmed it.  ``kept`` is when this session ended the
-    other sessions of its user.  ``phone`` is the phone that the code went to
-    (:attr:`~django_bandwidth_mfa.models.Phone.choice`), if it went to one.
-    ``signed_in`` is when a first factor or a second one last passed in this session; 0 if that was
-    before this app saw the session.  ``owes_recovery_codes`` says that a first phone was confirmed
-    here, and that no recovery codes have been shown yet.
+    Moments are in seconds since the epoch.  ``at`` is when the session became verified or exempt.
+    ``checked`` is when it was last checked with the database.  ``kept`` is when this session ended
+    the other sessions of its user.  ``phone`` is the phone to which the code was sent
+    (:attr:`~django_bandwidth_mfa.models.Phone.choice`), or None.  ``signed_in`` is when a first or
+    a second factor last passed in this session; 0 if that is not known.  ``owes_recovery_codes`` is
+    True if a first phone was confirmed in this session, and no recovery codes have been shown yet.
     """
 
     user: str
@@ -49,9 +48,9 @@ class Mark(NamedTuple):
     owes_recovery_codes: bool = False
 
     def is_older_than(self, moment: datetime | None) -> bool:
-        """Return whether ``moment``, which ended the sessions of the user, ended this one, too.
+        """Return whether this session was ended at ``moment``, with the sessions of its user.
 
-        It did not if this session itself asked for it.
+        It was not if this session itself had ended the others.
         """
         if moment is None or self.kept >= moment.timestamp():
             return False
@@ -59,21 +58,21 @@ class Mark(NamedTuple):
 
 
 def read_mark(session: SessionBase, user: User) -> Mark | None:
-    """Return the mark of the session, if it is ``user``'s."""
+    """Return the mark of the session if it is for ``user``; None otherwise."""
     mark = read_record(session, MARK, Mark)
     return mark if mark is not None and mark.user == str(user.pk) else None
 
 
 def mark_of_login(session: SessionBase) -> Mark | None:
-    """Return the mark of the user whom the session names, whatever ``request.user`` is."""
+    """Return the mark for the user in Django's session key, whatever ``request.user`` is."""
     mark = read_record(session, MARK, Mark)
     return mark if mark is not None and mark.user == session.get(SESSION_KEY) else None
 
 
 def mark_verified(session: SessionBase, user: User, verification: Verification) -> None:
-    """Note that a second factor of ``user`` passed in this session."""
+    """Mark the session as verified: a second factor of ``user`` has passed."""
     now = time.time()
-    # A new phone that took the place of an old one has just ended the user's other sessions.
+    # If the new phone replaced an old one, that has just ended the user's other sessions.
     kept = now if verification.challenge and verification.challenge.purpose == "enrol" else 0
     mark = Mark(
         user=str(user.pk),
@@ -89,10 +88,10 @@ def mark_verified(session: SessionBase, user: User, verification: Verification) 
 
 
 def mark_exempt(session: SessionBase, user: User, *, signed_in: float = 0, kept: float = 0) -> None:
-    """Note that ``user`` owes no code.
+    """Mark the session as exempt: ``user`` owes no code.
 
-    :param signed_in: when they signed in, if that is known.
-    :param kept: when this session ended the user's other sessions, if it did.
+    :param signed_in: when the user signed in, in seconds since the epoch; 0 if that is not known.
+    :param kept: when this session ended the user's other sessions; 0 if it did not.
     """
     now = time.time()
     mark = Mark(str(user.pk), "exempt", now, now, signed_in=signed_in, kept=kept)
@@ -100,18 +99,18 @@ def mark_exempt(session: SessionBase, user: User, *, signed_in: float = 0, kept:
 
 
 def signed_in_lately(session: SessionBase, user: User, seconds: float) -> bool:
-    """Return whether ``user`` gave a first or a second factor here less than ``seconds`` ago."""
+    """Return whether a factor of ``user`` passed in this session less than ``seconds`` ago."""
     mark = read_mark(session, user)
     return mark is not None and is_within(mark.signed_in, seconds)
 
 
 def outlive(session: SessionBase, user: User, before: SecondFactor) -> None:
-    """Keep this session, which has just ended the other sessions of ``user``.
+    """Keep this session valid after it has ended the other sessions of ``user``.
 
-    Its key changes.  Otherwise a copied cookie would stay signed in, too.
+    Its key changes.  Otherwise somebody with a copy of the cookie would stay signed in, too.
 
-    :param before: the row before this change.  If that row had already ended this session, nothing
-        is kept.
+    :param before: the user's row before this change.  If this session had already been ended then,
+        it is not kept.
     """
     mark = read_mark(session, user)
     if mark is not None and not any(
@@ -123,45 +122,44 @@ def outlive(session: SessionBase, user: User, before: SecondFactor) -> None:
 
 
 def owe_recovery_codes(session: SessionBase, user: User) -> None:
-    """Have the next page that shows recovery codes make a set."""
+    """Make the next page of recovery codes create and show a new set."""
     mark = read_mark(session, user)
     if mark is not None:
         session[MARK] = mark._asdict() | {"owes_recovery_codes": True}
 
 
 def owes_recovery_codes(session: SessionBase, user: User) -> bool:
-    """Return whether a first phone was confirmed here, and no recovery codes have been shown
-    yet."""
+    """Return whether recovery codes must still be shown after a first phone was confirmed."""
     mark = read_mark(session, user)
     return mark is not None and mark.owes_recovery_codes
 
 
 def settle_recovery_codes(session: SessionBase, user: User) -> None:
-    """Note that recovery codes are shown now, so that none are owed."""
+    """Record that recovery codes are now shown."""
     mark = read_mark(session, user)
     if mark is not None and mark.owes_recovery_codes:
         session[MARK] = mark._asdict() | {"owes_recovery_codes": False}
 
 
 def was_offered_a_phone(session: SessionBase) -> bool:
-    """Return whether this session has seen the offer to add a phone."""
+    """Return whether the suggestion to add a phone was shown in this session."""
     return SUGGESTED in session
 
 
 def note_offer_of_a_phone(session: SessionBase) -> None:
-    """Offer no phone again in this session."""
+    """Record that the suggestion to add a phone was shown in this session."""
     session[SUGGESTED] = True
 
 
 def note_need_of_code(session: SessionBase, page: str) -> None:
-    """Note that ``page`` takes no recovery code, so that its step-up offers none.
+    """Record that ``page`` accepts no recovery code, so that its step-up does not offer one.
 
-    It is a help, and no guard: the page itself asks how its visitor was verified.
+    This is only for convenience: the page itself checks the method of the verification.
     """
     pages = [one for one in session.get(CODE_ONLY, ()) if one != page]
     session[CODE_ONLY] = [*pages, page][-MOST_PAGES:]
 
 
 def takes_code_only(session: SessionBase, page: str) -> bool:
-    """Return whether a visitor was led here from ``page``, which takes no recovery code."""
+    """Return whether ``page`` was recorded as a page that accepts no recovery code."""
     return page in session.get(CODE_ONLY, ())

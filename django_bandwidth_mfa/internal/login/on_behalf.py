@@ -1,14 +1,14 @@
-"""Logins on behalf of somebody: a member of staff looks at the site as one of its users.
+"""Logins on behalf of a user (impersonation): staff use the site as one of its users.
 
-Such a login is no login of that user.  So the user is sent no code, and nobody can type one: the
-session is exempt, and this app's own pages stay shut.  On these pages, staff could give themselves
-a phone on the user's account.
+Such a login is not a login of that user, so no code is sent to the user.  The session is exempt,
+and this app's own pages are closed: otherwise staff could add a phone of their own to the user's
+account.
 
-The staff member's own login is kept beside it.  It decides how long the login on behalf lasts, and
-with it they come back to their own account without another code.
+The session also keeps the login of the staff member.  The login on behalf ends when that login
+ends.  With it, staff come back to their own account without another code.
 
-Some packages only put another user into ``request.user``, and leave the session alone.  Such a user
-counts as somebody on whose behalf the session's own user acts.
+Some packages only set ``request.user`` to another user, and do not change the session.  That counts
+as a login on behalf, too.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from .records import make_record, read_record
 
 ON_BEHALF = "_bandwidth_mfa_on_behalf"
 
-# A key of request.META: who acts, while their view logs somebody else in.
+# A key of request.META: the acting person, while their view logs somebody else in.
 _ACTOR = "bandwidth_mfa.actor"
 
 
 @dataclass(frozen=True)
 class Actor(Login):
-    """The login of the person who acts, and its mark.
+    """The login of the acting person, and its mark.
 
-    ``on_behalf_of`` is the primary key of the user whose account is used, as a text.
+    ``on_behalf_of`` is the primary key, as a text, of the user whose account is used.
     """
 
     mark: dict[str, object]
@@ -43,13 +43,16 @@ class Actor(Login):
 
     @property
     def own_mark(self) -> Mark | None:
-        """The mark of the login; None if another release wrote it in another form."""
+        """The mark of this login; None if another release wrote it in an unknown form."""
         return make_record(self.mark, Mark)
 
 
 def find_actor(request: HttpRequest) -> Actor | None:
-    """Return the person who acts, or would act, in the session of ``request``."""
-    # The look at the user judges the session, which may be over.
+    """Return the acting person in the session of ``request``; None if nobody is signed in.
+
+    If nobody acts on behalf of a user yet, it is the signed-in user.
+    """
+    # Reading the user runs the check of the session, which may have ended.
     if not request.user.is_authenticated:
         return None
     login, mark = login_of(request.session), mark_of_login(request.session)
@@ -60,7 +63,7 @@ def find_actor(request: HttpRequest) -> Actor | None:
 
 @contextmanager
 def announce(request: HttpRequest, actor: Actor) -> Iterator[None]:
-    """Have the receiver know that the logins in this block are made by ``actor``."""
+    """Tell the receiver of ``user_logged_in`` that ``actor`` makes the logins in this block."""
     former = request.META.get(_ACTOR)
     request.META[_ACTOR] = actor
     try:
@@ -70,26 +73,25 @@ def announce(request: HttpRequest, actor: Actor) -> Iterator[None]:
 
 
 def announced_actor(request: HttpRequest) -> Actor | None:
-    """Return who acts, if the login of this very moment is in a block of :func:`announce`."""
+    """Return the acting person, if the present login is in a block of :func:`announce`."""
     actor = request.META.get(_ACTOR)
     return actor if isinstance(actor, Actor) else None
 
 
 def begin(session: SessionBase, user: User, actor: Actor) -> None:
-    """Note that ``actor`` has logged in on behalf of ``user``."""
+    """Record in the session that ``actor`` has logged in on behalf of ``user``."""
     mark_exempt(session, user)
     session[ON_BEHALF] = asdict(replace(actor, on_behalf_of=str(user.pk)))
 
 
 def read_actor(session: SessionBase) -> Actor | None:
-    """Return who acts in this session on behalf of its user; None if that user is there."""
+    """Return who acts in this session on behalf of its user; None if nobody does."""
     actor, login = read_record(session, ON_BEHALF, Actor), login_of(session)
     return actor if actor and login and actor.on_behalf_of == login.user else None
 
 
 def is_someone_else(session: SessionBase, user: User) -> bool:
-    """Return whether ``user`` was put into the request, and the session is the login of another
-    user."""
+    """Return whether ``user`` is another user than the one whose login is in the session."""
     login = login_of(session)
     return bool(user.is_authenticated and login is not None and login.user != str(user.pk))
 
@@ -98,5 +100,5 @@ def is_on_behalf(session: SessionBase, user: User) -> bool:
     """Return whether somebody else acts in this session on behalf of ``user``."""
     if not user.is_authenticated:
         return False
-    # The key, not the record: one that cannot be read opens no page.
+    # Check for the key: even a record that cannot be read must keep the pages closed.
     return is_someone_else(session, user) or ON_BEHALF in session

@@ -1,12 +1,13 @@
-"""A second factor of django-allauth: has the user one, and was it passed in this very login?
+"""A second factor of django-allauth: whether the user has one, and has passed it in this login.
 
-allauth notes in the session which factors have passed there.  These records outlive what they are
-about: allauth keeps them while nobody is logged in yet, Django keeps them when the same user gives
-the password again, and in older versions of allauth no record names its user.  A record counts only
+allauth records in the session which factors have passed.  These records can be older than the
+present login: allauth writes them before the user is logged in, and Django keeps them when the same
+user logs in again.  In older versions of allauth a record does not name its user.  So a record
+counts only
 
-- as one of the user who signs in: its authenticator is a row of that user, this moment;
-- as one of this login: it is no older than ``LOGIN_SECONDS`` when the login is made;
-- while nothing has ended it: neither the user nor staff have ended sessions since.
+- if its authenticator is now a row of the user who signs in;
+- if it is at most ``LOGIN_SECONDS`` old when the login is made; and
+- if neither the user nor staff have ended the user's sessions since.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from .mark import Mark, read_mark
 
 ALLAUTH = "allauth.mfa"
 
-# What allauth calls its authenticators.  Its third kind, "recovery_codes", is for a lost device:
-# with one, the user may add a phone, and is asked for a code as anybody else.
+# allauth's types of authenticators.  Its third type, "recovery_codes", is for a lost device: with a
+# recovery code the user may add a phone, but is asked for a code like any other user.
 FACTORS = ("totp", "webauthn")
 ANY_KIND = (*FACTORS, "recovery_codes")
 
@@ -40,8 +41,8 @@ def has_passed(
 ) -> bool:
     """Return whether ``user`` has passed a factor of allauth in the login of this session.
 
-    :param request: one without a session has shown nothing.
-    :param kinds: of which kinds.
+    :param request: the request of the login.  The result is False for None, and without a session.
+    :param kinds: the types of authenticators that count.
     """
     session = getattr(request, "session", None)
     if session is None or not apps.is_installed(ALLAUTH):
@@ -52,7 +53,7 @@ def has_passed(
     ]
     if not records:
         return False
-    # The newest one: a record is judged with a query.
+    # Only the newest one is checked, because each check takes a query.
     record = max(records, key=lambda one: float(one["at"]))
     return not _was_ended(record["at"], user, mark) and _is_there(record, user)
 
@@ -65,14 +66,14 @@ def has_one(user: User) -> bool:
 
 
 def users() -> Q:
-    """Return the condition for the users who have a factor of allauth."""
+    """Return the query condition for the users who have a factor of allauth."""
     if not apps.is_installed(ALLAUTH):
         return Q(pk__in=())
     return Q(pk__in=_authenticators().filter(type__in=FACTORS).values("user"))
 
 
 def _records(session: SessionBase, kinds: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """Yield the records of factors that have passed; others, and broken ones, are left out."""
+    """Yield the valid records of factors of the types ``kinds`` that have passed."""
     from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 
     found = session.get(AUTHENTICATION_METHODS_SESSION_KEY)
@@ -88,10 +89,10 @@ def _records(session: SessionBase, kinds: tuple[str, ...]) -> Iterator[dict[str,
 
 
 def _is_of_this_login(at: float, mark: Mark | None) -> bool:
-    """Return whether a factor that passed then belongs to the login of the session.
+    """Return whether a factor that passed at ``at`` belongs to the login of the session.
 
-    A login that is being made has no mark yet.  Neither has a session that cannot say when it
-    began: to it, the factor must have passed just now.
+    There is no mark yet while the login is being made.  If the mark does not say when the user
+    signed in, the factor must have passed less than ``LOGIN_SECONDS`` ago.
     """
     now = time.time()
     signed_in = (mark.signed_in if mark else 0) or now
@@ -99,8 +100,7 @@ def _is_of_this_login(at: float, mark: Mark | None) -> bool:
 
 
 def _was_ended(at: float, user: User, mark: Mark | None) -> bool:
-    """Return whether the sessions of ``user`` were ended since, or have to show a second factor
-    anew."""
+    """Return whether the sessions of ``user`` were ended since ``at``, or owe a new code."""
     row = SecondFactor.objects.filter(user=in_query(user)).first()
     if row is None:
         return False
@@ -112,7 +112,7 @@ def _was_ended(at: float, user: User, mark: Mark | None) -> bool:
 
 
 def _is_there(record: dict[str, Any], user: User) -> bool:
-    """Return whether the authenticator of ``record`` is still one of ``user``."""
+    """Return whether the authenticator of ``record`` still belongs to ``user``."""
     rows = _authenticators().filter(pk=record["id"], user=in_query(user), type=record["type"])
     return bool(rows.exists())
 

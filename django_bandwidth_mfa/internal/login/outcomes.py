@@ -1,14 +1,13 @@
-"""What became of a form, for the page that follows it.
+"""The outcome of a form, which the next page shows.
 
-Each POST of a code page ends in a redirect, so that a reload, or the back button, tries nothing and
-sends nothing.  The page behind the redirect says what happened, once.
+Each POST of a code page is answered with a redirect, so that a reload, or the back button, does not
+send or try a code again.  The page after the redirect shows the outcome once.
 
-It is kept in a signed cookie for that one page, which is good in this session only, and not in the
-session itself.  A wrong code must leave
-the session as it was.  And a slow answer to a wrong code must not save an old session over the one
-that a right code has just made.
+The outcome is in a signed cookie, which is valid for this session only.  It is not in the session
+itself, for two reasons.  A wrong code must not change the session.  And a slow response to a wrong
+code must not overwrite the new session that a right code has just created.
 
-No code, no number and no name is in it.
+The cookie contains no code, no number and no name.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from .records import make_record
 COOKIE = "bandwidth_mfa_outcome"
 SALT = "bandwidth_mfa.outcome"
 
-# Seconds.  The browser follows a redirect at once.
+# The lifetime of the cookie, in seconds.  The browser follows a redirect at once.
 LONGEST = 120
 
 Action = Literal["try", "send", "recover", "page"]
@@ -53,12 +52,12 @@ _KINDS: dict[type[MFAError], str] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a form.
+    """The outcome of a form.
 
-    ``action`` is what was asked for: to try a code or a recovery code, to send one, or ``"page"``
-    for all of them.  ``kind`` is what happened instead.  ``text`` says it in words, where no state
-    of the page does.  ``limit`` is the
-    :attr:`.Limited.limit`, and ``until`` the moment that the wait ends, in seconds since the epoch.
+    ``action`` is the requested action: to try a code or a recovery code, to send a code, or
+    ``"page"`` for all of these.  ``kind`` is what happened instead.  ``text`` describes it for the
+    user, if no state of the page does.  ``limit`` is the :attr:`.Limited.limit`.  ``until`` is the
+    moment when the wait ends, in seconds since the epoch.
     """
 
     action: Action
@@ -69,12 +68,12 @@ class Outcome:
 
     @property
     def seconds(self) -> float:
-        """For how many seconds the same has to wait."""
+        """How long the user must wait before the next attempt, in seconds."""
         return max(0, self.until - time.time())
 
 
 def outcome_of(action: Action, error: MFAError) -> Outcome:
-    """Return the outcome that ``error`` is."""
+    """Return ``error`` as an outcome of ``action``."""
     kind = next((_KINDS[one] for one in type(error).__mro__ if one in _KINDS), "refused")
     if kind == "unavailable" and getattr(error, "may_have_arrived", False):
         kind = "unknown"
@@ -89,17 +88,17 @@ def outcome_of(action: Action, error: MFAError) -> Outcome:
 
 
 def keep(request: HttpRequest, response: HttpResponseBase, user: User, outcome: Outcome) -> None:
-    """Have the next page of this session tell ``outcome`` to ``user``."""
+    """Set the cookie, so that the next page of this session shows ``outcome`` to ``user``."""
     value = cookies.sign(request, SALT, [str(user.pk), asdict(outcome)])
     cookies.put(response, COOKIE, value, max_age=LONGEST)
 
 
 def read(request: HttpRequest, user: User, *actions: Action) -> Outcome | None:
-    """Return what became of the last form; None if nothing is left to tell.
+    """Return the outcome of the last form; None if there is none.
 
-    A cookie of somebody else or of another session, or one that was not signed here, tells nothing.
+    A cookie of another user or session, and a cookie with a wrong signature, is ignored.
 
-    :param actions: those that the page tells of.
+    :param actions: the actions whose outcomes the page shows.
     """
     found = cookies.read(request, COOKIE, SALT, max_age=LONGEST)
     if not isinstance(found, list) or len(found) != 2:
@@ -112,5 +111,5 @@ def read(request: HttpRequest, user: User, *actions: Action) -> Outcome | None:
 
 
 def drop(response: HttpResponseBase) -> None:
-    """Have no other page tell it again."""
+    """Delete the cookie, so that no other page shows the outcome again."""
     cookies.drop(response, COOKIE)

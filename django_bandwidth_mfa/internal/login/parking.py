@@ -1,8 +1,8 @@
-"""Parked logins: the first factor passed, and a code is owed.
+"""Parked logins: the first factor has passed, and a code is owed.
 
-Django's own keys (``_auth_user_id``, ``_auth_user_backend``, ``_auth_user_hash``) are moved under
-:data:`PARKED`.  So ``login_required``, the admin, REST framework, Channels, and everything else
-that reads the session find an anonymous visitor.
+Django's own session keys (``_auth_user_id``, ``_auth_user_backend``, ``_auth_user_hash``) are moved
+under the key :data:`PARKED`.  So the visitor is anonymous for ``login_required``, the admin, REST
+framework, Channels, and everything else that reads the session.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ PARKED = "_bandwidth_mfa_parked"
 
 AUTH_KEYS = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 
-# A key of request.META: the login view of this very request parked its session.
+# A key of request.META: the login was parked in this same request.
 JUST_PARKED = "bandwidth_mfa.just_parked"
 
 
 @dataclass(frozen=True)
 class Login:
-    """A login, by the values of Django's own keys in a session."""
+    """A login: the values of Django's own keys in a session."""
 
     user: str
     backend: str
@@ -51,12 +51,12 @@ class Login:
 class Parked(Login):
     """A login that owes a code.
 
-    ``at`` is when the first factor passed, in seconds since the epoch.  ``next`` is where the
-    site's own login view meant to go; only a part that the browser chose was judged by
+    ``at`` is when the first factor passed, in seconds since the epoch.  ``next`` is the URL to
+    which the site's own login view redirected; only a ``next`` from the browser was checked with
     :func:`.redirects.is_local`.  ``owes_send`` is False if a code that was sent before this login
-    was enough for it.  Otherwise the login owes a code that is sent after ``owed_since``.
-    ``messages`` are what the login view has said since (:mod:`.held_messages`), each as level,
-    text, extra tags, and whether the text is safe.
+    can still be typed.  Otherwise a code must be sent after the moment ``owed_since``.
+    ``messages`` are the held messages of the login view (:mod:`.held_messages`), each as level,
+    text, extra tags, and whether the text is safe HTML.
     """
 
     at: float
@@ -67,7 +67,7 @@ class Parked(Login):
 
 
 def login_of(session: SessionBase) -> Login | None:
-    """Return the login that Django's keys describe; None if nobody is logged in."""
+    """Return the login in Django's own keys; None if nobody is logged in."""
     if SESSION_KEY not in session:
         return None
     return Login(
@@ -78,7 +78,7 @@ def login_of(session: SessionBase) -> Login | None:
 
 
 def forget_login(session: SessionBase) -> None:
-    """Take the login out of ``session``, so that saving the session saves none."""
+    """Delete Django's own keys from ``session``, so that no login is saved with it."""
     for key in AUTH_KEYS:
         session.pop(key, None)
 
@@ -86,16 +86,16 @@ def forget_login(session: SessionBase) -> None:
 def user_of(login: Login) -> User | None:
     """Return the user of ``login``, read from the database.
 
-    None if the user was deactivated, removed or given another password since.
+    It is None if the user was deactivated or deleted since, or has another password now.
     """
     user = load_user(login.user, login.backend)
     return user if user is not None and _still_proves(login, user) else None
 
 
 def load_user(key: str, backend: str) -> User | None:
-    """Return the user with the primary key ``key``, as ``backend`` finds it.
+    """Return the user with the primary key ``key``, loaded by the backend at the path ``backend``.
 
-    None if it finds none, or if the site does not use ``backend`` any more.
+    It is None if the user does not exist, or if the site no longer uses this backend.
     """
     if backend not in django_settings.AUTHENTICATION_BACKENDS:
         return None
@@ -103,15 +103,16 @@ def load_user(key: str, backend: str) -> User | None:
         pk = get_user_model()._meta.pk.to_python(key)
     except ValidationError:
         return None
-    found: User | None = load_backend(backend).get_user(pk)
-    return found
+    user: User | None = load_backend(backend).get_user(pk)
+    return user
 
 
 def park(session: SessionBase) -> None:
-    """Move Django's keys aside.
+    """Park the login in ``session``: move Django's own keys.
 
-    If a login of the same user is parked already, its ``next`` is kept, and what it owes.  So the
-    password typed twice sends one code.  The time of the login begins again.
+    If a login of the same user is already parked, ``next`` and the record of the owed code are
+    kept, so that a password typed twice sends only one code.  The lifetime of the login starts
+    again.
     """
     login = Login(
         user=session.pop(SESSION_KEY),
@@ -122,7 +123,7 @@ def park(session: SessionBase) -> None:
 
 
 def park_login(session: SessionBase, login: Login) -> None:
-    """Have ``login`` wait for its code in ``session``, in which nobody is logged in."""
+    """Park ``login`` in ``session``, in which nobody is logged in."""
     now = time.time()
     record = Parked(**asdict(login), at=now, owed_since=now)
     session.pop(MARK, None)
@@ -138,7 +139,7 @@ def park_login(session: SessionBase, login: Login) -> None:
 
 
 def parked(session: SessionBase) -> Parked | None:
-    """Return the login that is parked here, unless it is older than ``LOGIN_SECONDS``."""
+    """Return the parked login; None if there is none, or if it is older than ``LOGIN_SECONDS``."""
     record = read_record(session, PARKED, Parked)
     if record is None or not is_within(record.at, settings.LOGIN_SECONDS):
         return None
@@ -146,17 +147,17 @@ def parked(session: SessionBase) -> Parked | None:
 
 
 def update_parked(session: SessionBase, **changes: object) -> None:
-    """Change fields of the parked login, if there is one."""
+    """Set fields of the parked login to new values, if there is one."""
     record = parked(session)
     if record is not None:
         session[PARKED] = asdict(record) | changes
 
 
 def save_despite_error(session: SessionBase) -> None:
-    """Save what has changed in ``session`` before an answer with a status of 500 or more.
+    """Save ``session`` before a response with a status of 500 or more, if it was modified.
 
-    Django saves no session then.  A login whose code may be on its way would owe one again, and a
-    later GET would send another one.
+    Django does not save the session for such a response.  The login would then still owe a code
+    that was perhaps sent, and the next GET would send another one.
     """
     if session.modified and session.session_key is not None:
         with suppress(UpdateError):  # another request has ended the session
@@ -164,10 +165,10 @@ def save_despite_error(session: SessionBase) -> None:
 
 
 def pending_user(session: SessionBase) -> User | None:
-    """Return the user whose login is parked here, read from the database.
+    """Return the user of the parked login, read from the database.
 
-    None if the parked login is too old, or if its user was deactivated, removed or given another
-    password since.  The parked login then ends.
+    It is None, and the parked login is deleted, if the login is too old, if the user was
+    deactivated or deleted, or if the user has another password now.
     """
     record = parked(session)
     user = None if record is None else user_of(record)
@@ -177,7 +178,7 @@ def pending_user(session: SessionBase) -> User | None:
 
 
 def is_pending(session: SessionBase, user: User) -> bool:
-    """Return whether the login that is parked here is ``user``'s, and still good.
+    """Return whether the parked login belongs to ``user`` and is still valid.
 
     :param user: the user as just read from the database.
     """
@@ -186,8 +187,7 @@ def is_pending(session: SessionBase, user: User) -> bool:
 
 
 def _still_proves(login: Login, user: User) -> bool:
-    """Return whether the first factor of ``login`` is still the user's: same password, still
-    active."""
+    """Return whether ``user`` is active and has the same password as at ``login``."""
     if not user.is_active or str(user.pk) != login.user:
         return False
     return any(constant_time_compare(login.hash, known) for known in auth_hashes(user))

@@ -1,7 +1,8 @@
-"""Who owes a code, under ``REQUIRED``.
+"""Evaluate the policy in ``REQUIRED``: who owes a code.
 
-A policy is data (:mod:`~django_bandwidth_mfa.policies`).  Here it is asked, in three ways: does
-this login owe a code, would its user owe one without a phone, and which users need a phone.
+A policy is only data (:mod:`~django_bandwidth_mfa.policies`).  The functions here answer three
+questions: whether a login owes a code, whether its user would owe one even without a phone, and
+which users need a phone.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from ...types import StaffUser, User
 from ..phones.source import phone_source
 from . import other_factor
 
-# What the words of REQUIRED mean.  The cheaper question comes first.
+# The meaning of the words for REQUIRED.  The cheaper policy comes first.
 WORDS: dict[str, Policy] = {
     "enrolled": enrolled,
     "staff": AnyOf((staff, enrolled)),
@@ -63,44 +64,43 @@ def in_force() -> Part:
 
 
 def owes_code(request: HttpRequest | None, user: User) -> bool:
-    """Return whether the password alone does not let ``user`` in.
+    """Return whether ``user`` owes a code after the password.
 
-    A function of the site that raises lets nobody in: its error is not caught here.
+    If a function of the site raises, the error is not caught here, and the user is not logged in.
     """
     return _means(in_force(), _Login(user, today(), request))
 
 
 def owes_code_for_token(request: HttpRequest | None, user: User) -> bool:
-    """Return whether the password alone gives ``user`` no token.
+    """Return whether ``user`` owes a code before they get a token for their password.
 
-    A session that comes beside the password, or beside the token, lends it nothing: not the other
-    factor that has passed there either.
+    If the request also has a session, that session does not count, even if another factor has
+    passed in it.
     """
     return _means(in_force(), _TokenLogin(user, today(), request))
 
 
 def is_obliged(user: User) -> bool:
-    """Return whether ``user`` owes a code even without a phone.
+    """Return whether ``user`` would owe a code even without a phone.
 
-    What a function of the site decides, only that function can tell.
+    Functions of the site are not called: they count as false.
     """
     return _means(in_force(), _WithoutPhone(user, today()))
 
 
 def has_other_factor(user: User) -> bool:
-    """Return whether ``user`` has another factor than a phone, and could sign in with it
-    instead."""
+    """Return whether ``user`` could sign in with another factor than a phone."""
     takes_allauths = any(isinstance(part, OtherFactor) for part in walk(in_force()))
     return _has_own_factor(user) or (takes_allauths and other_factor.has_one(user))
 
 
 def _has_own_factor(user: User) -> bool:
-    """Return whether ``user`` has a factor of the site's own, which finishes any login."""
+    """Return whether ``user`` has a factor of the site's own, which can complete any login."""
     return any(isinstance(part, OwnFactor) and part.has_one(user) for part in walk(in_force()))
 
 
 def today() -> date:
-    """Return the day that it is in ``TIME_ZONE``, wherever the visitor is."""
+    """Return the present day in ``TIME_ZONE``, whatever the time zone of the visitor is."""
     return datetime.now(timezone.get_default_timezone()).date()
 
 
@@ -108,12 +108,12 @@ def today() -> date:
 
 
 def day_of_need(user: User, *, request: HttpRequest | None = None) -> date | None:
-    """Return from which day on ``user`` needs a phone; None if they never will.
+    """Return the day from which on ``user`` needs a phone; None if they never need one.
 
-    A user with another factor that the policy takes needs none.  For a user who needs one already
-    it is today.
+    For a user who already needs a phone it is today.  A user with another factor that the policy
+    accepts needs no phone.
 
-    :param request: for functions of the site.
+    :param request: the current request, for functions of the site.
     """
     part, now = in_force(), today()
     if _has_own_factor(user):
@@ -124,10 +124,10 @@ def day_of_need(user: User, *, request: HttpRequest | None = None) -> date | Non
 
 
 def day_to_remind_of(user: User, *, request: HttpRequest | None = None) -> date | None:
-    """Return the day from which on ``user`` needs a phone, if it is time to remind them of it."""
+    """Return the day from which on ``user`` needs a phone, if it is near; None otherwise."""
     part, now = in_force(), today()
-    found = [one for one in walk(part) if isinstance(one, FromDate)]
-    soon = {one.day for one in found if now < one.day <= now + timedelta(one.remind_days)}
+    parts = [one for one in walk(part) if isinstance(one, FromDate)]
+    soon = {one.day for one in parts if now < one.day <= now + timedelta(one.remind_days)}
     if not soon or phone_source().has_confirmed(user):
         return None
     day = day_of_need(user, request=request)
@@ -135,21 +135,22 @@ def day_to_remind_of(user: User, *, request: HttpRequest | None = None) -> date 
 
 
 def days_of(part: Part) -> list[date]:
-    """Return today and the later days on which ``part`` begins to mean more users, in order."""
+    """Return today and the later days on which ``part`` selects more users, in order."""
     now = today()
     later = {one.day for one in walk(part) if isinstance(one, FromDate) and one.day > now}
     return [now, *sorted(later)]
 
 
 def needs_by_day() -> list[tuple[date, Q]] | None:
-    """Return today and each later day that is known, with the condition for who needs a phone then.
+    """Return today and the later days of the policy, each with the users who need a phone then.
 
-    None if only a call for each user could tell: a function of the site decides.
+    The users are a query condition.  The result is None if no query can find them, because a
+    function of the site decides.
     """
     part = in_force()
-    found = [(day, _condition(part, day)) for day in days_of(part)]
-    known = [(day, condition) for day, condition in found if condition is not None]
-    return known if len(known) == len(found) else None
+    conditions = [(day, _condition(part, day)) for day in days_of(part)]
+    known = [(day, condition) for day, condition in conditions if condition is not None]
+    return known if len(known) == len(conditions) else None
 
 
 # Asking ------------------------------------------------------------------------------------------
@@ -157,9 +158,9 @@ def needs_by_day() -> list[tuple[date, Q]] | None:
 
 @dataclass(frozen=True)
 class _Look:
-    """One question about ``user``, as of the day ``today``.
+    """A question about ``user`` on the day ``today``.
 
-    The answers of this class are those that no question differs in.
+    The subclasses give the answers that depend on the question.
     """
 
     user: User
@@ -184,7 +185,7 @@ class _Look:
 
 
 class _Login(_Look):
-    """Does this login owe a code?"""
+    """The question whether a login owes a code."""
 
     def is_enrolled(self) -> bool:
         return phone_source().has_confirmed(self.user)
@@ -198,20 +199,21 @@ class _Login(_Look):
     def ask(self, function: Function) -> bool:
         answer = function(self.request, self.user)
         if isinstance(answer, Policy):
-            # `REQUIRED = groups`, say: any object counts as true.
+            # A mistake such as `REQUIRED = groups`.  Without this error the policy object would
+            # count as true.
             raise ImproperlyConfigured(f"{function!r} answers with a policy, not with a bool.")
         return bool(answer)
 
 
 class _TokenLogin(_Login):
-    """Does this login by token owe a code?"""
+    """The question whether a login by token owes a code."""
 
     def has_shown_other_factor(self) -> bool:
         return False
 
 
 class _WithoutPhone(_Look):
-    """Would the user owe a code without any phone?"""
+    """The question whether the user would owe a code without a phone."""
 
     def is_enrolled(self) -> bool:
         return False
@@ -227,22 +229,22 @@ class _WithoutPhone(_Look):
 
 
 class _InNeed(_Login):
-    """Does the user need a phone to sign in?"""
+    """The question whether the user needs a phone to sign in."""
 
     def is_enrolled(self) -> bool:
         return False
 
     def has_shown_other_factor(self) -> bool:
-        # Who has one would show it.
+        # A user who has another factor can show it at the login.
         return other_factor.has_one(self.user)
 
 
 def _means(part: Part, look: _Look) -> bool:
-    """Return whether ``part`` means the user of ``look``."""
+    """Return whether ``part`` selects the user of ``look``."""
     match part:
         case Staff():
-            # A user without `is_staff` is an error, which lets nobody in; a default would let all
-            # in.
+            # A user model without `is_staff` raises an error, so nobody is logged in.  A default of
+            # False would let everybody in without a code.
             return bool(cast(StaffUser, look.user).is_staff)
         case Everyone():
             return True
@@ -271,18 +273,18 @@ def _means(part: Part, look: _Look) -> bool:
 
 
 def _some(policies: tuple[Part, ...]) -> tuple[Part, ...]:
-    # `any_of()` would let everybody in.
+    # `any_of()` would select nobody, so everybody could sign in without a code.
     if not policies:
         raise ImproperlyConfigured("A policy that combines no policies means nothing.")
     return policies
 
 
 def _condition(part: Part, day: date) -> Q | None:
-    """Return the condition for the users for whom :class:`_InNeed` says yes on ``day``.
+    """Return the query condition for the users who need a phone on ``day`` by :class:`_InNeed`.
 
-    An empty ``Q()`` is none of them: Django drops it from "or", where it would mean all users.
+    It is never an empty ``Q()``, which means "all users": Django would drop it from an "or".
 
-    :returns: None if only a call for each user could tell.
+    :returns: the condition; None if no query can find these users.
     """
     match part:
         case Staff():
@@ -297,8 +299,8 @@ def _condition(part: Part, day: date) -> Q | None:
             members = get_user_model()._default_manager.filter(groups__name__in=names)
             return Q(pk__in=members.values("pk"))
         case AnyOf(policies) | AllOf(policies):
-            found = [_condition(one, day) for one in _some(policies)]
-            return _joined(found, Q.OR if isinstance(part, AnyOf) else Q.AND)
+            conditions = [_condition(one, day) for one in _some(policies)]
+            return _joined(conditions, Q.OR if isinstance(part, AnyOf) else Q.AND)
         case Unless(exception, policy):
             meant, spared = _condition(policy, day), _condition(exception, day)
             return None if meant is None or spared is None else meant & ~spared
@@ -321,7 +323,7 @@ def _has_column(name: str) -> bool:
 
 
 def unknown_groups() -> Iterator[str]:
-    """Yield the names in the policy that no group has: a policy with one of them means nobody."""
+    """Yield the group names in the policy that do not exist; such a name selects nobody."""
     from django.contrib.auth.models import Group
 
     for part in walk(in_force()):

@@ -1,7 +1,8 @@
-"""What a login by token has shown: does it still count?
+"""Check whether a login by token is still valid.
 
-A token stands behind no session.  It keeps a :class:`~django_bandwidth_mfa.verification.LoginProof`
-in its claims, or in a row.  Whatever ends sessions ends it, too.  The database is asked each time.
+A token has no session.  It keeps a :class:`~django_bandwidth_mfa.verification.LoginProof` in its
+claims, or in a database row.  Everything that ends sessions ends such a login, too.  Each check
+queries the database.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from .clock import is_before, is_within
 
 
 def is_in_force(proof: LoginProof, request: HttpRequest | None) -> bool:
-    """Return whether a login still lets its user in (:func:`.service.is_in_force`)."""
+    """Return whether the login of ``proof`` is still valid (:func:`.service.is_in_force`)."""
     user = proof.user
     if not user.is_active or not _is_same_password(proof):
         return False
     row = SecondFactor.objects.of(user)
-    # A login that cannot say when it began is older than any moment.
+    # If it is not known when the login began, it counts as older than any moment.
     began = proof.signed_in_at.timestamp() if proof.signed_in_at else 0
     if is_before(began, row.signed_in_since):
         return False
@@ -38,7 +39,7 @@ def is_in_force(proof: LoginProof, request: HttpRequest | None) -> bool:
 
 
 def is_verified(proof: LoginProof, max_age: float | None, methods: Collection[str] | None) -> bool:
-    """Return whether a second factor of ``proof`` counts (:func:`.service.is_verified`)."""
+    """Return whether the second factor of ``proof`` is accepted (:func:`.service.is_verified`)."""
     if proof.method is None or proof.verified_at is None:
         return False
     if methods is not None and proof.method not in methods:
@@ -49,7 +50,7 @@ def is_verified(proof: LoginProof, max_age: float | None, methods: Collection[st
 
 
 def password_digest(user: User) -> str:
-    """Return what a proof keeps of the password of ``user``."""
+    """Return the digest of the session auth hash of ``user``, for a proof."""
     return _digest(auth_hashes(user)[0])
 
 
@@ -61,6 +62,6 @@ def _is_same_password(proof: LoginProof) -> bool:
 
 
 def _digest(auth_hash: str) -> str:
-    # A token can be read by its holder.  The hash that Django binds sessions to does not leave the
-    # site itself.
+    # The holder of a token can read it.  So it contains a digest, and not the hash itself that
+    # Django binds sessions to.
     return hashlib.sha256(f"login {auth_hash}".encode()).hexdigest()

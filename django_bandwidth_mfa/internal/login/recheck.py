@@ -1,4 +1,4 @@
-"""On later requests: does the mark of the session still hold?"""
+"""Check on later requests whether the mark of the session is still valid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .parking import PARKED, login_of, park, parked, user_of
 
 
 def is_settled(session: SessionBase, user: User) -> bool:
-    """Return whether there is nothing to ask the database about ``user``'s login."""
+    """Return whether the login of ``user`` needs no check with the database now."""
     if not user.is_authenticated:
         return True
     if SESSION_KEY not in session:
@@ -42,31 +42,32 @@ def _is_checked(session: SessionBase) -> bool:
 def recheck(
     session: SessionBase, user: User, request: HttpRequest | None, *, anew: bool = False
 ) -> User:
-    """Return who the visitor is: ``user``, whom the session names, or an anonymous user.
+    """Check the session, and return ``user`` if the login is valid, or an anonymous user.
 
     A session without a mark is from before the app was installed, or its login did not reach our
-    receiver.  A mark older than ``RECHECK_SECONDS`` is asked about again: since then the user may
-    have enrolled elsewhere, lost the phone that verified this session, or ended the session.
+    receiver.  A mark older than ``RECHECK_SECONDS`` is checked with the database: since then the
+    user may have added a phone, removed the phone of this verification, or ended the session.
 
-    :param anew: ask the database even if the mark is younger than ``RECHECK_SECONDS``.
+    :param anew: query the database even if the mark is younger than ``RECHECK_SECONDS``.
     """
-    # Most requests end in the first lines, so nothing is asked twice here.
+    # Most requests return in the first lines, so these are kept fast.
     if not user.is_authenticated:
         return user
     if SESSION_KEY not in session:
         if PARKED not in session:
             return user
-        # A middleware put a user here.  It made the login in this request, and we parked it.
+        # A middleware has set this user.  If it made the login in this request, the login was
+        # parked.
         record = parked(session)
         return AnonymousUser() if record and record.user == str(user.pk) else user
     if ON_BEHALF in session and read_actor(session) is None:
-        # Another release wrote the record in a form that this one cannot read.
+        # Another release wrote the record in a form that this release cannot read.
         session.flush()
         return AnonymousUser()
     if not anew and _is_checked(session):
         return user
     if is_someone_else(session, user):
-        # The site acts on behalf of `user`.  It may as long as the session's own login holds.
+        # The site acts on behalf of `user`, as long as the session's own login is valid.
         login = login_of(session)
         holder = user_of(login) if login is not None else None
         if holder is None:
@@ -85,16 +86,15 @@ def recheck(
     if policy.owes_code(request, user):
         park(session)
         return AnonymousUser()
-    # With RECHECK_SECONDS = 0 every request comes here.  A mark that says the same already is not
-    # written again, so that the session is not saved each time.
+    # With RECHECK_SECONDS = 0 every request comes here.  An equal mark is not written again, so
+    # that the session is not saved on each request.
     if not mark.at or mark.state != "exempt" or settings.RECHECK_SECONDS:
         mark_exempt(session, user, signed_in=mark.signed_in, kept=mark.kept)
     return user
 
 
 def may_act(actor: Actor, request: HttpRequest | None) -> bool:
-    """Return whether the login of ``actor`` still holds, so that they may act on behalf of
-    somebody."""
+    """Return whether the login of ``actor`` is still valid, so that they may act for a user."""
     user, mark = user_of(actor), actor.own_mark
     if user is None or mark is None:
         return False
@@ -105,8 +105,7 @@ def may_act(actor: Actor, request: HttpRequest | None) -> bool:
 
 
 def _is_verified(mark: Mark, user: User, row: SecondFactor) -> bool:
-    """Return whether ``mark`` says that a second factor passed, and nothing has undone that
-    since."""
+    """Return whether ``mark`` records a second factor that is still valid."""
     return (
         mark.state == "verified"
         and not mark.is_older_than(row.verified_since)
@@ -115,9 +114,9 @@ def _is_verified(mark: Mark, user: User, row: SecondFactor) -> bool:
 
 
 def has_ended(session: SessionBase, user: User) -> bool:
-    """Return whether the user has signed this session out, as the database says at this moment.
+    """Return whether this session was ended.  It queries the database.
 
-    :param session: parked, or signed in.
+    :param session: a session with a parked or a complete login.
     """
     ended = SecondFactor.objects.of(user).signed_in_since
     record = parked(session)
@@ -127,40 +126,38 @@ def has_ended(session: SessionBase, user: User) -> bool:
 
 
 def _mark_or_oldest(session: SessionBase, user: User) -> Mark:
-    """Return the mark of the session.
-
-    A session that cannot say when it began gets one that is older than any moment.
-    """
+    """Return the mark of the session; a mark that is older than any moment if there is none."""
     return read_mark(session, user) or Mark(str(user.pk), "exempt", at=0, checked=0)
 
 
 def recheck_request(request: HttpRequest, user: User, *, anew: bool = False) -> User:
-    """Set ``request.user`` to what :func:`recheck` says, and return it.
+    """Set ``request.user`` to the result of :func:`recheck`, and return it.
 
-    :param anew: ask the database even if the mark is younger than ``RECHECK_SECONDS``.
+    :param anew: query the database even if the mark is younger than ``RECHECK_SECONDS``.
     """
-    # The site's own policy may look at request.user; it must not come back here.
+    # The site's own policy may read request.user, and this must not run the check again.
     request.user = cast(Any, user)
     try:
         loaded = _load(user)
-        found = recheck(request.session, loaded, request, anew=anew)
+        checked = recheck(request.session, loaded, request, anew=anew)
     except BaseException:
-        # Other code, a template for instance, may swallow this error.  It lets nobody in.
+        # Other code, such as a template, may catch this error.  The user must not be logged in
+        # then.
         make_anonymous(request)
         raise
-    # An anonymous visitor stays the object that later middleware may have put something on.
-    if found.is_authenticated or found is loaded:
-        request.user = cast(Any, found)
+    # Keep the object of an anonymous visitor: later middleware may have put something on it.
+    if checked.is_authenticated or checked is loaded:
+        request.user = cast(Any, checked)
     else:
         make_anonymous(request)
-    return found
+    return checked
 
 
 def _load(user: User) -> User:
-    """Return the object behind a lazy user: each look through a lazy object takes a microsecond."""
+    """Return the object behind a lazy user: each access to a lazy object takes a microsecond."""
     if not isinstance(user, SimpleLazyObject):
         return user
-    # The look loads it.
+    # This access loads the user.
     user.is_authenticated  # noqa: B018
     return cast(User, user._wrapped)
 

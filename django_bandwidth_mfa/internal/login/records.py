@@ -1,4 +1,4 @@
-"""Records in a session: dataclasses that are stored as dicts."""
+"""Records in a session: dataclasses, which are stored as dicts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Record = TypeVar("Record")
 
 
 def read_record(session: SessionBase, key: str, kind: type[Record]) -> Record | None:
-    """Return the record under ``key``; None if there is none, or none that ``kind`` can read."""
+    """Return the record under ``key``; None if it is missing, or if ``kind`` cannot read it."""
     return make_record(session.get(key), kind)
 
 
 def make_record(fields: object, kind: type[Record]) -> Record | None:
-    """Return the record with these fields.
+    """Return a ``kind`` with these fields.
 
-    None if another release wrote them in a form that ``kind`` cannot read.
+    It is None if another release wrote the fields in a form that ``kind`` cannot read.
     """
     try:
         return kind(**fields) if isinstance(fields, Mapping) else None

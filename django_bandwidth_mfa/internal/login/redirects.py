@@ -1,4 +1,4 @@
-"""Where a browser may be sent, and where it goes next."""
+"""Redirects: which targets are allowed, and where a page leads."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ from ..phones.source import phone_source
 def is_local(request: HttpRequest, url: str) -> bool:
     """Return whether ``url`` is an address of this site.
 
-    An open redirect would lend our name to a phisher.  A text that is no address at all is refused
-    too, since Django might take it for the name of a view.
+    An open redirect would help phishing, because its link begins with the address of this site.  A
+    text that is not a URL is refused, too, since Django's ``redirect()`` would look for a view with
+    this name.
     """
     if not url.startswith(("/", "http://", "https://")) or not _is_encodable(url):
         return False
@@ -45,8 +46,10 @@ def is_local(request: HttpRequest, url: str) -> bool:
 
 
 def _is_encodable(url: str) -> bool:
-    """Return whether ``url`` can be encoded.  A request in an odd charset can hold lone
-    surrogates."""
+    """Return whether ``url`` can be encoded.
+
+    A request in an unusual charset can contain lone surrogates, which cannot.
+    """
     try:
         url.encode()
     except UnicodeEncodeError:
@@ -58,7 +61,7 @@ def _is_encodable(url: str) -> bool:
 
 
 def next_of(request: HttpRequest) -> str:
-    """Return the ``next`` that the browser names; an empty text unless it is on this site."""
+    """Return the parameter ``next`` of the request; an empty text unless it is on this site."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     return wanted if is_local(request, wanted) else ""
 
@@ -70,17 +73,17 @@ def next_or_default(request: HttpRequest) -> str:
 
 
 def default_page(request: HttpRequest) -> str:
-    """Return ``LOGIN_REDIRECT_URL``, or the page in its place."""
+    """Return ``LOGIN_REDIRECT_URL``, or another page (see :func:`page_that_is_there`)."""
     return page_that_is_there(request, resolve_url(django_settings.LOGIN_REDIRECT_URL))
 
 
 def page_that_is_there(request: HttpRequest, url: str) -> str:
-    """Return ``url``, or another page if ``url`` is Django's own default and leads nowhere.
+    """Return ``url``; another page if ``url`` is Django's default and does not exist.
 
     Django's default of ``LOGIN_REDIRECT_URL`` is ``/accounts/profile/``, which few sites have.  The
     other page is ``/``, or the page of the user's phones if there is no ``/``.
 
-    An address that the site chose itself stays: another program may answer there.
+    A URL that the site itself has set is returned unchanged: another program may answer there.
     """
     unset = global_settings.LOGIN_REDIRECT_URL
     if url != unset or unset != django_settings.LOGIN_REDIRECT_URL:
@@ -93,10 +96,10 @@ def page_that_is_there(request: HttpRequest, url: str) -> str:
 
 
 def match_of(path: str, urlconf: str | None = None) -> ResolverMatch | None:
-    """Return the view that answers at ``path``; None if there is no such view.
+    """Return the match of the view that answers at ``path``; None if there is no such view.
 
-    :param path: with the prefix under which the site is served (``FORCE_SCRIPT_NAME``).
-    :param urlconf: a request's own URLs; None for ``ROOT_URLCONF``.
+    :param path: the path, including the prefix of the site (``FORCE_SCRIPT_NAME``).
+    :param urlconf: the URLconf of the request; None for ``ROOT_URLCONF``.
     """
     try:
         return resolve("/" + path.removeprefix(get_script_prefix()), urlconf)
@@ -105,7 +108,7 @@ def match_of(path: str, urlconf: str | None = None) -> ResolverMatch | None:
 
 
 def with_next(name: str, next_: str) -> str:
-    """Return the address of our page ``name``, which leads on to ``next_``."""
+    """Return the URL of our page ``name``, with the parameter ``next``."""
     url = reverse(f"bandwidth_mfa:{name}")
     if not next_:
         return url
@@ -117,11 +120,11 @@ def with_next(name: str, next_: str) -> str:
 def redirect_to_second_factor(user: User | None, here: str) -> HttpResponse:
     """Return a redirect to the next page that a visitor needs to become verified.
 
-    An anonymous visitor is led to the login page, a user without a phone to the page that adds one,
-    and any other user to the code page.
+    An anonymous visitor is redirected to the login page, a user without a phone to the page that
+    adds one, and any other user to the code page.
 
-    :param user: who has given a password at least; None for an anonymous visitor.
-    :param here: where they come back to.
+    :param user: the pending or signed-in user; None for an anonymous visitor.
+    :param here: the URL to which these pages lead back.
     """
     if user is None:
         return redirect_to_login(here, login_url())
@@ -133,9 +136,10 @@ def redirect_to_second_factor(user: User | None, here: str) -> HttpResponse:
 
 
 def _login_setting() -> str:
-    """Return the address that ``LOGIN_URL`` means.
+    """Return the URL of ``LOGIN_URL``.
 
-    What it depends on is the key of a cache.  A lazy text may depend on anything, and is asked.
+    The result is cached by everything that it depends on.  A lazy ``LOGIN_URL`` may depend on
+    anything, so it is not cached.
     """
     setting = django_settings.LOGIN_URL
     if not isinstance(setting, str):
@@ -143,17 +147,17 @@ def _login_setting() -> str:
     return _resolve_login(setting, get_resolver(get_urlconf()), get_script_prefix(), get_language())
 
 
-# Django makes the resolver of a URLconf once, and anew after `clear_url_caches()`.
+# Django creates the resolver of a URLconf once, and again after `clear_url_caches()`.
 @lru_cache(maxsize=512)
 def _resolve_login(setting: str, resolver: URLResolver, prefix: str, language: str | None) -> str:
     return resolve_url(setting)
 
 
 def login_url() -> str:
-    """Return the address of the login page.
+    """Return the URL of the login page.
 
-    It is ``LOGIN_URL``.  If that leads nowhere, as on a site that left it alone and has no login
-    page but the admin's, it is the admin's login page.
+    It is ``LOGIN_URL``.  If there is no such page, it is the admin's login page: some sites have no
+    other one, and leave the setting alone.
     """
     url = _login_setting()
     split = urlsplit(url)
@@ -166,8 +170,7 @@ def login_url() -> str:
 
 
 def is_login_page(path: str, match: ResolverMatch | None) -> bool:
-    """Return whether people type passwords there: ``LOGIN_URL``, Django's login view, or an
-    admin's."""
+    """Return whether it is a login page: ``LOGIN_URL``, Django's login view, or an admin's."""
     return _is_at_login_url(path) or _is_login_view(match)
 
 
@@ -175,23 +178,22 @@ def _is_at_login_url(path: str) -> bool:
     try:
         return path == _login_setting()
     except NoReverseMatch:
-        # The URLconf of this request may have no page of that name.
+        # The URLconf of this request may have no view with this name.
         return False
 
 
 def is_login_url_lazy() -> bool:
-    """Return whether ``LOGIN_URL`` is no plain text, so that code of the site says what it
-    means."""
+    """Return whether ``LOGIN_URL`` is lazy, so that reading it runs code of the site."""
     return not isinstance(django_settings.LOGIN_URL, str)
 
 
 def is_for_login_page(request: HttpRequest) -> bool:
-    """Return whether ``request`` is for a login page, as :func:`is_login_page` says.
+    """Return whether ``request`` is for a login page (see :func:`is_login_page`).
 
-    Each GET asks, and to find out which address is in force takes as long as all else that the
-    middleware does.  So it is found out only for a path that ends like that address.
+    It runs for each GET, and resolving ``LOGIN_URL`` takes as long as the rest of the middleware.
+    So ``LOGIN_URL`` is resolved only if the path has the same ending.
 
-    :param request: its view has been found.
+    :param request: a request whose URL has been resolved.
     """
     setting = django_settings.LOGIN_URL
     if isinstance(setting, str):
@@ -206,7 +208,7 @@ def is_for_login_page(request: HttpRequest) -> bool:
 
 @lru_cache(maxsize=512)
 def _end_of_login(setting: str, resolver: URLResolver) -> str | None:
-    """Return how the address of ``LOGIN_URL`` ends; None if that may depend on the language."""
+    """Return the end of the URL of ``LOGIN_URL``; None if it may depend on the language."""
     return None if _depends_on_language(resolver) else _end(setting, resolver)
 
 
@@ -216,7 +218,7 @@ def _end_in_language(setting: str, resolver: URLResolver, language: str | None) 
 
 
 def _end(setting: str, resolver: URLResolver) -> str:
-    """Return the address of ``LOGIN_URL`` without the prefix of the site's addresses."""
+    """Return the URL of ``LOGIN_URL`` without the prefix of the site (``FORCE_SCRIPT_NAME``)."""
     urlconf: Any = resolver.urlconf_name
     try:
         return reverse(setting, urlconf).removeprefix(get_script_prefix())
@@ -225,28 +227,28 @@ def _end(setting: str, resolver: URLResolver) -> str:
 
 
 def _depends_on_language(resolver: URLResolver) -> bool:
-    """Return whether an address in this URLconf may depend on the language.
+    """Return whether a URL of this URLconf may depend on the language.
 
-    It may below ``i18n_patterns``, where a route is translated, and where a pattern is of another
-    kind than Django's own two.
+    This is the case with ``i18n_patterns``, with translated routes, and with patterns that are
+    neither ``path()`` nor ``re_path()``.
     """
-    found: list[Any] = [resolver]
+    patterns: list[Any] = [resolver]
     seen: set[int] = set()
-    while found:
-        pattern = found.pop()
+    while patterns:
+        pattern = patterns.pop()
         text = getattr(pattern.pattern, "_route", getattr(pattern.pattern, "_regex", None))
-        # A translated route is a lazy text, and not a string.
+        # A translated route is a lazy text, not a string.
         if not isinstance(text, str):
             return True
         # A URLconf may include itself.
         if isinstance(pattern, URLResolver) and id(pattern) not in seen:
             seen.add(id(pattern))
-            found.extend(pattern.url_patterns)
+            patterns.extend(pattern.url_patterns)
     return False
 
 
 def _is_login_view(match: ResolverMatch | None) -> bool:
-    """Return whether a request was led to a view in which people type passwords."""
+    """Return whether the view of ``match`` is a login view of Django or of an admin."""
     if match is None:
         return False
     if match.url_name == "login" and "admin" in match.app_names:
@@ -256,12 +258,12 @@ def _is_login_view(match: ResolverMatch | None) -> bool:
 
 
 def target_of_login(request: HttpRequest, location: str) -> str:
-    """Return where the redirect of a login view means to go in the end.
+    """Return the final target of a login view's redirect.
 
-    The location is the site's own answer, so :func:`is_local` does not judge it.  It judges only
-    the ``next`` of a login page, which the browser may have chosen.
+    The redirect is the site's own, so its target is not checked with :func:`is_local`.  If it leads
+    to a login page, the ``next`` of that page is checked, because it may come from the browser.
 
-    :param location: the absolute path, or the address, that the login view redirects to.
+    :param location: the absolute path, or the URL, to which the login view redirects.
     """
     split = urlsplit(location)
     if split.netloc not in ("", request.get_host()):

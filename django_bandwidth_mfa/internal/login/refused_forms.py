@@ -1,10 +1,10 @@
-"""Which forms were posted, and could not be done: a reload posts them again, and sends nothing.
+"""Remember refused forms, so that a reload, which posts the form again, sends nothing.
 
-A form that is answered by a redirect needs none of this.  The page that adds a phone is answered
-without one where no code could be sent, so that the number stays in its field.
+A form that is answered with a redirect does not need this.  But the page that adds a phone shows
+the form again if no code could be sent, so that the number stays in its field.
 
-Each form has an id with a signed time in it.  The browser keeps the ids of the last few forms that
-were refused in a signed cookie, for as long as an id is good.  A form without an id is a program's.
+Each form has an id with a signed time.  A signed cookie keeps the ids of the last refused forms,
+for as long as an id is valid.  A form without an id comes from a program.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ COOKIE = "bandwidth_mfa_refused_forms"
 SALT = "bandwidth_mfa.refused_forms"
 SALT_OF_ID = "bandwidth_mfa.form_id"
 
-# Seconds.  An older form is out of date: nobody remembers whether it was posted before.
+# The lifetime of an id, in seconds.  For an older form it is no longer known whether it was posted.
 LONGEST = 3600
 
-# So many are remembered.
+# How many refused forms are remembered.
 MOST = 10
 
 
 def new_id() -> str:
-    """Return the id of a new form."""
+    """Return an id for a new form."""
     return signing.dumps(token_urlsafe(9), salt=SALT_OF_ID)
 
 
 def is_out_of_date(form_id: str) -> bool:
-    """Return whether the id was not made here, or too long ago."""
+    """Return whether the id has a wrong signature, or is too old."""
     return _token(form_id) is None
 
 
 def was_refused(request: HttpRequest, user: User, form_id: str) -> bool:
-    """Return whether this very form was posted by ``user`` before, and could not be done."""
+    """Return whether ``user`` has posted this form before, and it was refused."""
     return _token(form_id) in _refused(request, user)
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, user: User, form_id: str) -> None:
-    """Have the browser of ``request`` remember that this form could not be done."""
+    """Add this form to the cookie of refused forms."""
     tokens = [*_refused(request, user), _token(form_id)][-MOST:]
     value = cookies.sign(request, SALT, [str(user.pk), *tokens])
     cookies.put(response, COOKIE, value, max_age=LONGEST)
@@ -60,7 +60,7 @@ def _token(form_id: str) -> str | None:
 
 
 def _refused(request: HttpRequest, user: User) -> list[str]:
-    found = cookies.read(request, COOKIE, SALT, max_age=LONGEST)
-    if not isinstance(found, list) or found[:1] != [str(user.pk)]:
+    record = cookies.read(request, COOKIE, SALT, max_age=LONGEST)
+    if not isinstance(record, list) or record[:1] != [str(user.pk)]:
         return []
-    return found[1:]
+    return record[1:]

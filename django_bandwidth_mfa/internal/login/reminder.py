@@ -1,4 +1,4 @@
-"""The reminder of the day from which on a user will need a phone."""
+"""The reminder that a user will soon need a phone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from . import policy
 
 
 def remind(request: HttpRequest, user: User) -> None:
-    """Say after a login, in the last days before it, from when on ``user`` needs a phone.
+    """Add a message with the day from which on ``user`` needs a phone, if it is near.
 
-    The message leads to the page that adds one; this very login is recent enough for it.  Before
-    the day, nobody else asks the functions of the site that stand behind it.  So an error of theirs
-    is logged, and stops no login.
+    The message links to the page that adds a phone.  That page requires a recent login, such as
+    this one.  Before the day, only the reminder calls the functions of the site in the policy.  So
+    an error in them is logged, and stops no login.
     """
     try:
         day = policy.day_to_remind_of(user, request=request)
@@ -31,8 +31,8 @@ def remind(request: HttpRequest, user: User) -> None:
         return
     # Translators: After a sign-in without a code. %(day)s is a date, such as "March 1, 2027".
     text = _("From %(day)s on, you need a code from your phone to sign in.")
-    said = text % {"day": date_format(day)}
+    message = text % {"day": date_format(day)}
     if phone_source().can_change:
         address = reverse("bandwidth_mfa:phone_add")
-        said = format_html('{} <a href="{}">{}</a>', said, address, _("Add my phone"))
-    messages.warning(request, said, fail_silently=True)
+        message = format_html('{} <a href="{}">{}</a>', message, address, _("Add my phone"))
+    messages.warning(request, message, fail_silently=True)

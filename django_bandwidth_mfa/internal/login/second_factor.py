@@ -1,4 +1,4 @@
-"""After the code: what a right code does to the session."""
+"""What happens after a right code: the login is completed."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from .redirects import next_or_default, page_that_is_there
 
 
 def is_signed_in(session: SessionBase, user: User) -> bool:
-    """Return whether ``session`` is a login of ``user``."""
+    """Return whether ``user`` is logged in in ``session``."""
     return bool(session.get(SESSION_KEY) == str(user.pk))
 
 
 def complete(request: HttpRequest, user: User, verification: Verification) -> None:
     """Log ``user`` in, or mark their session as verified.
 
-    A parked login is made again, for real, with the backend of its first factor.  A session that is
-    logged in already keeps its login.  In both cases the session key changes: a key that was
-    planted, or read, before the code is worth nothing after it.
+    For a parked login, ``login()`` is called with the backend of the first factor.  A session that
+    is already logged in keeps its login.  In both cases the session key changes, so a key that an
+    attacker planted or stole before the code is not valid after it.
 
     :raises SessionEnded: the session was logged out, or ended, since this request began.
     """
     record = parked(request.session)
-    # Without these two checks a session that its user has ended would come back with the code.
+    # Without these two checks, a right code would restore a session that its user has ended.
     if not claim(request.session) or has_ended(request.session, user):
         request.session.flush()
         raise SessionEnded
@@ -45,28 +45,29 @@ def complete(request: HttpRequest, user: User, verification: Verification) -> No
         request.session.cycle_key()
         mark_verified(request.session, user, verification)
     else:
-        # Django's stubs know one user model; the site's may be another.
+        # Django's stubs know one user model; the site may use another one.
         login(request, cast(Any, carry(user, verification)), backend=record.backend)
         say_held_messages(request, record)
 
 
 def complete_by_site(request: HttpRequest, user: User, method: str) -> str:
-    """Finish a parked login by a factor of the site's own (:func:`.service.complete_login`)."""
-    # Read from the database: the user may have been deactivated, or have another password, since.
+    """Complete a parked login by a factor of the site's own (:func:`.service.complete_login`)."""
+    # Read from the database, because the user may have been deactivated or have another password.
     pending = pending_user(request.session)
     if pending is None:
         raise SessionEnded
-    # The site's page may take the user from a form.  As objects: another model has the same keys.
+    # The site's page may take the user from a form.  Compare objects, not primary keys: an object
+    # of another model may have the same key.
     if pending != user:
         raise PermissionDenied("The login that is parked here is another user's.")
-    where = destination(request)
+    url = destination(request)
     complete(request, pending, Verification(pending, method, verified_at=timezone.now()))
     events.own_factor_passed(pending, method)
-    return where
+    return url
 
 
 def destination(request: HttpRequest) -> str:
-    """Return where a login that is parked in this session leads, or a step-up."""
+    """Return the URL to which the parked login, or the step-up, leads."""
     record = parked(request.session)
     if record is not None and record.next:
         return page_that_is_there(request, record.next)

@@ -1,7 +1,7 @@
-"""Logins in a socket, by ``channels.auth.login()``.
+"""Logins in a WebSocket, by ``channels.auth.login()``.
 
-That function sends ``user_logged_in`` without a request, so no session can be parked.  A login that
-owes a code is refused there.
+That function sends ``user_logged_in`` without a request, so the login cannot be parked.  If it owes
+a code, it is refused.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from .parking import forget_login
 
 
 def settle_socket_login(user: User) -> None:
-    """Refuse a login of ``user`` in a socket if it owes a code.
+    """Refuse a login of ``user`` in a WebSocket if it owes a code.
 
-    :raises CodeOwed: it owes one.
+    :raises CodeOwed: the login owes a code.
     """
     if not _is_called_by_channels():
         return
@@ -28,9 +28,9 @@ def settle_socket_login(user: User) -> None:
     if (mark is not None and mark.state == "verified") or not policy.owes_code(None, user):
         return
     if current is not None:
-        # `channels.auth.login()` has put the user into its scope by now.  A consumer that catches
-        # the error below would go on with them.  So the connection ends, and saving the session
-        # saves no login.
+        # `channels.auth.login()` has already set the user in its scope.  A consumer that catches
+        # the error below would continue with this user.  So the connection is ended, and the login
+        # is deleted from the session.
         current.is_over = True
         forget_login(current.session)
         current.end()
@@ -38,9 +38,9 @@ def settle_socket_login(user: User) -> None:
 
 
 def _is_called_by_channels() -> bool:
-    """Return whether the signal comes from Channels.
+    """Return whether Channels has sent the signal.
 
-    Other code sends it without a request, too: where a token was issued, for instance.
+    Other code also sends it without a request, for example when it issues a token.
     """
     if "channels.auth" not in sys.modules:
         return False

@@ -1,16 +1,16 @@
-"""Login tickets: a parked login of a client that keeps no cookies.
+"""Login tickets: the parked logins of clients without cookies.
 
-A ticket says that a password was right.  It is signed, and no session stands behind it.  With a
-ticket a code can be sent and tried, and nothing else.  The right code turns it into a completion,
-which is signed, too.  The site exchanges the completion, once, for whatever it lets people in with.
+A ticket is a signed text without a session.  It says that the password was right.  With a ticket, a
+client can only have a code sent and type it.  The right code turns the ticket into a completion,
+which is signed, too.  The site exchanges the completion, once, for a token of its own.
 
-A ticket and a completion name their user, the backend that took the password, and a digest of the
-password hash.  They die when the user gets another password, is deactivated, signs out, or has to
-give a new code.  Each has an id that is used up: the ticket's by a right code or by a cancel, the
-completion's by its exchange.
+A ticket and a completion contain their user, the backend that accepted the password, and a digest
+of the session auth hash.  They become invalid when the user changes the password, is deactivated,
+signs out, or must give a new code.  Each has an id that can be used once: that of a ticket for a
+right code or a cancel, that of a completion for its exchange.
 
-Tickets hold no code, no number and no secret of the user.  Still, with the text of a ticket the
-password is not needed any more.  So it travels in a header: addresses are kept in logs.
+A ticket contains no code, no number and no secret of the user.  But somebody who has the ticket
+does not need the password any more.  So it is sent in a header, since URLs are written to logs.
 """
 
 from __future__ import annotations
@@ -41,22 +41,21 @@ from .parking import load_user
 from .proofs import password_digest
 from .records import make_record
 
-# The purpose is a part of the salt.  So a ticket of one purpose is none of another, and no
-# completion is a ticket.
+# The salt depends on the purpose, so a ticket for one purpose is not valid for another one, and a
+# completion is not valid as a ticket.
 TICKET_SALT = "bandwidth_mfa.ticket."
 COMPLETION_SALT = "bandwidth_mfa.completion"
 
-# Seconds.  So long a completion waits for its exchange, which is the client's very next request.
+# The lifetime of a completion, in seconds.  Clients exchange it in the next request.
 COMPLETION_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a ticket holds.
+    """The content of a ticket.
 
-    ``user`` is the primary key, as a text.  ``proof`` is a digest of the password hash that Django
-    binds a session to, and of ``id``.  ``at`` is when the password was right, in seconds since the
-    epoch.
+    ``user`` is the primary key, as a text.  ``proof`` is a digest of the session auth hash and of
+    ``id``.  ``at`` is when the password was checked, in seconds since the epoch.
     """
 
     id: str
@@ -68,9 +67,9 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Completion(Ticket):
-    """What a completion holds, too: how and when the code passed, and which phone it had gone to.
+    """The content of a completion: that of a ticket, and the method, moment and phone of the code.
 
-    Both are None if no code was owed.
+    These are None if no code was owed.
     """
 
     method: str | None = None
@@ -79,13 +78,13 @@ class Completion(Ticket):
 
 
 def new_ticket(user: User, backend: str) -> Ticket:
-    """Return a new ticket for ``user``, whose password ``backend`` took just now."""
-    made = secrets.token_urlsafe(16)
+    """Return a new ticket for ``user``, whose password ``backend`` has just accepted."""
+    id_ = secrets.token_urlsafe(16)
     return Ticket(
-        id=made,
+        id=id_,
         user=str(user.pk),
         backend=backend,
-        proof=_proof(made, auth_hashes(user)[0]),
+        proof=_proof(id_, auth_hashes(user)[0]),
         at=time.time(),
     )
 
@@ -96,9 +95,9 @@ def text_of(ticket: Ticket, purpose: str = Purpose.LOGIN.value) -> str:
 
 
 def read(text: str, purpose: str = Purpose.LOGIN.value) -> tuple[Ticket, User]:
-    """Return the ticket whose text this is, and its user, read from the database.
+    """Return the ticket in ``text``, and its user, read from the database.
 
-    :raises TicketInvalid: it does not count, or counts no more.
+    :raises TicketInvalid: the ticket is not valid, or is no longer valid.
     """
     ticket = make_record(_loads(text, TICKET_SALT + purpose), Ticket)
     if ticket is None or not is_within(ticket.at, settings.LOGIN_SECONDS):
@@ -109,8 +108,7 @@ def read(text: str, purpose: str = Purpose.LOGIN.value) -> tuple[Ticket, User]:
 
 
 def still_proves(ticket: Ticket, user: User) -> bool:
-    """Return whether the first factor of ``ticket`` is still the user's: same password, still
-    active.
+    """Return whether ``user`` is active and has the same password as when ``ticket`` was issued.
 
     :param user: the user as just read from the database.
     """
@@ -121,12 +119,11 @@ def still_proves(ticket: Ticket, user: User) -> bool:
 
 
 def complete(ticket: Ticket, user: User, verification: Verification) -> str:
-    """Use ``ticket`` up, whose code was right, and return the text of its completion.
+    """Use up ``ticket`` after a right code, and return the text of a completion.
 
-    :raises TicketInvalid: another request has used it up, or the user has ended it meanwhile.
+    :raises TicketInvalid: another request has used the ticket, or its user has ended it meanwhile.
     """
-    # The claim first, as with a session: of requests that use one ticket at the same time, one
-    # goes on.
+    # Use up the id first: of two requests with this ticket at the same time, only one continues.
     if not _spend(ticket.id, settings.LOGIN_SECONDS) or _has_ended(ticket, user):
         raise TicketInvalid
     verified_at = verification.verified_at or timezone.now()
@@ -139,38 +136,38 @@ def complete(ticket: Ticket, user: User, verification: Verification) -> str:
 
 
 def begin(user: User, backend: str, request: HttpRequest | None) -> CompletedLogin | PendingLogin:
-    """Return what the right password of ``user`` is worth (:func:`.service.begin_login`)."""
+    """Begin a login of ``user`` without cookies (:func:`.service.begin_login`)."""
     if policy.owes_code_for_token(request, user):
         needs: Needs = "code" if phone_source().has_confirmed(user) else "phone"
         return PendingLogin(user=user, ticket=text_of(new_ticket(user, backend)), needs=needs)
-    done = CompletedLogin(
+    login = CompletedLogin(
         user=user,
         backend=backend,
         signed_in_at=timezone.now(),
         password_digest=password_digest(user),
     )
-    _tell_completed(done, request)
-    return done
+    _tell_completed(login, request)
+    return login
 
 
 def complete_exempt(user: User, backend: str) -> str:
-    """Return the text of the completion of a login that owes no code."""
+    """Return the text of a completion for a login that owes no code."""
     return _completion(new_ticket(user, backend))
 
 
 def cancel(ticket: Ticket) -> None:
-    """Use ``ticket`` up, so that no code passes with it."""
+    """Use up ``ticket``, so that no code can be typed with it."""
     _spend(ticket.id, settings.LOGIN_SECONDS)
 
 
 def redeem(
     text: str, request: HttpRequest | None, check: Callable[[User], object] | None = None
 ) -> CompletedLogin:
-    """Use up the completion whose text this is (:func:`.service.redeem_completion`)."""
+    """Exchange a completion for its login (:func:`.service.redeem_completion`)."""
     completion = make_record(_loads(text, COMPLETION_SALT), Completion)
     if completion is None or not is_within(completion.at, COMPLETION_SECONDS):
         raise TicketInvalid
-    # First, so that of two exchanges at the same moment one goes on.
+    # Use up the id first: of two exchanges at the same time, only one continues.
     if not _spend(completion.id, COMPLETION_SECONDS):
         raise TicketInvalid
     user = _user_of(completion)
@@ -179,7 +176,7 @@ def redeem(
     if check is not None:
         check(user)
     at = completion.verified_at
-    done = CompletedLogin(
+    login = CompletedLogin(
         user=user,
         backend=completion.backend,
         signed_in_at=datetime.fromtimestamp(completion.at, UTC),
@@ -188,13 +185,13 @@ def redeem(
         phone=completion.phone,
         password_digest=password_digest(user),
     )
-    _tell_completed(done, request)
-    return done
+    _tell_completed(login, request)
+    return login
 
 
-def _tell_completed(done: CompletedLogin, request: HttpRequest | None) -> None:
-    sender, user = type(done.user), done.user
-    signals.login_completed.send_robust(sender, user=user, request=request, method=done.method)
+def _tell_completed(login: CompletedLogin, request: HttpRequest | None) -> None:
+    sender, user = type(login.user), login.user
+    signals.login_completed.send_robust(sender, user=user, request=request, method=login.method)
 
 
 def _completion(
@@ -204,8 +201,8 @@ def _completion(
     verified_at: float | None = None,
     phone: str | None = None,
 ) -> str:
-    made = Completion(**asdict(of), method=method, verified_at=verified_at, phone=phone)
-    return signing.dumps(asdict(made), salt=COMPLETION_SALT)
+    completion = Completion(**asdict(of), method=method, verified_at=verified_at, phone=phone)
+    return signing.dumps(asdict(completion), salt=COMPLETION_SALT)
 
 
 def _loads(text: str, salt: str) -> object:
@@ -223,13 +220,13 @@ def _user_of(ticket: Ticket) -> User:
 
 
 def _has_ended(ticket: Ticket, user: User) -> bool:
-    """Return whether the user, or staff, have ended what began before now, as the database says."""
+    """Return whether the user or staff have ended the logins that began before ``ticket.at``."""
     row = SecondFactor.objects.of(user)
     return any(is_before(ticket.at, moment) for moment in (row.signed_in_since, row.verified_since))
 
 
 def _proof(id_: str, auth_hash: str) -> str:
-    # The hash that Django binds sessions to does not leave the site itself.
+    # A digest, because the hash itself that Django binds sessions to must not leave the site.
     return hashlib.sha256(f"{id_} {auth_hash}".encode()).hexdigest()
 
 
@@ -238,10 +235,10 @@ def _digest(id_: str) -> str:
 
 
 def _spend(id_: str, seconds: float) -> bool:
-    """Use an id up.
+    """Use up an id.
 
-    :param seconds: how long the id could have been used.
-    :returns: whether it had not been used up before.
+    :param seconds: the lifetime of the id, in seconds.
+    :returns: True if the id had not been used before.
     """
     lasts = timedelta(seconds=seconds + 2 * CLOCK_DIFFERENCE)
     row = SpentCode(digest=_digest(id_), expires_at=timezone.now() + lasts)

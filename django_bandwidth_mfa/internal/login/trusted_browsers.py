@@ -1,9 +1,9 @@
 """Trusted browsers: a cookie that replaces the code at a login, for ``TRUST_DAYS``.
 
-The cookie holds 256 random bits, and the database their SHA-256.  It counts for the user who asked
-for it, as long as the password stays the same.  It ends when a phone is removed and when staff
-reset the second factor.  It is a convenience and proves nothing about this moment: ``max_age``
-never accepts it.
+The cookie contains 256 random bits, and the database contains their SHA-256.  It is valid for one
+user, as long as the password does not change.  It becomes invalid when a phone is removed, and when
+staff reset the second factor.  It is a convenience and proves nothing about the present, so
+``max_age`` never accepts it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ...models import TrustedBrowser, auth_hashes
 from ...types import User, in_query
 from ..notify import events, user_agents
 
-# The prefix has browsers refuse a cookie that another subdomain, or plain HTTP, tries to plant.
+# With this prefix, browsers refuse a cookie that another subdomain or plain HTTP tries to set.
 COOKIE = "__Host-bandwidth-mfa-trust"
 
 
 def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
-    """Trust the browser of ``request``, by a cookie on ``response``.
+    """Trust the browser of ``request``: set the cookie on ``response``.
 
-    While ``TRUST_DAYS`` is 0 nothing happens.
+    If ``TRUST_DAYS`` is 0, nothing happens.
     """
     if not settings.TRUST_DAYS:
         return
@@ -54,11 +54,10 @@ def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
 
 
 def recognise(request: HttpRequest, user: User) -> bool:
-    """Return whether ``user``, whose password was right just now, trusts the browser of
-    ``request``."""
+    """Return whether ``request`` comes from a trusted browser of ``user``."""
     if not settings.TRUST_DAYS or cookie_name(user) not in request.COOKIES:
         return False
-    # One UPDATE, so that a browser forgotten at the same moment is not let in.
+    # One UPDATE, so that a browser that is deleted at the same moment is not accepted.
     known = TrustedBrowser.objects.valid(user).filter(digest=_cookie_digest(request, user))
     if not known.update(last_used_at=timezone.now()):
         return False
@@ -67,10 +66,10 @@ def recognise(request: HttpRequest, user: User) -> bool:
 
 
 def forget(user: User, pk: str | None = None, *, request: HttpRequest | None = None) -> int:
-    """Trust one browser of ``user`` no more, or none of them.
+    """Stop trusting one browser of ``user``, or all of them.
 
-    :param pk: the primary key of the one browser; None for all of them.
-    :returns: how many browsers were trusted until now.
+    :param pk: the primary key of the browser; None for all browsers.
+    :returns: the number of browsers that were trusted before.
     """
     browsers = TrustedBrowser.objects.filter(user=in_query(user))
     if pk is not None:
@@ -91,13 +90,13 @@ def is_this(browser: TrustedBrowser, request: HttpRequest) -> bool:
 def cookie_name(user: User) -> str:
     """Return the name of the cookie of ``user``.
 
-    Each user has one, so that two people at one browser do not undo each other's choice.
+    Each user has their own cookie, so that two users of one browser do not replace each other's.
     """
     return f"{COOKIE}-{digest(str(user.pk))[:12]}"
 
 
 def digest(token: str) -> str:
-    """Return what the database keeps of a token."""
+    """Return the digest of a token, which the database stores."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
