@@ -1,1 +1,1 @@
-"""Codes: how they are sent, tried and spent, and what Bandwidth answers."""
+"""Codes: how they are sent, checked and used up, and the calls to Bandwidth."""

@@ -1,4 +1,4 @@
-"""The alarm for pumped messages: codes that are sent and that nobody types."""
+"""The alarm for SMS pumping: codes are sent, but few of them are typed."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ from ..databases import close_lost_connections
 from ..limits import store
 from ..notify import events, statistics
 
-# Seconds.  The alarm looks at the codes of so long a time.
+# The period, in seconds, whose codes the alarm counts.
 CONVERSION_SECONDS = 3600
 
-# Seconds between two looks, by all workers together.
+# Seconds between two counts, for all workers together.
 LOOK_EVERY = 600
 
-# When this process has looked last, or found that another one had.
+# When this process last counted, or saw that another process had.
 _looked_at: datetime | None = None
 
 
 @receiver(setting_changed)
 def _forget_look(*, setting: str, **kwargs: object) -> None:
-    """In tests: look again when ``BANDWIDTH_MFA`` is overridden."""
+    """Forget the last count when a test overrides ``BANDWIDTH_MFA``."""
     global _looked_at
     if setting == "BANDWIDTH_MFA":
         _looked_at = None
 
 
 def watch_conversion() -> None:
-    """Raise the alarm if few of the last hour's codes were typed.
+    """Send the alarm if few codes of the last hour were typed.
 
-    Only one worker looks, every ten minutes.  Codes that can still be typed are left out.
+    Only one worker counts, every ten minutes.  Codes that can still be typed are left out.
 
-    It raises nothing: the code has been sent, and its user waits for the page that takes it.  An
-    error is logged.
+    Errors are logged and not raised: the code has been sent, and its user waits for the code page.
     """
     try:
         _look()
@@ -49,13 +48,13 @@ def watch_conversion() -> None:
 def _look() -> None:
     global _looked_at
     now = timezone.now()
-    # This process first: it costs nothing.  The database knows when another one has looked.
+    # Check this process first, which costs nothing.  The database knows about the other processes.
     if _looked_at is not None and now < _looked_at + timedelta(seconds=LOOK_EVERY):
         return
     _looked_at = now
     if not store.claim_turn("conversion", LOOK_EVERY):
         return
     until = now - timedelta(minutes=settings.EXPIRATION_MINUTES)
-    found = statistics.conversion(until - timedelta(seconds=CONVERSION_SECONDS), until)
-    if found.is_low:
-        events.conversion_fell(found)
+    conversion = statistics.conversion(until - timedelta(seconds=CONVERSION_SECONDS), until)
+    if conversion.is_low:
+        events.conversion_fell(conversion)

@@ -1,7 +1,7 @@
-"""The address that tells the code page what became of its message, without a session.
+"""The URL at which the code page polls the delivery of its message, without a session.
 
-The page asks it again and again.  With the session's cookie, a late answer could overtake the
-answer to a right code, and the cookie that it sets would sign the user out.
+With a session, a slow response to such a request could come after the response to a right code.
+Its session cookie would replace the new one, and sign the user out.
 """
 
 from __future__ import annotations
@@ -16,29 +16,30 @@ from ...models import Challenge
 
 SALT = "bandwidth_mfa.delivery"
 
-# Seconds.  The page asks for two minutes; a code lives for 15 minutes at most.
+# The lifetime of the URL, in seconds.  The page polls for two minutes; a code lives for at most 15
+# minutes.
 LONGEST = 900
 
 
 @dataclass(frozen=True)
 class Followed:
-    """What a signed address holds: the challenge, and the language of the page."""
+    """The content of a signed URL: the challenge, and the language of the page."""
 
     challenge: Challenge
     language: str
 
 
 def address_of(challenge: Challenge, name: str = "delivery") -> str:
-    """Return the signed address for this challenge only, in the language of the page.
+    """Return the signed URL for this challenge, in the language of the page.
 
-    :param name: the name of the URL that answers: a part of the page, or JSON.
+    :param name: the name of the URL pattern; one view returns a part of the page, another JSON.
     """
-    told = signing.dumps([str(challenge.pk), get_language() or ""], salt=SALT)
-    return reverse(f"bandwidth_mfa:{name}", args=[told])
+    signed = signing.dumps([str(challenge.pk), get_language() or ""], salt=SALT)
+    return reverse(f"bandwidth_mfa:{name}", args=[signed])
 
 
 def followed(signed: str) -> Followed | None:
-    """Return what ``signed`` holds; None if it was not signed here, or is too old."""
+    """Return the content of ``signed``; None if its signature is wrong, or if it is too old."""
     try:
         pk, language = signing.loads(signed, salt=SALT, max_age=LONGEST)
     except (signing.BadSignature, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Bandwidth, as the settings describe it: its client, its circuit breaker, and its answers."""
+"""Calls to Bandwidth: the client and the circuit breaker for the present settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ...models import Challenge
 from ..limits import rules
 from . import receipts
 
-# Seconds, where a 429 names no time: the two minutes of Bandwidth's reference page.
+# The wait, in seconds, after a 429 without a time: two minutes, as Bandwidth's reference says.
 THROTTLE_SECONDS = 120
 
 
@@ -32,13 +32,13 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """Keeps one object for each configuration, so that its connections or its state are shared.
 
-    The key of a configuration is a digest: no dump of the registry shows a secret.  There is no
-    lock, because a fork could leave it locked for ever.  If two threads make an object at once, one
-    of the two is kept.
+    The key of a configuration is a digest, so that no dump of the registry shows a secret.  There
+    is no lock, because a fork could leave it locked forever.  If two threads create an object at
+    the same time, one of the two is kept.
 
-    :param make: makes the object from its configuration.  It must not open anything.
-    :param close: closes an object that is not kept any longer.
-    :param most: how many objects are kept; the oldest one goes first.
+    :param make: creates an object from a configuration.  It must not open any connection.
+    :param close: closes an object that is removed from the registry.
+    :param most: the most objects to keep; the oldest one is removed first.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class Registry(Generic[T]):
         self._most = most
         self._kept: dict[str, T] = {}
 
-    # A wrong configuration raises here, and error pages print locals.
+    # A wrong configuration raises here, and error pages show local variables.
     @sensitive_variables()
     def get(self, **configuration: object) -> T:
-        """Return the object of ``configuration``; make it if there is none yet."""
+        """Return the object for ``configuration``; create it if there is none."""
         key = _digest(configuration)
         found = self._kept.get(key)
         if found is None:
@@ -66,7 +66,7 @@ class Registry(Generic[T]):
         return found
 
     def close(self) -> None:
-        """Forget every object, and close it."""
+        """Remove and close every object."""
         for key in list(self._kept):
             self._drop(key)
 
@@ -76,19 +76,19 @@ class Registry(Generic[T]):
             self._close(dropped)
 
 
-# Of this process only: a digest that leaves it says nothing about a secret.
+# A random key for this process, so that a digest tells nothing about a secret.
 _KEY = secrets.token_bytes(32)
 
 
 def _digest(configuration: Mapping[str, object]) -> str:
-    told = repr(sorted(configuration.items()))
-    return blake2b(told.encode(), key=_KEY).hexdigest()
+    text = repr(sorted(configuration.items()))
+    return blake2b(text.encode(), key=_KEY).hexdigest()
 
 
 clients = Registry(BandwidthClient, close=BandwidthClient.close)
 
 
-# `base_url` is a part of the key only.
+# `base_url` is only a part of the registry's key.
 def _make_breaker(
     base_url: str,
     *,
@@ -112,13 +112,13 @@ breakers = Registry(_make_breaker)
 
 @receiver(setting_changed)
 def _forget_failures(*, setting: str, **kwargs: object) -> None:
-    """In tests: forget open breakers when ``BANDWIDTH_MFA`` is overridden."""
+    """Remove all circuit breakers when a test overrides ``BANDWIDTH_MFA``."""
     if setting == "BANDWIDTH_MFA":
         breakers.close()
 
 
 def client() -> BandwidthClient:
-    """Return the client of the settings in force, with its open connections."""
+    """Return the client for the present settings, with its open connections."""
     return clients.get(
         account_id=settings.ACCOUNT_ID,
         username=settings.USERNAME,
@@ -135,7 +135,7 @@ def client() -> BandwidthClient:
 
 
 def breaker() -> Breaker:
-    """Return the circuit breaker between this process and a Bandwidth that hangs."""
+    """Return the circuit breaker of this process for calls to Bandwidth."""
     return breakers.get(
         base_url=settings.BASE_URL,
         failures=settings.BREAKER_FAILURES,
@@ -147,16 +147,16 @@ def breaker() -> Breaker:
 
 
 def application(channel: str) -> str:
-    """Return the id of the application that codes of ``channel`` go through."""
+    """Return the id of the Bandwidth application for codes by ``channel``."""
     found = settings.MESSAGING_APPLICATION_ID if channel == "sms" else settings.VOICE_APPLICATION_ID
     return found or ""
 
 
 @contextmanager
 def _call(operation: str, purpose: str) -> Iterator[None]:
-    """Make one call to Bandwidth in a ``with`` block, and tell of it before and after.
+    """Guard one call to Bandwidth in a ``with`` block, and send signals before and after it.
 
-    :raises BandwidthError: there is no place for the call, or the breaker is open.
+    :raises BandwidthError: there is no free place for the call, or the breaker is open.
     """
     call, guard, began = signals.BandwidthCall(operation, purpose), breaker(), time.monotonic()
     signals.call_began.send_robust(signals.BandwidthCall, call=call)
@@ -176,13 +176,13 @@ def _call(operation: str, purpose: str) -> Iterator[None]:
 
 
 def send(challenge: Challenge, message: str, request: HttpRequest | None) -> str:
-    """Have Bandwidth send the code of ``challenge``.
+    """Ask Bandwidth to send the code of ``challenge``.
 
-    It uses no database, and any thread may do it.
+    It does not use the database, and can run in any thread.
 
-    :param request: it tells the site's host, for the receipt of a text message.
+    :param request: the current request, whose host is used for the URL of the delivery receipt.
     :returns: Bandwidth's id of the message or the call.
-    :raises BandwidthError: no code was accepted for sending.
+    :raises BandwidthError: Bandwidth did not accept the code for sending.
     """
     operation = "voice" if challenge.channel == "voice" else "messaging"
     with _call(operation, challenge.purpose):
@@ -202,17 +202,17 @@ def send(challenge: Challenge, message: str, request: HttpRequest | None) -> str
             message=message,
             digits=challenge.digits,
             scope=challenge.scope,
-            # No local of this frame: error pages print locals, and a secret is in it.
+            # Not a local variable, because it contains a secret, and error pages show these.
             callback_url=receipts.callback_url(request),
         )
 
 
 def verify(challenge: Challenge, code: str) -> bool:
-    """Ask Bandwidth whether ``code`` is the code of ``challenge``.
+    """Return whether ``code`` is the code of ``challenge``, as Bandwidth answers.
 
-    It uses no database, and any thread may do it.
+    It does not use the database, and can run in any thread.
 
-    :raises BandwidthError: Bandwidth did not say.
+    :raises BandwidthError: Bandwidth gave no such answer.
     """
     with _call("verify", challenge.purpose):
         return client().verify(
@@ -227,11 +227,11 @@ def verify(challenge: Challenge, code: str) -> bool:
 
 
 def hold_and_translate(error: BandwidthError, challenge: Challenge) -> MFAError:
-    """Return the error that the caller of :mod:`django_bandwidth_mfa.service` sees.
+    """Return the error for the caller of :mod:`django_bandwidth_mfa.service`.
 
-    After a 429 the number is put on hold first, for all workers: after a verify, for checking codes
-    of this number and purpose; after a send, for sending to this number.  A 429 of the token's
-    address is about the account, so no number waits for it.
+    After a 429 the number is first put on hold for all workers: after a verify, checking codes of
+    this number and purpose; after a send, sending to this number.  A 429 from the token URL is
+    about the account, so no number is put on hold.
     """
     if isinstance(error, TooManyRequests) and error.endpoint != "token":
         wait = THROTTLE_SECONDS if error.retry_after is None else error.retry_after

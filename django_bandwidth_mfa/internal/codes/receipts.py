@@ -1,8 +1,7 @@
-"""Delivery receipts: Bandwidth says what became of a text message.
+"""Delivery receipts: Bandwidth reports whether a text message was delivered.
 
-Receipts carry no signature.  A secret of the site in the address (``RECEIPT_SECRET``) shows that
-the sender was told the address by us.  Even so a receipt can do one thing only: it says that a
-message was delivered, or was not.
+Receipts have no signature.  A secret in the URL (``RECEIPT_SECRET``) proves that the sender knows
+the URL from us.  Even a forged receipt could only report that a message was delivered or not.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ from ..notify import events
 PLATFORMS = ("NorthAmericaSMS", "GlobalSMS")
 DELIVERIES = {"message-delivered": Delivery.DELIVERED, "message-failed": Delivery.FAILED}
 
-# Bytes.  Bandwidth's own are some 250.
+# The largest body, in bytes.  Bandwidth's receipts have about 250.
 MAX_BODY = 16 * 1024
 
 
 class NotAReceipt(ValueError):
-    """The body is not what Bandwidth posts."""
+    """The body of a request is not a receipt of Bandwidth."""
 
 
 def callback_url(request: HttpRequest | None) -> str | None:
-    """Return the address for the receipt of a message that ``request`` asked for.
+    """Return the URL for the receipt of a message.
 
-    None if receipts are off, or if there is no request that tells the site's host.
+    It is None if receipts are off, or if there is no request with the host of the site.
     """
     if settings.RECEIPT_SECRET is None or request is None:
         return None
@@ -44,20 +43,19 @@ def callback_url(request: HttpRequest | None) -> str | None:
 
 
 def is_secret(given: str) -> bool:
-    """Return whether ``given`` is ``RECEIPT_SECRET``, compared in a time that tells nothing about
-    it."""
+    """Return whether ``given`` is ``RECEIPT_SECRET``, with a comparison in constant time."""
     expected = settings.RECEIPT_SECRET
     return expected is not None and constant_time_compare(given, expected)
 
 
 def record(body: bytes) -> bool:
-    """Note what a receipt says.
+    """Store the result in a receipt.
 
-    Receipts may come twice and in any order; "delivered" is never taken back.
+    Receipts may come twice and in any order.  "Delivered" is never changed to "failed".
 
     :param body: the body of the request.
-    :returns: whether the message is one of ours.
-    :raises NotAReceipt: the body is no receipt.
+    :returns: whether the message was sent by this site.
+    :raises NotAReceipt: the body is not a receipt.
     """
     message_id, delivery, error_code = _read(body)
     challenge = Challenge.objects.filter(provider_id=message_id, channel="sms").first()
@@ -91,5 +89,5 @@ def _read(body: bytes) -> tuple[str, Delivery, int | None]:
 
 
 def _text(value: object) -> str:
-    # NUL, which PostgreSQL takes for no text, stands in no id of Bandwidth's.
+    # Bandwidth's ids are printable.  PostgreSQL would refuse a text with a NUL character.
     return value if isinstance(value, str) and value.isprintable() else ""

@@ -1,19 +1,20 @@
-"""Recovery codes: the way in when the phone is lost or locked, or when Bandwidth is down.
+"""Recovery codes, for use when the phone is lost or locked, or when Bandwidth is down.
 
-A code has twelve characters, so that people can write it down.  The first two are the selector:
-they say which row of the user's is the code's own, and no two codes of a set share one.  The other
-ten are the secret: 50 random bits.
+A code has twelve characters, so that people can write it down.  The first two are the selector.  It
+selects one of the user's rows: all codes of a set have different selectors.  The other ten
+characters are the secret, with 50 random bits.
 
-The secret is stored under scrypt, with a salt of its own.  NIST SP 800-63B-4, 3.1.2.2, and OWASP
-ASVS 5.0, 6.5.2, ask for a password hash below 112 bits.  Somebody who has stolen the table tries
-billions of plain digests in a second, but only some 25 scrypt hashes on each processor core.
-Neither ``SECRET_KEY`` nor ``PASSWORD_HASHERS`` has a part in it, so a change of them voids no code.
+The secret is hashed with scrypt and a salt of its own.  NIST SP 800-63B-4, 3.1.2.2, and OWASP ASVS
+5.0, 6.5.2, require a password hash for secrets of less than 112 bits.  Somebody who has stolen the
+table can try billions of plain digests per second, but only about 25 scrypt hashes on each
+processor core.  The hash does not use ``SECRET_KEY`` or ``PASSWORD_HASHERS``, so the codes stay
+valid when these settings change.
 
-Codes of 24 characters are those of an earlier version.  They have 120 random bits and are stored
-under a plain SHA-256, and each works until it is used.
+An earlier version created codes of 24 characters.  They have 120 random bits, are stored as a plain
+SHA-256, and work until they are used.
 
-Wrong recovery codes bring waits of their own, apart from those of codes by phone: so neither door
-shuts the other.  Recovery codes are never locked.
+The waits after wrong recovery codes are separate from the waits after wrong codes by phone, so the
+one never blocks the other.  Recovery codes are never locked.
 """
 
 from __future__ import annotations
@@ -38,26 +39,26 @@ from ..limits import rules, store
 from ..notify import events
 from ..plain_text import plain
 
-# Crockford's base 32: no letter that is taken for a digit.  A character has five random bits.
+# Crockford's base 32, without letters that look like digits.  A character has five random bits.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SELECTOR_LENGTH = 2
 LENGTH = 12
 OLD_LENGTH = 24
 
-# What a code looks like.
+# An example of a code, for pages.
 EXAMPLE = "7KQ2-M9XD-4TBN"
 
 SALT_BYTES = 16
 DIGEST_BYTES = 32
 
-# With so many codes left, or fewer, the pages warn.
+# If so many codes or fewer are left, the pages show a warning.
 FEW = 3
 
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 
 class Cost(NamedTuple):
-    """The parameters of scrypt, under the names of RFC 7914."""
+    """The parameters of scrypt, with their names from RFC 7914."""
 
     n: int
     r: int
@@ -65,26 +66,26 @@ class Cost(NamedTuple):
 
     @property
     def memory(self) -> int:
-        """The bytes that one hash needs, and a few to spare."""
+        """The memory limit for one hash, in bytes: what it needs, and a little more."""
         return 128 * self.r * (self.n + self.p + 2) + 2**20
 
 
-# One hash takes 16 MiB of memory and some 40 ms of processor time.
+# One hash takes 16 MiB of memory and about 40 ms of processor time.
 COST = Cost(n=2**14, r=8, p=1)
 
 
 def issue(user: User, *, request: HttpRequest | None = None) -> list[str]:
-    """Make ``user`` a new set, and void the old one (:func:`.service.issue_recovery_codes`)."""
+    """Create a new set of codes for ``user`` (:func:`.service.issue_recovery_codes`)."""
     of_user = RecoveryCode.objects.filter(user=in_query(user))
-    # Counted first: a set that is refused must not cost ten hashes.
+    # Count first, so that a refused request does not cost ten hashes.
     store.counting(lambda: rules.take_recovery_set(user))
     codes = draw(settings.RECOVERY_CODES)
-    # Before the transaction: ten hashes take as long as hundreds of queries.
+    # Hash before the transaction: ten hashes take as long as hundreds of queries.
     rows = [row_of(user, code, COST) for code in codes]
     SecondFactor.objects.make(user)
     with transaction.atomic(using=router.db_for_write(RecoveryCode)):
-        # Two sets that are made at the same moment come one after the other.  Otherwise both would
-        # stay, and one of them is shown to nobody.
+        # The lock makes two requests create their sets one after the other.  Otherwise both sets
+        # would be stored, but the user may see only one of them.
         SecondFactor.objects.lock(user)
         of_user.delete()
         RecoveryCode.objects.bulk_create(rows)
@@ -93,7 +94,7 @@ def issue(user: User, *, request: HttpRequest | None = None) -> list[str]:
 
 
 def draw(many: int) -> list[str]:
-    """Return so many new codes.  No two of them begin with the same selector."""
+    """Return ``many`` new codes with different selectors."""
     selectors = [a + b for a in ALPHABET for b in ALPHABET]
     return [
         selector + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH - SELECTOR_LENGTH))
@@ -102,7 +103,7 @@ def draw(many: int) -> list[str]:
 
 
 def row_of(user: User, code: str, cost: Cost) -> RecoveryCode:
-    """Return the row for ``code``, unsaved."""
+    """Return an unsaved row for ``code``."""
     selector, secret = _parts(code)
     salt = secrets.token_hex(SALT_BYTES)
     return RecoveryCode(
@@ -117,21 +118,21 @@ def row_of(user: User, code: str, cost: Cost) -> RecoveryCode:
 
 
 def are_few(left: int) -> bool:
-    """Return whether so few unused codes are ``left`` that it is time to make new ones."""
+    """Return whether the user should create new codes, because only a few are ``left``."""
     return settings.RECOVERY_CODES > 0 and left <= FEW
 
 
 def use(user: User, code: str, *, request: HttpRequest | None = None) -> Verification:
-    """Try a recovery code of ``user`` (:func:`.service.use_recovery_code`)."""
+    """Verify a recovery code of ``user`` (:func:`.service.use_recovery_code`)."""
     unused = RecoveryCode.objects.filter(user=in_query(user), used_at=None)
     failed = Verification(user, "recovery_code")
     typed = read(code)
     if not typed:
         return failed
-    # Counted first, so that guesses at the same moment cannot all see the count before them, and so
-    # that somebody who has to wait cannot make the site hash.
+    # Count first.  Otherwise guesses at the same moment would all see the same count, and an
+    # attacker who must wait could still make the site compute hashes.
     store.counting(lambda: rules.take_recovery_failure(user))
-    # Hashed between two transactions, since it takes as long as many queries.
+    # Hash between two transactions, because it takes as long as many queries.
     row = _find(unused, typed)
     now = timezone.now()
     if row is None or not _spend(user, row, now):
@@ -144,9 +145,9 @@ def use(user: User, code: str, *, request: HttpRequest | None = None) -> Verific
 
 
 def read(text: str) -> str:
-    """Return the recovery code that ``text`` is, in capitals and without hyphens.
+    """Return ``text`` as a recovery code in capital letters and without hyphens.
 
-    It is the same for every way of typing the code, in all that :func:`.plain_text.plain` reads.
+    The result is the same however the code was typed (see :func:`.plain_text.plain`).
 
     :returns: an empty text if ``text`` cannot be a recovery code, by its length or its characters.
     """
@@ -162,8 +163,8 @@ def _find(unused: QuerySet[RecoveryCode], code: str) -> RecoveryCode | None:
     selector, secret = _parts(code)
     row = unused.filter(selector=selector).first()
     if row is None:
-        # Hash for nothing.  Otherwise the time of the answer would tell with which characters the
-        # codes of the user begin.
+        # Compute a hash anyway.  Otherwise the response time would tell an attacker with which
+        # characters the user's codes begin.
         slow_digest(secret, secrets.token_hex(SALT_BYTES), COST)
         return None
     cost = Cost(row.scrypt_n, row.scrypt_r, row.scrypt_p)
@@ -172,14 +173,14 @@ def _find(unused: QuerySet[RecoveryCode], code: str) -> RecoveryCode | None:
 
 
 class _Gone(Exception):
-    """The code was used, or a new set was made, while it was hashed."""
+    """The code was used, or a new set was created, while the hash was computed."""
 
 
 def _spend(user: User, row: RecoveryCode, now: datetime) -> bool:
-    """Use up ``row``.  Of concurrent copies of its code one is let in."""
+    """Use up ``row``.  Of concurrent requests with the same code, only one succeeds."""
 
     def spend() -> None:
-        # Counters before the code: in another order two transactions would wait for each other.
+        # Lock the counters before the code: another order could lead to deadlocks.
         rules.clear(user)
         if not RecoveryCode.objects.filter(pk=row.pk, used_at=None).update(used_at=now):
             raise _Gone
@@ -197,9 +198,9 @@ def _parts(code: str) -> tuple[str, str]:
 
 
 def slow_digest(secret: str, salt: str, cost: Cost) -> str:
-    """Return what is stored for ``secret``.
+    """Return the scrypt hash of ``secret`` in hexadecimal digits, as the database stores it.
 
-    :param salt: hexadecimal digits.
+    :param salt: the salt in hexadecimal digits.
     """
     return hashlib.scrypt(
         secret.encode(),
@@ -213,5 +214,5 @@ def slow_digest(secret: str, salt: str, cost: Cost) -> str:
 
 
 def old_digest(code: str) -> str:
-    """Return what is stored for a code of 24 characters."""
+    """Return the SHA-256 of a code of 24 characters, as the database stores it."""
     return hashlib.sha256(code.encode()).hexdigest()

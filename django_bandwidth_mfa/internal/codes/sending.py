@@ -1,4 +1,4 @@
-"""Sending a code: prepare it, count it, ask Bandwidth to send it, record that it was sent."""
+"""Send a code: prepare it, count it, ask Bandwidth to send it, and record that it was sent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..phones.source import phone_source
 from . import alarm, provider, texts
 from .steps import Steps, masked
 
-# Bandwidth's longest scope, and the random end that BIND_CODES gives to a scope: 40 bits.
+# The longest scope that Bandwidth accepts; and the random suffix of BIND_CODES, with 40 bits.
 LONGEST_SCOPE = 25
 BOUND_LETTERS = "abcdefghjkmnpqrstvwxyz0123456789"
 BOUND_LENGTH = 8
@@ -36,13 +36,13 @@ BOUND_LENGTH = 8
 def prepare(
     user: User, *, purpose: str, phone: Phone | str | None, channel: str | None
 ) -> tuple[Challenge, str]:
-    """Return the challenge that the code will belong to, unsaved, and the text that carries it.
+    """Return the unsaved challenge for a code, and the text of the message.
 
-    :param channel: None for the one that its owner prefers for the phone.
-    :raises NoPhone: the user has no such phone.
-    :raises NumberRefused: no code may go to the number.
-    :raises ValueError: there is no such purpose, or the channel is not set up.
-    :raises ImproperlyConfigured: no channel is set up, or ``MESSAGE`` is no text with ``{CODE}``.
+    :param channel: ``"sms"`` or ``"voice"``; None for the channel that the owner prefers.
+    :raises NoPhone: the user does not have this phone.
+    :raises NumberRefused: codes must not be sent to this number.
+    :raises ValueError: the purpose is unknown, or the channel is not set up.
+    :raises ImproperlyConfigured: no channel is set up, or ``MESSAGE`` contains no ``{CODE}``.
     """
     if purpose not in Purpose.values:
         raise ValueError(f"purpose must be one of {Purpose.values}, not {purpose!r}")
@@ -73,7 +73,10 @@ def prepare(
 
 
 def _phone(user: User, purpose: str, phone: Phone | str | None) -> Phone:
-    """Return the phone that was asked for, if the user may ask for it."""
+    """Return the requested phone.
+
+    :raises NoPhone: it is not one of the user's, or not in the right state for ``purpose``.
+    """
     if purpose == Purpose.ENROL:
         if isinstance(phone, Phone) and phone.user_id == user.pk and phone.confirmed_at is None:
             return phone
@@ -82,7 +85,8 @@ def _phone(user: User, purpose: str, phone: Phone | str | None) -> Phone:
     if isinstance(phone, Phone):
         is_confirmed = phone.user_id == user.pk and phone.confirmed_at is not None
         if is_confirmed and phone.pk is not None and source.proves_numbers:
-            # The page has just read it.  If it goes this moment, its challenge cannot be saved.
+            # It was read just now, so it is not read again.  If it is deleted in this moment, the
+            # challenge cannot be saved.
             return phone
     number = phone.number if isinstance(phone, Phone) else phone
     for candidate in source.confirmed(user):
@@ -92,10 +96,10 @@ def _phone(user: User, purpose: str, phone: Phone | str | None) -> Phone:
 
 
 def _scope(purpose: str) -> str:
-    """Return the scope that Bandwidth keeps the code under.
+    """Return the scope of the code at Bandwidth.
 
-    With ``BIND_CODES`` it ends in letters that no other challenge has.  Bandwidth then takes the
-    code for this challenge only.
+    With ``BIND_CODES`` it ends with random letters, so Bandwidth accepts the code only for this
+    challenge.
     """
     scope = settings.SCOPES[purpose]
     if not settings.BIND_CODES:
@@ -105,11 +109,11 @@ def _scope(purpose: str) -> str:
 
 
 def count_and_save(challenge: Challenge, request: HttpRequest | None) -> rules.TakenSend:
-    """Count the send under every limit, and save ``challenge``; both or neither.
+    """Count the send under every limit, and save ``challenge``, in one transaction.
 
     :raises Limited: a limit is reached.
     :raises Locked: the user is locked.
-    :raises NoPhone: the phone, or the user, has gone this moment.
+    :raises NoPhone: the phone or the user was deleted in this moment.
     :raises RuntimeError: a transaction is open.
     """
     send = _send(
@@ -146,12 +150,12 @@ def waits_until_send(
     standing: rules.Standing,
     request: HttpRequest | None = None,
 ) -> dict[str, store.Wait]:
-    """Return, by each channel, how long :func:`count_and_save` would refuse a send to ``user``.
+    """Return for each channel how long :func:`count_and_save` would refuse a send to ``user``.
 
     It counts nothing.
 
-    :param number: where the code would go; None if that is not known yet.
-    :param standing: that of ``user`` (:func:`.rules.standing`).
+    :param number: the number of the phone; None if it is not known yet.
+    :param standing: the waits of ``user`` (:func:`.rules.standing`).
     """
     send = _send(user, number, purpose=purpose, channel=None, request=request)
     return rules.waits_until_send(send, standing)
@@ -167,10 +171,10 @@ def seconds_until_send(
 ) -> int:
     """Return for how many seconds :func:`count_and_save` would refuse a send to ``user``.
 
-    It is 0 if the limits let a code go now.  It counts nothing.
+    It is 0 if a code can be sent now.  It counts nothing.
 
-    :param number: where the code would go; None if that is not known yet.
-    :param channel: how it would go; None if that is not known yet: then the site's first one.
+    :param number: the number of the phone; None if it is not known yet.
+    :param channel: ``"sms"`` or ``"voice"``; None for the first channel of the site.
     """
     waits = waits_until_send(
         user, number, purpose=purpose, standing=rules.standing(user), request=request
@@ -187,7 +191,7 @@ def _send(
     channel: str | None,
     request: HttpRequest | None,
 ) -> rules.Send:
-    """Return the send as the limits see it."""
+    """Return the data of the send that the limits need."""
     return rules.Send(
         user,
         number,
@@ -206,7 +210,7 @@ def send_steps(
     channel: str | None,
     request: HttpRequest | None,
 ) -> Steps[Challenge]:
-    """Do what :func:`.service.send_code` does."""
+    """Return :func:`.service.send_code` as steps."""
 
     def begin() -> tuple[Challenge, rules.TakenSend, Callable[[], str]]:
         challenge, message = prepare(user, purpose=purpose, phone=phone, channel=channel)
@@ -232,17 +236,17 @@ def _ask_bandwidth(
     taken: rules.TakenSend,
     request: HttpRequest | None,
 ) -> Steps[None]:
-    """Have Bandwidth send the code.  What cannot have arrived is given back to the limits.
+    """Ask Bandwidth to send the code.  If it cannot have been sent, undo the count.
 
-    Database connections that other requests could use are given back first.
+    Idle database connections are released first, for other requests.
 
-    :raises MFAError: Bandwidth failed, or asks to wait.
+    :raises MFAError: Bandwidth failed, or asked for a wait.
     """
     give_back_idle_connections()
     try:
         challenge.provider_id = yield call
     except CancelledError as error:
-        # Whoever asked for it has gone, and the call was not made.
+        # The caller was cancelled before the call was made.
         masked(_give_back, challenge, taken, error)
         raise
     except BandwidthError as error:
@@ -255,9 +259,9 @@ def _settle_failure(
     error: BandwidthError,
     request: HttpRequest | None,
 ) -> MFAError:
-    """Record that a send failed; the error for the caller."""
+    """Record that a send failed, and return the error for the caller."""
     if error.may_have_arrived:
-        # The page goes on saying so, also after a reload.
+        # Stored, so that the page still shows it after a reload.
         challenge.delivery = Delivery.UNKNOWN
         _rows(challenge).update(delivery=challenge.delivery)
     else:
@@ -273,10 +277,10 @@ def _give_back(challenge: Challenge, taken: rules.TakenSend, error: BaseExceptio
 
 
 def record_sent(challenge: Challenge, request: HttpRequest | None) -> None:
-    """Tell that Bandwidth took the code.  Store its id if a receipt will name it.
+    """Record that Bandwidth accepted the code, with its id if a receipt is expected.
 
-    The phone, and the challenge with it, may have been removed while Bandwidth was asked.  Then the
-    code passes for nothing.
+    The phone, and the challenge with it, may have been deleted during the call.  Then the code
+    cannot be used.
     """
     if challenge.is_followed:
         _rows(challenge).update(provider_id=challenge.provider_id)
@@ -285,5 +289,5 @@ def record_sent(challenge: Challenge, request: HttpRequest | None) -> None:
 
 
 def _rows(challenge: Challenge) -> ChallengeQuerySet:
-    # An UPDATE by key: the row may have gone, with its phone, while Bandwidth was asked.
+    # An UPDATE, not save(): the row may have been deleted, with its phone, during the call.
     return Challenge.objects.filter(pk=challenge.pk)

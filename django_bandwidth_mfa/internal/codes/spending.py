@@ -1,4 +1,4 @@
-"""Spending a right code: a challenge passes once, and a code passes once."""
+"""Use up a right code: each challenge passes once, and each code passes once."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from ..limits import rules, store
 from ..notify import events
 from ..phones import changes
 
-# Bandwidth accepts a code for this long at most (``expirationTimeInMinutes``).  A code that passed
-# is remembered for as long, whatever EXPIRATION_MINUTES is.
+# The longest time for which Bandwidth accepts a code (``expirationTimeInMinutes``).  Used codes are
+# remembered for this time, whatever EXPIRATION_MINUTES is.
 LONGEST_CODE_LIFE = timedelta(minutes=15)
 
 
 class _KnownCode(Exception):
-    """This code has passed for this number before, lately or long ago."""
+    """This code has passed for this number before; its row may have expired."""
 
 
 def spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest | None) -> bool:
-    """Use up the challenge and its code.  Of concurrent right answers only one succeeds.
+    """Use up the challenge and its code.  Of concurrent right codes, only one succeeds.
 
-    A code for a new phone confirms the phone in the same transaction.
+    A code for a new phone also confirms the phone, in the same transaction.
 
     :returns: False if the code has passed for this number before.
     :raises ChallengeUsed: the challenge has passed, or another code has confirmed its phone.
     """
 
     def spend_both(spend_code: Callable[[SpentCode], None]) -> Phone | None:
-        # Counters before the challenge, as when a try is counted: in another order two
-        # transactions would wait for each other.
+        # Lock the counters before the challenge, as when a try is counted: another order could lead
+        # to deadlocks.
         rules.clear(challenge.user)
         store.give_back(challenge.taken or [])
         is_open = {"id": challenge.pk, "passed_at": None}
@@ -47,8 +47,8 @@ def spend(challenge: Challenge, code: str, now: datetime, request: HttpRequest |
 
     spent = digest(challenge.number, code)
     try:
-        # An error ends the transaction, so a known code takes a second one.  A savepoint would cost
-        # each sign-in two statements.
+        # The error of a known code ends the transaction, so a second one is needed then.  A
+        # savepoint instead would cost two statements in each login.
         try:
             replaced = store.counting(lambda: spend_both(_spend_new))
         except _KnownCode:
@@ -70,7 +70,10 @@ def _spend_new(spent: SpentCode) -> None:
 
 
 def _spend_again(spent: SpentCode) -> None:
-    """Spend a code that passed so long ago that Bandwidth has sent it anew."""
+    """Use up a code that has passed before, if that row has expired.
+
+    Bandwidth may by chance send the same digits again.
+    """
     now = spent.expires_at - LONGEST_CODE_LIFE
     expired = SpentCode.objects.filter(digest=spent.digest, expires_at__lte=now)
     if not expired.update(expires_at=spent.expires_at):
@@ -78,10 +81,10 @@ def _spend_again(spent: SpentCode) -> None:
 
 
 def digest(number: str, code: str) -> str:
-    """Return the key of ``code`` for ``number`` in :class:`.SpentCode`.
+    """Return the primary key of ``code`` for ``number`` in :class:`.SpentCode`.
 
-    It is keyed with ``SECRET_KEY``: six digits alone are no secret from somebody who can hash them
-    all.
+    The digest is keyed with ``SECRET_KEY``: an attacker who reads the table could hash all codes of
+    six digits.
     """
     number_and_code = f"{number} {code}"
     return salted_hmac("bandwidth_mfa.spent_code", number_and_code, algorithm="sha256").hexdigest()

@@ -1,19 +1,19 @@
-"""Work that asks Bandwidth in its middle, written once for threads and for event loops.
+"""Work with a call to Bandwidth in the middle, written once for sync and async code.
 
-Such work is a generator, of the type :data:`Steps`.  It counts and writes to the database, yields
-the call to Bandwidth as a function, gets back what that function returned or raised, and goes on.
-Whoever runs the generator decides where each piece is done:
+Such work is a generator, of the type :data:`Steps`.  It first uses the database, then yields the
+call to Bandwidth as a function, receives the result or the error of the call, and continues.  The
+runner decides in which thread each part runs:
 
-- :func:`run` does everything in the present thread.
-- :func:`arun` does the pieces with the database in the thread in which Django keeps this request's
-  connections.  The call is made in a thread of a pool of our own.  So neither the event loop nor
-  the thread of the request is held while Bandwidth is asked.
+- :func:`run` runs everything in the current thread.
+- :func:`arun` runs the parts that use the database in the thread of this request's database
+  connections, and the call in a thread of a pool of our own.  So the call blocks neither the event
+  loop nor the thread of the request.
 
-The variables of a generator cannot be masked in Django's error reports: its frame has lost its
-caller by then, and with it the decorator ``sensitive_variables``.  So the generators of
-:mod:`~django_bandwidth_mfa.service` hold no code and no number in a variable of their own.  They
-hold functions that know them, and call whatever handles them through :func:`masked`.  A view of
-ours has a report without any variables (:mod:`.error_reports`).
+Django's error reports cannot mask the variables of a generator: they look for the decorator
+``sensitive_variables`` in the caller's frame, and a resumed generator has another caller.  So the
+generators of :mod:`~django_bandwidth_mfa.service` keep no code and no number in their own
+variables.  They keep functions that know these values, and call such functions through
+:func:`masked`.  Error reports of our own views contain no variables at all (:mod:`.error_reports`).
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ Steps = Generator[Call, Any, T]
 
 @sensitive_variables()
 def masked(do: Callable[..., T], *given: Any) -> T:
-    """Return what ``do`` returns.  Error reports show no variable of it, nor of what it calls."""
+    """Call ``do`` and return its result.  Error reports mask its variables."""
     return do(*given)
 
 
 @sensitive_variables()
 def run(steps: Steps[T]) -> T:
-    """Do all of ``steps`` in this thread.
+    """Run all of ``steps`` in this thread.
 
-    :returns: what ``steps`` returns.
+    :returns: the result of ``steps``.
     """
     try:
         call = next(steps)
@@ -64,14 +64,14 @@ def run(steps: Steps[T]) -> T:
 
 
 async def arun(steps: Steps[T]) -> T:
-    """Do ``steps`` without holding the event loop.
+    """Run ``steps`` without blocking the event loop.
 
-    If the caller is cancelled, because a client has gone for instance, this function still waits
-    until the work has come to an end.  A call that has not begun is not made then: ``steps`` gets
-    an ``asyncio.CancelledError`` in its place, and gives back what was counted for it.  A call that
-    has begun goes on, and its outcome is recorded, because nobody can take back what was sent.
+    If the caller is cancelled, for example because a client has disconnected, this function still
+    waits until the work has ended.  If the call has not begun, it is not made: ``steps`` receives
+    an ``asyncio.CancelledError`` instead, and undoes its count.  If the call has begun, it is
+    completed and its result is recorded, because a sent code cannot be taken back.
 
-    :returns: what ``steps`` returns.
+    :returns: the result of ``steps``.
     :raises asyncio.CancelledError: the caller was cancelled.
     """
     work = _Work(steps)
@@ -85,7 +85,7 @@ async def arun(steps: Steps[T]) -> T:
             break  # the task's own error is raised below
     if work.is_abandoned:
         if not task.cancelled():
-            # Asked for, so that asyncio does not complain that nobody did.
+            # Read the exception, so that asyncio does not log that it was never retrieved.
             task.exception()
         raise asyncio.CancelledError
     result: T = task.result()
@@ -93,7 +93,7 @@ async def arun(steps: Steps[T]) -> T:
 
 
 class _Work:
-    """One run of steps in an event loop.  ``is_abandoned`` says that nobody waits for it."""
+    """One run of steps in an event loop.  ``is_abandoned`` is True if the caller was cancelled."""
 
     def __init__(self, steps: Steps[Any]) -> None:
         self._steps = steps
@@ -113,7 +113,7 @@ class _Work:
             try:
                 answer = await _call_in_pool(call)
             except asyncio.CancelledError:
-                # The event loop ends.  The thread may have sent the request by now.
+                # The event loop is ending.  The thread may already have sent the request.
                 error = UnknownOutcome("The event loop ended during the call.")
             except Exception as raised:
                 error = raised
@@ -121,11 +121,11 @@ class _Work:
 
 @sensitive_variables()
 def _advance(steps: Steps[T], answer: object, error: BaseException | None) -> tuple[Any, Any]:
-    """Do the next piece of ``steps``.
+    """Run ``steps`` up to the next call.
 
-    :returns: the call that it asks for and None, or None and what ``steps`` returns.
+    :returns: the call and None; or None and the result of ``steps`` at its end.
     """
-    # A StopIteration cannot leave a coroutine, so it is turned into a value here.
+    # A coroutine cannot raise StopIteration, so the result is returned as a value here.
     try:
         return (steps.send(answer) if error is None else steps.throw(error)), None
     except StopIteration as end:
@@ -136,12 +136,12 @@ def _advance(steps: Steps[T], answer: object, error: BaseException | None) -> tu
 
 
 class Pool:
-    """Threads for calls to Bandwidth that were asked for in an event loop.
+    """A thread pool for the calls to Bandwidth of async code.
 
-    There is one thread for each call that may be under way, and for each that may wait for a place.
-    A call beyond them is refused at once, as the circuit breaker would refuse it.
+    There is a thread for each call that may run, and for each call that may wait for a place.
+    Further calls are refused at once, as the circuit breaker would refuse them.
 
-    :param threads: how many there are at most.  They are made when they are needed.
+    :param threads: the most threads.  They are started when they are needed.
     """
 
     def __init__(self, threads: int) -> None:
@@ -151,9 +151,9 @@ class Pool:
         self._taken = 0
 
     async def call(self, call: Call) -> Any:
-        """Return what ``call`` returns.
+        """Run ``call`` in a thread, and return its result.
 
-        :raises NoFreePlace: every thread has a call.
+        :raises NoFreePlace: all threads are in use.
         """
         with self._lock:
             if self._taken >= self._threads:
@@ -163,7 +163,7 @@ class Pool:
                 )
             self._taken += 1
         try:
-            # It takes the context along: the language, the time zone, and whose request this is.
+            # It also passes on the context: the language, the time zone, and the current request.
             in_thread = sync_to_async(_call, thread_sensitive=False, executor=self._executor)
             return await in_thread(call)
         finally:
@@ -176,7 +176,7 @@ def _call(call: Call) -> Any:
     return call()
 
 
-# By the number of threads.  A forked child has none of its parent's threads.
+# Pools by their number of threads.  A forked process does not have the threads of its parent.
 _pools: PerProcess[dict[int, Pool]] = PerProcess(dict)
 
 

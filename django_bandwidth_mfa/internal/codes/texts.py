@@ -1,8 +1,8 @@
-"""The text that carries a code: what ``MESSAGE`` says, in the language of the page.
+"""The text of a message: ``MESSAGE`` in the language of the page.
 
-Bandwidth fills in ``{CODE}``, ``{NAME}`` and ``{SCOPE}``.  The scope that Bandwidth is told must be
-the same when the code is verified, and the user may have changed the language by then.  So it is
-never translated.  This module fills the translated word into the text instead.
+Bandwidth fills in ``{CODE}``, ``{NAME}`` and ``{SCOPE}``.  The scope must be the same when the code
+is verified, and the user may have changed the language by then.  So the scope for Bandwidth is
+never translated.  Instead, this module replaces ``{SCOPE}`` in the text by the translated word.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.utils.translation import pgettext_lazy
 from ...conf import Settings, is_dotted_path, load, message_problem, settings
 from ...types import User
 
-# The default scopes as people read them, as in "Your Harbour sign-in code is 123456".
+# The words for the default scopes in a message, as in "Your Harbour sign-in code is 123456".
 SCOPE_WORDS = {
     # Translators: {SCOPE} of "Your {NAME} {SCOPE} code is {CODE}".
     "sign-in": pgettext_lazy("kind of code", "sign-in"),
@@ -30,25 +30,25 @@ SCOPE_WORDS = {
 
 
 def write(user: User, *, purpose: str, channel: str) -> str:
-    """Return the text that carries a code to ``user``.
+    """Return the text of a message with a code for ``user``.
 
-    The scope is translated only where the text around it is: in a lazy text that has a translation,
-    and in what a function returns.
+    The scope is translated only if the rest of the text is: in a lazy text with a translation, and
+    in the result of a function.
 
-    :raises ImproperlyConfigured: ``MESSAGE`` is no text with ``{CODE}``, or its function fails, or
-        the text is too long.
+    :raises ImproperlyConfigured: ``MESSAGE`` contains no ``{CODE}``, or its function raises, or the
+        text is too long.
     """
-    found = given(channel)
-    text = _ask_site(found, user, purpose, channel) if callable(found) else str(found)
+    message = given(channel)
+    text = _ask_site(message, user, purpose, channel) if callable(message) else str(message)
     scope = settings.SCOPES[purpose]
-    word = str(SCOPE_WORDS.get(scope, scope)) if _is_translated(found, text) else scope
-    # A bound scope ends in random letters, which are not for people.
+    word = str(SCOPE_WORDS.get(scope, scope)) if _is_translated(message, text) else scope
+    # With BIND_CODES the scope ends with random letters, which users should not see.
     if settings.BIND_CODES or word != scope:
         text = text.replace("{SCOPE}", word)
-    # Looked at before the last line is added, which holds {CODE} in any case.
+    # Check the text also without the last line, which always contains {CODE}.
     problem = message_problem(text) or message_problem(with_origin(text, channel))
     if problem is not None:
-        # What a function returned may hold the user's name, so it is not shown.
+        # The result of a function may contain the user's name, so the error does not show it.
         raise ImproperlyConfigured(
             f'BANDWIDTH_MFA["MESSAGE"] {problem}, also for {purpose!r} by {channel!r}.'
         )
@@ -56,7 +56,7 @@ def write(user: User, *, purpose: str, channel: str) -> str:
 
 
 def _is_translated(found: str | Promise | Callable[..., object], text: str) -> bool:
-    """Return whether ``text`` may stand in another language than English."""
+    """Return whether ``text`` may be in another language than English."""
     if not isinstance(found, Promise):
         return callable(found)
     with translation.override("en"):
@@ -64,29 +64,30 @@ def _is_translated(found: str | Promise | Callable[..., object], text: str) -> b
 
 
 def given(channel: str) -> str | Promise | Callable[..., object]:
-    """Return what ``MESSAGE`` has for ``channel``: a text, a lazy text, or a function.
+    """Return the value of ``MESSAGE`` for ``channel``: a text, a lazy text, or a function.
 
     :raises ImproperlyConfigured: the function cannot be imported.
     """
     default = cast(Promise, Settings.MESSAGE.default)
     setting = settings.MESSAGE
-    found = setting.get(channel, default) if isinstance(setting, Mapping) else setting
-    if found is default and channel == "voice":
-        # Nobody can choose the language that Bandwidth reads in.  It is English.
+    message = setting.get(channel, default) if isinstance(setting, Mapping) else setting
+    if message is default and channel == "voice":
+        # Bandwidth reads calls out in English only.
         with translation.override("en"):
-            return str(found)
-    if not is_dotted_path(found):
-        return found
+            return str(message)
+    if not is_dotted_path(message):
+        return message
     try:
-        return load(found)
+        return load(message)
     except ImportError as error:
         raise ImproperlyConfigured(f'BANDWIDTH_MFA["MESSAGE"]: {error}') from error
 
 
 def with_origin(text: str, channel: str) -> str:
-    """Return ``text`` with the line that binds its code to the site: phones then fill it in there.
+    """Return ``text`` with the line of ``ORIGIN``: phones fill in the code only on that site.
 
-    The line must be the last one: https://wicg.github.io/sms-one-time-codes/.  A call has none.
+    The line must be the last one: https://wicg.github.io/sms-one-time-codes/.  The text of a call
+    is not changed.
     """
     if settings.ORIGIN is None or channel != "sms":
         return text
@@ -94,12 +95,12 @@ def with_origin(text: str, channel: str) -> str:
 
 
 def sample(channel: str) -> str:
-    """Return a text for a code that belongs to no user: the default where a function writes it.
+    """Return a text for a test code without a user; the default if ``MESSAGE`` is a function.
 
-    A text message has ``{CODE}`` twice.  So it shows whether Bandwidth fills in both.
+    A text message contains ``{CODE}`` twice, to show whether Bandwidth fills in both.
     """
-    found = given(channel)
-    text = str(Settings.MESSAGE.default if callable(found) else found)
+    message = given(channel)
+    text = str(Settings.MESSAGE.default if callable(message) else message)
     if settings.ORIGIN is None and channel == "sms":
         return f"{text}\nAgain: {{CODE}}"
     return with_origin(text, channel)
@@ -108,7 +109,7 @@ def sample(channel: str) -> str:
 def _ask_site(write: Callable[..., object], user: User, purpose: str, channel: str) -> str:
     try:
         text = write(user, purpose, channel)
-        # A lazy text may fail only now.
+        # A lazy text is evaluated here, so it may raise here.
         return str(text) if isinstance(text, Promise | str) else ""
     except Exception as error:
         raise ImproperlyConfigured(

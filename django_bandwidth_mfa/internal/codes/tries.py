@@ -1,4 +1,4 @@
-"""Trying a code: read what was typed, count the try, ask Bandwidth."""
+"""Check a code: read the typed text, count the try, and ask Bandwidth."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from ..plain_text import plain
 from . import provider
 from .steps import Steps, masked
 
-# Digits, which spaces and hyphens may divide into groups.
+# A run of digits, possibly divided into groups by spaces and hyphens.
 _RUN = re.compile(r"[0-9](?:[ -]*[0-9])*")
 
 
 def read_codes(text: str, digits: int) -> list[str]:
-    """Return the codes of ``digits`` digits that ``text`` can mean.  A clear text means one.
+    """Return the different codes of ``digits`` digits in ``text``.
 
-    It is the one reader of typed codes.  So every way of typing a code is counted, compared and
-    sent as the same ASCII digits.  ``text`` may hold all that :func:`.plain_text.plain` reads.
+    All typed codes are read here, so every way to type a code leads to the same ASCII digits.
+    ``text`` may contain all characters that :func:`.plain_text.plain` accepts.  It may also be a
+    whole message, such as "Your Harbour sign-in code is 767053".
 
-    ``text`` may also be a whole message, such as "Your Harbour sign-in code is 767053".  A code is
-    a run of exactly so many digits.  A run ends at the first character that is neither a digit nor
-    a space nor a hyphen.  Runs of other lengths are no codes, and the same code twice is one code.
+    A code is a run of exactly ``digits`` digits.  A run ends at the first character that is not a
+    digit, a space or a hyphen.  Runs of other lengths are ignored.
 
-    If several codes are found, nobody knows which one is meant.  None of them may be tried: to try
-    them all would give several guesses for the price of one.
+    If the result has several codes, the caller must check none of them: otherwise one text would
+    give an attacker several guesses.
     """
     runs = (re.sub("[ -]", "", run) for run in _RUN.findall(plain(text)))
     return list(dict.fromkeys(run for run in runs if len(run) == digits))
@@ -48,18 +48,18 @@ def read_codes(text: str, digits: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Try:
-    """What a try has taken: a step of the user, and for an enrolment a try of its number."""
+    """What a try was counted as: a step of the user and, for an enrolment, a try of the number."""
 
     step: Step
     of_number: list[store.Taken]
 
 
 def count(challenge: Challenge, request: HttpRequest | None) -> Try:
-    """Count one try, for the user and for the challenge; both or neither.  Tell of a refusal.
+    """Count one try for the user and for the challenge, in one transaction.
 
-    :raises ChallengeExpired: its time is over, or its phone is gone.
-    :raises ChallengeUsed: it passed already, or has no tries left.
-    :raises Limited: the user has to wait, or Bandwidth asked to check no code for the number.
+    :raises ChallengeExpired: the challenge has expired, or its phone was removed.
+    :raises ChallengeUsed: the challenge has already passed, or has no tries left.
+    :raises Limited: the user must wait, or Bandwidth asked for a wait for this number.
     :raises Locked: the user is locked.
     :raises RuntimeError: a transaction is open.
     """
@@ -71,15 +71,15 @@ def count(challenge: Challenge, request: HttpRequest | None) -> Try:
 
 
 def _count(challenge: Challenge) -> Try:
-    # A phone in our table takes its challenges along when it goes.  A number that the site keeps
-    # cannot, so the site is asked whether it is still one of the user's.
+    # Deleting a phone of our table also deletes its challenges.  For a number that the site keeps,
+    # ask the site whether the user still has it.
     if challenge.phone_id is None and not any(
         phone.number == challenge.number for phone in phone_source().confirmed(challenge.user)
     ):
         raise ChallengeExpired
     try:
         return store.counting(lambda: _take(challenge))
-    except IntegrityError as error:  # the user is gone
+    except IntegrityError as error:  # the user was deleted
         raise ChallengeExpired from error
 
 
@@ -90,8 +90,8 @@ def _take(challenge: Challenge) -> Try:
     if rules.count_try(challenge):
         return Try(step, of_number)
     rules.refuse_held(challenge.number, rules.HeldAction.VERIFY, challenge.purpose)
-    found = Challenge.objects.filter(pk=challenge.pk).first()
-    if found is None or (found.passed_at is None and found.expires_at <= timezone.now()):
+    stored = Challenge.objects.filter(pk=challenge.pk).first()
+    if stored is None or (stored.passed_at is None and stored.expires_at <= timezone.now()):
         raise ChallengeExpired
     raise ChallengeUsed
 
@@ -99,19 +99,19 @@ def _take(challenge: Challenge) -> Try:
 def ask_bandwidth(
     challenge: Challenge, call: Callable[[], bool], taken: Try, request: HttpRequest | None
 ) -> Steps[bool]:
-    """Ask Bandwidth whether a code is right.  A try that cannot have arrived is given back.
+    """Ask Bandwidth whether a code is right.  If the request cannot have arrived, undo the count.
 
-    Database connections that other requests could use are given back first.
+    Idle database connections are released first, for other requests.
 
-    :param call: asks Bandwidth.
-    :raises MFAError: Bandwidth failed, or asks to wait.
+    :param call: a function that calls Bandwidth.
+    :raises MFAError: Bandwidth failed, or asked for a wait.
     """
     give_back_idle_connections()
     try:
         answer: bool = yield call
         return answer
     except CancelledError:
-        # Whoever typed it has gone, and the call was not made.
+        # The caller was cancelled before the call was made.
         masked(_give_back, challenge, taken)
         raise
     except BandwidthError as error:
@@ -121,7 +121,7 @@ def ask_bandwidth(
 def _settle_failure(
     challenge: Challenge, taken: Try, error: BandwidthError, request: HttpRequest | None
 ) -> MFAError:
-    """Record that a code could not be verified; the error for the caller."""
+    """Record that a code could not be verified, and return the error for the caller."""
     if not error.may_have_arrived:
         _give_back(challenge, taken)
     events.verify_failed(challenge, error, request)
@@ -137,7 +137,7 @@ def _give_back(challenge: Challenge, taken: Try) -> None:
 
 
 def tell_of_wrong_code(challenge: Challenge, request: HttpRequest | None) -> None:
-    """Tell that a code was wrong, and of the lock or the warning that follows from it."""
+    """Report a wrong code, and the lock or the warning that follows from it."""
     user = challenge.user
     events.code_rejected(challenge, request)
     failures = rules.count_failures(user)

@@ -1,4 +1,4 @@
-"""Verifying a code, from the text that was typed to the verification."""
+"""Verify a code: from the typed text to the verification."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .steps import Steps, masked
 def verify_steps(
     challenge: Challenge, code: str, *, request: HttpRequest | None
 ) -> Steps[Verification]:
-    """Do what :func:`.service.verify_code` does."""
+    """Return :func:`.service.verify_code` as steps."""
     return _Verifying(challenge, code, request).steps()
 
 
 class _Verifying:
-    """One typed text, tried for one challenge."""
+    """The verification of one typed text for one challenge."""
 
     def __init__(self, challenge: Challenge, typed: str, request: HttpRequest | None) -> None:
         self._challenge = challenge
@@ -42,11 +42,11 @@ class _Verifying:
         return Verification(self._challenge.user, self._challenge.channel, self._challenge)
 
     def _read_and_count(self) -> tries.Try | None:
-        """Read the code, and count the try; None if the text holds no code, or several."""
-        found = tries.read_codes(self._code, self._challenge.digits)
-        if len(found) != 1:
+        """Read the code, and count the try; return None if there is no code or more than one."""
+        codes = tries.read_codes(self._code, self._challenge.digits)
+        if len(codes) != 1:
             return None
-        [self._code] = found
+        [self._code] = codes
         return tries.count(self._challenge, self._request)
 
     def _call(self) -> bool:
@@ -54,7 +54,7 @@ class _Verifying:
 
     def _conclude(self, is_right: bool) -> Verification:
         challenge, request, now = self._challenge, self._request, timezone.now()
-        # Nothing but the literal True: a lying or broken answer must never log anybody in.
+        # Only the value True: a manipulated or broken answer must never log anybody in.
         if is_right is True and spending.spend(challenge, self._code, now, request):
             events.code_verified(challenge, request)
             return replace(self._failed, verified_at=now)

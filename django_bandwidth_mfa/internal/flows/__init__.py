@@ -1,9 +1,9 @@
-"""The process behind the pages: whose code it is, what it is for, and what a right code does.
+"""The processes behind the pages and the API: login, step-up and enrolment.
 
-:class:`.base.Flow` does the work, and each purpose adds its own part: :mod:`.login`,
+:class:`.base.Flow` does the common work.  Each purpose has a subclass: :mod:`.login`,
 :mod:`.step_up` and :mod:`.enrolment`.
 
-Nothing in the browser says who the user is or which challenge is meant.  The user is the session's,
-and the challenge is that user's newest for the purpose.  So a new login goes on with the code that
-has just arrived, in any browser.
+The browser sends neither the user nor the challenge.  The user is that of the session, and the
+challenge is the newest one of this user for the purpose.  So a new login, in any browser, can use
+the code that has just arrived.
 """

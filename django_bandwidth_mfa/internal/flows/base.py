@@ -1,4 +1,4 @@
-"""What every flow does: send a code, try a code, let the user in."""
+"""The base class of all flows: send a code, check a code, log the user in."""
 
 from __future__ import annotations
 
@@ -31,12 +31,11 @@ from ..phones.source import phone_of_choice, phone_source
 
 
 class Flow:
-    """One visitor's way through a code page.
+    """The process behind one request to a code page.
 
-    ``user`` is whose second factor it is.  ``next`` is where they go afterwards.  ``has_passed``
-    says that a code was right.
+    ``has_passed`` is True after a right code.
 
-    :param request: the request; its session may be parked or signed in.
+    :param request: the request, with a parked or signed-in session.
     :param user: the user of that session.
     """
 
@@ -50,22 +49,22 @@ class Flow:
 
     @cached_property
     def newest(self) -> Challenge | None:
-        """The code that was sent last, in any state; None if none was sent."""
+        """The newest challenge, in any state; None if no code was sent."""
         return Challenge.objects.current(self.user, self.purpose)
 
     @property
     def challenge(self) -> Challenge | None:
-        """The code that can be typed now; None if there is none."""
+        """The challenge whose code can be typed now; None if there is none."""
         return self.newest if self.newest is not None and self.newest.is_open else None
 
     @property
     def digits(self) -> int:
-        """How many digits the code has that can be typed now, or would be sent now."""
+        """The number of digits of the code that can be typed now, or would be sent now."""
         return self.challenge.digits if self.challenge else settings.DIGITS
 
     @property
     def trust_days(self) -> int:
-        """For how many days the browser may be trusted after the code; 0 if it cannot be."""
+        """For how many days the browser can be trusted after the code; 0 for not at all."""
         return 0
 
     @cached_property
@@ -80,7 +79,7 @@ class Flow:
 
     @property
     def takes_recovery_codes(self) -> bool:
-        """Whether a recovery code is as good as a code."""
+        """Whether a recovery code is accepted in place of a code by phone."""
         return True
 
     @property
@@ -90,21 +89,21 @@ class Flow:
 
     @property
     def next(self) -> str:
-        """Where the browser wants to go afterwards, on this site; an empty text if it is silent."""
+        """The parameter ``next`` of the request, a URL on this site, or an empty text."""
         return next_of(self.request)
 
     @cached_property
     def standing(self) -> rules.Standing:
-        """What stops the user, whatever they type and wherever a code would go."""
+        """The lock and the waits of the user."""
         failures = None if self.newest is None else self.newest.failures_when_sent
         if failures is not None and failures < settings.FAILURES_BEFORE_WAIT:
-            # The code was sent a moment ago, and no wait begins with so few wrong codes.
+            # The code was just sent, and with so few wrong codes there is no wait.
             return rules.Standing()
         return rules.standing(self.user)
 
     @property
     def seconds_until_send(self) -> int:
-        """Seconds until another code may be sent, by the channel of the last one."""
+        """The seconds until another code can be sent by the channel of the last one."""
         if self.challenge is not None:
             channel = self.challenge.channel
         elif self.next_phone is not None:
@@ -115,7 +114,7 @@ class Flow:
 
     @property
     def waits_until_send(self) -> dict[str, Wait]:
-        """By each channel, the wait until another code may be sent, as the page's button does."""
+        """For each channel, the wait until the buttons of the page can send another code."""
         challenge = self.challenge
         if challenge is not None and challenge.next_sends is not None:
             now = timezone.now()
@@ -134,24 +133,24 @@ class Flow:
 
     @property
     def next_phone(self) -> Phone | None:
-        """Where the next code goes if nobody chooses; None if that is not known yet."""
+        """The phone for the next code if the user does not choose one; None if it is unknown."""
         return self.phones[0] if self.phones else None
 
     @property
     def phone_of_buttons(self) -> Phone | None:
-        """Where the buttons of the page send a code: to the phone that the last one went to."""
+        """The phone to which the buttons of the page send a code: the phone of the last code."""
         if self.challenge is None:
             return self.next_phone
         return phone_of_choice(self.phones, self.challenge.phone_choice) or self.next_phone
 
     def send(self, phone: Phone | None = None, channel: str | None = None) -> Challenge:
-        """Send the user a code, as :func:`~django_bandwidth_mfa.service.send_code` does."""
+        """Send the user a code (:func:`~django_bandwidth_mfa.service.send_code`)."""
         return run(self.send_steps(phone, channel))
 
     def send_steps(
         self, phone: Phone | None = None, channel: str | None = None
     ) -> Steps[Challenge]:
-        """Do what :meth:`send` does."""
+        """Return :meth:`send` as steps."""
         self.forget()
         challenge = yield from service.send_steps(
             self.user,
@@ -164,49 +163,49 @@ class Flow:
         return challenge
 
     def send_to(self, choice: str | None, channel: str | None) -> Challenge:
-        """Do :meth:`send_to_steps` in this thread."""
+        """Run :meth:`send_to_steps` in this thread."""
         return run(self.send_to_steps(choice, channel))
 
     def send_to_steps(self, choice: str | None, channel: str | None) -> Steps[Challenge]:
-        """Send the user a code to the phone, and by the channel, that they chose.
+        """Send the user a code to the chosen phone, by the chosen channel.
 
         :param choice: a :attr:`~django_bandwidth_mfa.models.Phone.choice`; None or an empty text
             for the first phone.
-        :param channel: None or an empty text for the one that is preferred for the phone.
-        :raises NoPhone: the user has no such phone, or the channel is not set up.
+        :param channel: ``"sms"`` or ``"voice"``; None or an empty text for the preferred channel of
+            the phone.
+        :raises NoPhone: the user does not have this phone, or the channel is not set up.
         :raises MFAError: no code could be sent.
         """
-        # Only among the user's own confirmed phones: with a number from the browser, a visitor who
-        # knows a password could have the code sent to himself.
+        # Only the user's own confirmed phones can be chosen.  If the browser could send a number,
+        # an attacker who knows the password could have the code sent to their own phone.
         phone = phone_of_choice(self.phones, choice) if choice else next(iter(self.phones), None)
         if phone is None or (channel and channel not in conf.channels()):
             raise NoPhone
         return (yield from self.send_steps(phone, channel or None))
 
     def remember_browser(self, response: HttpResponse) -> None:
-        """Trust the browser of this flow, if its code was right and ended a login.
+        """Trust the browser, if a right code has just completed a login.
 
-        :param response: the answer, which gets the cookie.
+        :param response: the response that sets the cookie.
         """
 
     def forget(self) -> None:
-        """Read the newest challenge again, and what stops the user, when it is next asked for."""
+        """Forget the cached challenge and waits, so that they are read again."""
         self.__dict__.pop("newest", None)
         self.__dict__.pop("standing", None)
 
     @sensitive_variables("code")
     def verify(self, code: str) -> str | None:
-        """Do :meth:`verify_steps` in this thread."""
+        """Run :meth:`verify_steps` in this thread."""
         return run(self.verify_steps(code))
 
     def verify_steps(self, code: str) -> Steps[str | None]:
-        """Try ``code``.  A right one lets the user in, or through.
+        """Check ``code``.  A right code completes the login, or the step-up.
 
-        A wrong one is told to ``user_login_failed``, so that lockout apps and audit logs hear of
-        it.
+        For a wrong code the signal ``user_login_failed`` is sent, for lockout apps and audit logs.
 
-        :returns: where to go after a right code; None after a wrong one.
-        :raises MFAError: the code could not be tried; the session is as it was.
+        :returns: the URL to redirect to after a right code; None after a wrong code.
+        :raises MFAError: the code could not be checked.  The session is not changed.
         """
         return self._try_steps(
             lambda challenge: authenticate_steps(
@@ -215,7 +214,7 @@ class Flow:
         )
 
     def _try_steps(self, authenticate: Callable[[Challenge], Steps[Any]]) -> Steps[str | None]:
-        """Do what :meth:`verify_steps` does, with the code that ``authenticate`` knows."""
+        """Do the work of :meth:`verify_steps`.  Only ``authenticate`` knows the code."""
         if self.newest is None:
             raise ChallengeExpired
         try:
@@ -229,8 +228,8 @@ class Flow:
 
     @sensitive_variables("code")
     def recover(self, code: str) -> str | None:
-        """Try a recovery code, with the outcome that :meth:`verify` has."""
-        # Before the code is used up: it lets nobody into a login that is over.
+        """Check a recovery code, with the same result as :meth:`verify`."""
+        # Checked before the code is used up: it cannot sign anybody in to a login that is over.
         if self._has_ended():
             self.request.session.flush()
             raise SessionEnded
@@ -242,15 +241,15 @@ class Flow:
 
     def _tell_of_failure(self) -> None:
         user_login_failed.send(
-            # Audit apps store it, so it does not follow this module when that moves.
+            # A fixed name, because audit apps store it: it must not change if this module moves.
             sender="django_bandwidth_mfa.flows",
             credentials={"username": self.user.get_username(), "token": "*" * 8},
             request=self.request,
         )
 
     def _let_in(self, user: User, verification: Verification) -> str:
-        # Only the session's own user is let in, and only if the password that parked this login is
-        # still theirs.  The login may have ended while Bandwidth was asked: then there is none.
+        # Only the user of the session is logged in, and only if their password has not changed.
+        # The login may have ended while Bandwidth was called.
         if user.pk != self.user.pk or not self._stands(user):
             raise ChallengeExpired
         destination = self.destination()
@@ -259,9 +258,9 @@ class Flow:
         return destination
 
     def _stands(self, user: User) -> bool:
-        """Return whether the login that this flow began with is still good.
+        """Return whether the login with which this flow began is still valid.
 
-        :param user: the user as just read from the database.
+        :param user: the user, just read from the database.
         """
         is_good = is_pending if self.began_parked else is_signed_in
         return is_good(self.request.session, user)
@@ -271,9 +270,9 @@ class Flow:
         return has_ended(self.request.session, self.user)
 
     def _complete(self, user: User, verification: Verification) -> None:
-        """Let ``user`` in, or through."""
+        """Complete the login or the step-up of ``user``."""
         complete(self.request, user, verification)
 
     def destination(self) -> str:
-        """Return where a right code leads."""
+        """Return the URL to redirect to after a right code."""
         return destination(self.request)

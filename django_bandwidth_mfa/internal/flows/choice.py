@@ -1,4 +1,4 @@
-"""Which flow a code page, or the API, goes on with."""
+"""The choice of the flow for a code page or the API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .step_up import StepUpFlow
 
 
 def code_flow(request: HttpRequest, user: User) -> Flow:
-    """Return the flow of a login while the session is parked, and else that of a step-up.
+    """Return a login flow if the session is parked; otherwise a step-up flow.
 
     :param user: the user of the session.
     """

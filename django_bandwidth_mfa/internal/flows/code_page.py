@@ -1,7 +1,7 @@
-"""What a code page says and offers at this moment.  One place decides it: :func:`look`.
+"""The content of a code page.  :func:`look` decides all of it.
 
-A template shows a :class:`CodePage` and decides nothing.  The address that the page asks for the
-delivery answers with :func:`delivery_of`, so that both say the same.
+A template shows a :class:`CodePage` and makes no decisions.  The URL at which the page polls the
+delivery uses :func:`delivery_of`, too, so both always agree.
 """
 
 from __future__ import annotations
@@ -30,48 +30,48 @@ from . import times
 from .base import Flow
 from .times import Timed
 
-# A code that is older than this is none that somebody still waits for.
+# Nobody is still waiting for a code that is older than this.
 LONGEST_WAITED_FOR = timedelta(minutes=15)
 
-# From so many tries on, the page says how many are left.
+# If so many tries or fewer are left, the page says how many.
 FEW_TRIES = 2
 
 
 class State(StrEnum):
-    """What is so at this moment.  The page shows it as ``data-state``."""
+    """The state of the page, which it shows as ``data-state``."""
 
     NOTHING_SENT = "nothing-sent"
-    """No code was sent yet that can be typed."""
+    """No code was sent yet."""
 
     SENT = "sent"
-    """A code is on its way."""
+    """A code was sent."""
 
     MAYBE_SENT = "maybe-sent"
-    """Bandwidth did not answer: a code may be on its way."""
+    """Bandwidth did not answer, so a code may have been sent."""
 
     DELIVERED = "delivered"
-    """The phone network has the message."""
+    """The message was delivered to the phone network."""
 
     REFUSED_BY_CARRIER = "refused-by-carrier"
     """The phone network did not deliver the message."""
 
     WRONG = "wrong"
-    """What was typed is not the code.  It can be typed again."""
+    """The typed code is wrong.  The user can try again."""
 
     EXPIRED = "expired"
-    """The code's time is over."""
+    """The code has expired."""
 
     USED_UP = "used-up"
-    """The code has passed, or was tried too often."""
+    """The code was used, or was tried too often."""
 
     WAITING = "waiting"
-    """After too many wrong codes none is checked for a while."""
+    """The user must wait after too many wrong codes."""
 
     NO_MORE_SENDS = "no-more-sends"
     """No code can be typed, and none can be sent for a while."""
 
     BUSY = "busy"
-    """The site has too much to do at this moment."""
+    """Too many calls to Bandwidth are running at this moment."""
 
     PROVIDER_DOWN = "provider-down"
     """Bandwidth does not answer."""
@@ -82,11 +82,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class DeliveryPart:
-    """The part of the page that says where the code went.  It is asked for again.
+    """The part of the page that says where the code was sent.  The page polls it.
 
-    ``error`` says why the message did not arrive, and ``next_step`` what to do; both are empty
-    where it may arrive.  ``url`` is the address that answers with this part; empty where there is
-    nothing to follow.
+    ``error`` says why the message did not arrive, and ``next_step`` what to do; both are empty if
+    it may still arrive.  ``url`` is the URL that returns this part; empty if there is nothing to
+    poll.
     """
 
     state: State
@@ -101,7 +101,8 @@ class DeliveryPart:
 class Button:
     """A button that sends a code.
 
-    ``wait`` is for how many seconds it is quiet.  ``busy`` is what it says once it is pressed.
+    ``wait`` is the number of seconds for which it is disabled.  ``busy`` is its text after it was
+    pressed.
     """
 
     value: str
@@ -113,10 +114,10 @@ class Button:
 
 @dataclass(frozen=True)
 class SendForm:
-    """The buttons that send a code, and what became of the last press.
+    """The buttons that send a code, and the result of the last press.
 
-    ``is_first`` says that it stands before the field.  ``wait`` is what has to be waited for, and
-    ``reason`` why.  ``is_error`` says that the visitor has pressed and was refused.
+    ``is_first`` is True if the buttons are before the field.  ``wait`` is the sentence about the
+    wait, and ``reason`` the reason for it.  ``is_error`` is True if the last press was refused.
     """
 
     phone: str
@@ -141,7 +142,7 @@ class OtherPhone:
 
 @dataclass(frozen=True)
 class Contact:
-    """Whom the visitor asks for help.  Without an ``address`` the label is a sentence, no link."""
+    """The contact for help.  Without an ``address`` the label is a sentence, not a link."""
 
     label: str
     address: str
@@ -149,15 +150,15 @@ class Contact:
 
 @dataclass(frozen=True)
 class CodePage:
-    """All that the template of a code page shows.
+    """Everything that the template of a code page shows.
 
-    ``message`` is the paragraph under the title, and ``is_alert`` says that it is bad news.  Where
-    a code can be typed, ``delivery`` stands in its place.  ``works`` says until when it works.
-    ``wait`` is what has to be waited for before a code is checked, and ``after_wait`` what is to be
-    done then.  ``has_field`` says whether one
-    can be typed, and ``error`` what was wrong with the last one.  ``sends_if_refused`` takes the
-    place of ``sends`` if the message is refused while the page is open; None where nobody would
-    tell the page.  ``status`` and ``retry_after`` are those of the answer.
+    ``message`` is the paragraph under the title, and ``is_alert`` is True if it is a warning.  If a
+    code can be typed, ``delivery`` is shown instead of ``message``, and ``works`` says until when
+    the code works.  ``wait`` is the wait before the next code is checked, and ``after_wait`` says
+    what to do then.  ``has_field`` is True if a code can be typed, and ``error`` says what was
+    wrong with the last one.  ``sends_if_refused`` replaces ``sends`` if the message is refused
+    while the page is open; None if the page cannot learn that.  ``status`` and ``retry_after`` are
+    those of the HTTP response.
     """
 
     state: State
@@ -186,33 +187,35 @@ class CodePage:
 
 
 def look(flow: Flow, outcome: Outcome | None = None) -> CodePage:
-    """Return what the page of ``flow`` shows now.
+    """Return the content of the page of ``flow``.
 
-    :param outcome: what became of the form that led here.
+    :param outcome: the outcome of the last form; None if there is none.
     """
     return _Look(flow, outcome).page()
 
 
 def contact() -> Contact:
-    """Return whom visitors ask for help (``SUPPORT``)."""
+    """Return the contact for help (``SUPPORT``)."""
     name, address = str(settings.SUPPORT["name"]), str(settings.SUPPORT["address"])
     if address:
         # Translators: A link. %(name)s is whom the site names, such as "Harbour help desk".
         label = _("Contact %(name)s") % {"name": name} if name else _("Contact support")
     else:
-        # Without a link it is a sentence.
+        # Without a link it is a sentence, with a full stop.
         label = _("Contact %(name)s.") % {"name": name} if name else _("Contact support.")
     return Contact(label, address)
 
 
 def delivery_of(challenge: Challenge) -> DeliveryPart:
-    """Return what is known of the code of ``challenge`` on its way."""
+    """Return what is known about the delivery of ``challenge``."""
     ending, digits = challenge.number[-2:], challenge.digits
     url = delivery_address.address_of(challenge) if challenge.is_followed else ""
     if challenge.delivery == Delivery.FAILED:
         can_call = "voice" in conf.channels()
-        told = delivery_errors.explain(challenge.delivery_error).told(can_call=can_call)
-        return DeliveryPart(State.REFUSED_BY_CARRIER, "", error=told.what, next_step=told.next_step)
+        words = delivery_errors.explain(challenge.delivery_error).told(can_call=can_call)
+        return DeliveryPart(
+            State.REFUSED_BY_CARRIER, "", error=words.what, next_step=words.next_step
+        )
     if challenge.delivery == Delivery.UNKNOWN:
         # Translators: %(ending)s are the last two digits of a phone number.
         text = _(
@@ -242,7 +245,7 @@ def delivery_of(challenge: Challenge) -> DeliveryPart:
 
 
 class _Look:
-    """One look at ``flow``, after ``outcome``."""
+    """The decisions about one page, for ``flow`` after ``outcome``."""
 
     def __init__(self, flow: Flow, outcome: Outcome | None) -> None:
         self.flow = flow
@@ -253,13 +256,13 @@ class _Look:
     # What happened ---------------------------------------------------------------------------
 
     def became(self, action: str, *kinds: str) -> bool:
-        """Return whether the last form asked for ``action``, and one of ``kinds`` became of it."""
+        """Return whether the last form was an ``action`` with an outcome of one of ``kinds``."""
         outcome = self.outcome
         return outcome is not None and outcome.action == action and outcome.kind in kinds
 
     @property
     def recent(self) -> Challenge | None:
-        """The code that was sent last, if somebody may still wait for it."""
+        """The newest challenge, if somebody may still wait for its code."""
         newest = self.flow.newest
         if newest is None or self.now - newest.sent_at > LONGEST_WAITED_FOR:
             return None
@@ -267,11 +270,11 @@ class _Look:
 
     @property
     def until_try(self) -> Wait:
-        """The wait before a code is checked."""
+        """The wait before the next code is checked."""
         outcome = self.outcome
         held = NO_WAIT
         if outcome is not None and self.became("try", "limited"):
-            # Of a wait that Bandwidth asks for, only the refusal itself tells.
+            # A wait that Bandwidth has asked for is known only from the outcome.
             held = Wait(outcome.seconds, outcome.limit)
         return max(self.flow.standing.until_try, held)
 
@@ -294,7 +297,7 @@ class _Look:
             _("Codes by phone are switched off"),
             message,
             is_alert=True,
-            # It switches them on again, so that a new phone can be proven, too.
+            # It switches codes by phone on again, also for the enrolment of a new phone.
             has_recovery_code=self.flow.recovery_codes_left > 0,
             contact=contact(),
         )
@@ -304,7 +307,7 @@ class _Look:
         status, retry_after = self.status(wait)
         ends = self.now + timedelta(seconds=wait.seconds)
         challenge = self.challenge
-        # A code that lives longer than the wait can be typed after it.
+        # A code that expires after the end of the wait can still be typed then.
         is_useful = challenge is not None and challenge.expires_at > ends
         # Translators: When the wait is over, of which the sentence before it speaks.
         after_wait = _("You need a new code then.")
@@ -340,11 +343,11 @@ class _Look:
             self.flow.purpose,
             self.title(_("Enter your code")),
             delivery=delivery,
-            # Of a code that did not arrive nobody asks how long it works.
+            # If the code did not arrive, it does not matter how long it works.
             works=None if self.is_refused else self.works(challenge),
             has_field=True,
             error=error,
-            # Another way is what helps after a refusal, so it comes first.
+            # After a refusal by the carrier, the buttons for another way come first.
             sends=self.send_form(is_first=self.is_refused),
             sends_if_refused=self.send_form_if_refused() if delivery.url else None,
             others=self.others(),
@@ -371,7 +374,7 @@ class _Look:
         )
 
     def state_without_code(self) -> tuple[State, str, str]:
-        """Return the state, the title and the message of a page on which no code can be typed."""
+        """Return the state, the title and the message of a page without a code to type."""
         newest = self.recent
         most = settings.TRIES_PER_CHALLENGE
         if newest is not None and newest.passed_at is None and newest.tries >= most:
@@ -411,7 +414,7 @@ class _Look:
         return title_of_login
 
     def status(self, wait: Wait = NO_WAIT) -> tuple[int, int]:
-        """Return the status of the answer and its ``Retry-After``, for programs that post forms."""
+        """Return the HTTP status and ``Retry-After``, for programs that post forms."""
         outcome = self.outcome
         seconds = 0 if outcome is None else max(outcome.seconds, wait.seconds)
         if outcome is None or outcome.kind not in ("limited", "busy"):
@@ -428,14 +431,14 @@ class _Look:
         return times.works_until(left, lives)
 
     def error_of_try(self, challenge: Challenge) -> str:
-        """Return what was wrong with the code that was typed last; an empty text if nothing was."""
+        """Return what was wrong with the last typed code; an empty text if nothing was."""
         outcome = self.outcome
         if outcome is None or outcome.action not in ("try", "page"):
             return ""
         if outcome.kind == "wrong":
             return self.wrong(challenge)
         if outcome.kind == "limited":
-            # The wait was over before the page was asked for.
+            # The wait had ended before the page was requested.
             return _after_wait(outcome, _("You can try again now."))
         if outcome.kind == "busy":
             return _(
@@ -450,7 +453,7 @@ class _Look:
                 "If that does not work, get a new one."
             )
         if outcome.kind == "expired":
-            # A new one was sent meanwhile, in another tab.
+            # Another code was sent meanwhile, in another tab.
             return _("That code has expired. Enter the one that we sent last.")
         if outcome.kind == "used":
             return _("That code no longer works. Enter the one that we sent last.")
@@ -470,23 +473,24 @@ class _Look:
 
     @cached_property
     def waits(self) -> Mapping[str, Wait]:
-        """By each channel, the wait until a code can be sent."""
+        """For each channel, the wait until a code can be sent."""
         return self.flow.waits_until_send
 
     @property
     def is_refused(self) -> bool:
-        """Whether the message with the code that can be typed is known not to have arrived."""
+        """Whether the carrier has refused the message with the current code."""
         return self.challenge is not None and self.challenge.delivery == Delivery.FAILED
 
     @property
     def channels(self) -> list[str]:
-        """The channels of the buttons; the one that the phone prefers comes first."""
+        """The channels of the buttons; the preferred channel of the phone comes first."""
         return self.channels_after(is_refused=self.is_refused)
 
     def channels_after(self, *, is_refused: bool) -> list[str]:
         """Return the channels of the buttons in their order.
 
-        :param is_refused: a text did not arrive, so a call is what helps.
+        :param is_refused: whether a text message did not arrive; the button for a call is then
+            first.
         """
         phone = self.flow.phone_of_buttons
         preferred = "voice" if is_refused else phone.default_channel if phone else None
@@ -497,9 +501,9 @@ class _Look:
         return self.waits[self.channels[0]] if self.channels else NO_WAIT
 
     def send_form_if_refused(self) -> SendForm | None:
-        """Return the buttons as they are once the message has been refused.
+        """Return the buttons for the case that the message is refused while the page is open.
 
-        The last press, and what became of it, is old news by then.
+        They do not show the result of the last press, which is no longer relevant then.
         """
         form = self.send_form(is_first=True, is_refused=True)
         return None if form is None else replace(form, error="", is_error=False)
@@ -507,10 +511,10 @@ class _Look:
     def send_form(
         self, *, is_first: bool = False, is_refused: bool | None = None, not_before: float = 0
     ) -> SendForm | None:
-        """Return the buttons that send a code.
+        """Return the buttons that send a code; None if no channel is set up.
 
-        :param is_refused: whether a text did not arrive; None for what is known now.
-        :param not_before: seconds; until then a code would be of no use.
+        :param is_refused: whether a text message did not arrive; None for the current state.
+        :param not_before: seconds for which a new code could not be typed, so that none is sent.
         """
         phone = self.flow.phone_of_buttons
         channels = self.channels_after(
@@ -519,8 +523,8 @@ class _Look:
         if not channels:
             return None
         wait = self.waits[channels[0]]
-        # The text above the buttons names one moment.  A button that has to wait for longer, as a
-        # call may have to, would be refused after it.
+        # The text above the buttons names one moment.  A button with a longer wait, such as that of
+        # a call, would still be refused after that moment, so it is left out.
         offered = [one for one in channels if self.waits[one].seconds <= wait.seconds]
         newest = self.recent
         was_sent = newest is not None and newest.passed_at is None
@@ -550,9 +554,9 @@ class _Look:
         )
 
     def error_of_send(self, wait: Wait) -> str:
-        """Return why the code that was asked for last was not sent; an empty text if it was.
+        """Return why the last requested code was not sent; an empty text if it was sent.
 
-        :param wait: what the page tells beside it.
+        :param wait: the wait that the page shows beside this text.
         """
         outcome = self.outcome
         if outcome is not None and outcome.action == "page" and self.challenge is None:
@@ -560,12 +564,13 @@ class _Look:
         if outcome is None or outcome.action != "send":
             return ""
         if outcome.kind == "limited" and not wait.seconds:
-            # The wait was over before the page was asked for, or is that of a button that is gone.
+            # The wait had ended before the page was requested, or was that of a button that is not
+            # shown.
             return _after_wait(outcome, _("You can get a new code now."))
         return error_of_send(outcome, can_call=len(self.channels) > 1)
 
     def others(self, *, not_before: float = 0) -> tuple[OtherPhone, ...]:
-        """Return a button for each other phone; none for an enrolment, which is about one phone."""
+        """Return a button for each other phone; none for an enrolment, which has one phone."""
         if self.flow.purpose == Purpose.ENROL:
             return ()
         here = self.flow.phone_of_buttons
@@ -582,9 +587,9 @@ class _Look:
         )
 
     def label_of_other(self, phone: Phone) -> str:
-        # Somebody with the password alone learns no name that the user has given a phone.
+        # Somebody who has given only the password must not see the names of the user's phones.
         name = "" if self.flow.is_parked else phone.name
-        # Isolated: a name in another direction must not turn the sentence round.
+        # The Unicode isolates keep a name in a right-to-left script from reordering the sentence.
         words = {"name": f"\u2068{name}\u2069", "ending": phone.number[-2:]}
         if phone.default_channel == "voice":
             if name:
@@ -604,9 +609,9 @@ class _Look:
 
 
 def error_of_send(outcome: Outcome, *, can_call: bool) -> str:
-    """Return why a code was not sent.  A wait is told by the page itself.
+    """Return why a code was not sent.  The page itself shows a wait.
 
-    :param can_call: whether both a text and a call can be asked for.
+    :param can_call: whether both text messages and calls are set up.
     """
     if outcome.kind == "busy":
         return _(
@@ -620,7 +625,7 @@ def error_of_send(outcome: Outcome, *, can_call: bool) -> str:
 
 
 def out_of_date() -> str:
-    """Return what a page says whose form was not accepted."""
+    """Return the sentence for a form that was refused because the page was out of date."""
     return _(
         "This page was out of date, so nothing was done. Please try again. "
         "If this happens again, allow cookies for this site."
@@ -630,7 +635,7 @@ def out_of_date() -> str:
 def _label(channel: str, *, was_sent: bool) -> str:
     """Return the label of a button that sends a code.
 
-    :param was_sent: whether a code was sent before.
+    :param was_sent: whether a code was sent before, so that this would be a new one.
     """
     if channel == "voice":
         return _("Call me with a new code") if was_sent else _("Call me with the code")
@@ -639,7 +644,7 @@ def _label(channel: str, *, was_sent: bool) -> str:
 
 @dataclass(frozen=True)
 class RecoveryPage:
-    """All that the template of the recovery code page shows, in the manner of :class:`CodePage`.
+    """Everything that the template of the recovery code page shows, like :class:`CodePage`.
 
     ``state`` is ``"ready"``, ``"wrong"``, ``"waiting"`` or ``"none-left"``.
     """
@@ -662,9 +667,9 @@ class RecoveryPage:
 
 
 def look_at_recovery(flow: Flow, outcome: Outcome | None = None) -> RecoveryPage:
-    """Return what the recovery code page of ``flow`` shows now.
+    """Return the content of the recovery code page of ``flow``.
 
-    :param outcome: what became of the form that led here.
+    :param outcome: the outcome of the last form; None if there is none.
     """
     error = _error_of_recovery(outcome)
     wait = flow.standing.until_recovery
@@ -693,17 +698,17 @@ def look_at_recovery(flow: Flow, outcome: Outcome | None = None) -> RecoveryPage
 
 
 def _error_of_recovery(outcome: Outcome | None) -> str:
-    """Return what was wrong with the recovery code that was typed last."""
+    """Return what was wrong with the last typed recovery code; an empty text if nothing was."""
     if outcome is None:
         return ""
     if outcome.kind == "wrong":
         return _("That recovery code is wrong or already used.")
     if outcome.kind == "limited":
-        # The wait was over before the page was asked for.
+        # The wait had ended before the page was requested.
         return _after_wait(outcome, _("You can try again now."))
     return outcome.text
 
 
 def _after_wait(outcome: Outcome, text: str) -> str:
-    """Return why a form was refused that asked for a wait, and ``text``, now that it is over."""
+    """Return the reason of a wait that has ended, followed by ``text``."""
     return f"{Limited.reasons.get(outcome.limit, '')} {text}".strip()

@@ -1,4 +1,4 @@
-"""The flow of an enrolment: a user adds a phone, and proves that it is theirs."""
+"""The enrolment flow: a user adds a phone, and types a code that was sent to it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from .gate import FIRST_PHONE_SECONDS, Obstacle, is_fresh
 
 
 class EnrolFlow(Flow):
-    """A user who proves that a new phone is theirs."""
+    """The enrolment of a phone."""
 
     purpose = Purpose.ENROL.value
 
     @property
     def takes_recovery_codes(self) -> bool:
-        # A phone that is being enrolled is not proven by one.
+        # A recovery code does not prove that the user has the new phone.
         return False
 
     @property
     def obstacle(self) -> Obstacle | None:
-        """What stops the user from enrolling a phone; None if nothing does.
+        """The reason why the user cannot enrol a phone now; None if they can.
 
-        A user without a phone may enrol one, parked or signed in.  With the password alone, nobody
-        is to replace a phone that is not theirs.
+        A user without a phone may enrol one, parked or signed in.  A user with a phone must give a
+        code first: otherwise an attacker with the password alone could replace the phone.
         """
         if self.phones and (self.is_parked or not is_fresh(self.request)):
             return Obstacle.CODE
@@ -44,20 +44,20 @@ class EnrolFlow(Flow):
         return None
 
     def _bypasses_other_factor(self) -> bool:
-        """Return whether the user has another factor, and this login has not shown it.
+        """Return whether the user has another factor, which has not passed in this login.
 
-        A thief of the password would go round it: sign in where only the password is asked for,
-        such as the admin's login page, and enrol a phone of their own.
+        Otherwise an attacker with the password could sign in on a page that asks only for the
+        password, such as the admin's login page, and enrol a phone of their own.
         """
         has_shown_it = other_factor.has_passed(self.request, self.user, kinds=other_factor.ANY_KIND)
         return not has_shown_it and policy.has_other_factor(self.user)
 
     @property
     def obstacle_to_begin(self) -> Obstacle | None:
-        """What stops the user from beginning to enrol a phone.
+        """The reason why the user cannot begin to enrol a phone; None if they can.
 
-        The first one takes a sign-in of the last ``FIRST_PHONE_SECONDS``.  Otherwise a thief of an
-        old session would add a phone of theirs, and lock the owner out with it.
+        A first phone requires a login in the last ``FIRST_PHONE_SECONDS``.  Otherwise an attacker
+        with a stolen old session could add a phone, and lock out the owner.
         """
         if self.obstacle is not None or self.phones or self.is_parked:
             return self.obstacle
@@ -66,7 +66,7 @@ class EnrolFlow(Flow):
 
     @property
     def phone(self) -> Phone | None:
-        """The phone whose code was asked for last, while it is unconfirmed."""
+        """The phone of the newest challenge, if it is not confirmed yet; None otherwise."""
         phone = None if self.newest is None else self.newest.phone
         return phone if phone is not None and phone.confirmed_at is None else None
 
@@ -75,21 +75,21 @@ class EnrolFlow(Flow):
         return self.phone
 
     def add(self, number: str, channel: str | None, replaces: Phone | None = None) -> Challenge:
-        """Do :meth:`add_steps` in this thread."""
+        """Run :meth:`add_steps` in this thread."""
         return run(self.add_steps(number, channel, replaces))
 
     def add_steps(
         self, number: str, channel: str | None, replaces: Phone | None = None
     ) -> Steps[Challenge]:
-        """Begin to enrol a phone: send it a code.
+        """Begin the enrolment of a phone: send it a code.
 
-        The channel stays the preferred one of the phone.  A landline that was called once cannot
-        get a text message the next time.
+        ``channel`` becomes the preferred channel of the phone: a landline, which needs a call now,
+        cannot receive a text message later either.
 
-        :param number: E.164.
-        :param channel: ``"sms"`` or ``"voice"``; None for the first that is set up.
-        :param replaces: the phone whose place the new one takes.
-        :raises NumberRefused: the user has this phone already.
+        :param number: the number in E.164 form.
+        :param channel: ``"sms"`` or ``"voice"``; None for the first channel of the site.
+        :param replaces: the phone that the new one will replace; None for no phone.
+        :raises NumberRefused: the user already has this phone.
         :raises MFAError: no code could be sent.
         """
         phone, made = Phone.objects.get_or_create(user=in_query(self.user), number=number)
@@ -97,19 +97,19 @@ class EnrolFlow(Flow):
             raise NumberRefused(_("This phone is on your account already."))
         try:
             Phone.objects.filter(pk=phone.pk).update(replaces=replaces, channel=channel or "")
-        except IntegrityError as error:  # that one has gone this moment
+        except IntegrityError as error:  # the replaced phone was deleted
             raise NoPhone from error
         phone.channel = channel or ""
         try:
             return (yield from self.send_steps(phone, channel))
         except (Busy, Limited, Locked, NumberRefused):
-            # Nothing was sent, so no row of a new phone stays.
+            # Delete the row that was just created: nothing was sent.
             if made:
                 phone.delete()
             raise
 
     def _try_steps(self, authenticate: Callable[[Challenge], Steps[Any]]) -> Steps[str | None]:
-        """Try ``code``.  A first phone leads past a new set of recovery codes."""
+        """Check a code.  After a first phone, the next page shows new recovery codes."""
         is_first = not self.phones
         destination = yield from super()._try_steps(authenticate)
         if destination is None or not is_first or not settings.RECOVERY_CODES:
@@ -121,13 +121,13 @@ class EnrolFlow(Flow):
         return with_next("recovery_codes", destination)
 
     def resend(self, channel: str | None) -> Challenge:
-        """Do :meth:`resend_steps` in this thread."""
+        """Run :meth:`resend_steps` in this thread."""
         return run(self.resend_steps(channel))
 
     def resend_steps(self, channel: str | None) -> Steps[Challenge]:
         """Send another code to the phone that is being enrolled.
 
-        :param channel: None for the one that was chosen with its number.
+        :param channel: ``"sms"`` or ``"voice"``; None for the preferred channel of the phone.
         :raises NoPhone: no phone is being enrolled.
         """
         if self.phone is None:

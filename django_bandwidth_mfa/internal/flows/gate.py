@@ -1,4 +1,4 @@
-"""What stops a visitor from going on.  A page and the API ask the same, and answer each its way."""
+"""The access rules of pages and API: the reasons why a visitor cannot continue."""
 
 from __future__ import annotations
 
@@ -9,41 +9,45 @@ from django.http import HttpRequest
 from ...request import mfa_of
 from ..login.recheck import recheck_request
 
-# Seconds.  A new phone and new recovery codes open later logins, so they take a code this fresh.
+# The greatest age, in seconds, of the code that is required to change phones and recovery codes,
+# because these open later logins.
 STEP_UP_SECONDS = 300
 
-# Seconds.  So long after the sign-in a user without a phone can begin to enrol one.
+# For so many seconds after the login a user without a phone can begin to enrol one.
 FIRST_PHONE_SECONDS = 900
 
 
 class Obstacle(Enum):
-    """Why a visitor cannot go on."""
+    """The reason why a visitor cannot continue."""
 
     ON_BEHALF = "on behalf"
-    """Somebody acts on behalf of the user, who has not signed in."""
+    """Somebody acts on behalf of the user."""
 
     ANONYMOUS = "anonymous"
     """Nobody has given a password."""
 
     CODE = "code"
-    """A code is owed: by a login, or because the last one is not fresh."""
+    """The login owes a code, or the last code is too old."""
 
     OLD_SIGN_IN = "old sign-in"
-    """The sign-in is longer ago than ``FIRST_PHONE_SECONDS``."""
+    """The login is older than ``FIRST_PHONE_SECONDS``."""
 
     OTHER_FACTOR = "other factor"
-    """The user has no phone but another factor, and has not shown it: they sign in with that."""
+    """The user has no phone but another factor, and must sign in with that factor first."""
 
 
 def obstacle_to_visitors(request: HttpRequest) -> Obstacle | None:
-    """Return what stops a visitor who has to have given a password at least."""
+    """Return the obstacle to a visitor on a page that requires at least a password."""
     if mfa_of(request).is_on_behalf:
         return Obstacle.ON_BEHALF
     return Obstacle.ANONYMOUS if mfa_of(request).state == "anonymous" else None
 
 
 def obstacle_to_signed_in(request: HttpRequest) -> Obstacle | None:
-    """Return what stops a visitor who has to be signed in.  The session is asked about at once."""
+    """Return the obstacle to a visitor on a page that requires a complete login.
+
+    The session is checked with the database at once.
+    """
     recheck_now(request)
     obstacle = obstacle_to_visitors(request)
     if obstacle is None and mfa_of(request).state == "parked":
@@ -52,7 +56,10 @@ def obstacle_to_signed_in(request: HttpRequest) -> Obstacle | None:
 
 
 def obstacle_to_fresh(request: HttpRequest) -> Obstacle | None:
-    """Return what stops a visitor who has to have given a code in the last ``STEP_UP_SECONDS``."""
+    """Return the obstacle to a visitor on a page that requires a code in the last minutes.
+
+    The greatest age of the code is ``STEP_UP_SECONDS``.
+    """
     obstacle = obstacle_to_signed_in(request)
     return obstacle or (None if is_fresh(request) else Obstacle.CODE)
 
@@ -63,8 +70,9 @@ def is_fresh(request: HttpRequest) -> bool:
 
 
 def recheck_now(request: HttpRequest) -> None:
-    """Ask about the session at once, however young its mark is.
+    """Check the session with the database at once, however young its mark is.
 
-    A session that its user has ended must not use the rest of ``RECHECK_SECONDS`` to stay for good.
+    Otherwise somebody with an ended session could use the rest of ``RECHECK_SECONDS`` to add a
+    phone, and so keep access.
     """
     recheck_request(request, request.user, anew=True)

@@ -1,4 +1,4 @@
-"""The flow of a login: the password was right, and a code is owed."""
+"""The login flow: the password was right, and a code is owed."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from .base import Flow
 
 
 class LoginFlow(Flow):
-    """A parked login that owes a code."""
+    """The process of a parked login."""
 
     purpose = Purpose.LOGIN.value
 
     def send_owed(self) -> None:
-        """Send the code that a login owes, once.  No other code is sent by a GET.
+        """Send the code that a login owes, once.  A GET request sends no other code.
 
-        A code that can still be typed is enough.  So a second login sends nothing.  A code that
-        was not sent is still owed: the next GET tries again.
+        If the user can still type an earlier code, nothing is sent.  If the code cannot be sent,
+        the next GET tries again.
         """
         if not self.owes_send:
             return
         if self.challenge is None:
             self.send()
         else:
-            # The code was sent for an earlier login.  When it has expired, no GET sends another.
+            # The code was sent for an earlier login.  After it has expired, a GET sends no other
+            # one.
             update_parked(self.request.session, owes_send=False)
 
     @property
@@ -44,7 +45,7 @@ class LoginFlow(Flow):
     def owes_send(self) -> bool:
         """Whether no code has been sent for this login yet.
 
-        The table of codes tells, so that a code that is sent does not change the session, too.
+        This is read from the challenges, so that sending a code does not change the session.
         """
         record = parked(self.request.session)
         if record is None or not record.owes_send:
@@ -53,15 +54,15 @@ class LoginFlow(Flow):
             return True
         since = record.owed_since or record.at
         if self.newest.passed_at is None:
-            # The machine that sent it may have a clock that is behind ours.
+            # The clock of the machine that sent it may be behind ours.
             since -= CLOCK_DIFFERENCE
         return self.newest.sent_at.timestamp() < since
 
 
 def cancel(request: HttpRequest) -> bool:
-    """Forget the parked login of this session, and all that the session holds.
+    """Empty the session if a login is parked in it.
 
-    :returns: whether a login was parked.  The session of anybody else stays as it is.
+    :returns: whether a login was parked.  Any other session is not changed.
     """
     if mfa_of(request).state != "parked":
         return False

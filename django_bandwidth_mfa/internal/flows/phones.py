@@ -1,4 +1,4 @@
-"""Changes of a user's own phones and recovery codes, as far as they touch the session."""
+"""Changes of a user's own phones and recovery codes that also change the session."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..phones import changes
 
 
 def remove_phone(request: HttpRequest, user: User, phone: Phone) -> None:
-    """Take ``phone`` off the account of ``user``.  This session stays verified.
+    """Remove ``phone`` from the account of ``user``.  This session stays verified.
 
-    :raises LastPhone: it is the user's only phone, and the policy asks for one.
+    :raises LastPhone: it is the user's only phone, and the policy requires one.
     """
     owes_code = partial(policy.owes_code, request, user)
     before = changes.remove(phone, must_stay=owes_code, request=request)
@@ -27,6 +27,6 @@ def remove_phone(request: HttpRequest, user: User, phone: Phone) -> None:
 
 @sensitive_variables()
 def issue_recovery_codes(request: HttpRequest, user: User) -> list[str]:
-    """Make ``user`` a new set of recovery codes.  Afterwards this session owes none."""
+    """Create new recovery codes for ``user``, and record that this session has shown them."""
     settle_recovery_codes(request.session, user)
     return service.issue_recovery_codes(user, request=request)

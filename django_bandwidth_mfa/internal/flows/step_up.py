@@ -1,4 +1,4 @@
-"""The flow of a step-up: a signed-in user gives another code before a sensitive action."""
+"""The step-up flow: a signed-in user types another code before a sensitive action."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from .base import Flow
 
 
 class StepUpFlow(Flow):
-    """A signed-in user who gives another code."""
+    """The process of a step-up."""
 
     purpose = Purpose.STEP_UP.value
 
     @property
     def takes_recovery_codes(self) -> bool:
-        """Whether a recovery code opens the page that the user comes from (``methods``)."""
+        """Whether the page from which the user comes accepts a recovery code (``methods``)."""
         return not takes_code_only(self.request.session, self.next)

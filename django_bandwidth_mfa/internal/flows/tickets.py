@@ -1,7 +1,6 @@
-"""The flows of a client without cookies.  Its ticket stands for a parked login.
+"""The flows of a client without cookies, which has a ticket instead of a parked session.
 
-They share everything else with the flows of the pages: the challenge, and all counters.  They write
-no session.
+They use the same challenges and counters as the flows of the pages.  They write no session.
 """
 
 from __future__ import annotations
@@ -18,12 +17,11 @@ from .login import LoginFlow
 
 
 class TicketFlow(Flow):
-    """What the flows of a ticket have in common.
+    """The common part of the flows with a ticket.
 
-    ``completion`` is what the right code has made of the ticket; None before.
-    ``verification`` is that of the right code.
+    ``completion`` and ``verification`` are set after a right code; None before.
 
-    :param ticket: read from the request, and still good.
+    :param ticket: the valid ticket of the request.
     :param user: the user of ``ticket``.
     """
 
@@ -43,7 +41,7 @@ class TicketFlow(Flow):
         return ""
 
     def destination(self) -> str:
-        """Return an empty text: a client without pages is led nowhere."""
+        """Return an empty text, because a client without pages is not redirected."""
         return ""
 
     @property
@@ -51,7 +49,7 @@ class TicketFlow(Flow):
         return 0
 
     def remember_browser(self, response: HttpResponse) -> None:
-        """Trust no browser: there is none that keeps cookies."""
+        """Do nothing, because the client keeps no cookies."""
 
     def _stands(self, user: User) -> bool:
         return tickets.still_proves(self.ticket, user)
@@ -66,11 +64,11 @@ class TicketFlow(Flow):
 
 
 class TicketLoginFlow(TicketFlow, LoginFlow):
-    """A login by ticket that owes a code.  Each code is asked for: none is sent by itself."""
+    """A login by ticket that owes a code.  The client requests each code itself."""
 
 
 class TicketEnrolFlow(TicketFlow, EnrolFlow):
-    """A login by ticket whose user has no phone, and adds the first one."""
+    """A login by ticket of a user who adds a first phone."""
 
     def _lead_to_recovery_codes(self, destination: str) -> str:
         return destination

@@ -1,18 +1,19 @@
 """Sentences with a time in them, which stay true while a page is open.
 
-Nobody tells a site in which time zone its visitor is.  A clock in the wrong zone is worse than no
-clock.  So a sentence names a time of day only where the zone is known:
+A site does not know the time zone of its visitor, and a time of day in the wrong zone is worse than
+none.  So a sentence names a time of day only if the zone is known:
 
-* by the server, if the site has activated a zone for this visitor (``timezone.activate``), which is
-  not the zone of ``TIME_ZONE``;
-* by the script of the page, in the zone of the visitor's own device.
+* on the server, if the site has activated a zone for this visitor (``timezone.activate``) other
+    than ``TIME_ZONE``;
+* in the script of the page, which uses the zone of the visitor's device.
 
-Otherwise it names a span of time, worded so that it does not become false while the page is open:
-"It works for 3 minutes after we sent it", "Wait 29 seconds before you get a new code."
+Otherwise the sentence names a duration, in words that stay true while the page is open: "It works
+for 3 minutes after we sent it", "Wait 29 seconds before you get a new code."
 
-All that has to be waited for is rounded up, and told two seconds longer than it is.  The machine
-that makes the page may have a clock that is two seconds ahead of the one that judges the button,
-and no button refuses after the moment it named.  What works is rounded down, and told shorter.
+A wait is rounded up, and shown two seconds longer than it is: the clock of the machine that creates
+the page may be two seconds ahead of the clock of the machine that checks the next request, and a
+button must not be refused after the moment that the page has named.  The lifetime of a code is
+rounded down, and shown two seconds shorter.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ from django.utils.translation import ngettext
 
 from ..login.clock import CLOCK_DIFFERENCE
 
-# Seconds.  A shorter wait is counted down, a longer one is told by the clock.
+# Up to so many seconds a wait is shown as a countdown; a longer one with a time of day.
 LONGEST_COUNTDOWN = 120
 
 
 @dataclass(frozen=True)
 class Timed:
-    """A sentence, and what the script of the page makes of it.
+    """A sentence about a moment, and its replacements by the script of the page.
 
-    ``text`` is true for as long as the page is open.  The moment is ``seconds`` away.  Until then
-    the script shows ``countdown`` or ``clock``, with the time in the place of ``{time}``, and then
-    ``over``.  An empty one leaves the text as it is.
+    ``text`` stays true while the page is open.  The moment is ``seconds`` away.  Before it, the
+    script shows ``countdown`` or ``clock``, with the time in place of ``{time}``, and after it
+    ``over``.  If one of these is empty, the script keeps the text.
     """
 
     text: str
@@ -50,15 +51,15 @@ class Timed:
 
 
 def rounded_up(seconds: float) -> int:
-    """Return whole seconds after which nobody is refused any more; 0 if there is no wait."""
+    """Return the wait in whole seconds, rounded up and with two seconds added; 0 for no wait."""
     return math.ceil(seconds) + CLOCK_DIFFERENCE if seconds > 0 else 0
 
 
 def works_until(left: float, lives: float) -> Timed:
-    """Say until when a code works.
+    """Return the sentence that says until when a code works.
 
-    :param left: seconds that it works from now on.
-    :param lives: seconds that it works in all.
+    :param left: the seconds until the code expires.
+    :param lives: the whole lifetime of the code, in seconds.
     """
     left = max(0, math.floor(left) - CLOCK_DIFFERENCE)
     # Translators: Of a code. %(time)s is a time of day, such as 15:07; on another day with its
@@ -76,9 +77,9 @@ def works_until(left: float, lives: float) -> Timed:
 
 
 def until_send(seconds: float) -> Timed:
-    """Say when a new code can be sent.
+    """Return the sentence that says when a new code can be sent.
 
-    :param seconds: until then it is refused.
+    :param seconds: the seconds until then.
     """
     seconds = rounded_up(seconds)
     # Translators: %(time)s is a time of day, such as 15:07; on another day with its date before it.
@@ -91,9 +92,9 @@ def until_send(seconds: float) -> Timed:
 
 
 def until_try(seconds: float) -> Timed:
-    """Say when the next code is checked.
+    """Return the sentence that says when the next code is checked.
 
-    :param seconds: until then none is.
+    :param seconds: the seconds until then.
     """
     seconds = rounded_up(seconds)
     # Translators: %(time)s is a time of day, such as 15:07; on another day with its date before it.
@@ -107,7 +108,7 @@ def _wait(seconds: int, text: str, clock: str, countdown: str, over: str) -> Tim
     placeholder = {"time": "{time}"}
     is_long = seconds > LONGEST_COUNTDOWN
     if is_long and has_own_zone():
-        # The next full minute: never sooner than the moment.
+        # Round up to the next full minute.
         moment = timezone.now() + timedelta(seconds=seconds + 59)
         return Timed(_at(clock, moment), seconds, over=over)
     return Timed(
@@ -127,12 +128,12 @@ def has_own_zone() -> bool:
 
 
 def _at(sentence: str, moment: datetime) -> str:
-    """Return ``sentence`` with the time of ``moment``.  English times may end in a full stop."""
+    """Return ``sentence`` with the time of ``moment``; English times may end with a full stop."""
     return (sentence % {"time": clock_time(moment)}).replace("..", ".")
 
 
 def clock_time(moment: datetime) -> str:
-    """Return the time of day of ``moment`` in the active zone, with the date on another day."""
+    """Return the time of ``moment`` in the active zone, with the date if it is not today."""
     local, today = timezone.localtime(moment), timezone.localdate()
     return date_format(local, "TIME_FORMAT" if local.date() == today else "DATETIME_FORMAT")
 
