@@ -1,5 +1,5 @@
-"""The inside of the app.  Anything here may change in any release.
+"""The internal modules of the app.  Anything here may change in any release.
 
-The public modules stand one folder up.  ``README.md`` in this folder says what is where, and what
-may import what.
+The public modules are in the parent folder.  ``README.md`` in this folder describes the layout and
+the import rules.
 """

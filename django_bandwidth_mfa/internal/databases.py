@@ -1,4 +1,4 @@
-"""Connections to the database: which errors mean a lost one, and when an idle one is given back."""
+"""Database connections: which errors mean that one was lost, and when an idle one is closed."""
 
 from __future__ import annotations
 
@@ -9,82 +9,83 @@ from django.db import Error, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.urls import get_urlconf
 
-# PostgreSQL: the server has said that it ends the connection, or takes no new one: it shuts down
-# (57P01), has crashed (57P02), starts (57P03), lost an idle session (57P05), or is full (53300).
-# Class 08 is "connection exception".
+# PostgreSQL: the server ends the connection, or accepts no new one: it shuts down (57P01), has
+# crashed (57P02), is starting (57P03), has ended an idle session (57P05), or has too many
+# connections (53300).  Class 08 is "connection exception".
 _POSTGRESQL_CODES = ("08", "57P01", "57P02", "57P03", "57P05", "53300")
 
-# MariaDB: the same, said by the server.  It is full (1040, 1203), shuts down (1053), ended the
-# connection (1927), or could not read from it or write to it (1158 to 1161, 1184).
+# MariaDB: the same errors of the server.  It has too many connections (1040, 1203), shuts down
+# (1053), has ended the connection (1927), or could not read or write (1158 to 1161, 1184).
 _MARIADB_CODES = {1040, 1053, 1158, 1159, 1160, 1161, 1184, 1203, 1927}
 
-# SQLite has no connection to lose.  What stands for it is a file that cannot be opened or read.
+# SQLite has no network connection.  The same situation is a file that cannot be opened or read.
 _SQLITE_CODES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR}
 
 
 def is_connection_lost(error: Error) -> bool:
-    """Return whether ``error`` says that the connection to the database was lost, or could not be
-    made.
+    """Return whether ``error`` means that the database connection was lost, or could not be made.
 
-    Everything else is a fault that trying again does not mend, such as a missing table, or one that
-    somebody has to look at, such as a lock that nobody lets go.
+    All other errors are faults that need an administrator, and are not repaired by trying again: a
+    missing table, for example, or a lock that is never released.
 
-    The driver's own error tells, for each database of the site.  It is the cause of Django's
-    error, and its code is read.  Its text is in the language of the server.
+    The function reads the code of the driver's error, which is the cause of Django's error.  The
+    text of the error depends on the language of the server.
     """
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     cause = error.__cause__
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
-        return code & 0xFF in _SQLITE_CODES  # the other bits say what was being done
+        return code & 0xFF in _SQLITE_CODES  # the other bits describe the operation
     for name in ("sqlstate", "pgcode"):  # psycopg, psycopg2
         if hasattr(cause, name):
             state = getattr(cause, name)
-            # Without a code it is not the server that speaks: the driver reached no server.
+            # An error without a code is the driver's own: it did not reach the server.
             return state is None or state.startswith(_POSTGRESQL_CODES)
     number = cause.args[0] if cause is not None and cause.args else None
     if isinstance(number, int):
-        # mysqlclient: 2000 to 2999 are the driver's own, 0 is a connection that is closed already.
+        # mysqlclient: 2000 to 2999 are errors of the driver, 0 is a connection that is already
+        # closed.
         return number in _MARIADB_CODES or 2000 <= number < 3000 or number == 0
     return False
 
 
 def close_lost_connections() -> None:
-    """Let the rest of a request go on after an error that was caught: Django then connects anew.
+    """Close lost connections after an error that was caught, so that Django connects again.
 
-    A connection with an open transaction stays as it is.  Its owner has to hear of the error.
+    A connection with an open transaction is not closed, because the code that opened the
+    transaction must get the error.
     """
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
-            # Even when the driver cannot close what is lost, Django forgets it.
+            # Even if the driver raises, Django drops the connection.
             with suppress(Error):
                 connection.close_if_unusable_or_obsolete()
 
 
 def give_back_idle_connections() -> None:
-    """Close what this request would hold for seconds without a query, while Bandwidth is asked.
+    """Close the connections that this request would not use during a call to Bandwidth.
 
-    These are the connections to each database that Django closes at the end of the request anyway
-    (``CONN_MAX_AGE`` is 0).  With a pool, closing gives the connection back to the pool.  The next
-    query opens one again.  Without this, each slow call to Bandwidth would keep another request
-    from the database.
+    These are the connections that Django closes at the end of the request anyway (``CONN_MAX_AGE``
+    is 0).  With a pool, closing returns the connection to the pool.  The next query opens a
+    connection again.  Otherwise each slow call to Bandwidth would block a connection that other
+    requests need.
 
-    A connection is kept if it could be in use:
+    A connection stays open if it may be in use:
 
-    - It is persistent (any other ``CONN_MAX_AGE``).  Then it belongs to this thread, and no other
-      thread could use it.
-    - Autocommit is off: a transaction is open, or the caller may have begun one.
+    - It is persistent (any other ``CONN_MAX_AGE``): it belongs to this thread, and no other thread
+      could use it.
+    - Autocommit is off: a transaction is open or may be open.
     - Several threads share it.
     - No request is being handled.  A command or a task may be in the middle of a queryset's
       ``iterator()``, or use temporary tables, and both end with the connection.
     """
-    # Django sets the URLconf when it begins to handle a request, and takes it away afterwards.
+    # Django sets the URLconf when it begins to handle a request, and resets it at the end.
     if get_urlconf() is None:
         return
     for connection in connections.all(initialized_only=True):
         if _is_idle(connection):
-            # Even when the driver cannot close it, Django forgets it.
+            # Even if the driver raises, Django drops the connection.
             with suppress(Error):
                 connection.close()
 

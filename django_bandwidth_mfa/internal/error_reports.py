@@ -1,4 +1,4 @@
-"""What an error report of the app's own pages shows."""
+"""The filter for Django's error reports of the app's own pages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django.views.debug import SafeExceptionReporterFilter
 
 
 class NoVariablesFilter(SafeExceptionReporterFilter):
-    """Masks the form, even while ``DEBUG`` is on, and leaves out the variables of every frame.
+    """Masks the form even with ``DEBUG``, and leaves out the local variables of all frames.
 
-    Django masks nothing while ``DEBUG`` is on.  It never masks its own frames, and those of the
-    database hold the parameters of each query, such as the number of a phone.
+    With ``DEBUG`` Django masks nothing.  It never masks its own frames, and the frames of the
+    database code contain the parameters of each query, such as phone numbers.
     """
 
     def is_active(self, request: HttpRequest | None) -> bool:
@@ -22,5 +22,5 @@ class NoVariablesFilter(SafeExceptionReporterFilter):
     def get_traceback_frame_variables(
         self, request: HttpRequest | None, tb_frame: FrameType
     ) -> ItemsView[str, object]:
-        nothing: dict[str, object] = {}
-        return nothing.items()
+        no_variables: dict[str, object] = {}
+        return no_variables.items()

@@ -1,6 +1,6 @@
-"""What our views make of a form that Django's check for forgery refuses.
+"""The handling of forms that Django's CSRF check refuses.
 
-Django's reasons begin with what was looked at: ``CSRF`` (the token, or its cookie), ``Origin`` or
+Django's reasons begin with the failed part: ``CSRF`` (the token or its cookie), ``Origin`` or
 ``Referer``.
 """
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 logger = logging.getLogger("django.security.csrf")
 
-# Django's own sentences, from its page for this.  Its catalogues have them, so ours need not.
+# Sentences of Django's own error page.  Django's catalogues translate them.
 _REFUSED = "CSRF verification failed. Request aborted."
 _NO_REFERER = (
     "If you have configured your browser to disable “Referer” headers, please re-enable them, "
@@ -23,18 +23,18 @@ _NO_REFERER = (
 
 
 def log(request: HttpRequest, reason: str) -> None:
-    """Log it as Django does, in one line.
+    """Log the refusal as Django does, in one line.
 
-    Escaped: a path may hold a line break (``%0A``), and what follows it would look like a record
-    of its own.
+    The texts are escaped: a path can contain a line break (``%0A``), with which an attacker could
+    forge a log record.
     """
     logger.warning("Forbidden (%s): %s", _escaped(reason), _escaped(request.path))
 
 
 def explain(reason: str) -> str:
-    """Return what to tell about a form that does not come from a page of this site.
+    """Return the text for a form that does not come from a page of this site.
 
-    An empty text where the token is wrong: most often the page was out of date.
+    It is empty if only the token is wrong: usually the page was out of date.
     """
     if not reason.startswith(("Origin", "Referer")):
         return ""

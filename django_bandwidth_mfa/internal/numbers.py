@@ -1,4 +1,4 @@
-"""The rules for phone numbers: how they are read, which are refused, how they are shown."""
+"""The rules for phone numbers: how they are read, which ones are refused, how they are shown."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ..exceptions import NumberRefused
 from . import regions
 from .plain_text import isolate, plain
 
-# All that may stand in a number: digits, "+", and what people divide a number with.
+# The characters that a number may contain: digits, "+", and separators.
 CHARACTERS = frozenset("0123456789+()-./ ")
 
-# How numbers of other countries begin in most of the world, in place of "+".
+# The international prefix of most countries, which is dialled in place of "+".
 _DIALLED_ABROAD = re.compile(r"\A[( ]*00")
 
 
 @sensitive_variables()
 def parse(text: str) -> str:
-    """Return the number that a person typed or pasted, in E.164 form.
+    """Return a typed or pasted number in E.164 form.
 
-    ``text`` may be a ``tel:`` link, and it may hold all that :func:`.plain_text.plain` reads.  A
-    number without a country code is read as one of ``DEFAULT_REGION``.  If it is none there and
-    begins with ``00``, the country code follows.
+    ``text`` may be a ``tel:`` link, and may contain all characters that :func:`.plain_text.plain`
+    accepts.  A number without a country code is read as a number of ``DEFAULT_REGION``.  If it is
+    not valid there and begins with ``00``, the ``00`` is read as ``+``.
 
-    :raises NumberRefused: the text is no phone number, or :func:`check` refuses the number.
+    :raises NumberRefused: the text is not a phone number, or :func:`check` refuses the number.
     """
     region = settings.DEFAULT_REGION
     text = plain(text).strip()
@@ -54,9 +54,9 @@ def parse(text: str) -> str:
 
 
 def _read(text: str, region: str | None) -> phonenumbers.PhoneNumber:
-    """Return the number of ``text``; an empty one, which is not valid, if there is none."""
+    """Return the number in ``text``; an empty and invalid number if there is none."""
     try:
-        # phonenumbers itself would also take letters for digits.
+        # phonenumbers itself would also read letters as digits.
         if CHARACTERS.issuperset(text):
             return phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
@@ -66,15 +66,14 @@ def _read(text: str, region: str | None) -> phonenumbers.PhoneNumber:
 
 @sensitive_variables("number", "parsed")
 def check(number: str) -> None:
-    """Raise an error if the site does not pay for codes to ``number``.
+    """Raise an error if codes must not be sent to ``number``.
 
-    ``ALLOWED_REGIONS`` and ``REFUSED_NUMBER_TYPES`` say which numbers those are.
+    The settings ``ALLOWED_REGIONS`` and ``REFUSED_NUMBER_TYPES`` decide.  The region is found by
+    the whole number and not by its country code: about 25 countries share ``+1``, and their prices
+    differ by a factor of up to a hundred.
 
-    The region is the number's own, not its country code's: ``+1`` is shared by some 25 countries,
-    whose prices differ a hundredfold.
-
-    :param number: E.164.
-    :raises NumberRefused: its text says what to do instead.
+    :param number: the number in E.164 form.
+    :raises NumberRefused: codes must not be sent to it.  The message says what to do instead.
     """
     try:
         parsed = phonenumbers.parse(number, None)
@@ -82,7 +81,8 @@ def check(number: str) -> None:
         raise NumberRefused from None
     allowed = settings.ALLOWED_REGIONS
     region = phonenumbers.region_code_for_number(parsed)
-    # Satellite and international networks: a code costs dollars there, and fraudsters rent numbers.
+    # Satellite and international networks: a code can cost some dollars, and fraudsters rent such
+    # numbers.
     if region == NO_COUNTRY and NO_COUNTRY not in (allowed or []):
         raise NumberRefused(
             _("We cannot send codes to this kind of number. Please use a mobile number.")
@@ -108,9 +108,9 @@ def home_region() -> str | None:
 
 
 def default_region() -> str:
-    """Return the region of numbers without a country code, such as ``"United States (+1)"``.
+    """Return a label for the region of numbers without a country code: ``"United States (+1)"``.
 
-    An empty text means that each number needs its country code.
+    It is empty if each number needs its country code.
     """
     region = settings.DEFAULT_REGION
     if not region:
@@ -118,28 +118,28 @@ def default_region() -> str:
     name, code = regions.name_of(region), f"+{phonenumbers.country_code_for_region(region)}"
     if get_language_bidi():
         # RIGHT-TO-LEFT and LEFT-TO-RIGHT ISOLATE, and their ends.  Without the outer one the code
-        # would stand before the name, and without the inner one the plus after the digits.
+        # would be shown before the name, and without the inner one the plus after the digits.
         return f"\u2067{name} (\u2066{code}\u2069)\u2069"
     return f"{name} ({code})"
 
 
 def mask(number: str) -> str:
-    """Return the last two digits, as ``"••42"``.  The length of the number stays hidden."""
+    """Return the last two digits as ``"••42"``, which also hides the length of the number."""
     return f"••{number[-2:]}"
 
 
 def ending(number: str) -> str:
-    """Return the last two digits, as ``"42"``: for a sentence that says "ending in"."""
+    """Return the last two digits, such as ``"42"``, for a sentence with "ending in"."""
     return number[-2:]
 
 
 def label(number: str, name: str = "") -> str:
-    """Return how a sentence calls a phone, after the words "the phone".
+    """Return the text for a phone after the words "the phone" in a sentence.
 
-    Such as ``"ending in 42"``, and with a name ``"“Work” (ending in 42)"``.  A screen reader would
-    read :func:`mask` as "bullet bullet forty-two", or leave the bullets out.
+    It is ``"ending in 42"``, or ``"“Work” (ending in 42)"`` with a name.  A sentence does not use
+    :func:`mask`, because a screen reader would read "bullet bullet forty-two".
 
-    :param name: what its owner calls it.
+    :param name: the name that the owner gave to the phone; may be empty.
     """
     if name:
         # Translators: It stands in sentences for %(phone)s, after the word for "the phone", as in
@@ -156,7 +156,7 @@ def label(number: str, name: str = "") -> str:
 
 
 def example() -> str:
-    """Return an example of a mobile number in the site's region, as people there write it."""
+    """Return an example of a mobile number in the site's region, in international format."""
     regions = [settings.DEFAULT_REGION, *(settings.ALLOWED_REGIONS or []), "US"]
     region = next(region for region in regions if region not in (None, NO_COUNTRY))
     number = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)

@@ -1,9 +1,8 @@
-"""Typed and pasted text, in the plain characters that the rest of the app reads; and people's own
-words within a sentence (:func:`isolate`).
+"""Convert typed and pasted text to plain characters, and isolate user text in a sentence.
 
-Keyboards and contacts differ: an Arabic keyboard types digits of its own, a Japanese one full-width
-digits, a word processor turns a hyphen into a dash, and a copied number often begins and ends with
-an invisible mark of its direction.  The codes and numbers behind such texts are the same.
+Devices produce different characters for the same code or number: an Arabic keyboard has its own
+digits, a Japanese one has full-width digits, a word processor changes a hyphen to a dash, and a
+copied number often begins and ends with an invisible direction mark.
 """
 
 from __future__ import annotations
@@ -12,15 +11,14 @@ import unicodedata
 
 from django.utils.translation import get_language_bidi
 
-# A text message has 2,048 characters at most.  Longer texts are not read: that would only cost
-# processor time.
+# A text message has at most 2,048 characters.  Longer texts are not read, to save processor time.
 LONGEST = 4096
 
-# Full-width ASCII, U+FF01 to U+FF5E, lies this far behind ASCII.
+# The distance between full-width ASCII, U+FF01 to U+FF5E, and ASCII.
 _FULL_WIDTH_OFFSET = 0xFEE0
 
-# The minus sign, and the two Japanese letters that a keyboard types in place of a hyphen.  Unicode
-# does not count them among the dashes.
+# The minus sign, and two Japanese letters that keyboards produce in place of a hyphen.  In Unicode
+# they are not in the category of dashes.
 _OTHER_DASHES = "\N{MINUS SIGN}\N{KATAKANA-HIRAGANA PROLONGED SOUND MARK}" + (
     "\N{HALFWIDTH KATAKANA-HIRAGANA PROLONGED SOUND MARK}"
 )
@@ -30,18 +28,18 @@ def plain(text: str) -> str:
     """Return ``text`` in plain characters.
 
     Decimal digits of any script become ASCII digits, full-width letters and signs become ASCII
-    ones, all dashes become ``-``, and all white space becomes spaces.  Characters that nobody sees
-    go: zero-width ones, marks of direction, soft hyphens.  All other characters stay.
+    ones, all dashes become ``-``, and all white space becomes spaces.  Invisible characters are
+    removed: zero-width characters, direction marks, soft hyphens.  All other characters are kept.
 
-    :returns: an empty text if ``text`` is longer than :data:`LONGEST`.
+    :returns: the plain text; an empty text if ``text`` is longer than :data:`LONGEST`.
     """
     return "".join(map(_plain_character, text)) if len(text) <= LONGEST else ""
 
 
 def isolate(text: str) -> str:
-    """Return ``text`` for a sentence in the active language, which may run the other way.
+    """Return ``text`` for use in a sentence of the active language, in the other direction, too.
 
-    Without the two marks that are added, a Hebrew name would turn an English sentence around it.
+    Without the two marks that it adds, a Hebrew name would reorder the English words around it.
     """
     other_way = ("L",) if get_language_bidi() else ("R", "AL")
     if any(unicodedata.bidirectional(character) in other_way for character in text):
@@ -59,7 +57,7 @@ def _plain_character(character: str) -> str:
         return str(unicodedata.decimal(character))
     if category == "Pd" or character in _OTHER_DASHES:
         return "-"
-    if category == "Cf":  # a format character: without width, or for the direction
+    if category == "Cf":  # an invisible format character
         return ""
     if "\uff01" <= character <= "\uff5e":
         return chr(ord(character) - _FULL_WIDTH_OFFSET)

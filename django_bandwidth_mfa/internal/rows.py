@@ -1,10 +1,10 @@
-"""Short questions and changes: rows of one table, by what their columns hold.
+"""Fast queries and updates of one table, by the values of its columns.
 
-Django writes the SQL of a query anew each time that it is run.  For the rows of one user that
-takes the processor ten times as long as SQLite takes to answer.  Here the SQL of each question is
-written once.  So what each sign-in asks goes this way, and everything else through querysets.
+Django builds the SQL of a queryset each time it runs.  For the rows of one user, that takes ten
+times as much processor time as SQLite needs for the answer.  Here the SQL of each query is built
+once.  The queries of each login use this module; all others use querysets.
 
-All read where is written: a replica may be behind.
+All queries use the database for writing, because a replica may be behind.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 class Filled(Enum):
-    """Stands for whatever a column holds, except nothing."""
+    """A condition: the column is not NULL."""
 
     FILLED = "filled"
 
@@ -33,12 +33,13 @@ FILLED = Filled.FILLED
 def find(
     model: type[Row], where: Mapping[str, object], *, newest_by: str | None = None
 ) -> list[Row]:
-    """Return the rows of ``model`` whose fields hold what ``where`` says.
+    """Return the rows of ``model`` that match ``where``.
 
-    :param where: values by the names of fields: an object for a related one, None for nothing,
-        :data:`FILLED` for anything else.
-    :param newest_by: a field; only the row with the latest moment in it is returned.
-    :raises ValueError: an object is none of the model that its field relates to.
+    :param where: values by field names: an object for a foreign key, None for NULL, :data:`FILLED`
+        for any value but NULL.
+    :param newest_by: the name of a field: return only the row with the latest moment in it; None to
+        return all rows.
+    :raises ValueError: an object is not of the related model of its field.
     """
     database = router.db_for_write(model)
     sql = _select(database, model, _conditions(where), newest_by)
@@ -48,7 +49,7 @@ def find(
 
 
 def count(model: type[Model], where: Mapping[str, object]) -> int:
-    """Return the number of the rows that :func:`find` would return."""
+    """Return the number of rows that :func:`find` would return."""
     database = router.db_for_write(model)
     sql = _count(database, model, _conditions(where))
     with connections[database].cursor() as cursor:
@@ -57,9 +58,9 @@ def count(model: type[Model], where: Mapping[str, object]) -> int:
 
 
 def update(model: type[Model], where: Mapping[str, object], values: Mapping[str, object]) -> int:
-    """Write ``values`` into the rows that :func:`find` would return, and return their number.
+    """Set ``values`` in the rows that :func:`find` would return, and return their number.
 
-    :param values: by the names of fields, as in ``where``.
+    :param values: values by field names, as in ``where``.
     """
     database = router.db_for_write(model)
     sql = _update(database, model, tuple(values), _conditions(where))
@@ -69,10 +70,10 @@ def update(model: type[Model], where: Mapping[str, object], values: Mapping[str,
         return int(cursor.rowcount)
 
 
-# The name of a field, and how it is compared.
+# The name of a field, and its comparison in SQL.
 Condition = tuple[str, str]
 
-# What Django calls with a value from the database, its column and the connection.
+# A converter of Django: a function of a value from the database, its column and the connection.
 Convert = Callable[[Any, Any, Any], Any]
 
 
@@ -87,7 +88,7 @@ def _comparison(value: object) -> str:
 
 
 def _values(database: str, model: type[Model], where: Mapping[str, object]) -> list[Any]:
-    """Return the values that stand in the conditions, as the driver of the database takes them."""
+    """Return the values of the conditions in the form that the database driver needs."""
     return [
         _prepared(database, model, name, value)
         for name, value in where.items()
@@ -96,14 +97,15 @@ def _values(database: str, model: type[Model], where: Mapping[str, object]) -> l
 
 
 def _prepared(database: str, model: type[Model], name: str, value: object) -> Any:
-    """Return ``value`` as the driver of the database takes it for a field.
+    """Return ``value`` for a field in the form that the database driver needs.
 
     :raises ValueError: the field is for objects of another model.
     """
     field = _fields(model)[name]
     related = field.related_model
     if isinstance(related, type):
-        # An object of another model must not stand for the user with the same primary key.
+        # An object of another model must not be used in place of the user with the same primary
+        # key.
         if not isinstance(value, related):
             wanted, found = related.__name__, type(value).__name__
             raise ValueError(f"{model.__name__}.{name} must be a {wanted}, not a {found}.")
@@ -112,7 +114,7 @@ def _prepared(database: str, model: type[Model], name: str, value: object) -> An
 
 
 def _row(database: str, model: type[Row], found: Sequence[Any]) -> Row:
-    """Return the row whose columns the database has returned as ``found``."""
+    """Return the row with the columns ``found`` from the database."""
     values = list(found)
     for place, convert, column in _converters(database, model):
         values[place] = convert(values[place], column, connections[database])
@@ -122,7 +124,7 @@ def _row(database: str, model: type[Row], found: Sequence[Any]) -> Row:
 
 @lru_cache(maxsize=32)
 def _converters(database: str, model: type[Model]) -> list[tuple[int, Convert, Col]]:
-    """Return what makes a value of Python of what the driver returns, by the places of columns."""
+    """Return the converters from driver values to Python values, by the places of columns."""
     connection = connections[database]
     columns = [field.get_col(model._meta.db_table) for field in _fields(model).values()]
     return [

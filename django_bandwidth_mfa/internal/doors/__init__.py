@@ -1,11 +1,11 @@
-"""Doors that take the password alone and use no session: what stands open, and how to close it.
+"""Doors: ways to sign in with the password alone, and without a session.
 
-The app parks sessions.  A view that answers a password with a token, or a request that carries the
-password itself, never touches a session, so the app cannot ask for a code there.  The system checks
-name such doors.
+The app parks sessions.  A view that exchanges a password for a token, and a request with the
+password in a header, use no session, so the app cannot require a code there.  The system checks
+report such doors, and how to close them.
 
-They look at what is in force: the views of the URLconf with the classes and settings that these
-views really use.  An app that is only installed is no door.
+The checks examine the views of the URLconf, with the classes and settings that these views really
+use.  A package that is only installed is not a door.
 """
 
 from .finders import find_doors, find_endless_refreshes, find_endless_sessions

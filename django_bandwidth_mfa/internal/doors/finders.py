@@ -1,7 +1,8 @@
-"""Finds the doors, for each package in its own way.  No package is imported to look for its own.
+"""Find the doors of each package.  No package is imported for that.
 
-A guard around a token view, such as ``mfa_required``, closes nothing: behind it, a visitor with an
-account of their own sends the password of another user.  So guards are not looked at.
+A guard around a token view, such as ``mfa_required``, does not close a door: an attacker with an
+account of their own passes the guard, and then sends the password of another user.  So guards are
+ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .urlconf import RoutedView, is_subclass, routed_views
 
 DEFAULT_CLASSES = "DEFAULT_AUTHENTICATION_CLASSES"
 
-# What inherits from one of these asks for the code.
+# Classes that require the code: their subclasses open no door.
 CONTRIB = "django_bandwidth_mfa.contrib"
 REFUSES_WITHOUT_CODE = f"{CONTRIB}.rest_framework.authentication.CodeRequiredMixin"
 TAKES_TWO_STEPS = f"{CONTRIB}.rest_framework.two_steps.CompletionMixin"
@@ -27,20 +28,21 @@ ASKS_ABOUT_SESSIONS = f"{CONTRIB}.allauth.strategies.LiveSessionMixin"
 
 
 def find_doors() -> list[Door]:
-    """Return each door that stands open, in the order of ``kinds``."""
+    """Return all open doors, in the order of ``kinds``."""
     views = list(routed_views())
-    found: list[Door] = [*_rest_basic_by_default(views)]
+    doors: list[Door] = [*_rest_basic_by_default(views)]
     for kind, is_door in _KINDS:
-        found += _doors(kind, [view for view in views if _stands_open(is_door, view)])
-    return found
+        doors += _doors(kind, [view for view in views if _stands_open(is_door, view)])
+    return doors
 
 
 def find_endless_refreshes() -> list[str]:
-    """Return where simplejwt refreshes a token without asking whether its login has ended.
+    """Return the views in which simplejwt refreshes a token without a check of its login.
 
-    Only on a site whose token logins take two steps.  On another one no token knows of its login.
+    The result is empty unless the token logins of the site require a code: other tokens contain no
+    data about their login.
     """
-    # Of views at one address, the first one answers.
+    # If several views have the same address, the first one answers.
     views = list({view.address: view for view in reversed(list(routed_views()))}.values())
     serializers = [(view, _serializer_of(view)) for view in views]
     if not any(_takes_two_steps(serializer) for _view, serializer in serializers):
@@ -58,25 +60,26 @@ def find_endless_refreshes() -> list[str]:
 
 
 def find_endless_sessions() -> list[str]:
-    """Return where allauth takes the token of a session without asking whether it has ended.
+    """Return the views in which allauth accepts a session token without a check of the session.
 
-    A login that is a door is told of as one: what closes it closes this, too.
+    Views that are doors are left out: they are reported as doors, and closing these solves this,
+    too.
     """
-    found = [
+    views = [
         view
         for view in routed_views()
         if _is_login_of_apps(view) and not _stands_open(_is_allauth, view)
     ]
-    if not found or is_subclass(type(_allauth_strategy()), ASKS_ABOUT_SESSIONS):
+    if not views or is_subclass(type(_allauth_strategy()), ASKS_ABOUT_SESSIONS):
         return []
-    return sorted({f"{view.address} ({view.path})" for view in found})
+    return sorted({f"{view.address} ({view.path})" for view in views})
 
 
 def _stands_open(is_door: Callable[[RoutedView], bool], view: RoutedView) -> bool:
-    """Return what ``is_door`` says.  In doubt a door is named.
+    """Return the result of ``is_door``; True if it raises.
 
-    Each of them first recognises its view, then reads the settings of the package.  If these cannot
-    be read, as in a release of the package that keeps them elsewhere, the view is still there.
+    The functions first recognise their view, and then read the settings of the package.  If a
+    release of the package keeps these settings elsewhere, the view is still reported.
     """
     try:
         return is_door(view)
@@ -85,7 +88,7 @@ def _stands_open(is_door: Callable[[RoutedView], bool], view: RoutedView) -> boo
 
 
 def _doors(kind: Kind, views: Iterable[RoutedView]) -> Iterator[Door]:
-    """Yield one door for each view, whatever the number of its addresses."""
+    """Yield one door for each view, even if it has several addresses."""
     addresses: dict[str, list[str]] = {}
     for view in views:
         addresses.setdefault(view.path, []).append(view.address)
@@ -99,8 +102,8 @@ def _first(found: list[str], one: str, many: str) -> str:
 
 
 def _classes(view: RoutedView, name: str) -> list[object]:
-    found = view.option(name)
-    return list(found) if isinstance(found, list | tuple) else []
+    classes = view.option(name)
+    return list(classes) if isinstance(classes, list | tuple) else []
 
 
 def _takes_basic(view: RoutedView) -> bool:
@@ -112,8 +115,7 @@ def _takes_basic(view: RoutedView) -> bool:
 
 
 def _takes_defaults(view: RoutedView) -> bool:
-    """Return whether the view's classes are REST framework's default, as ``APIView`` read it at
-    start."""
+    """Return whether the view has the default authentication classes of ``APIView``."""
     if not view.is_a("rest_framework.views.APIView"):
         return False
     api_view = import_module("rest_framework.views").APIView
@@ -121,7 +123,7 @@ def _takes_defaults(view: RoutedView) -> bool:
 
 
 def _rest_basic_by_default(views: list[RoutedView]) -> Iterator[Door]:
-    """One door for all views that take the default: one setting closes it."""
+    """Yield one door for all views with the default classes, since one setting closes it."""
     taking = [view for view in views if _takes_basic(view) and _takes_defaults(view)]
     if taking:
         paths = list(dict.fromkeys(view.path for view in taking))
@@ -143,14 +145,12 @@ def _is_rest_token(view: RoutedView) -> bool:
 
 
 def _takes_two_steps(serializer: object) -> bool:
-    """Return whether a serializer asks for the code after the password, so that it opens no
-    door."""
+    """Return whether ``serializer`` requires the code after the password."""
     return is_subclass(serializer, TAKES_TWO_STEPS)
 
 
 def _is_simplejwt(view: RoutedView) -> bool:
-    """Return whether the serializer takes a password.  Those that refresh and verify a token do
-    not."""
+    """Return whether the serializer of the view accepts a password, without a code."""
     if not view.is_a("rest_framework_simplejwt.views.TokenViewBase"):
         return False
     serializer = _serializer_of(view)
@@ -162,14 +162,13 @@ def _is_simplejwt(view: RoutedView) -> bool:
 
 
 def _serializer_of(view: RoutedView) -> object:
-    """Return the serializer of a view.  simplejwt's own views keep the dotted path of theirs."""
+    """Return the serializer of a view.  simplejwt's own views keep it as a dotted path."""
     found, path = view.option("serializer_class"), view.option("_serializer_class")
     return import_string(path) if found is None and isinstance(path, str) and path else found
 
 
 def _is_for_signed_in_users(view: RoutedView) -> bool:
-    """Return whether a permission class asks for a user: what signed them in is a door, or is
-    covered."""
+    """Return whether the view requires a signed-in user, whose login is checked elsewhere."""
     return any(
         is_subclass(
             one,
@@ -190,29 +189,28 @@ def _is_dj_rest_auth(view: RoutedView) -> bool:
 
 
 def _is_knox(view: RoutedView) -> bool:
-    """Return whether the view lets anonymous visitors in, as one does that looks at the password
-    itself.
+    """Return whether it is a login view of knox for anonymous visitors, who send a password.
 
-    The view as knox has it takes who is signed in already: by a session, or by HTTP Basic, which is
-    a door of its own.
+    knox's own view requires a user who is already signed in, by a session or by HTTP Basic, which
+    is a door of its own.
     """
     return view.is_a("knox.views.LoginView") and not _is_for_signed_in_users(view)
 
 
 def _is_allauth(view: RoutedView) -> bool:
-    """Return whether a login of the client "app" is answered with a token that needs no session."""
+    """Return whether the client "app" gets a token that needs no session."""
     if not _is_login_of_apps(view):
         return False
-    # With this stage, nobody is logged in before the code.
+    # With this stage, the code is required before the login.
     stages = import_module("allauth.account.adapter").get_adapter().get_login_stages()
     if any(is_subclass(import_string(one), WAITS_FOR_CODE) for one in stages):
         return False
-    # The base class has these methods, too, and they issue nothing.
+    # The base class also has these methods, but they issue nothing.
     strategy = [
         one for one in type(_allauth_strategy()).__mro__ if one.__name__ != "AbstractTokenStrategy"
     ]
-    # JWT_STATEFUL_VALIDATION_ENABLED is not looked at.  Some releases of allauth then look only
-    # whether the session exists, and a parked one does.
+    # JWT_STATEFUL_VALIDATION_ENABLED is ignored: with it, some releases of allauth check only that
+    # the session exists, which is also true for a parked session.
     return any(
         name in vars(one)
         for one in strategy
@@ -226,19 +224,20 @@ def _is_login_of_apps(view: RoutedView) -> bool:
 
 
 def _allauth_strategy() -> object:
-    found: object = import_module("allauth.headless.app_settings").TOKEN_STRATEGY
-    return found
+    strategy: object = import_module("allauth.headless.app_settings").TOKEN_STRATEGY
+    return strategy
 
 
 def _is_oauth2(view: RoutedView) -> bool:
-    """Return whether the server knows the password grant.
+    """Return whether the server accepts the password grant.
 
-    Each application says in the database which grant it uses, and any day one may be added.
+    The database says which grant each application uses, and an application can be added at any
+    time.
     """
     if not view.is_a("oauth2_provider.views.base.TokenView"):
         return False
     in_force = import_module("oauth2_provider.settings").oauth2_settings
-    # Newer versions can refuse the grant by a setting; older ones do not know it.
+    # Newer versions have a setting that refuses the grant.
     if getattr(in_force, "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT", False) is True:
         return False
     server = view.option("server_class") or in_force.OAUTH2_SERVER_CLASS

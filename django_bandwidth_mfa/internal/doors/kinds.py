@@ -1,4 +1,4 @@
-"""Each kind of door: its check id, what it gives for the password, and how to close it."""
+"""The kinds of doors: their check ids, their descriptions, and how to close them."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """One way in, of one package."""
+    """A kind of door: one way to sign in, of one package."""
 
     number: str
-    """The number of its error: ``"E020"``.  It never gets another meaning."""
+    """The number of its error, such as ``"E020"``.  Its meaning never changes."""
     opens: str
-    """What it gives, in words; a colon and the place follow."""
+    """A description of the door.  A colon and the place follow it."""
     closing: str
-    """How to close it, in sentences."""
+    """Sentences that say how to close the door."""
 
     @property
     def id(self) -> str:
-        """The id of its error, by which all doors of the kind are silenced."""
+        """The id of its error, which silences all doors of this kind."""
         return f"bandwidth_mfa.{self.number}"
 
 
 @dataclass(frozen=True)
 class Door:
-    """One place where the password alone is enough."""
+    """An open door: one place where the password alone is enough."""
 
     kind: Kind
     name: str
     """The dotted path of the view, or the name of the setting that opens the door."""
     place: str
-    """Where it is, in words: the address and the view."""
+    """The place in words: the address and the view."""
 
     @property
     def id(self) -> str:
-        """What silences this door, and no other: ``"bandwidth_mfa.E020:shop.api.Orders"``."""
+        """The id that silences only this door: ``"bandwidth_mfa.E020:shop.api.Orders"``."""
         return f"{self.kind.id}:{self.name}"
 
 

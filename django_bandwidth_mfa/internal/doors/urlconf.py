@@ -1,4 +1,4 @@
-"""The views of the URLconf, found below the decorators around them."""
+"""Find the views of the URLconf, also inside decorators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FunctionType, MethodType
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-# The most wrappers that are looked below, around one view.
+# The most wrappers around one view that are examined.
 MOST_LAYERS = 50
 
 
@@ -19,11 +19,11 @@ class RoutedView:
     """A view of the URLconf."""
 
     address: str
-    """The route as the patterns spell it: ``"/api/token/"``."""
+    """The route as written in the patterns: ``"/api/token/"``."""
     view: object
-    """The view's class, or django-ninja's operation."""
+    """The class of the view, or an operation of django-ninja."""
     options: Mapping[str, object]
-    """What ``as_view()`` was called with."""
+    """The arguments of ``as_view()``."""
 
     @property
     def path(self) -> str:
@@ -31,30 +31,29 @@ class RoutedView:
         return dotted_path(getattr(self.view, "view_func", self.view))
 
     def option(self, name: str) -> object:
-        """The value of an attribute of the view, as requests see it; None if there is none."""
+        """Return the value of an attribute of the view, as in a request; None if it is missing."""
         return self.options.get(name, getattr(self.view, name, None))
 
     def is_a(self, *parents: str) -> bool:
-        """Return whether the view is one of the classes with these dotted paths, or inherits from
-        one."""
+        """Return whether the view is a class with one of these dotted paths, or a subclass."""
         return isinstance(self.view, type) and is_subclass(self.view, *parents)
 
 
 def dotted_path(found: object) -> str:
-    """The dotted path of a class or function."""
+    """Return the dotted path of a class or function, or of the class of any other object."""
     named = found if isinstance(found, type | FunctionType) else type(found)
     name = named.__qualname__
-    # REST framework gives the class behind a function the function's name, and no `__qualname__`.
+    # For a function view, REST framework creates a class with the name of the function, but with
+    # another `__qualname__`.
     if not name.endswith(named.__name__):
         name = named.__name__
     return f"{named.__module__}.{name}"
 
 
 def is_subclass(found: object, *parents: str) -> bool:
-    """Return whether ``found`` is a class that inherits from one of ``parents``, or is one of them.
+    """Return whether ``found`` is one of the classes ``parents``, or a subclass of one.
 
-    Classes are compared by their dotted paths.  So no package has to be imported for it, and none
-    has to be installed.
+    Classes are compared by their dotted paths, so no package has to be imported or installed.
     """
     return isinstance(found, type) and any(dotted_path(one) in parents for one in found.__mro__)
 
@@ -62,9 +61,9 @@ def is_subclass(found: object, *parents: str) -> bool:
 def routed_views() -> Iterator[RoutedView]:
     """Yield the class-based views, REST framework's and django-ninja's, of ``ROOT_URLCONF``.
 
-    A URLconf that cannot be imported holds none: Django's own check tells what is wrong with it.
+    For a URLconf that cannot be imported it yields nothing: Django's own check reports the error.
     """
-    # Any error: a URLconf is code of the site.
+    # A URLconf is code of the site, which can raise any error.
     with suppress(Exception):
         yield from _below(get_resolver(), "/")
 
@@ -83,11 +82,11 @@ def _below(resolver: URLResolver, prefix: str) -> Iterator[RoutedView]:
 def _views_in(callback: object, address: str) -> Iterator[RoutedView]:
     found: list[object] = []
     for layer in _layers(callback):
-        # REST framework names the class `cls`, Django `view_class`.
+        # REST framework keeps the class as `cls`, Django as `view_class`.
         view = getattr(layer, "cls", None) or getattr(layer, "view_class", None)
         if isinstance(view, type) and view not in found:
             found.append(view)
-            # REST framework's as_view() and Django's keep its arguments under these names.
+            # as_view() of REST framework and of Django keep the arguments under these names.
             options = getattr(layer, "initkwargs", None) or getattr(layer, "view_initkwargs", None)
             yield RoutedView(address, view, options or {})
         if is_subclass(type(layer), "ninja.operation.PathView"):
@@ -96,10 +95,10 @@ def _views_in(callback: object, address: str) -> Iterator[RoutedView]:
 
 
 def _layers(callback: object) -> Iterator[object]:
-    """Yield ``callback`` and what it wraps, from the outside to the inside.
+    """Yield ``callback`` and the functions that it wraps, from the outside to the inside.
 
-    Decorators that use ``functools.wraps`` say what they wrap.  Others keep the view in their
-    closure, and so does django-ninja.
+    Decorators with ``functools.wraps`` have an attribute for the wrapped function.  Other
+    decorators, and django-ninja, keep the view in their closure.
     """
     waiting, seen = [callback], set[int]()
     while waiting and len(seen) < MOST_LAYERS:

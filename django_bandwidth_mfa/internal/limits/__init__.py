@@ -1,5 +1,6 @@
-"""The limits: what is limited (``rules``), for whom (``addresses``), and how it is counted.
+"""The limits.
 
-``store`` keeps leaky buckets, and ``ladders`` keeps waits that grow.  Both are made of the SQL in
+``rules`` defines what is limited, and ``addresses`` finds the client address.  ``store`` keeps
+leaky buckets, and ``ladders`` keeps waits that grow with each step.  Both use the SQL in
 ``statements``.
 """

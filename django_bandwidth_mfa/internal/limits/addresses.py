@@ -1,4 +1,4 @@
-"""The client address of a request, for the limits per address."""
+"""The client address of a request, for the limits by address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from ...conf import settings
 from ..notify import events
 
-# Seconds.
+# Seconds between two log records about an unreadable address.
 _TELL_EVERY = 3600
 
 _told_at: float | None = None
@@ -22,13 +22,14 @@ _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](:[0-9]{1,5})?|(?P<v4>[0-9.]+):[0-9]
 def client_address(request: HttpRequest | None) -> str | None:
     """Return the client address: an IPv4 address, or the /64 network of an IPv6 address.
 
-    A customer is given a whole /64, so all of it counts as one.
+    A customer usually gets a whole /64, so all its addresses count as one.
 
-    A client can write anything into ``X-Forwarded-For``.  Only the entries that our own
-    ``TRUSTED_PROXIES`` appended are true, so they are counted from the right.
+    A client can send any ``X-Forwarded-For``.  Only the entries that the site's own proxies have
+    appended are reliable, so the entries are counted from the right (``TRUSTED_PROXIES``).
 
-    :returns: None if there is no request, or no address that can be read.  Only a wrong setting
-        makes an address unreadable, so then nobody is limited by address, and the log says so.
+    :returns: the address; None if there is no request, or if the address cannot be read.  An
+        unreadable address means a wrong setting.  Then the limits by address do not apply, and an
+        error is logged.
     """
     if request is None:
         return None
@@ -39,19 +40,19 @@ def client_address(request: HttpRequest | None) -> str | None:
         if len(forwarded) >= proxies:
             address = forwarded[-proxies].strip()
     try:
-        found = ipaddress.ip_address(_without_port(address))
+        parsed = ipaddress.ip_address(_without_port(address))
     except ValueError:
         _tell_unreadable()
         return None
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
 
 
 def _tell_unreadable() -> None:
-    """Log that an address cannot be read: once an hour in each process."""
+    """Log that an address cannot be read, at most once an hour in each process."""
     global _told_at
     now = time.monotonic()
     if _told_at is None or now - _told_at >= _TELL_EVERY:
@@ -62,8 +63,8 @@ def _tell_unreadable() -> None:
 def _without_port(address: str) -> str:
     """Return ``203.0.113.9`` of ``203.0.113.9:4711``, and ``2001:db8::1`` of ``[2001:db8::1]:443``.
 
-    Some proxies append the client's port.  An IPv6 address with a port stands in brackets, since
-    its last group would be no different from a port.  What has neither form is returned as it is.
+    Some proxies append the client's port.  An IPv6 address with a port is in brackets; without them
+    a port would look like the last group of the address.  Any other text is returned unchanged.
     """
-    found = _WITH_PORT.fullmatch(address)
-    return (found["v6"] or found["v4"]) if found else address
+    match = _WITH_PORT.fullmatch(address)
+    return (match["v6"] or match["v4"]) if match else address

@@ -1,8 +1,8 @@
-"""Ladders: each step of a user makes the next one wait for longer.
+"""Ladders: each step of a user makes the wait for the next step longer.
 
-There are three: codes that are sent, wrong codes, and wrong recovery codes.  All are columns of the
-user's row of :class:`~django_bandwidth_mfa.models.SecondFactor`.  A right code puts all three back
-to their start (:func:`clear`).
+There are three ladders: for sent codes, for wrong codes, and for wrong recovery codes.  They are
+columns in the user's row of :class:`~django_bandwidth_mfa.models.SecondFactor`.  A right code
+resets all three (:func:`clear`).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ SENDS = Ladder("sends", "send_after")
 TRIES = Ladder("failures", "try_after")
 RECOVERY = Ladder("recovery_failures", "recovery_after")
 
-# What a refusal of each is named after (:attr:`.Limited.limit`).
+# The :attr:`.Limited.limit` of each ladder.
 _NAMES = {SENDS: "cooldown", TRIES: "wrong_codes", RECOVERY: "wrong_recovery_codes"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step that was counted and can be given back.
+    """A step that was counted, and can be undone.
 
-    ``after`` is the moment that the next step has to wait for, in microseconds since the epoch.
-    ``failures`` is how many wrong codes in a row the user has typed.
+    ``after`` is the earliest moment for the next step, in microseconds since the epoch.
+    ``failures`` is the number of wrong codes in a row.
     """
 
     user: User
@@ -48,15 +48,16 @@ def take_step(
 ) -> Step:
     """Count one step of ``user``.
 
-    Call it inside :func:`.store.counting`, before any bucket is taken from: an error rolls the step
-    back, and all transactions lock the user's row first.
+    Call it inside :func:`.store.counting`, so that an error rolls the step back.  Call it before
+    any bucket is changed, because all transactions must lock the user's row first.
 
-    :param waits: the wait after the first step, after the second one, and so on, in seconds.  The
-        last one stands for all that follow.
-    :param lock_at: so many wrong codes in a row lock this ladder; None if nothing does.
-    :raises Limited: the wait of the step before is not over.
+    :param waits: the wait after the first step, after the second step, and so on, in seconds.  The
+        last one is also used for all later steps.
+    :param lock_at: the number of wrong codes in a row that locks this ladder; None if it is never
+        locked.
+    :raises Limited: the wait after the previous step is not over.
     :raises Locked: the user is locked.
-    :raises IntegrityError: the user is gone.
+    :raises IntegrityError: the user was deleted.
     """
     rung = climb(user, ladder, _moment_after(waits[0]))
     failures = rung.failures - (1 if ladder is TRIES else 0)
@@ -64,7 +65,7 @@ def take_step(
         raise Locked
     if rung.steps == 1:
         return Step(user, ladder, rung.after, failures)
-    # The clock is read with the row locked, as in `store.take`.
+    # Read the clock while the row is locked, as in `store.take`.
     left = rung.after - store.now()
     if left > 0:
         raise Limited(left / SECOND, _NAMES[ladder])
@@ -76,44 +77,44 @@ def take_step(
 
 
 def _moment_after(wait: int) -> int:
-    """Return the moment after ``wait`` seconds; 0, which is no wait, after none."""
+    """Return the moment ``wait`` seconds from now; 0, which means no wait, if ``wait`` is 0."""
     return store.now() + wait * SECOND if wait else 0
 
 
 def give_back(step: Step) -> None:
-    """Give one step back.  The wait that it began ends, unless another step was taken since."""
+    """Undo one step.  Its wait ends, too, unless another step was counted since."""
     steps, after = step.ladder
     ended = Case(
         When(**{after: step.after}, then=Value(0, output_field=models.BigIntegerField())),
         default=F(after),
     )
     counted = _row(step.user).filter(**{f"{steps}__gt": 0})
-    # `after` before `steps`: MariaDB assigns from left to right.
+    # `after` comes before `steps`, because MariaDB assigns from left to right.
     counted.update(**{after: ended, steps: F(steps) - 1})
 
 
 def name_of(ladder: Ladder) -> str:
-    """Return what a refusal of ``ladder`` is named after (:attr:`.Limited.limit`)."""
+    """Return the :attr:`.Limited.limit` of ``ladder``."""
     return _NAMES[ladder]
 
 
 def clear(user: User) -> None:
-    """Put the ladders of ``user`` back to their start."""
+    """Reset all ladders of ``user``."""
     names = [name for ladder in _NAMES for name in ladder]
     rows.update(SecondFactor, {"user": user}, dict.fromkeys(names, 0))
 
 
 def seconds_left(row: SecondFactor, ladder: Ladder) -> float:
-    """Return for how many seconds the next step of a user has to wait; 0 if it has not.
+    """Return how long the next step must wait, in seconds; 0 if there is no wait.
 
-    :param row: that of the user (:meth:`~.SecondFactorManager.of`).
+    :param row: the row of the user (:meth:`~.SecondFactorManager.of`).
     """
     after: int = getattr(row, ladder.after)
     return max(0, after - store.now()) / SECOND
 
 
 def locked(lock_at: int) -> models.QuerySet[SecondFactor]:
-    """Return the rows of the users with so many wrong codes in a row."""
+    """Return the rows of the users with ``lock_at`` or more wrong codes in a row."""
     return SecondFactor.objects.filter(failures__gte=lock_at)
 
 

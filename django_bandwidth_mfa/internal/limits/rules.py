@@ -1,4 +1,4 @@
-"""What is limited: codes sent, codes typed, and recovery codes typed."""
+"""The rules of the limits: for sending codes, and for typing codes and recovery codes."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ from . import ladders, statements, store
 from .ladders import RECOVERY, SENDS, TRIES, Step
 from .store import NO_WAIT, SECOND, Limit, Taken, Wait
 
-# Telephone companies give numbers out in blocks of a thousand: only the last digits differ.
+# Telephone companies assign numbers in blocks of a thousand, which differ only in the last three
+# digits.
 PREFIX_LESS = 3
 
-# New sets of recovery codes for one user.
+# The limit for new sets of recovery codes of one user.
 RECOVERY_SETS = Rate(5, 3600)
 
-# Seconds in which TRIES_PER_CHALLENGE codes can be typed to enrol a number: five times as long as
-# the wait that Bandwidth asks for.
+# The period, in seconds, in which TRIES_PER_CHALLENGE codes can be typed to enrol a number: five
+# times the wait that Bandwidth asks for.
 ENROL_TRY_SECONDS = 600
 
-# Enrolments have a budget of their own for the whole site: so much of the budget of logins.
+# Enrolments have a limit of their own for the whole site: the limit of logins divided by this.
 ENROL_SHARE = 10
 
-# The place of each limit in the order of locks.  The row that most requests share is locked last,
-# and so for the shortest time.
+# The order in which the rows of the limits are locked.  The row that most requests share is locked
+# last, and so for the shortest time.
 _RANKS = {"user": 1, "number": 2, "prefix": 3, "address": 4, "country": 5, "site": 6}
 
-# A limit that takes nothing: it is refused until its moment is over.
+# The rate of a hold, which counts nothing, but refuses until its moment has passed.
 _HELD = Rate(1, 1)
 
 
 class HeldAction(StrEnum):
-    """What Bandwidth's 429 makes wait; neither stops the other."""
+    """The action that must wait after a 429 of Bandwidth; the other action can go on."""
 
     SEND = "send"
     VERIFY = "verify"
@@ -52,15 +53,15 @@ class HeldAction(StrEnum):
 
 @dataclass(frozen=True)
 class Send:
-    """A code that is to be sent, as the limits see it.
+    """A code that is to be sent, with the data that the limits need.
 
-    ``number`` is None if it is not known yet: then the limits of no number are asked.
-    ``is_proven`` says whether a code that the app sent has confirmed the number.
-    ``address`` is the client address; None if nobody is to be limited by address.
+    ``number`` is None if it is not known yet; the limits of the number then do not apply.
+    ``is_proven`` is True if the app has confirmed the number by a code.  ``address`` is the client
+    address; None if the limits by address do not apply.
     """
 
     user: User
-    # Not in the text form: reports of errors print it.
+    # Left out of repr(), which error reports show.
     number: str | None = field(repr=False)
     purpose: str
     channel: str
@@ -69,18 +70,18 @@ class Send:
 
     @property
     def limits(self) -> list[Limit]:
-        """The limits of ``SEND_LIMITS``, which a right code gives its send back to."""
+        """The limits of ``SEND_LIMITS``.  A right code subtracts its send from these again."""
         names = ["user", "number", "address", "site"]
-        # Toll fraud: somebody rents a block of numbers and earns money for each message to it.
-        # Codes to unproven numbers of one block are limited together.  Proven numbers are not
-        # counted, since the phones of one company often share a block.
+        # Against toll fraud: a fraudster rents a block of numbers, and earns money for each message
+        # to it.  So codes to unproven numbers of one block share a limit.  Proven numbers are not
+        # counted, since the phones of one company often are in one block.
         if not self.is_proven:
             names.append("prefix")
         return list(self._limits("limit", names, settings.SEND_LIMITS))
 
     @property
     def ceilings(self) -> list[Limit]:
-        """The limits of ``SEND_CEILINGS``, which count every code."""
+        """The limits of ``SEND_CEILINGS``, which count all codes."""
         names = ["user", "number", "address", "country", "site"]
         if self.purpose == "enrol":
             names.append("prefix")
@@ -88,7 +89,7 @@ class Send:
 
     @property
     def hold(self) -> list[Limit]:
-        """The wait that Bandwidth has asked for, as a limit that takes nothing."""
+        """The wait that Bandwidth has asked for, as a limit that counts nothing."""
         if self.number is None:
             return []
         return [_hold(self.number, HeldAction.SEND, self.purpose)]
@@ -97,7 +98,8 @@ class Send:
         weight = _weight(self.channel)
         for name in names:
             text = rates[name]
-            # Each is asked for only where it is limited: a digest costs as much as a small query.
+            # The digest is computed only if there is such a limit: it costs as much as a small
+            # query.
             subject = self._subjects(name) if text else None
             if subject is None:
                 continue
@@ -108,7 +110,7 @@ class Send:
                 yield Limit(_send_key(name, kind, rate, subject), name, rate, weight)
 
     def _subjects(self, name: str) -> str | None:
-        """Return what stands for the subject of a limit in a key; None if it has none."""
+        """Return the subject of the limit ``name``, as a text for a key; None if it has none."""
         if name == "user":
             return self._user
         if name == "country":
@@ -117,7 +119,8 @@ class Send:
         if name == "site":
             return budget
         subject = {"number": self._number, "prefix": self._prefix, "address": self._address}[name]
-        # Those who enrol the number of somebody else must not use up what its owner signs in with.
+        # An attacker who tries to enrol somebody else's number must not use up the limit of the
+        # owner's logins.
         return subject if subject is None or name == "prefix" else f"{budget}:{subject}"
 
     @cached_property
@@ -138,7 +141,7 @@ class Send:
 
     @cached_property
     def _region(self) -> str | None:
-        """The region of the number; None if it is the site's own."""
+        """The region of the number; None if it is the site's own region."""
         if self.number is None:
             return None
         region = numbers.region_of(self.number)
@@ -147,7 +150,7 @@ class Send:
 
 @dataclass(frozen=True)
 class TakenSend:
-    """What a send has taken from each kind of limit."""
+    """What a send was counted as: a step of the ladder, limits, and all other limits."""
 
     step: Step
     limits: list[Taken]
@@ -155,7 +158,7 @@ class TakenSend:
 
     @property
     def next_sends(self) -> dict[str, tuple[datetime, str]]:
-        """By each channel, when another code may be sent there, and which limit says so."""
+        """For each channel, the earliest next send, and the limit that causes the wait."""
         taken = [*self.limits, *self.rest]
         moments = {one.limit.key: one.moment for one in taken}
         of_ladder = Wait((self.step.after - store.now()) / SECOND, ladders.name_of(SENDS))
@@ -167,17 +170,17 @@ class TakenSend:
 
     @property
     def returnable(self) -> list[tuple[str, int, int]]:
-        """What a right code gives back, as :attr:`.Challenge.taken` keeps it."""
+        """What a right code subtracts again, in the form of :attr:`.Challenge.taken`."""
         return _for_return(self.limits)
 
 
 def take_send(send: Send) -> TakenSend:
-    """Count one code that is about to be sent: under each limit, or under none.
+    """Count one code that is about to be sent under every limit, or under none if one refuses.
 
     Call it inside :func:`.store.counting`.
 
-    :raises Limited: a limit is reached, or Bandwidth asked to send nothing to this number.
-    :raises Locked: the user is locked: they could not use the code.
+    :raises Limited: a limit is reached, or Bandwidth asked for a wait for this number.
+    :raises Locked: the user is locked and could not use the code.
     """
     step = ladders.take_step(
         send.user, SENDS, settings.RESEND_COOLDOWN, lock_at=settings.FAILURES_BEFORE_LOCK
@@ -188,7 +191,7 @@ def take_send(send: Send) -> TakenSend:
 
 
 def give_back_send(taken: TakenSend) -> None:
-    """Give back the send of a code that cannot have arrived: an outage costs nobody."""
+    """Undo the count of a send that cannot have reached Bandwidth."""
     ladders.give_back(taken.step)
     store.give_back(_for_return([*taken.limits, *taken.rest]))
 
@@ -198,7 +201,7 @@ def _for_return(taken: Iterable[Taken]) -> list[tuple[str, int, int]]:
 
 
 def waits_until_send(send: Send, standing: Standing) -> dict[str, Wait]:
-    """Return, by each channel, how long :func:`take_send` would refuse ``send``, and why.
+    """Return for each channel how long :func:`take_send` would refuse ``send``, and why.
 
     It counts nothing.
     """
@@ -207,12 +210,12 @@ def waits_until_send(send: Send, standing: Standing) -> dict[str, Wait]:
 
 
 def _waits(limits: Iterable[Limit], of_ladder: Wait, moments: Mapping[str, int]) -> dict[str, Wait]:
-    """Return the wait by each channel.
+    """Return the wait for each channel.
 
-    :param limits: those of one channel.  The channels share their buckets, and differ in the weight
-        of a send.
+    :param limits: the limits of one channel.  The channels use the same buckets, but different
+        weights.
     :param of_ladder: the cooldown.
-    :param moments: those of the buckets, by their keys.
+    :param moments: the moments of the buckets, by their keys.
     """
     wanted = list(limits)
     return {
@@ -232,9 +235,9 @@ def _weight(channel: str) -> int:
 
 @dataclass(frozen=True)
 class Standing:
-    """What stops a user, whatever they type and wherever a code would go.
+    """The lock and the waits of a user.
 
-    :param is_locked: ``FAILURES_BEFORE_LOCK`` wrong codes in a row were typed.
+    :param is_locked: whether the user has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row.
     :param until_send: the cooldown after the last code.
     :param until_try: the wait after wrong codes.
     :param until_recovery: the wait after wrong recovery codes.
@@ -247,7 +250,7 @@ class Standing:
 
 
 def standing(user: User) -> Standing:
-    """Return what stops ``user`` now."""
+    """Return the present lock and waits of ``user``."""
     row = SecondFactor.objects.of(user)
 
     def wait(ladder: statements.Ladder) -> Wait:
@@ -259,7 +262,7 @@ def standing(user: User) -> Standing:
 
 
 def refusal_of_try(user: User) -> MFAError | None:
-    """Return the error with which :func:`take_failure` would refuse ``user`` now; None if none."""
+    """Return the error that :func:`take_failure` would raise for ``user`` now; None if none."""
     now = standing(user)
     if now.is_locked:
         return Locked()
@@ -267,9 +270,9 @@ def refusal_of_try(user: User) -> MFAError | None:
 
 
 def take_failure(user: User) -> Step:
-    """Count one try of ``user`` as wrong, before Bandwidth is asked.
+    """Count one try of ``user`` as wrong, before Bandwidth is called.
 
-    A right code clears the count.
+    A right code resets the count.
 
     :raises Limited: the wait after too many wrong codes in a row is not over.
     :raises Locked: the user has typed ``FAILURES_BEFORE_LOCK`` wrong codes in a row.
@@ -289,18 +292,18 @@ def take_recovery_failure(user: User) -> Step:
 def take_recovery_set(user: User) -> None:
     """Count one new set of recovery codes of ``user``.
 
-    Each set costs the site a password hash for each of its codes.
+    The limit protects the site: each set costs one slow hash for each of its codes.
 
-    :raises Limited: ``RECOVERY_SETS`` sets were made.
+    :raises Limited: more than ``RECOVERY_SETS`` sets were created.
     """
     store.take([Limit(_recovery_sets_key(user), "recovery_sets", RECOVERY_SETS)])
 
 
 def take_enrol_try(number: str) -> list[Taken]:
-    """Count one code that anybody typed to enrol ``number``.
+    """Count one code that was typed, by any user, to enrol ``number``.
 
-    Bandwidth answers 429 for a number with many wrong codes.  Without this limit strangers who
-    enrol the number of somebody else could keep its owner out.
+    Bandwidth answers 429 for a number with many wrong codes.  Without this limit, an attacker who
+    tries to enrol somebody else's number could lock out its owner.
 
     :raises Limited: ``TRIES_PER_CHALLENGE`` codes were typed in the last ten minutes.
     """
@@ -309,7 +312,7 @@ def take_enrol_try(number: str) -> list[Taken]:
 
 
 def give_back_tries(step: Step, taken: Iterable[Taken]) -> None:
-    """Give back a try that cannot have reached Bandwidth."""
+    """Undo the count of a try that cannot have reached Bandwidth."""
     ladders.give_back(step)
     store.give_back(_for_return(taken))
 
@@ -317,8 +320,8 @@ def give_back_tries(step: Step, taken: Iterable[Taken]) -> None:
 def count_try(challenge: Challenge) -> bool:
     """Count one try of ``challenge``, and return whether its code can still be typed.
 
-    The condition and the count are one statement: of guesses at the same moment, no more than
-    ``TRIES_PER_CHALLENGE`` reach Bandwidth.
+    The check and the count are one SQL statement, so that no more than ``TRIES_PER_CHALLENGE``
+    guesses reach Bandwidth, even if they come at the same moment.
     """
     hold = _hold(challenge.number, HeldAction.VERIFY, challenge.purpose)
     return statements.count_try(challenge, settings.TRIES_PER_CHALLENGE, hold.key)
@@ -330,24 +333,24 @@ def is_locked(user: User) -> bool:
 
 
 def locked() -> models.QuerySet[SecondFactor]:
-    """Return the rows of the users who are locked."""
+    """Return the rows of the locked users."""
     return ladders.locked(settings.FAILURES_BEFORE_LOCK)
 
 
 def count_failures(user: User) -> int:
-    """Return how many wrong codes in a row ``user`` has typed."""
+    """Return the number of wrong codes in a row of ``user``."""
     return SecondFactor.objects.of(user).failures
 
 
 def count_recovery_failures(user: User) -> int:
-    """Return how many wrong recovery codes in a row ``user`` has typed."""
+    """Return the number of wrong recovery codes in a row of ``user``."""
     return SecondFactor.objects.of(user).recovery_failures
 
 
 def claim_warning(user: User, failures: int) -> bool:
-    """Return whether ``user`` must be warned now of so many ``failures`` in a row.
+    """Return whether ``user`` must be warned now about ``failures`` wrong codes in a row.
 
-    The first True counts as today's warning; later calls on the same day return False.
+    After the first True, further calls return False for 24 hours.
     """
     return failures >= settings.FAILURES_BEFORE_WAIT and store.claim_turn(
         f"warning:{_user_digest(user)}", 86_400
@@ -355,15 +358,15 @@ def claim_warning(user: User, failures: int) -> bool:
 
 
 def clear(user: User) -> None:
-    """End the waits and the cooldown of ``user``, as a right code does.  No other limit changes."""
+    """End the waits and the cooldown of ``user``, as a right code does."""
     ladders.clear(user)
 
 
 def clear_all(user: User, users_numbers: Iterable[str]) -> None:
-    """End every limit of ``user`` and of the user's numbers, as staff do for them.
+    """Reset every limit of ``user`` and of the user's numbers, for a reset by staff.
 
-    What is not theirs stays: the limits of an address, of a prefix, of a country and of the whole
-    site, and the wait that Bandwidth has asked for (:func:`hold`).
+    The limits of addresses, prefixes, countries and the whole site are not changed, and neither is
+    a wait that Bandwidth has asked for (:func:`hold`).
     """
     clear(user)
     of_user = [_user_digest(user)]
@@ -380,7 +383,7 @@ def clear_all(user: User, users_numbers: Iterable[str]) -> None:
 
 
 def hold(number: str, action: HeldAction, purpose: str, seconds: float) -> None:
-    """Have all workers wait with ``action`` on ``number`` for ``seconds``, as Bandwidth asked.
+    """Make all workers wait with ``action`` on ``number`` for ``seconds``, as Bandwidth asked.
 
     :param purpose: the purpose of the code that Bandwidth refused to send or to check.
     """
@@ -389,9 +392,9 @@ def hold(number: str, action: HeldAction, purpose: str, seconds: float) -> None:
 
 
 def refuse_held(number: str, action: HeldAction, purpose: str) -> None:
-    """Raise an error if ``action`` on ``number`` is on :func:`hold`.
+    """Raise an error if ``action`` on ``number`` must wait (:func:`hold`).
 
-    :raises Limited: it is.
+    :raises Limited: it must wait.
     """
     left = store.seconds_until([_hold(number, action, purpose)])
     if left > 0:
@@ -399,21 +402,21 @@ def refuse_held(number: str, action: HeldAction, purpose: str) -> None:
 
 
 def count_held() -> int:
-    """Return how many numbers are on :func:`hold`, for any action."""
+    """Return the number of phone numbers that are on :func:`hold`, for any action."""
     rows = Counter.objects.filter(key__startswith=_HELD_PREFIX, moment__gt=store.now())
-    # One number may be held for several actions.  The digest of the number ends each key.
+    # One number may be held for several actions.  Each key ends with the digest of the number.
     return len({key.rpartition(":")[2] for key in rows.values_list("key", flat=True)})
 
 
 def seconds_until_try(user: User) -> int:
-    """Return for how many seconds ``user`` has to wait before another code may be tried."""
+    """Return how long ``user`` must wait before the next code is checked, in whole seconds."""
     return math.ceil(standing(user).until_try.seconds)
 
 
 def over() -> models.QuerySet[Counter]:
-    """Return the rows that limit nobody any more, for ``mfa_purge``.
+    """Return the rows that no longer limit anybody, for ``mfa_purge``.
 
-    Wrong codes do not expire.  They are counted in :class:`.SecondFactor`.
+    Wrong codes in a row do not expire.  They are counted in :class:`.SecondFactor`.
     """
     return store.over()
 
@@ -421,7 +424,7 @@ def over() -> models.QuerySet[Counter]:
 def _failure_waits() -> list[int]:
     """Return the wait after each wrong code, in seconds.
 
-    The first ones wait for nothing.  Then comes ``FAILURE_WAIT_MIN``, doubled each time up to
+    The first waits are 0.  Then follows ``FAILURE_WAIT_MIN``, which is doubled each time, up to
     ``FAILURE_WAIT_MAX``.
     """
     step, longest = settings.FAILURE_WAIT_MIN, settings.FAILURE_WAIT_MAX
@@ -437,10 +440,10 @@ def _recovery_sets_key(user: User) -> str:
 
 
 def _budget(purpose: str) -> str:
-    """Return which sends are counted and held together with those for ``purpose``.
+    """Return the name of the budget under which sends for ``purpose`` are counted and held.
 
-    A stranger who tries to enrol my number must neither use up nor stop the codes that I sign in
-    with.
+    Enrolments have a budget of their own: an attacker who tries to enrol somebody else's number
+    must not stop the owner's login codes.
     """
     return "enrol" if purpose == "enrol" else "login"
 
@@ -453,8 +456,8 @@ _HELD_PREFIX = f"{_RANKS['number']}:held:"
 
 
 def _hold(number: str, action: HeldAction, purpose: str) -> Limit:
-    # Bandwidth counts wrong codes for a number, and our purposes are its scopes.  So a wait for one
-    # purpose says nothing of the others.
+    # Bandwidth counts wrong codes for each number and scope, and each purpose has its own scope.
+    # So a wait for one purpose does not apply to the others.
     kind = _budget(purpose) if action == HeldAction.SEND else purpose
     return Limit(f"{_HELD_PREFIX}{action}:{kind}:{digest(number)}", "provider", _HELD, weight=0)
 
@@ -464,10 +467,10 @@ def _enrol_tries_key(number: str) -> str:
 
 
 def _user_digest(user: User) -> str:
-    # A primary key may be a long text, and MariaDB takes "ada" and "ADA" for one.
+    # A primary key may be a long text, and for MariaDB "ada" and "ADA" are equal.
     return digest(f"user {user.pk}")
 
 
 def digest(subject: str) -> str:
-    """Return what stands for a user, a number or an address in a key, which staff can read."""
+    """Return the digest of a user, a number or an address, for a key, which staff can read."""
     return salted_hmac("bandwidth_mfa.limits", subject, algorithm="sha256").hexdigest()[:32]

@@ -1,10 +1,10 @@
-"""The statements that counts are made of: in SQL, and in a portable way beside it.
+"""The SQL statements that count, each with a portable alternative.
 
-They change rows and return what stands there afterwards, in one step.  So of concurrent requests
-each sees the ones before it.  The rows stay locked until the transaction ends.
+They change rows and return the new values in one step, so each request sees the changes of earlier
+concurrent requests.  The rows stay locked until the transaction ends.
 
-PostgreSQL, SQLite and MariaDB do it in one statement.  Other databases, MySQL and Oracle for
-instance, lack ``RETURNING``.  For them Django makes the statements.
+PostgreSQL, SQLite and MariaDB do it in one statement.  Other databases, such as MySQL and Oracle,
+have no ``RETURNING``.  For these, the functions use Django's querysets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from django.utils import timezone
 from ...models import Challenge, Counter, SecondFactor
 from ...types import User, in_query
 
-# How each database names the greater of two numbers, and an upsert.
+# The function for the greater of two numbers in each database that is supported directly.
 _GREATER = {"postgresql": "GREATEST", "sqlite": "MAX", "mysql": "GREATEST"}
 
 
@@ -34,9 +34,9 @@ def microseconds(moment: datetime) -> int:
 
 
 class Rung(NamedTuple):
-    """Where a user stands on a ladder of :class:`.SecondFactor` after a step.
+    """The state of a ladder of :class:`.SecondFactor` after a step.
 
-    ``after`` is from before the step, unless it was the first one.
+    ``after`` is the value from before the step, unless the step was the first one.
     """
 
     steps: int
@@ -54,11 +54,11 @@ class Ladder(NamedTuple):
 def move(amounts: Mapping[str, int], now: int) -> dict[str, int]:
     """Move the moment of each bucket by its amount, and return the new moments.
 
-    An empty bucket is moved from ``now`` on.  The rows are locked in the order of their keys, so
-    that no two transactions wait for each other.
+    The moment of an empty bucket is moved from ``now``.  The rows are locked in the order of their
+    keys, to avoid deadlocks.
 
-    :param amounts: microseconds for each key.
-    :param now: microseconds since the epoch.
+    :param amounts: the amount for each key, in microseconds.
+    :param now: the present moment, in microseconds since the epoch.
     """
     keys = sorted(amounts)
     connection = connections[router.db_for_write(Counter)]
@@ -81,8 +81,8 @@ def move(amounts: Mapping[str, int], now: int) -> dict[str, int]:
 def _move_portably(amounts: dict[str, int], now: int) -> dict[str, int]:
     connection = connections[router.db_for_write(Counter)]
     needs_target = connection.features.supports_update_conflicts_with_target
-    # It locks each row, and makes those that are missing.  "INSERT IGNORE" would take shared locks,
-    # which end in deadlocks on MariaDB.
+    # This creates missing rows, and locks all rows.  "INSERT IGNORE" would take shared locks, which
+    # lead to deadlocks on MariaDB.
     Counter.objects.bulk_create(
         [Counter(key=key, moment=now) for key in amounts],
         update_conflicts=True,
@@ -100,8 +100,8 @@ def _move_portably(amounts: dict[str, int], now: int) -> dict[str, int]:
 def move_back(amounts: Mapping[str, int], now: int) -> None:
     """Move the moment of each bucket back by its amount.  An empty bucket stays empty.
 
-    :param amounts: microseconds for each key.
-    :param now: microseconds since the epoch.
+    :param amounts: the amount for each key, in microseconds.
+    :param now: the present moment, in microseconds since the epoch.
     """
     if _has_upsert(connections[router.db_for_write(Counter)]):
         move({key: -amount for key, amount in amounts.items()}, now)
@@ -112,10 +112,10 @@ def move_back(amounts: Mapping[str, int], now: int) -> None:
 
 
 def count_try(challenge: Challenge, most: int, hold: str) -> bool:
-    """Count one try of a code that can still be typed, and return whether there was one.
+    """Count one try of ``challenge``, and return whether its code can still be typed.
 
     :param most: ``TRIES_PER_CHALLENGE``.
-    :param hold: the key of a bucket.  While its moment lies ahead, no try is counted.
+    :param hold: the key of a bucket.  While its moment is in the future, no try is counted.
     """
     connection = connections[router.db_for_write(Challenge)]
     moment = timezone.now()
@@ -151,13 +151,13 @@ def _count_try_portably(challenge: Challenge, most: int, hold: str, now: datetim
 
 
 def climb(user: User, ladder: Ladder, first_wait: int) -> Rung:
-    """Count one step of ``user`` on ``ladder``, and return where the user stands then.
+    """Count one step of ``user`` on ``ladder``, and return the new state.
 
-    The wait of a first step is set here, and that of a later step stays as it was: the caller has
-    to look first whether it is over.
+    The wait is set here only for a first step.  For a later step the caller first checks whether
+    the previous wait is over.
 
-    :param first_wait: the moment to set for a first step, in microseconds since the epoch.
-    :raises IntegrityError: the user is gone.
+    :param first_wait: the end of the wait after a first step, in microseconds since the epoch.
+    :raises IntegrityError: the user was deleted.
     """
     connection = connections[router.db_for_write(SecondFactor)]
     if not _has_upsert(connection):
@@ -166,12 +166,13 @@ def climb(user: User, ladder: Ladder, first_wait: int) -> Rung:
         connection, SecondFactor, "user", "language", ladder.steps, ladder.after, "failures"
     )
     begin, new = _upsert(connection, user_)
-    # Django refuses here what is no user of the site, an anonymous one for instance.
+    # Django refuses here an object that is not a user of the site, such as an anonymous user.
     row = SecondFactor(user=in_query(user))
     key = SecondFactor._meta.pk.get_db_prep_save(row.pk, connection)
     with connection.cursor() as cursor:
         cursor.execute(
-            # `after` before `steps`: MariaDB assigns from left to right, and reads what it wrote.
+            # `after` comes before `steps`: MariaDB assigns from left to right, and reads new
+            # values.
             f"INSERT INTO {table} ({user_}, {language}, {steps}, {after}) "  # noqa: S608
             f"VALUES (%s, '', 1, %s) {begin} "
             f"{after} = CASE WHEN {table}.{steps} = 0 THEN {new.format(after)} "
@@ -191,7 +192,7 @@ def _climb_portably(user: User, ladder: Ladder, first_wait: int) -> Rung:
             with transaction.atomic(using=router.db_for_write(SecondFactor)):
                 row = SecondFactor.objects.create(user=in_query(user), **first)
         except IntegrityError:
-            # Somebody else has made the row this moment, or the user is gone.
+            # Another request has just created the row, or the user was deleted.
             row = rows.select_for_update().first()
             if row is None:
                 raise
@@ -207,14 +208,14 @@ def _climb_portably(user: User, ladder: Ladder, first_wait: int) -> Rung:
 
 
 def _has_upsert(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether the database changes a row and returns it in one statement."""
+    """Return whether the database can change a row and return it in one statement."""
     return connection.vendor in _GREATER and connection.features.can_return_rows_from_bulk_insert
 
 
 def _upsert(connection: BaseDatabaseWrapper, key: str) -> tuple[str, str]:
-    """Return how an upsert goes on after its values, and how it names a value that was to be new.
+    """Return two parts of an upsert: the text after its values, and the name of a new value.
 
-    :param key: the column whose value is there already, as SQL.
+    :param key: the quoted name of the column with the unique key.
     """
     if connection.vendor == "mysql":
         return "ON DUPLICATE KEY UPDATE", "VALUES({})"
@@ -222,7 +223,7 @@ def _upsert(connection: BaseDatabaseWrapper, key: str) -> tuple[str, str]:
 
 
 def _names(connection: BaseDatabaseWrapper, model: type[Model], *fields: str) -> list[str]:
-    """Return the names of the table and of the columns of ``fields``, as SQL."""
+    """Return the quoted names of the table and of the columns of ``fields``."""
     columns = {field.name: str(field.column) for field in model._meta.concrete_fields}
     names = (model._meta.db_table, *(columns[field] for field in fields))
     return [connection.ops.quote_name(name) for name in names]

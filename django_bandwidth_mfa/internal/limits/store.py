@@ -1,18 +1,19 @@
-"""How a count is kept: leaky buckets, and the transaction that takes from them.
+"""The leaky buckets in which limits are counted, and the transaction that counts.
 
-A limit of "N per period" is a bucket that holds N and leaks one each ``period / N`` (the generic
-cell rate algorithm).  One moment says it all: when the bucket will be empty.  Each row of
-:class:`~django_bandwidth_mfa.models.Counter` is such a moment.
+A limit of "N per period" is a bucket that holds N units and leaks one unit every ``period / N``
+(the generic cell rate algorithm).  Its state is one moment: when the bucket will be empty.  Each
+row of :class:`~django_bandwidth_mfa.models.Counter` stores this moment.
 
-* Taking one moves the moment by ``period / N``.  It is allowed if the new moment is at most a
-  period ahead.  So N pass at once, and the wait for the next one is known exactly.
-* At most ``2 N - 1`` pass in any one period: N at once, and those that leak out meanwhile.
+* An action moves the moment forward by ``period / N``.  It is allowed if the new moment is at most
+    one period ahead.  So N actions are allowed at once, and the wait for the next one is known
+    exactly.
+* At most ``2 N - 1`` actions are allowed in any period: N at once, and those that leak meanwhile.
 
-A request that reads a count and then writes it is too late: concurrent requests all read "4 of 5".
-So the moment is moved and returned in one step (:mod:`.statements`), and judged after that.  If one
-of several limits refuses, an error rolls back what the others have counted.
+If requests first read a count and then wrote it, concurrent requests could all read "4 of 5".  So
+the moment is moved and returned in one step (:mod:`.statements`), and checked after that.  If one
+of several limits refuses, the error rolls back the other counts.
 
-All amounts and moments are whole microseconds; moments count from the epoch.
+All amounts and moments are in whole microseconds; moments are since the epoch.
 """
 
 from __future__ import annotations
@@ -37,24 +38,25 @@ from .statements import microseconds
 
 T = TypeVar("T")
 
-# Microseconds.
+# One second in microseconds.
 SECOND = 1_000_000
 
-# A transaction that the database broke off is begun again: up to so many tries, and for so many
-# seconds.  The clock ends it only after a few tries: one that waits for a lock can take two seconds
-# by itself, and the next one would go through.
+# A transaction that the database has aborted is tried again: at most _ATTEMPTS times, and for
+# _LONGEST_SECONDS.  The time limit applies only after _FEWEST_ATTEMPTS, because one try that waits
+# for a lock can take two seconds, and the next one can succeed.
 _ATTEMPTS = 20
 _LONGEST_SECONDS = 2.0
 _FEWEST_ATTEMPTS = 5
 
-# The longest wait before the second try, which doubles up to the longest wait of all, in seconds.
+# The longest wait before the second try, in seconds.  It doubles for each further try, up to
+# _LONGEST_WAIT.
 _FIRST_WAIT = 0.002
 _LONGEST_WAIT = 0.15
 
 # Whether the caller has promised to commit its transaction (`service.within_transaction`).
 _is_within: ContextVar[bool] = ContextVar("bandwidth_mfa_within_transaction", default=False)
 
-# SQLite's result code for a statement that cannot run, because a table is missing for instance.
+# SQLite's result code for a statement that cannot run, for example because a table is missing.
 _SQLITE_ERROR = 1
 
 
@@ -62,8 +64,8 @@ _SQLITE_ERROR = 1
 class Limit:
     """One limit for one key.
 
-    ``name`` is what a refusal is named after (:attr:`.Limited.limit`).  ``weight`` is how much one
-    action takes.  A weight of 0 takes nothing, and is refused until the moment is over.
+    ``name`` is the :attr:`.Limited.limit` of a refusal.  ``weight`` is how many units one action
+    takes.  A limit with the weight 0 counts nothing, and refuses until its moment has passed.
     """
 
     key: str
@@ -73,13 +75,13 @@ class Limit:
 
     @property
     def amount(self) -> int:
-        """By how many microseconds one action moves the moment."""
+        """By how many microseconds one action moves the moment forward."""
         return self.weight * (self.rate.seconds * SECOND // self.rate.limit)
 
     def wait_at(self, moment: int, now: int) -> int:
-        """Return for how many microseconds the limit refuses an action that led to ``moment``.
+        """Return how long the limit refuses an action with the new moment ``moment``.
 
-        It is 0 or less if the action is allowed.
+        The result is in microseconds; it is 0 or less if the action is allowed.
         """
         if self.weight > self.rate.limit:
             return self.rate.seconds * SECOND
@@ -88,7 +90,7 @@ class Limit:
 
 
 class Wait(NamedTuple):
-    """For how many seconds something is refused, and by which limit; 0 and "" if it is not."""
+    """A wait in seconds, and the limit that causes it; 0 and "" for no wait."""
 
     seconds: float
     limit: str
@@ -99,30 +101,30 @@ NO_WAIT = Wait(0, "")
 
 @dataclass(frozen=True)
 class Taken:
-    """What an action has taken from a limit, and the moment that it led to."""
+    """An action that was counted under a limit, and the new moment of its bucket."""
 
     limit: Limit
     moment: int
 
 
 def now() -> int:
-    """Return this moment in microseconds since the epoch."""
+    """Return the present moment in microseconds since the epoch."""
     return microseconds(timezone.now())
 
 
 def counting(work: Callable[[], T]) -> T:
     """Run ``work`` in one durable transaction and return its result.
 
-    It must be durable.  In a transaction of the caller (``ATOMIC_REQUESTS``, for instance) a later
-    error would roll the count back, and an attacker would have unlimited tries.
+    The transaction must be durable.  Inside a transaction of the caller, such as that of
+    ``ATOMIC_REQUESTS``, a later error would roll the count back, and an attacker would have an
+    unlimited number of tries.
 
-    When the database breaks a deadlock, cannot put concurrent transactions in an order, or is
-    locked (SQLite), ``work`` runs again from its start.  So it must have no effects outside the
-    database.
+    After a deadlock, a serialization failure or a lock (SQLite), ``work`` runs again from its
+    start.  So it must have no effects outside the database.
 
-    :raises RuntimeError: a transaction is open already, outside of :func:`within_transaction`.
-    :raises OperationalError: the last of 20 tries, or of the tries of two seconds (five at least),
-        failed.
+    :raises RuntimeError: a transaction is already open, outside of :func:`within_transaction`.
+    :raises OperationalError: all tries have failed: 20 tries, or those of two seconds (at least
+        five).
     """
     ends = time.monotonic() + _LONGEST_SECONDS
     attempt = 0
@@ -142,7 +144,7 @@ def counting(work: Callable[[], T]) -> T:
 
 @contextmanager
 def within_transaction() -> Iterator[None]:
-    """Let :func:`counting` work in a transaction of the caller, who commits it in any case."""
+    """Allow :func:`counting` inside a transaction of the caller, who must always commit it."""
     token = _is_within.set(True)
     try:
         yield
@@ -153,32 +155,32 @@ def within_transaction() -> Iterator[None]:
 def _wait_after(attempt: int) -> float:
     """Return the seconds to wait after the failed try number ``attempt``.
 
-    The moment is random: transactions that broke each other off and come back together would break
-    each other off again.
+    The wait is random.  Otherwise two transactions in a deadlock would start again at the same
+    time, and meet again.
     """
     longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1))
-    return random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+    return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
 
 
 def _is_hopeless(error: OperationalError) -> bool:
-    """Return whether the next try must fail as well.  Other databases raise another error then."""
+    """Return whether the next try would fail, too.  Other databases raise another error then."""
     return getattr(error.__cause__, "sqlite_errorcode", None) == _SQLITE_ERROR
 
 
 def take(limits: Iterable[Limit]) -> list[Taken]:
-    """Take one action from all of ``limits``.
+    """Count one action under all of ``limits``.
 
-    Call it inside :func:`counting`: the error rolls back what was taken from the others.
+    Call it inside :func:`counting`, so that an error rolls back the other counts.
 
-    :raises Limited: a limit refuses.  If several do, it is the one with the longest wait.
+    :raises Limited: a limit refuses.  If several refuse, the error is for the longest wait.
     """
     wanted = list(limits)
     if not wanted:
         return []
     moments = statements.move({limit.key: limit.amount for limit in wanted}, now())
     taken = [Taken(limit, moments[limit.key]) for limit in wanted]
-    # The clock again, now that the rows are locked: each request before this one has read its clock
-    # earlier.  By the time from before the wait for the locks, this one could be refused wrongly.
+    # Read the clock again, now that the rows are locked.  The earlier time is from before the wait
+    # for the locks: with it, this request could be refused wrongly.
     moment = now()
     longest, name = max((one.limit.wait_at(one.moment, moment), one.limit.name) for one in taken)
     if longest > 0:
@@ -187,21 +189,21 @@ def take(limits: Iterable[Limit]) -> list[Taken]:
 
 
 def seconds_until(limits: Iterable[Limit]) -> float:
-    """Return for how many seconds :func:`take` would refuse ``limits``; 0 if it would not."""
+    """Return how long :func:`take` would refuse ``limits``, in seconds; 0 if it would not."""
     wanted = list(limits)
     return longest_wait(wanted, read(wanted)).seconds
 
 
 def read(limits: Iterable[Limit]) -> dict[str, int]:
-    """Return the moments of the buckets of ``limits`` by their keys; none for one without a row."""
+    """Return the moments of the buckets of ``limits``, by their keys, as far as they have a row."""
     rows = Counter.objects.filter(key__in={limit.key for limit in limits})
     return dict(rows.values_list("key", "moment"))
 
 
 def longest_wait(limits: Iterable[Limit], moments: Mapping[str, int]) -> Wait:
-    """Return how long :func:`take` would refuse ``limits``, and by which of them.
+    """Return how long :func:`take` would refuse ``limits``, and because of which of them.
 
-    :param moments: those of the buckets, by their keys.
+    :param moments: the moments of the buckets, by their keys.
     """
     moment = now()
     waits = [
@@ -215,39 +217,38 @@ def longest_wait(limits: Iterable[Limit], moments: Mapping[str, int]) -> Wait:
 
 
 def give_back(taken: Iterable[tuple[str, int, int]]) -> None:
-    """Give back what was taken, as far as it has not leaked out.
+    """Undo counted actions, as far as they have not leaked out of their buckets.
 
-    :param taken: for each bucket its key, the amount, and the moment that the taking led to.
+    :param taken: for each bucket its key, the amount, and the moment after the action.
     """
     moment = now()
-    # What has leaked already is nobody's: so much of the amount lies before now.
+    # A part of the amount has already leaked: the part before now.  Only the rest is undone.
     left = {key: min(amount, until - moment) for key, amount, until in taken if until > moment}
     if left:
         statements.move_back(left, moment)
 
 
 def hold(key: str, until: datetime) -> None:
-    """Have a limit of weight 0 refuse until then."""
+    """Make a limit of weight 0 refuse until ``until``."""
     Counter.objects.update_or_create(key=key, defaults={"moment": microseconds(until)})
 
 
 def clear(keys: Iterable[str]) -> None:
     """Empty the buckets of ``keys``."""
-    # One by one, in the order in which they are taken: so two transactions never wait for each
-    # other.
+    # One by one, in the order in which all transactions lock them, to avoid deadlocks.
     for key in sorted(keys):
         Counter.objects.filter(key=key).delete()
 
 
 def over() -> models.QuerySet[Counter]:
-    """Return the rows that limit nobody any more."""
+    """Return the rows that no longer limit anybody."""
     return Counter.objects.filter(moment__lte=now())
 
 
 def claim_turn(what: str, seconds: int) -> bool:
-    """Claim the next run of ``what``.
+    """Claim the next run of ``what`` for this worker.
 
-    Of all workers one gets True; the others get False until ``seconds`` have passed.
+    One of all workers gets True.  The others get False until ``seconds`` have passed.
     """
     turn = Limit(f"0:every:{what}", what, Rate(1, seconds))
     try:

@@ -1,10 +1,12 @@
-"""Why a text message did not arrive: Bandwidth's error codes in words.
+"""Bandwidth's error codes for text messages that were not delivered, in words.
 
-:data:`ERRORS` is the one table.  It has a sentence for the user, a line for the people who run the
-site, and whether the fault is the sender's.  Then every message may fail until somebody mends it.
+:data:`ERRORS` is the table of all codes.  Each row has a sentence for the user, a line for the
+operators of the site, and whether the fault is the sender's.  After such a fault every message may
+fail until it is repaired.
 
 Source: https://dev.bandwidth.com/docs/messaging/errors/.  Codes about pictures and groups are left
-out, since no code goes out that way.  :func:`explain` has words for those, and for later ones, too.
+out, since the app sends neither.  :func:`explain` also has a text for codes that are not in the
+table.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Told(NamedTuple):
-    """What a user reads: what happened, and what to do next."""
+    """The texts for the user: what happened, and what to do next."""
 
     what: str | Promise
     next_step: str | Promise
@@ -25,7 +27,7 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a message did not arrive, as far as it matters to the user."""
+    """A reason, in words for the user."""
 
     what: str | Promise
     next_step: str | Promise
@@ -42,9 +44,9 @@ class DeliveryError:
     is_senders_fault: bool = False
 
     def told(self, *, can_call: bool) -> Told:
-        """Return what the user reads.
+        """Return the texts for the user.
 
-        :param can_call: whether the page offers a call.
+        :param can_call: whether calls are set up.
         """
         step = self.reason.next_step if can_call else self.reason.next_step_without_calls
         return Told(self.reason.what, step)
@@ -179,13 +181,13 @@ ERRORS = {code: DeliveryError(code, reason, means) for code, reason, means in _R
 
 
 def explain(code: int | None) -> DeliveryError:
-    """Return the row of ``code``; for a code that the table lacks, what its first digit says.
+    """Return the row of ``code``; for an unknown code, a row for its first digit.
 
-    :param code: what the receipt said; None if it gave no code.
+    :param code: the error code of the receipt; None if it has none.
     """
-    found = ERRORS.get(code) if code is not None else None
-    if found is not None:
-        return found
+    error = ERRORS.get(code) if code is not None else None
+    if error is not None:
+        return error
     if code is None:
         return DeliveryError(code, _NOT_DELIVERED, "The receipt gave no reason.")
     if 5000 <= code < 6000:

@@ -1,13 +1,13 @@
-"""What happened: one record in the log for each event and, for most, one signal.
+"""The events of the app: each writes a log record, and most of them send a signal.
 
-:data:`EVENTS` is the one table.  A row has the name of the event, the level of its log record, its
-signal, and whether the user is mailed.  Only the functions below tell of an event.  The docstring
-of :mod:`~django_bandwidth_mfa.signals` says what each signal carries.
+:data:`EVENTS` is the table of all events, with the level of the log record, the signal, and whether
+the user gets a mail.  Each function below reports one event.  The docstring of
+:mod:`~django_bandwidth_mfa.signals` lists the arguments of each signal.
 
 The logger is ``django_bandwidth_mfa``.  Each record has the ``event`` and its fields as attributes,
 for a formatter that writes JSON: ``challenge``, ``purpose``, ``channel``, ``to`` (masked),
-``provider_id``, ``status``, ``request_id`` (Bandwidth's support asks for it), ``user`` (the primary
-key).  No field holds a code or a full number.
+``provider_id``, ``status``, ``request_id`` (for Bandwidth's support) and ``user`` (the primary
+key).  No field contains a code or a full number.
 """
 
 from __future__ import annotations
@@ -99,14 +99,14 @@ def _tell(
     """Write the log record of an event, and send its signal.
 
     :param fields: the fields of the log record.
-    :param failed: whether the traceback of the current exception belongs to the record.
+    :param failed: whether to add the traceback of the current exception to the record.
     :param told: the arguments of the signal.
     """
     event = EVENTS[name]
     text = " ".join(f"{key}={value}" for key, value in fields.items())
     logger.log(
         event.level,
-        # The name is a part of the format: log tools group records by it.
+        # The name is a part of the format, because log tools group records by the format.
         f"{name.replace('_', ' ')}: %s" if text else name.replace("_", " "),
         *([text] if text else []),
         exc_info=failed or None,
@@ -139,7 +139,7 @@ def _failure(error: BandwidthError) -> dict[str, object]:
 
 
 def code_sent(challenge: Challenge, request: HttpRequest | None) -> None:
-    """Bandwidth accepted a code."""
+    """Report that Bandwidth accepted a code."""
     fields = _about(challenge, provider_id=challenge.provider_id)
     _tell("code_sent", fields, Challenge, challenge=challenge, request=request)
 
@@ -147,7 +147,7 @@ def code_sent(challenge: Challenge, request: HttpRequest | None) -> None:
 def code_send_failed(
     challenge: Challenge, error: BandwidthError, request: HttpRequest | None
 ) -> None:
-    """Bandwidth did not accept a code, or its answer did not come."""
+    """Report that Bandwidth did not accept a code, or did not answer."""
     if isinstance(error, NoFreePlace):
         no_free_place(challenge, "send")
         return
@@ -157,23 +157,23 @@ def code_send_failed(
 
 
 def send_refused(challenge: Challenge, error: MFAError, request: HttpRequest | None) -> None:
-    """A limit was reached, or the user is locked, so nothing was sent."""
+    """Report that nothing was sent: a limit was reached, or the user is locked."""
     limit = getattr(error, "limit", "lock")
     fields = _about(challenge, reason=type(error).__name__, limit=limit)
     _tell("send_refused", fields, Challenge, challenge=challenge, error=error, request=request)
 
 
 def try_refused(challenge: Challenge, error: MFAError, request: HttpRequest | None) -> None:
-    """A code was not checked: its user has to wait or is locked, or the code is over."""
+    """Report that a code was not checked: a limit, a lock, or an expired or used code."""
     fields = _about(challenge, reason=type(error).__name__, limit=getattr(error, "limit", ""))
     _tell("try_refused", fields, Challenge, challenge=challenge, error=error, request=request)
 
 
 def no_free_place(challenge: Challenge, action: str) -> None:
-    """Bandwidth was not asked: too many calls were under way.  Its user is told to try again.
+    """Report that Bandwidth was not called, because too many calls were running.
 
-    It is no failure of Bandwidth, so nobody is to be woken.  It has no signal of its own:
-    ``call_ended`` tells of it.
+    It is not a failure of Bandwidth, so it is only a warning.  It has no signal of its own:
+    ``call_ended`` is sent.
 
     :param action: ``"send"`` or ``"verify"``.
     """
@@ -181,24 +181,24 @@ def no_free_place(challenge: Challenge, action: str) -> None:
 
 
 def code_verified(challenge: Challenge, request: HttpRequest | None) -> None:
-    """A code was right.  A code for a new phone also confirms the phone."""
+    """Report that a code was right.  A code for a new phone also confirms the phone."""
     _tell("code_verified", _about(challenge), Challenge, challenge=challenge, request=request)
     if challenge.purpose == Purpose.ENROL and challenge.phone is not None:
         phone_confirmed(challenge.phone, request)
 
 
 def code_rejected(challenge: Challenge, request: HttpRequest | None) -> None:
-    """A code was wrong, or had been used before."""
+    """Report that a code was wrong, or had been used before."""
     _tell("code_rejected", _about(challenge), Challenge, challenge=challenge, request=request)
 
 
 def code_replayed(challenge: Challenge) -> None:
-    """A right code came a second time.  :func:`code_rejected` follows."""
+    """Report that a used code was typed again.  :func:`code_rejected` follows."""
     _tell("code_replayed", _about(challenge))
 
 
 def verify_failed(challenge: Challenge, error: BandwidthError, request: HttpRequest | None) -> None:
-    """Bandwidth did not say whether a code is right."""
+    """Report that Bandwidth did not answer whether a code is right."""
     if isinstance(error, NoFreePlace):
         no_free_place(challenge, "verify")
         return
@@ -207,9 +207,9 @@ def verify_failed(challenge: Challenge, error: BandwidthError, request: HttpRequ
 
 
 def message_failed(challenge: Challenge) -> None:
-    """A receipt says that a text message did not arrive.
+    """Report that a text message was not delivered, as a receipt says.
 
-    If the fault is the sender's, the alarm is raised: no message may arrive until it is mended.
+    If the fault is the sender's, an alarm follows: all messages may fail until it is repaired.
     """
     error = delivery_errors.explain(challenge.delivery_error)
     fields = {"error_code": error.code, "means": error.means}
@@ -219,17 +219,17 @@ def message_failed(challenge: Challenge) -> None:
 
 
 def sender_refused(fields: Mapping[str, object]) -> None:
-    """A carrier refused a message by a fault of the sender: most or all messages may fail."""
+    """Report a fault of the sender, because of which most or all messages may fail."""
     _tell("sender_refused", fields)
 
 
 def wrong_codes(user: User, request: HttpRequest | None) -> None:
-    """A user typed so many wrong codes in a row that somebody may have their password."""
+    """Report so many wrong codes in a row that somebody may have stolen the user's password."""
     _tell("wrong_codes", {"user": user.pk}, type(user), user=user, request=request)
 
 
 def locked_out(user: User, request: HttpRequest | None) -> None:
-    """A user reached ``FAILURES_BEFORE_LOCK``."""
+    """Report that a user reached ``FAILURES_BEFORE_LOCK``."""
     _tell("locked_out", {"user": user.pk}, type(user), user=user, request=request)
 
 
@@ -237,24 +237,25 @@ def locked_out(user: User, request: HttpRequest | None) -> None:
 
 
 def phone_confirmed(phone: Phone, request: HttpRequest | None) -> None:
-    """A user has typed the code that was sent to a new phone."""
+    """Report that a user has typed the code that was sent to a new phone."""
     _tell_of_phone("phone_confirmed", phone, request)
 
 
 def phone_removed(phone: Phone, request: HttpRequest | None) -> None:
-    """A phone was removed, or another phone took its place."""
+    """Report that a phone was removed, or replaced by another phone."""
     _tell_of_phone("phone_removed", phone, request)
 
 
 def primary_phone_changed(phone: Phone, request: HttpRequest | None) -> None:
-    """Codes go to ``phone`` from now on."""
+    """Report that ``phone`` is now the primary phone."""
     _tell_of_phone("primary_phone_changed", phone, request)
 
 
 def phone_channel_changed(phone: Phone) -> None:
-    """Codes go to ``phone`` by another channel from now on.
+    """Report that ``phone`` has another preferred channel.
 
-    It is not mailed: on the code page everybody with the password can choose the channel anyway.
+    The user gets no mail: everybody with the password can choose the channel on the code page
+    anyway.
     """
     fields = {"user": phone.user_id, "phone": phone.masked, "channel": phone.channel}
     _tell("phone_channel_changed", fields)
@@ -269,12 +270,12 @@ def _tell_of_phone(name: str, phone: Phone, request: HttpRequest | None) -> None
 
 
 def recovery_codes_made(user: User, request: HttpRequest | None) -> None:
-    """A new set of recovery codes was made, and the old set is void."""
+    """Report that a new set of recovery codes has replaced the old one."""
     _tell("recovery_codes_made", {"user": user.pk}, type(user), user=user, request=request)
 
 
 def recovery_code_used(user: User, left: int, request: HttpRequest | None) -> None:
-    """A recovery code let its user in; ``left`` are unused."""
+    """Report that a recovery code was used; ``left`` is the number of unused ones."""
     fields = {"user": user.pk, "left": left}
     _tell("recovery_code_used", fields, type(user), user=user, request=request)
 
@@ -288,48 +289,48 @@ def recovery_code_rejected(user: User) -> None:
 
 
 def browser_trusted(browser: TrustedBrowser, request: HttpRequest) -> None:
-    """A user asked not to be asked for a code in this browser."""
+    """Report that a user now trusts a browser."""
     fields = {"user": browser.user_id, "browser": browser.pk}
     user = browser.user
     _tell("browser_trusted", fields, TrustedBrowser, browser=browser, user=user, request=request)
 
 
 def browser_recognised(user: User) -> None:
-    """A user signed in without a code, in a browser that they trust."""
+    """Report that a user signed in without a code, in a trusted browser."""
     _tell("browser_recognised", {"user": user.pk})
 
 
 def browsers_forgotten(user: User, many: int, request: HttpRequest | None) -> None:
-    """So many browsers of a user are no longer trusted."""
+    """Report that ``many`` browsers of a user are no longer trusted."""
     fields = {"user": user.pk, "many": many}
     _tell("browsers_forgotten", fields, TrustedBrowser, many=many, user=user, request=request)
 
 
 def own_factor_passed(user: User, method: str) -> None:
-    """Tell that a factor of the site's own has finished a login.
+    """Report that a factor of the site's own has completed a login.
 
-    :param method: what the site calls it.
+    :param method: the name of the factor.
     """
     _tell("own_factor_passed", {"user": user.pk, "method": method})
 
 
 def login_on_behalf(user: User, actor: str) -> None:
-    """Somebody acts on behalf of ``user`` from now on, or comes back to their own account.
+    """Report a login on behalf of ``user``, or the way back to the actor's own account.
 
-    :param actor: the primary key of the person who acts.
+    :param actor: the primary key of the acting person.
     """
     _tell("login_on_behalf", {"user": user.pk, "actor": actor})
 
 
 def signed_out_others(user: User, request: HttpRequest | None) -> None:
-    """A user ended their other sessions."""
+    """Report that a user ended their other sessions."""
     _tell("signed_out_others", {"user": user.pk}, type(user), user=user, request=request)
 
 
 def second_factor_reset(
     user: User, by: User | None, request: HttpRequest | None, *, forget_phones: bool
 ) -> None:
-    """Staff reset the second factor of a user; ``by`` is None for a command."""
+    """Report that staff reset the second factor of a user; ``by`` is None for a command."""
     fields = {"user": user.pk, "by": getattr(by, "pk", None), "forget_phones": forget_phones}
     _tell(
         "second_factor_reset",
@@ -346,28 +347,28 @@ def second_factor_reset(
 
 
 def conversion_fell(conversion: Conversion) -> None:
-    """So few codes were typed that somebody may be pumping messages."""
+    """Report that few codes were typed, which can be a sign of SMS pumping."""
     fields = {"sent": conversion.sent, "entered": conversion.entered}
     _tell("conversion_fell", fields, type(conversion), conversion=conversion)
 
 
 def alarm_failed() -> None:
-    """Nobody could look whether the conversion fell.
+    """Report that the conversion could not be computed.
 
-    Called in an ``except`` block.
+    Call it in an ``except`` block.
     """
     _tell("alarm_failed", {}, failed=True)
 
 
 def address_unreadable() -> None:
-    """The client address of a request cannot be read, so nobody is limited by address."""
+    """Report an unreadable client address, because of which the limits by address do not apply."""
     _tell("address_unreadable", {"setting": "TRUSTED_PROXIES"})
 
 
 def mail_failed(user: User, event: str) -> None:
-    """The mail about ``event`` could not be sent to ``user``.
+    """Report that the mail about ``event`` could not be sent to ``user``.
 
-    Called in an ``except`` block.
+    Call it in an ``except`` block.
     """
     _tell("mail_failed", {"about": event, "user": user.pk}, failed=True)
 
@@ -378,23 +379,23 @@ def reminder_failed(user: User) -> None:
 
 
 def session_note_failed() -> None:
-    """The cache that holds the sessions failed.
+    """Report that the cache with the sessions failed.
 
-    Called in an ``except`` block.
+    Call it in an ``except`` block.
     """
     _tell("session_note_failed", {}, failed=True)
 
 
 def database_unavailable() -> None:
-    """A page of ours could not reach the database.
+    """Report that a page of this app could not reach the database.
 
-    Called in an ``except`` block.
+    Call it in an ``except`` block.
     """
     _tell("database_unavailable", {}, failed=True)
 
 
 def access_refused(error: Unauthorized | Forbidden, request: HttpRequest | None) -> None:
-    """Bandwidth refused the site's credentials, so nobody gets a code."""
+    """Report that Bandwidth refused the site's credentials, so that no code is sent."""
     _tell("access_refused", _failure(error), type(error), error=error, request=request)
 
 

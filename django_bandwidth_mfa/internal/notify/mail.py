@@ -1,12 +1,13 @@
-"""Mail to users about changes of their second factor, while ``NOTIFY`` is on.
+"""Mail to users about changes of their second factor, if ``NOTIFY`` is on.
 
-Each event has one template, ``bandwidth_mfa/mail/<event>.txt``.  Its first line is the subject; its
-other lines also fill ``bandwidth_mfa/mail/message.html``.  A mail holds no link, because phishers
-send messages that ask people to follow one.  Nor does it hold the name of a phone: an intruder
-could have written it.
+Each event has one template, ``bandwidth_mfa/mail/<event>.txt``.  Its first line is the subject, and
+its other lines are also used in ``bandwidth_mfa/mail/message.html``.  A mail contains no link, so
+that users do not get used to links in mails, which phishers also send.  It does not contain the
+name of a phone either, which an attacker could have written.
 
-A mail that cannot be sent is logged and changes nothing.  A mail server that hangs holds the page:
-set Django's ``EMAIL_TIMEOUT`` (or the ``timeout`` of ``MAILERS``), or use a backend that queues.
+If a mail cannot be sent, an error is logged, and the request goes on.  A mail server that does not
+answer delays the page: set Django's ``EMAIL_TIMEOUT`` (or the ``timeout`` of ``MAILERS``), or use a
+backend that queues.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from . import events, user_agents
 
 
 def connect() -> None:
-    """Have each event that :data:`.events.EVENTS` marks as mailed send its mail."""
+    """Connect a receiver for each event of :data:`.events.EVENTS` that is mailed."""
     for event in events.EVENTS.values():
         if event.is_mailed and event.signal is not None:
             event.signal.connect(
@@ -47,9 +48,9 @@ def _receiver(event: str) -> Callable[..., None]:
 
 
 def notify(user: User, event: str, request: HttpRequest | None = None, **told: object) -> None:
-    """Mail ``user`` what happened, in their language.  A user without an address gets nothing.
+    """Send ``user`` a mail about ``event``, in their language, if they have a mail address.
 
-    :param told: what the signal of the event carries.
+    :param told: the arguments of the signal.
     """
     address = getattr(user, get_user_model().get_email_field_name(), "")
     if not address:
@@ -62,7 +63,7 @@ def notify(user: User, event: str, request: HttpRequest | None = None, **told: o
             "user": user,
             "site": site,
             "at": timezone.now(),
-            # What staff do, they do in their own browser.
+            # For changes by staff, the User-Agent is that of the staff member.
             "browser_name": "" if told.get("by") else user_agents.describe(agent),
             "codes_left": RecoveryCode.objects.left(user),
             "trust_days": settings.TRUST_DAYS,
@@ -79,15 +80,15 @@ def notify(user: User, event: str, request: HttpRequest | None = None, **told: o
     try:
         message.send()
     except Exception:
-        # Any error of the backend: nobody sees an error page because a mail server fails.
+        # Catch any error of the backend: a mail server that fails must not cause an error page.
         events.mail_failed(user, event)
 
 
 def _language(user: User, request: HttpRequest | None, told: dict[str, object]) -> str:
     """Return the language of the mail.
 
-    It is the language of the page when the user makes the change.  When somebody else makes it, it
-    is the language of the user's own last change.
+    If the user makes the change, it is the language of the page.  If somebody else does, it is the
+    language of the user's own last change.
     """
     if request is not None and told.get("by") is None:
         language = translation.get_language() or django_settings.LANGUAGE_CODE
@@ -98,10 +99,10 @@ def _language(user: User, request: HttpRequest | None, told: dict[str, object]) 
 
 
 def site_name(request: HttpRequest | None) -> str:
-    """Return the name of the site; an empty text if nothing tells it."""
+    """Return the name of the site; an empty text if it is not known."""
     if request is None and not apps.is_installed("django.contrib.sites"):
         return ""
     try:
         return str(get_current_site(request).name)
-    except (ObjectDoesNotExist, ImproperlyConfigured):  # no row for it, or no SITE_ID
+    except (ObjectDoesNotExist, ImproperlyConfigured):  # no such Site, or no SITE_ID
         return ""

@@ -1,4 +1,4 @@
-"""Figures about codes that were sent: how many of them people typed."""
+"""Figures about sent codes: how many of them were typed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from django.db.models import Count, Q
 
 from ...models import Challenge
 
-# Pumped messages reach machines that type no codes.  People type most of theirs, so fewer than
-# half of an hour's codes is a sign.  Under 20 codes it is chance.
+# In SMS pumping, codes are sent to machines, which do not type them.  People type most codes, so
+# less than half in an hour is a sign of pumping.  With fewer than 20 codes it may be chance.
 CONVERSION_FLOOR = 0.5
 CONVERSION_SAMPLE = 20
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """Codes sent against codes typed.
+    """The number of sent codes, and how many of them were typed.
 
-    ``sent``: codes that went out, or may have gone out.  ``entered``: those of them that passed.
+    ``sent`` counts the codes that were or may have been sent.  ``entered`` counts those that
+    passed.
     """
 
     sent: int
@@ -27,17 +28,17 @@ class Conversion:
 
     @property
     def rate(self) -> float | None:
-        """From 0 to 1; None if nothing was sent."""
+        """The part of the codes that was typed, from 0 to 1; None if nothing was sent."""
         return round(self.entered / self.sent, 3) if self.sent else None
 
     @property
     def is_low(self) -> bool:
-        """Whether so few codes were typed that somebody may be pumping messages."""
+        """Whether so few codes were typed that it may be SMS pumping."""
         return self.sent >= CONVERSION_SAMPLE and self.entered < self.sent * CONVERSION_FLOOR
 
 
 def conversion(since: datetime, until: datetime | None = None) -> Conversion:
-    """Return the conversion of the codes that were sent from ``since`` to ``until`` (now)."""
+    """Return the conversion of codes sent from ``since`` until ``until``; None means until now."""
     sent = Challenge.objects.filter(sent_at__gte=since, failure="")
     if until is not None:
         sent = sent.filter(sent_at__lt=until)

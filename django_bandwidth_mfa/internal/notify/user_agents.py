@@ -1,4 +1,4 @@
-"""Names of browsers, so that people can tell one of theirs from another."""
+"""Names of browsers, by which users recognise their own browsers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SYSTEMS = (
 def describe(user_agent: str) -> str:
     """Return a name such as ``"Firefox on Android"``; an empty text for an unknown browser.
 
-    The header may lie.  Its name is shown to people, and nothing is decided by it.
+    The header can contain anything.  The name is only shown to users, and decides nothing.
 
     :param user_agent: the header ``User-Agent``.
     """

@@ -1,2 +1,2 @@
-"""The phones of users: where they are kept (``source``), how they change (``changes``), and the
-offer to add one (``suggestion``)."""
+"""The phones of users: where they are stored (``source``), how they change (``changes``), and the
+suggestion to add one (``suggestion``)."""

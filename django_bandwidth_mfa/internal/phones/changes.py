@@ -1,9 +1,8 @@
 """Changes of a user's phones.
 
-NIST SP 800-63B-4, section 4, calls them authenticator events.  A change that takes a phone away
-also takes what the phone let in: within ``RECHECK_SECONDS`` the user's sessions owe a code again,
-and no browser is trusted any more.  Each change tells of itself by an event, and so the user gets
-a mail.
+NIST SP 800-63B-4, section 4, calls them authenticator events.  When a phone is removed, the user's
+sessions owe a code again within ``RECHECK_SECONDS``, and their browsers are no longer trusted.
+Each change reports an event, for most of which the user gets a mail.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from ..notify import events
 
 
 def rename(phone: Phone, name: str) -> None:
-    """Give ``phone`` a name of at most 40 characters; an empty text takes the name away."""
+    """Set the name of ``phone``, at most 40 characters; an empty text removes the name."""
     Phone.objects.filter(pk=phone.pk).update(name=name)
 
 
 def prefer_channel(phone: Phone, channel: str) -> None:
-    """Send codes to ``phone`` by ``channel`` from now on, unless somebody chooses another.
+    """Set the preferred channel of ``phone``.
 
     :param channel: ``"sms"`` or ``"voice"``.
-    :raises NoPhone: the phone is not confirmed, or not there any more.
-    :raises ValueError: there is no such channel.
+    :raises NoPhone: the phone is not confirmed, or was removed.
+    :raises ValueError: the channel is unknown.
     """
     if channel not in Channel.values:
         raise ValueError(f"channel must be one of {Channel.values}, not {channel!r}")
@@ -42,9 +41,9 @@ def prefer_channel(phone: Phone, channel: str) -> None:
 
 
 def make_primary(phone: Phone, *, request: HttpRequest | None = None) -> None:
-    """Send the user's codes to ``phone`` from now on.
+    """Make ``phone`` the primary phone of its user.
 
-    :raises NoPhone: the phone is not confirmed, or not there any more.
+    :raises NoPhone: the phone is not confirmed, or was removed.
     """
     with _locked_phones(phone.user) as phones:
         if not phones.confirmed().filter(pk=phone.pk).exists():
@@ -61,15 +60,14 @@ def remove(
     must_stay: Callable[[], bool] | None = None,
     request: HttpRequest | None = None,
 ) -> SecondFactor:
-    """Take ``phone`` off its user's account.
+    """Remove ``phone`` from its user's account.
 
     If it was the primary phone, the next one becomes primary.  If it was the last phone, the
-    recovery codes go too: there is nothing left that they would stand in for.
+    recovery codes are deleted, too: there is no phone left that they could replace.
 
-    :param must_stay: called inside the transaction when the last confirmed phone is gone.  So it
-        sees things as they would be, and any policy can answer it.  If it returns true, nothing is
-        removed.
-    :returns: the row from before, as :meth:`.SecondFactorManager.require_new_code` does.
+    :param must_stay: called in the transaction after the last confirmed phone was deleted, so that
+        it sees the new state.  If it returns true, the transaction is rolled back.
+    :returns: the row from before, like :meth:`.SecondFactorManager.require_new_code`.
     :raises LastPhone: ``must_stay`` returned true.
     """
     user = phone.user
@@ -89,13 +87,13 @@ def remove(
 
 
 def confirm(phone: Phone, now: datetime) -> tuple[bool, Phone | None]:
-    """Confirm ``phone``, whose code was right.  Call it inside a transaction.
+    """Confirm ``phone`` after a right code.  Call it inside a transaction.
 
-    Every other enrolment of the user ends here: somebody who knows only the password may have begun
-    one while the user had no phone.
+    All other enrolments of the user are deleted: an attacker who knows only the password may have
+    begun one while the user had no phone.
 
-    :returns: whether the phone was waiting for its code, and the phone that it has replaced, if
-        any.  The caller tells of both when its transaction is over.
+    :returns: whether the phone was unconfirmed until now, and the phone that it has replaced or
+        None.  The caller reports both after its transaction.
     """
     of_user = Phone.objects.filter(user_id=phone.user_id)
     pending = of_user.filter(confirmed_at=None)
@@ -110,9 +108,9 @@ def confirm(phone: Phone, now: datetime) -> tuple[bool, Phone | None]:
 
 
 def replace(new: Phone) -> Phone | None:
-    """Let ``new``, just confirmed, take the place of the phone that it replaces.
+    """Remove the phone that ``new``, which was just confirmed, replaces.
 
-    Call it inside a transaction.  The caller tells of the removed phone afterwards.
+    Call it inside a transaction.  The caller reports the removed phone afterwards.
 
     :returns: the removed phone; None if there was none.
     """
@@ -130,10 +128,10 @@ def replace(new: Phone) -> Phone | None:
 
 @contextmanager
 def _locked_phones(user: User) -> Iterator[PhoneQuerySet]:
-    """Lock the phones of ``user`` in a transaction, so that two changes of them come one by one.
+    """Lock the phones of ``user`` in a transaction, so that changes run one after the other.
 
-    Without the lock two tabs that remove a phone each could leave none, or make two of them the
-    primary one.
+    Without the lock, two tabs that each remove a phone could leave the user without a phone, or
+    with two primary phones.
     """
     with transaction.atomic(using=router.db_for_write(Phone)):
         phones = Phone.objects.filter(user=in_query(user))

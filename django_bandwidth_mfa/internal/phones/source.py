@@ -1,7 +1,7 @@
-"""Where the phones of users are kept: in the app's own table, or by the site (``GET_PHONES``).
+"""The source of the users' phones: the app's own table, or the site (``GET_PHONES``).
 
-Everything that reads a user's phones asks :func:`phone_source`, so that no other module has to
-know which of the two is in force.
+All code that reads a user's phones uses :func:`phone_source`, so that no other module has to know
+which of the two sources is used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..rows import FILLED
 
 
 class PhoneSource(Protocol):
-    """What the app asks about the phones of a user."""
+    """The interface of a source of phones."""
 
     can_change: bool
     """Whether the app's pages may add, change and remove phones."""
@@ -31,20 +31,17 @@ class PhoneSource(Protocol):
     """Whether each phone was confirmed by a code that the app sent to it."""
 
     def confirmed(self, user: User) -> list[Phone]:
-        """Return the phones that login codes of ``user`` may go to, the primary one first."""
+        """Return the confirmed phones of ``user``, the primary one first."""
 
     def has_confirmed(self, user: User) -> bool:
-        """Return whether ``user`` is enrolled: has a phone that codes can go to."""
+        """Return whether ``user`` has a confirmed phone."""
 
     def enrolled_users(self) -> QuerySet[AbstractBaseUser] | None:
-        """Return the users who have a phone.
-
-        None if only a call for each user could tell.
-        """
+        """Return the users who have a phone; None if no query can find them."""
 
 
 class OwnTable:
-    """Phones are rows of :class:`~django_bandwidth_mfa.models.Phone`."""
+    """The source whose phones are rows of :class:`~django_bandwidth_mfa.models.Phone`."""
 
     can_change = True
     proves_numbers = True
@@ -62,11 +59,11 @@ class OwnTable:
 
 
 class SiteFunction:
-    """The site keeps the numbers; its function returns those of a user.
+    """The source for a site that keeps the numbers itself.
 
-    The phones it makes are not saved.  The first number is the primary one.
+    Its phones are unsaved rows.  The first number is the primary one.
 
-    :param get_phones: the function that ``GET_PHONES`` names.
+    :param get_phones: the function in ``GET_PHONES``.
     """
 
     can_change = False
@@ -90,13 +87,13 @@ class SiteFunction:
 
 
 def phone_source() -> PhoneSource:
-    """Return the source that the settings name."""
+    """Return the source for the present settings."""
     get_phones = settings.GET_PHONES
     return OwnTable() if get_phones is None else SiteFunction(load(get_phones))
 
 
 def has_phone(user: User, choice: str) -> bool:
-    """Return whether the phone that ``choice`` names is one of ``user``.
+    """Return whether ``user`` has a confirmed phone with this identifier.
 
     :param choice: a :attr:`~django_bandwidth_mfa.models.Phone.choice`.
     """
@@ -104,7 +101,7 @@ def has_phone(user: User, choice: str) -> bool:
 
 
 def phone_of_choice(phones: Iterable[Phone], choice: str | None) -> Phone | None:
-    """Return the one of ``phones`` that ``choice`` names; None if it names none of them.
+    """Return the phone in ``phones`` with the identifier ``choice``; None if there is none.
 
     :param choice: a :attr:`~django_bandwidth_mfa.models.Phone.choice`.
     """

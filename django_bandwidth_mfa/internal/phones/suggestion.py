@@ -1,4 +1,4 @@
-"""The offer of a phone to users who do not have to have one."""
+"""The suggestion to add a phone, for users who do not need one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ...models import SecondFactor
 from ...types import User, in_query
 from .source import phone_source
 
-# For so many days "not now" is the user's answer.
+# For so many days after "not now" the suggestion is not shown.
 SUGGEST_DAYS = 30
 
 
 def may_suggest(user: User) -> bool:
-    """Return whether ``user`` has no phone, could add one, and has not said "not now" lately."""
+    """Return whether ``user`` can add a first phone, and has not answered "not now" lately."""
     source = phone_source()
     if not source.can_change or source.has_confirmed(user):
         return False
@@ -24,7 +24,7 @@ def may_suggest(user: User) -> bool:
 
 
 def decline(user: User) -> None:
-    """Note that ``user`` does not want a phone now."""
+    """Record that ``user`` has answered "not now"."""
     SecondFactor.objects.update_or_create(
         user=in_query(user), defaults={"declined_at": timezone.now()}
     )

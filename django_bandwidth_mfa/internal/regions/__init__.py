@@ -1,8 +1,8 @@
 """The names of regions, such as "United States", in the language of the page.
 
-There is one file ``<language>.json`` for each language, with the regions that ``phonenumbers``
-knows.  ``python -m tests.regions`` makes them from Unicode's CLDR; ``LICENSE.unicode`` is their
-licence.  A file is read when the first page in its language asks for a name.
+There is a file ``<language>.json`` for each language, with the regions of ``phonenumbers``.
+``python -m tests.regions`` creates them from Unicode's CLDR; ``LICENSE.unicode`` is their licence.
+A file is read when a name in its language is first needed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.utils.translation import get_language, to_locale
 
 FOLDER = Path(__file__).parent
 
-# The language of a page that has no names of its own.
+# The language of the names for pages in a language without a file.
 OTHERWISE = "en"
 
 
@@ -26,9 +26,10 @@ def name_of(region: str) -> str:
 
 
 def _file_for(language: str) -> str:
-    """Return the name of the file for ``language``: its own, that of its base, or the English one.
+    """Return the name of the file for ``language``, its base language, or English.
 
-    Another script is another language here: who reads ``sr-latn`` may not read Cyrillic.
+    The base language is not used for another script: somebody who reads ``sr-latn`` may not read
+    Cyrillic.
     """
     locale = to_locale(language)
     base, _, variant = locale.partition("_")

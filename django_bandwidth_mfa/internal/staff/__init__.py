@@ -1,1 +1,2 @@
-"""What the admin and the commands share: figures (``status``) and the reset (``reset``)."""
+"""The common part of the admin and the commands: figures (``status``), users who need a phone
+(``missing``) and the reset (``reset``)."""

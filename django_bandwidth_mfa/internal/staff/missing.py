@@ -1,4 +1,4 @@
-"""Users who need a phone, now or from a day on that is known, and have none."""
+"""Users without a phone who need one, now or from a known day on."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from .status import active
 
 @dataclass(frozen=True)
 class Missing:
-    """A user who needs a phone: from ``day`` on, or now already if that is None."""
+    """A user who needs a phone from ``day`` on; if ``day`` is None, they need it now."""
 
     user: Any
     day: date | None
 
     @property
     def email(self) -> str:
-        """The user's address; an empty text if the user model has none."""
+        """The user's mail address; an empty text if the user model has none."""
         field = getattr(self.user, "get_email_field_name", lambda: "")()
         return str(getattr(self.user, field, "") or "")
 
 
 def find() -> Iterator[Missing]:
-    """Yield the active users who are missing; those who need a phone soonest come first.
+    """Yield the active users who need a phone; the earliest day comes first.
 
-    If a function of the site has a say, or ``GET_PHONES``, each user is asked about.
+    With a function of the site in the policy, or with ``GET_PHONES``, a function is called for each
+    user.
     """
     source, needs = phone_source(), policy.needs_by_day()
     users = active(get_user_model()._default_manager.all()).order_by("pk")
@@ -46,16 +47,16 @@ def find() -> Iterator[Missing]:
 
 
 def can_be_queried() -> bool:
-    """Return whether a query can tell who is missing, and not only a call for each user."""
+    """Return whether a query can find the users who need a phone."""
     return phone_source().enrolled_users() is not None and policy.needs_by_day() is not None
 
 
 def among(users: QuerySet[Any]) -> QuerySet[Any]:
-    """Return those of ``users`` who are missing; :func:`can_be_queried` says that this can be told.
+    """Return the users in ``users`` who need a phone.  Check :func:`can_be_queried` first.
 
-    Members of groups, and their phones, are looked up by indexes.  For ``staff`` the table of users
-    is read, for Django has no index for ``is_staff``, and phones are looked up.  For ``everyone``
-    the database may read both tables.
+    For groups, the query uses indexes.  For ``staff`` the database reads the whole table of users,
+    because Django has no index for ``is_staff``.  For ``everyone`` it may read the tables of users
+    and of phones.
     """
     needed = Q(pk__in=())
     for _day, need in policy.needs_by_day() or ():

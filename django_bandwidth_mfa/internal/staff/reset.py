@@ -1,4 +1,4 @@
-"""The reset of a second factor, which staff do for a user who cannot get in."""
+"""The reset of a second factor, by staff, for a user who cannot sign in."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def reset_second_factor(
     by: User | None = None,
     request: HttpRequest | None = None,
 ) -> None:
-    """Unlock ``user``, and have their sessions owe a code again.
+    """Unlock ``user``, and make their sessions owe a code again.
 
-    Each limit of theirs and of their numbers ends, too.
+    The limits of the user and of their numbers are reset, too.
 
-    First make sure that you talk to the owner of the account.  People with a stolen password call
-    and ask for this.
+    First make sure that you talk to the owner of the account: an attacker with a stolen password
+    may call and ask for a reset.
 
-    :param forget_phones: also remove the phones and the recovery codes.  The user then enrols again
-        at the next login, if the policy obliges them.
-    :param by: the member of staff, for the log; None for a command.
+    :param forget_phones: also delete the phones and the recovery codes.  The user then adds a phone
+        at the next login, if the policy requires one.
+    :param by: the staff member, for the log; None for a command.
     """
     with transaction.atomic(using=router.db_for_write(Phone)):
         rules.clear_all(user, _numbers(user))
         if forget_phones:
-            # With GET_PHONES a challenge belongs to no row that would take it along.
+            # With GET_PHONES, challenges have no phone row with which they would be deleted.
             Challenge.objects.filter(user=in_query(user), passed_at=None).delete()
             Phone.objects.filter(user=in_query(user)).delete()
             RecoveryCode.objects.filter(user=in_query(user)).delete()
@@ -42,7 +42,7 @@ def reset_second_factor(
 
 
 def _numbers(user: User) -> list[str]:
-    """Return the numbers of ``user``, those that are being enrolled too."""
+    """Return the numbers of ``user``, including unconfirmed ones."""
     own = Phone.objects.filter(user=in_query(user)).values_list("number", flat=True)
     kept_by_site = [phone.number for phone in phone_source().confirmed(user)]
     return sorted({*own, *kept_by_site})

@@ -1,4 +1,4 @@
-"""Figures about the second factor, of the whole site and of one user.
+"""Figures about the second factor of the whole site and of one user.
 
 ``manage.py mfa_status`` prints them, and the admin shows those of a user.
 """
@@ -21,9 +21,9 @@ from ..phones.source import phone_source
 
 
 def of_site(hours: int = 24) -> dict[str, object]:
-    """Return what happened in the last ``hours``, and how things stand now.
+    """Return the figures of the last ``hours``, and of the present state.
 
-    Programs read it (``--json``): no key is ever taken away or given another meaning.
+    Programs read the result (``--json``), so a key is never removed, and its meaning never changes.
     """
     since = timezone.now() - timedelta(hours=hours)
     recent = Challenge.objects.filter(sent_at__gte=since)
@@ -56,7 +56,7 @@ def of_site(hours: int = 24) -> dict[str, object]:
 
 
 def _delivery_errors(challenges: QuerySet[Challenge]) -> list[dict[str, object]]:
-    """Return why messages did not arrive, the most frequent reason first."""
+    """Return the reasons why messages were not delivered, the most frequent one first."""
     failed = challenges.filter(delivery=Delivery.FAILED).order_by()
     counted = failed.values_list("delivery_error").annotate(messages=Count("pk"))
     errors = [
@@ -75,22 +75,22 @@ def _delivery_errors(challenges: QuerySet[Challenge]) -> list[dict[str, object]]
 
 
 def _count_enrolled() -> int | None:
-    """Return how many active users have a phone; None if the site keeps the numbers itself."""
+    """Return the number of active users with a phone; None if the site keeps the numbers itself."""
     enrolled = phone_source().enrolled_users()
     return None if enrolled is None else active(enrolled).count()
 
 
 def active(users: QuerySet[Any]) -> QuerySet[Any]:
-    """Leave inactive users out.
+    """Return ``users`` without inactive ones.
 
-    A user model may have no column ``is_active``: then all of its users are active.
+    If the user model has no column ``is_active``, all of its users are active.
     """
     columns = {field.name for field in users.model._meta.get_fields()}
     return users.filter(is_active=True) if "is_active" in columns else users
 
 
 def of_user(user: User) -> dict[str, object]:
-    """Return the state of one user's second factor: numbers masked, times in UTC."""
+    """Return the state of one user's second factor, with masked numbers and times in UTC."""
     challenges = Challenge.objects.filter(user=in_query(user))
     phones = phone_source().confirmed(user)
     sent = challenges.filter(failure="").order_by("-sent_at").first()
@@ -117,11 +117,11 @@ def of_user(user: User) -> dict[str, object]:
 
 
 def seconds_until_send(user: User, phones: list[Phone]) -> int:
-    """Return for how many seconds ``user`` is sent no login code.
+    """Return how long ``user`` must wait for the next login code, in seconds.
 
-    The limits of a client address are left out: nobody knows yet where the user will ask from.
+    The limits by address are left out, because the address of the next request is not known.
 
-    :param phones: the user's confirmed phones; the first one is meant.
+    :param phones: the user's confirmed phones.  The wait is for the first one.
     """
     first = phones[0] if phones else None
     return sending.seconds_until_send(
