@@ -1,7 +1,7 @@
 """The JSON API, for clients that render their own pages.
 
-It goes through the same flows as the pages, so the same rules hold.  ``docs/api.md`` tells what
-each address takes and answers.
+It uses the same flows as the pages, so the same rules apply.  ``docs/api.md`` documents the
+requests and responses of each URL.
 """
 
 from .errors import ERRORS, ErrorKind

@@ -1,4 +1,4 @@
-"""Recovery codes, trusted browsers, and signing out everywhere else."""
+"""The API for recovery codes, trusted browsers, and signing out everywhere else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .errors import APIError
 
 
 class RecoveryCodesView(FreshAPIView):
-    """GET says how many are left.  POST makes a new set and tells it, this once."""
+    """GET returns how many are left.  POST creates a new set and returns it, only this once."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return told(shapes.recovery_codes_of(request, self.user))
@@ -29,14 +29,14 @@ class RecoveryCodesView(FreshAPIView):
 
 
 class BrowsersView(SignedInAPIView):
-    """GET lists the browsers that are trusted."""
+    """GET lists the trusted browsers."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return told(shapes.browsers(request, self.user))
 
 
 class ForgetBrowserView(SignedInAPIView):
-    """POST trusts one browser no more, and answers the list.  It takes no code."""
+    """POST stops trusting one browser, and returns the list.  It requires no code."""
 
     def post(self, request: HttpRequest, browser: str, data: dict[str, Any]) -> HttpResponse:
         if not trusted_browsers.forget(self.user, browser, request=request):
@@ -45,7 +45,7 @@ class ForgetBrowserView(SignedInAPIView):
 
 
 class ForgetBrowsersView(SignedInAPIView):
-    """POST trusts no browser any more, and answers the empty list.  It takes no code."""
+    """POST stops trusting all browsers, and returns the empty list.  It requires no code."""
 
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
         trusted_browsers.forget(self.user, request=request)
@@ -53,7 +53,7 @@ class ForgetBrowsersView(SignedInAPIView):
 
 
 class SignOutOthersView(SignedInAPIView):
-    """POST: this session stays, every other one of the user's ends."""
+    """POST ends all other sessions of the user."""
 
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
         service.end_sessions(self.user, keep=request)

@@ -1,4 +1,4 @@
-"""What all addresses of the API share: who is let in, how a body is read, how an error is told."""
+"""The base classes of all API views: access rules, request bodies and error responses."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from ..types import User
 from .bodies import Fields, check_content_type, read_body
 from .errors import TICKET_SCHEME, APIError, answer_to, error_of
 
-# Seconds after which a request that the database failed may be made again.
+# The value of Retry-After, in seconds, when the database is not available.
 DATABASE_RETRY = 10
 
-# non_atomic_requests: with ATOMIC_REQUESTS a later error would roll the counts back.
-# csrf_exempt: the view makes the same check itself, to answer it as JSON.
+# non_atomic_requests: with ATOMIC_REQUESTS a later error would roll the counts back.  csrf_exempt:
+# the view does the same check itself, and answers a refusal as JSON.
 PROTECTION: list[Any] = [
     login_not_required,
     transaction.non_atomic_requests,
@@ -54,7 +54,7 @@ PROTECTION: list[Any] = [
 
 
 class CsrfCheck(CsrfViewMiddleware):
-    """Django's own check of a request that comes with cookies; it answers JSON."""
+    """Django's CSRF check, for requests with cookies.  A refusal is JSON."""
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         forgery.log(request, reason)
@@ -62,15 +62,15 @@ class CsrfCheck(CsrfViewMiddleware):
 
 
 def _unused(request: HttpRequest) -> HttpResponse:
-    """Stands where a middleware has the rest of the site."""
+    """Stand in for ``get_response``, which the CSRF middleware requires but never calls here."""
     raise NotImplementedError
 
 
 @method_decorator(PROTECTION, name="dispatch")
 class APIView(View):
-    """An address of the API, for somebody who has given a password at least.
+    """An API view that requires at least a password.
 
-    GET reads, POST changes.  ``fields`` are those of the body of a POST.
+    GET reads, POST changes.  ``fields`` are the fields in the body of a POST.
     """
 
     http_method_names = ["get", "post", "head", "options"]  # noqa: RUF012  Django's own form
@@ -82,14 +82,14 @@ class APIView(View):
 
     @cached_property
     def csrf(self) -> CsrfCheck:
-        """The check for forgery, with the settings of this moment."""
+        """The CSRF check, with the present settings."""
         return CsrfCheck(_unused)
 
     def dispatch(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         return run(self.answer_steps(request, **kwargs))
 
     def answer_steps(self, request: HttpRequest, **kwargs: Any) -> Steps[HttpResponse]:
-        """Answer a request, whatever comes of it."""
+        """Return the response to a request, also for errors."""
         request.exception_reporter_filter = NoVariablesFilter()
         try:
             answer = yield from self.check_and_answer(request, **kwargs)
@@ -98,20 +98,21 @@ class APIView(View):
         except MFAError as error:
             answer = self.refuse(error_of(error))
         except (OperationalError, InterfaceError) as error:
-            # A missing table or a wrong setting must not look like an outage: nobody would mend it.
+            # A missing table or a wrong setting must not look like an outage, or nobody would
+            # repair it.
             if django_settings.DEBUG or not is_connection_lost(error):
                 raise
             events.database_unavailable()
             return answer_to(APIError("unavailable", retry_after=DATABASE_RETRY))
-        # Sets the cookie of the token, where the site's middleware does not.
+        # Set the CSRF cookie, if the site's middleware does not.
         self.csrf.process_response(request, answer)
         answer.headers.setdefault("X-Content-Type-Options", "nosniff")
         return answer
 
     def check_and_answer(self, request: HttpRequest, **kwargs: Any) -> Steps[HttpResponse]:
-        """Answer a request, after the checks that each one has to pass.
+        """Check a request, and return the response.
 
-        :raises APIError: it did not pass them.
+        :raises APIError: a check has failed.
         """
         name = str(request.method).lower()
         handler = getattr(self, name, None) if name in self.http_method_names else None
@@ -120,7 +121,7 @@ class APIView(View):
         if name == "options":
             return HttpResponse(headers={"Allow": self.allowed_methods, "Content-Length": "0"})
         if name == "post":
-            # Before the check for forgery, which would read a form.
+            # Before the CSRF check, which would read a form body.
             check_content_type(request)
         self.read_ticket(request)
         if self.ticket is None and self.is_checked_for_forgery:
@@ -136,13 +137,13 @@ class APIView(View):
 
     @property
     def allowed_methods(self) -> str:
-        """The methods of this address, as the header ``Allow`` has them."""
+        """The methods of this view, for the header ``Allow``."""
         return ", ".join(
             method.upper() for method in self.http_method_names if hasattr(self, method)
         )
 
     def refuse(self, error: APIError) -> HttpResponse:
-        """Return the answer that tells ``error``."""
+        """Return the response for ``error``."""
         answer = answer_to(error)
         if answer.status_code == 405:
             answer["Allow"] = self.allowed_methods
@@ -151,13 +152,14 @@ class APIView(View):
         return answer
 
     def read_ticket(self, request: HttpRequest) -> None:
-        """Read the login ticket that the request comes with, if any.
+        """Read the login ticket of the request, if there is one.
 
-        Another site cannot have a browser send this header.  So a request with a ticket needs no
-        check for forgery; with a cookie beside it, it would not be clear whose request it is.
+        Another site cannot make a browser send this header, so a request with a ticket needs no
+        CSRF check.  A request with a ticket and a session cookie is refused, because its user would
+        be ambiguous.
 
-        :raises APIError: the session's cookie comes with it.
-        :raises TicketInvalid: it does not count.
+        :raises APIError: the request also has a session cookie.
+        :raises TicketInvalid: the ticket is not valid.
         """
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != TICKET_SCHEME.lower():
@@ -168,18 +170,18 @@ class APIView(View):
     # Who is let in ---------------------------------------------------------------------------
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
-        """Return what stops the visitor; None if nothing does."""
+        """Return the obstacle to the visitor; None if there is none."""
         return None if self.ticket else obstacle_to_visitors(request)
 
     def let_in(self, request: HttpRequest) -> None:
-        """Let the visitor go on.
+        """Check that the visitor may continue.
 
-        :raises APIError: something stops them.
+        :raises APIError: there is an obstacle.
         """
         self.stop_at(self.obstacle(request))
 
     def stop_at(self, obstacle: Obstacle | None) -> None:
-        """Tell the visitor what stops them.
+        """Raise the error for ``obstacle``.
 
         :raises APIError: ``obstacle`` is not None.
         """
@@ -199,21 +201,21 @@ class APIView(View):
         if self.ticket_user is not None:
             return self.ticket_user
         user = visitor(self.request)
-        # Anonymous visitors are stopped before.
+        # Anonymous visitors do not get here.
         return self.request.user if user is None else user
 
 
 @method_decorator(
-    # Django runs no async view under ATOMIC_REQUESTS, so each database is named.
+    # Django refuses async views with ATOMIC_REQUESTS, so each database is excluded by name.
     [*PROTECTION, *(transaction.non_atomic_requests(using=alias) for alias in connections)],
     name="dispatch",
 )
 class AskingView(APIView):
-    """An address that asks Bandwidth.
+    """An API view that calls Bandwidth.
 
-    It is an async view: while Bandwidth is asked, it holds neither the event loop nor the thread in
-    which Django uses the database.  Everything else that it does is done in that thread.  Under
-    WSGI the request's own thread waits, as in any other view.
+    It is an async view.  The call to Bandwidth blocks neither the event loop nor the thread in
+    which Django uses the database.  Everything else runs in that thread.  Under WSGI the thread of
+    the request waits, as in any other view.
 
     ``post`` may be a generator, of the type :data:`.steps.Steps`.
     """
@@ -226,53 +228,53 @@ class AskingView(APIView):
         steps = self.answer_steps(request, **kwargs)
         if isinstance(request, ASGIRequest):
             return await arun(steps)
-        # Under WSGI the request's own thread waits for this view: it may as well make the call.
+        # Under WSGI the thread of the request waits anyway, so it makes the call itself.
         return await sync_to_async(run)(steps)
 
 
 def refuse_cookie(request: HttpRequest) -> None:
-    """Refuse a request that comes with the cookie of a session.
+    """Refuse a request with a session cookie.
 
-    :raises APIError: it does.
+    :raises APIError: the request has a session cookie.
     """
     if django_settings.SESSION_COOKIE_NAME in request.COOKIES:
         raise APIError("cookie_and_ticket")
 
 
 class SignedInAPIView(APIView):
-    """An address for somebody who is signed in."""
+    """An API view that requires a complete login."""
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
         return Obstacle.CODE if self.ticket else obstacle_to_signed_in(request)
 
 
 class FreshAPIView(SignedInAPIView):
-    """An address that changes later logins, and so takes a code of the last minutes."""
+    """An API view that requires a code in the last minutes, because it affects later logins."""
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
         return Obstacle.CODE if self.ticket else obstacle_to_fresh(request)
 
 
 class PublicAPIView(APIView):
-    """An address for everybody.  It reads neither a session nor a ticket."""
+    """A public API view.  It uses neither a session nor a ticket."""
 
-    # Without a cookie there is nothing that another site could make use of.
+    # It uses no cookie, so a forged request of another site gains nothing.
     is_checked_for_forgery = False
 
     def read_ticket(self, request: HttpRequest) -> None:
-        """Read none."""
+        """Ignore a ticket."""
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
         return None
 
 
 class NothingHereView(PublicAPIView):
-    """Every address that the API does not have."""
+    """The view for all URLs below the API that do not exist."""
 
     def check_and_answer(self, request: HttpRequest, **kwargs: Any) -> Steps[HttpResponse]:
         raise APIError("not_found")
 
 
 def told(body: Mapping[str, object]) -> JsonResponse:
-    """Return the answer with ``body``."""
+    """Return the JSON response with ``body``."""
     return JsonResponse(dict(body))

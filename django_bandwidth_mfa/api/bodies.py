@@ -1,4 +1,4 @@
-"""Reading the JSON body of a request.  Whatever a client sends, the worst answer is a 4xx."""
+"""Read the JSON body of a request.  Any wrong body leads to a 4xx response."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from django.utils.translation import gettext as _
 
 from .errors import APIError
 
-# Bytes.  The longest body that makes sense has some hundred.
+# The largest body, in bytes.  A normal body has less than a thousand.
 MAX_BODY = 16 * 1024
 
 
 @dataclass(frozen=True)
 class Text:
-    """A field that holds a text.
+    """A field with a text.
 
-    An optional field may be missing, or null.  Both are read as None.
+    An optional field may be missing or null.  Both are read as None.
 
-    :param longest: the most characters that it may have.
+    :param longest: the most characters of the text.
     """
 
     required: bool = True
@@ -31,7 +31,7 @@ class Text:
     def is_valid(self, value: object) -> bool:
         """Return whether ``value`` is a text that can be stored and compared.
 
-        NUL is a text for no database, and half of a surrogate pair has no encoding.
+        PostgreSQL cannot store NUL, and a lone surrogate cannot be encoded.
         """
         if not isinstance(value, str) or len(value) > self.longest or "\x00" in value:
             return False
@@ -40,7 +40,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Flag:
-    """A field that holds true or false.  A missing one is read as None, which is no flag."""
+    """A field with true or false.  A missing field is read as None."""
 
     required: bool = False
 
@@ -52,10 +52,10 @@ Fields = Mapping[str, Text | Flag]
 
 
 def check_content_type(request: HttpRequest) -> None:
-    """Refuse a body that is no JSON, before anything reads it.
+    """Refuse a body that is not JSON, before it is read.
 
-    A form of another site can send a body of the types that forms have, without asking first.  It
-    cannot send this one.
+    A form of another site can send the content types of forms without a CORS preflight, but not
+    JSON.
 
     :raises APIError: the request has a body of another type.
     """
@@ -63,20 +63,20 @@ def check_content_type(request: HttpRequest) -> None:
     charset = (request.content_params or {}).get("charset", "utf-8").lower()
     if is_json and charset in ("utf-8", "utf8"):
         return
-    # A request without a body needs no type.
+    # A request without a body needs no content type.
     if request.content_type or request.META.get("CONTENT_LENGTH") not in (None, "", "0"):
         raise APIError("wrong_content_type")
 
 
 def read_body(request: HttpRequest, fields: Fields) -> dict[str, Any]:
-    """Return the body of ``request``, with each of ``fields``.
+    """Return the body of ``request`` as a dict with all ``fields``.
 
-    No body at all counts as an empty object.
+    A missing body counts as an empty object.
 
-    :raises APIError: the body is none that these fields describe.
+    :raises APIError: the body does not match ``fields``.
     """
     try:
-        # A byte more than is taken, whatever length the header promises.
+        # Read one byte more than is allowed, because the length in the header may be wrong.
         raw = request.read(MAX_BODY + 1)
     except UnreadablePostError:
         raise APIError("bad_json") from None
@@ -85,7 +85,7 @@ def read_body(request: HttpRequest, fields: Fields) -> dict[str, Any]:
     given = _parse(raw) if raw else {}
     unknown = sorted(set(given) - set(fields))
     if unknown:
-        # The name is not repeated: it is a text of the client's.
+        # The message does not repeat the name, which is a text from the client.
         raise APIError("invalid", _("The request has a field that is not known here."))
     for name, field in fields.items():
         value = given.get(name)
@@ -102,7 +102,7 @@ def _parse(raw: bytes) -> dict[str, Any]:
     try:
         parsed = json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError):
-        # `from None`: an error report must not show what was sent.
+        # `from None`, so that an error report does not show the body.
         raise APIError("bad_json") from None
     if not isinstance(parsed, dict):
         raise APIError("bad_json")

@@ -1,4 +1,4 @@
-"""The code of a login or of a step-up: the state of the session, send, verify, recover, cancel."""
+"""The API for the code of a login or a step-up: state, send, verify, recover and cancel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .errors import APIError
 
 
 class StateView(APIView):
-    """GET tells what the session has shown, to everybody.  It sends no code."""
+    """GET returns the state of the session, also for anonymous visitors.  It sends no code."""
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
         found = super().obstacle(request)
@@ -38,7 +38,7 @@ class StateView(APIView):
 
 
 class CodeAPIView(APIView):
-    """An address about a code: for a login while the session is parked, else for a step-up."""
+    """An API view about the code of a login, if the session is parked, or else of a step-up."""
 
     @cached_property
     def flow(self) -> Flow:
@@ -47,17 +47,19 @@ class CodeAPIView(APIView):
         return code_flow(self.request, self.user)
 
     def need_phone(self) -> None:
-        """Stop a visitor who has no phone that a code could go to.
+        """Check that the user has a confirmed phone.
 
-        :raises APIError: there is none.
+        :raises APIError: the user has none.
         """
         if not self.flow.phones:
             raise APIError("phone_required")
 
 
 class SendView(AskingView, CodeAPIView):
-    """POST sends a code: to ``phone``, or else the first one; by ``channel``, or else the one that
-    is preferred for the phone."""
+    """POST sends a code to ``phone`` by ``channel``.
+
+    The defaults are the first phone, and the preferred channel of the phone.
+    """
 
     fields: ClassVar[Fields] = {"phone": Text(required=False), "channel": Text(required=False)}
 
@@ -68,7 +70,7 @@ class SendView(AskingView, CodeAPIView):
 
 
 class VerifyView(AskingView, CodeAPIView):
-    """POST tries ``code``.  With ``trust`` a login is also the last one here to need a code."""
+    """POST checks ``code``.  With ``trust``, later logins in this browser need no code."""
 
     fields: ClassVar[Fields] = {"code": Text(), "trust": Flag()}
 
@@ -86,7 +88,7 @@ class VerifyView(AskingView, CodeAPIView):
 
 
 class RecoveryCodeView(CodeAPIView):
-    """POST tries ``recovery_code`` instead of a code."""
+    """POST checks ``recovery_code`` instead of a code."""
 
     fields: ClassVar[Fields] = {"recovery_code": Text()}
 
@@ -99,7 +101,7 @@ class RecoveryCodeView(CodeAPIView):
 
 
 class CancelView(APIView):
-    """POST forgets a parked login, or uses a ticket up.  Nothing happens to anybody else."""
+    """POST cancels a parked login, or uses up a ticket.  Other sessions are not changed."""
 
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
         if self.ticket is not None:
@@ -110,11 +112,11 @@ class CancelView(APIView):
 
 
 class DeliveryView(PublicAPIView):
-    """GET tells what became of the message of one code.  It reads no session.
+    """GET returns the delivery of the message of one code.  It uses no session.
 
-    A client asks it again and again while it waits.  Asked with the session, a late answer could
-    overtake the answer to a right code, and the cookie that it sets would sign the user out.  The
-    address is signed, and says of one challenge whether its message was delivered.
+    A client polls it.  With a session, a slow response could come after the response to a right
+    code; its session cookie would replace the new one, and sign the user out.  The URL is signed,
+    and the response shows only whether the message of one challenge was delivered.
     """
 
     def get(self, request: HttpRequest, signed: str) -> HttpResponse:
@@ -125,9 +127,9 @@ class DeliveryView(PublicAPIView):
 
 
 def told_state(request: HttpRequest, flow: Flow | None = None) -> HttpResponse:
-    """Return the answer that tells the state.
+    """Return the response with the state.
 
-    :param flow: the flow of the request; it tells the state of a ticket.
+    :param flow: the flow of the request, which knows the state of a ticket.
     """
     if isinstance(flow, TicketFlow):
         return told(shapes.state_of_ticket(flow))
@@ -136,9 +138,9 @@ def told_state(request: HttpRequest, flow: Flow | None = None) -> HttpResponse:
 
 @sensitive_variables()
 def cleaned(form: forms.Form, field: str) -> str:
-    """Return what ``form`` makes of its ``field``.
+    """Return the cleaned value of ``field`` in ``form``.
 
-    :raises APIError: it is not valid.
+    :raises APIError: the form is not valid.
     """
     if not form.is_valid():
         raise APIError("invalid", str(form.errors[field][0]))

@@ -14,7 +14,7 @@ from .base import PublicAPIView, told
 
 
 class DescriptionView(PublicAPIView):
-    """GET tells the description, with the address at which this site has the API."""
+    """GET returns the description, with the URL of the API on this site."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         address = reverse("bandwidth_mfa:api_state").removesuffix("/state")
@@ -24,5 +24,5 @@ class DescriptionView(PublicAPIView):
 @lru_cache(maxsize=1)
 def _description() -> dict[str, Any]:
     file = resources.files(__package__) / "openapi.json"
-    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    return found
+    description: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return description

@@ -1,13 +1,13 @@
-"""What the API answers when it does not do what it was asked: one shape, and stable codes.
+"""The error responses of the API: they have one form, and stable codes.
 
 ::
 
     {"error": {"code": "limited", "message": "You can get another code in 30 seconds.",
                "retry_after": 30, "limit": "cooldown"}}
 
-``code`` is for programs and stays as it is.  ``message`` is for people, in their language.
-``retry_after`` is in seconds, and also the header ``Retry-After``; None where no time is known.
-``limit`` says which limit was reached; None for every other error.
+``code`` is for programs and never changes.  ``message`` is for users, in their language.
+``retry_after`` is in seconds, and is also sent as the header ``Retry-After``; it is null if no time
+is known.  ``limit`` is the name of the limit that was reached; null for other errors.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ..exceptions import MFAError
 __all__ = ["ERRORS", "APIError", "ErrorKind", "answer_to", "error_of"]
 
 
-# The scheme of the header Authorization that carries a ticket.  In this header logs, error reports
-# and proxies expect a secret, and hide it.
+# The scheme of a ticket in the header Authorization.  Logs, error reports and proxies know that
+# this header contains a secret, and hide it.
 TICKET_SCHEME = "MFA-Ticket"
 
 
@@ -33,8 +33,8 @@ TICKET_SCHEME = "MFA-Ticket"
 class ErrorKind:
     """One kind of error.
 
-    ``status`` is the status of its answer.  ``message`` is what people read, unless the error says
-    it more exactly.  ``meaning`` is for the documentation.
+    ``status`` is the HTTP status.  ``message`` is for users; an error may have a more exact one.
+    ``meaning`` is for the documentation.
     """
 
     status: int
@@ -43,7 +43,7 @@ class ErrorKind:
 
 
 ERRORS = {
-    # What the client got wrong.
+    # Wrong requests.
     "not_found": ErrorKind(404, _("There is nothing here."), "The API has no such address."),
     "method_not_allowed": ErrorKind(
         405, _("This address does not take this method."), "The header Allow names the right ones."
@@ -66,7 +66,7 @@ ERRORS = {
         _("Send a session or a ticket, not both."),
         "A request with a ticket, and a login by ticket, come without the session's cookie.",
     ),
-    # Who is asking.
+    # Access.
     "wrong_credentials": ErrorKind(
         401,
         _("That user name and password do not match. Please check both."),
@@ -178,12 +178,12 @@ _CODES: dict[type[MFAError], str] = {
 
 
 class APIError(Exception):
-    """The request is answered with an error.
+    """An error that the API returns.
 
     :param code: a key of :data:`ERRORS`.
-    :param message: what people read; None for the message of the kind.
-    :param retry_after: seconds.
-    :param limit: the limit that was reached.
+    :param message: the message for users; None for the message of the kind.
+    :param retry_after: the wait in seconds; None if it is not known.
+    :param limit: the name of the limit that was reached; None for other errors.
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class APIError(Exception):
 
 
 def error_of(error: MFAError) -> APIError:
-    """Return what the API answers to ``error``."""
+    """Return ``error`` as an error of the API."""
     known = (kind for kind in type(error).__mro__ if kind in _CODES)
     code = _CODES.get(next(known, MFAError), "refused")
     if getattr(error, "may_have_arrived", False):
@@ -216,7 +216,7 @@ def error_of(error: MFAError) -> APIError:
 
 
 def answer_to(error: APIError) -> JsonResponse:
-    """Return the answer that tells ``error``."""
+    """Return the response for ``error``."""
     kind = ERRORS[error.code]
     told = {
         "code": error.code,
@@ -226,7 +226,8 @@ def answer_to(error: APIError) -> JsonResponse:
     }
     answer = JsonResponse({"error": told}, status=kind.status)
     if kind.status == 401:
-        # RFC 9110, 11.6.1, asks for it.  No browser knows this scheme, so none asks for a password.
+        # Required by RFC 9110, 11.6.1.  Browsers do not know this scheme, so they show no password
+        # prompt.
         answer["WWW-Authenticate"] = TICKET_SCHEME
     if error.retry_after is not None:
         answer["Retry-After"] = str(error.retry_after)

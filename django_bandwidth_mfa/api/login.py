@@ -1,4 +1,4 @@
-"""The password of a client without cookies."""
+"""The API for the password of a client without cookies."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from .errors import APIError
 
 
 class LoginView(PublicAPIView):
-    """POST ``username`` and ``password``: the site's own backends judge them.
+    """POST ``username`` and ``password``, which the site's own backends check.
 
-    The answer is a ticket; or, for a user who owes no code, a completion.  No code is sent, no
-    session is written, and ``user_logged_in`` is not sent: nobody has logged in yet.
+    The response contains a ticket or, for a user who owes no code, a completion.  No code is sent,
+    no session is written, and ``user_logged_in`` is not sent, because the login is not complete.
     """
 
     fields: ClassVar[Fields] = {"username": Text(longest=254), "password": Text(longest=4096)}
 
     def read_ticket(self, request: HttpRequest) -> None:
-        """Take no ticket, and no session.
+        """Ignore a ticket, and refuse a session.
 
-        :raises APIError: a session's cookie comes with the request.
+        :raises APIError: the request has a session cookie.
         """
         refuse_cookie(request)
 
     @sensitive_variables()
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
-        # As Django's own form does it: two spellings of one name are one name.
+        # Normalise Unicode, as Django's own form does.
         username = UsernameField().to_python(data["username"])
-        # Django does the same work for an unknown user as for a wrong password, and tells lockout
-        # apps of both.  Nothing here depends on the user before the password was right.
+        # Django does the same work for an unknown user and for a wrong password, and sends the same
+        # signal to lockout apps.  So the response time does not show whether a user exists.
         user: Any = authenticate(request, username=username, password=data["password"])
         if user is None or not user.is_active:
             raise APIError("wrong_credentials")

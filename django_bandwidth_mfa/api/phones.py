@@ -1,4 +1,4 @@
-"""The phones of the user: list, add, confirm, primary, rename, channel, remove."""
+"""The API for the phones of the user: list, add, confirm, primary, rename, channel, remove."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class PhonesView(SignedInAPIView):
 
 
 class EnrolAPIView(APIView):
-    """An address that enrols a phone.
+    """An API view of an enrolment.
 
-    A user without a phone may enrol one, parked or signed in.  A user with a phone first gives a
-    fresh code.
+    A user without a phone may enrol one, parked or signed in.  A user with a phone must have given
+    a code in the last minutes.
     """
 
     @cached_property
@@ -57,7 +57,7 @@ class EnrolAPIView(APIView):
         return super().obstacle(request) or self.flow.obstacle
 
     def need_enrolment(self) -> None:
-        """Stop a visitor who has not begun to add a phone.
+        """Check that the user has begun to add a phone.
 
         :raises APIError: no phone is being added.
         """
@@ -66,14 +66,14 @@ class EnrolAPIView(APIView):
 
 
 class PendingView(EnrolAPIView):
-    """GET tells which phone is being added."""
+    """GET returns the phone that is being added."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return told(shapes.enrolment(self.flow))
 
 
 class AddView(AskingView, EnrolAPIView):
-    """POST sends ``number`` its first code.  The phone takes the place of ``replaces``, if any."""
+    """POST sends the first code to ``number``.  The phone replaces ``replaces``, if given."""
 
     fields: ClassVar[Fields] = {
         "number": Text(longest=40),
@@ -106,7 +106,7 @@ class ResendView(AskingView, EnrolAPIView):
 
 
 class ConfirmView(AskingView, EnrolAPIView):
-    """POST ``code`` confirms the phone that is being added.  It ends a login that was parked."""
+    """POST ``code`` confirms the phone that is being added.  It completes a parked login."""
 
     fields: ClassVar[Fields] = {"code": Text()}
 
@@ -122,7 +122,7 @@ class ConfirmView(AskingView, EnrolAPIView):
 
 
 class ChangeView(FreshAPIView):
-    """An address that changes the phone that it names, and answers the list."""
+    """An API view that changes one phone, and returns the list."""
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
         need_own_table()
@@ -140,21 +140,21 @@ class ChangeView(FreshAPIView):
 
 
 class RemoveView(ChangeView):
-    """POST removes the phone, and answers the list."""
+    """POST removes the phone, and returns the list."""
 
     def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:
         remove_phone(request, self.user, phone)
 
 
 class PrimaryView(ChangeView):
-    """POST has codes go to the phone from now on, and answers the list."""
+    """POST makes the phone the primary one, and returns the list."""
 
     def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:
         changes.make_primary(phone, request=request)
 
 
 class ChannelView(ChangeView):
-    """POST ``channel`` decides how codes go to the phone from now on: ``"sms"`` or ``"voice"``."""
+    """POST ``channel`` sets the preferred channel of the phone: ``"sms"`` or ``"voice"``."""
 
     fields: ClassVar[Fields] = {"channel": Text()}
 
@@ -166,7 +166,7 @@ class ChannelView(ChangeView):
 
 
 class RenameView(ChangeView):
-    """POST ``name`` gives the phone that name.  It takes no fresh code."""
+    """POST ``name`` sets the name of the phone.  It requires no recent code."""
 
     fields: ClassVar[Fields] = {"name": Text(longest=40)}
 
@@ -179,18 +179,18 @@ class RenameView(ChangeView):
 
 
 def need_own_table() -> None:
-    """Stop every change on a site that keeps the numbers itself.
+    """Refuse changes on a site that keeps the numbers itself.
 
-    :raises APIError: this site does.
+    :raises APIError: the site keeps the numbers itself.
     """
     if not phone_source().can_change:
         raise APIError("phones_kept_by_site")
 
 
 def offered(channel: str | None) -> str | None:
-    """Return ``channel``; None for an empty one.
+    """Return ``channel``; None if it is empty.
 
-    :raises APIError: the site has not set it up.
+    :raises APIError: the channel is not set up.
     """
     if channel and channel not in conf.channels():
         raise APIError("invalid", _("Codes do not come in this way."))

@@ -1,6 +1,6 @@
-"""What the API says of a session, a code, a phone and a browser: always the same keys.
+"""The JSON objects of the API for a session, a code, a phone and a browser.
 
-No number is ever told in full.
+Each kind of object always has the same keys.  No object contains a full number.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Shape = dict[str, object]
 
 
 def state(request: HttpRequest) -> Shape:
-    """What the session has shown, and what a code page needs."""
+    """Return the state of the session, and the data that a code page needs."""
     mfa, user = mfa_of(request), visitor(request)
     flow = None if user is None else code_flow(request, user)
     signed_in = None if mfa.state == "parked" else user
@@ -42,9 +42,9 @@ def state(request: HttpRequest) -> Shape:
 
 
 def state_of_ticket(flow: TicketFlow, ticket: str | None = None) -> Shape:
-    """What a ticket has shown: a password; or, once it is used up, the code.
+    """Return the state of a login by ticket: parked, or verified after the right code.
 
-    :param ticket: the text of the ticket, if it was issued just now.
+    :param ticket: the text of a ticket that was just issued; None otherwise.
     """
     done = flow.verification
     if done is None:
@@ -58,12 +58,12 @@ def state_of_ticket(flow: TicketFlow, ticket: str | None = None) -> Shape:
 
 
 def state_of_exempt(completion: str) -> Shape:
-    """What a login by ticket has shown that owes no code."""
+    """Return the state of a login by ticket that owes no code."""
     return {**_state_of("exempt", None), "completion": completion}
 
 
 def anonymous() -> Shape:
-    """What a ticket has shown that was used up by a cancel."""
+    """Return the state after a ticket was cancelled."""
     return _state_of("anonymous", None)
 
 
@@ -89,14 +89,14 @@ def _state_of(
 
 
 def needs(flow: Flow | None) -> str | None:
-    """``"code"`` or ``"phone"``, where a login cannot go on without it."""
+    """Return what a parked login needs: ``"code"`` or ``"phone"``; None for any other session."""
     if flow is None or not flow.is_parked:
         return None
     return "code" if flow.phones else "phone"
 
 
 def code(flow: Flow) -> Shape:
-    """The code that the flow waits for, and how to get another one."""
+    """Return the data about the code of the flow, and about getting another one."""
     return {
         "purpose": flow.purpose,
         "challenge": challenge(flow.challenge),
@@ -110,7 +110,7 @@ def code(flow: Flow) -> Shape:
 
 
 def challenge(one: Challenge | None) -> Shape | None:
-    """A code that was sent and can still be typed."""
+    """Return the data of a challenge whose code can still be typed; None for None."""
     if one is None:
         return None
     return {
@@ -124,7 +124,7 @@ def challenge(one: Challenge | None) -> Shape | None:
 
 
 def delivery_of(one: Challenge) -> Shape:
-    """What became of the message of a code, and where that can be asked again without a session."""
+    """Return the delivery of a message, and the URL at which it can be polled without a session."""
     return {
         "delivery": one.delivery or None,
         "delivery_url": delivery.address_of(one, "api_delivery") if one.is_followed else None,
@@ -132,15 +132,15 @@ def delivery_of(one: Challenge) -> Shape:
 
 
 def choice(one: Phone) -> Shape:
-    """A phone that a code can go to.
+    """Return the data of a phone to which a code can be sent.
 
-    A parked login is told no more of it: somebody with the password alone learns nothing else.
+    It is all that a parked login gets: somebody with the password alone must not learn more.
     """
     return {"id": one.choice, "number": one.masked, "channel": one.default_channel}
 
 
 def phone(one: Phone) -> Shape:
-    """A confirmed phone, or one that is being added."""
+    """Return the data of a confirmed phone, or of a phone that is being added."""
     return {
         "id": one.choice,
         "number": one.masked,
@@ -151,7 +151,7 @@ def phone(one: Phone) -> Shape:
 
 
 def phones(user: User) -> Shape:
-    """The confirmed phones of ``user``, the primary one first."""
+    """Return the data of the confirmed phones of ``user``, the primary one first."""
     source = phone_source()
     found = source.confirmed(user)
     return {
@@ -163,7 +163,7 @@ def phones(user: User) -> Shape:
 
 
 def enrolment(flow: EnrolFlow) -> Shape:
-    """The phone that is being added, and its code."""
+    """Return the data of the phone that is being added, and of its code."""
     one = flow.phone
     return {
         "phone": None if one is None else phone(one),
@@ -175,7 +175,7 @@ def enrolment(flow: EnrolFlow) -> Shape:
 
 
 def recovery_codes_of(request: HttpRequest, user: User) -> Shape:
-    """How many recovery codes ``user`` has, and whether a first set waits to be made."""
+    """Return the number of recovery codes of ``user``, and whether a first set must be created."""
     left = RecoveryCode.objects.left(user)
     return {
         "left": left,
@@ -186,7 +186,7 @@ def recovery_codes_of(request: HttpRequest, user: User) -> Shape:
 
 
 def browsers(request: HttpRequest, user: User) -> Shape:
-    """The browsers that ``user`` trusts."""
+    """Return the data of the trusted browsers of ``user``."""
     found = TrustedBrowser.objects.valid(user).select_related("user")
     return {
         "browsers": [

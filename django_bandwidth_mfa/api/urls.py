@@ -4,7 +4,7 @@ from . import account, base, codes, description, login, phones
 
 __all__ = ["urlpatterns"]
 
-# Names and all, they are a part of the app's own list, so that its checks see each of them.
+# These patterns are part of the app's own URLconf, so that its system checks include them.
 
 urlpatterns = [
     path("api/openapi.json", description.DescriptionView.as_view(), name="api_openapi"),
@@ -33,6 +33,6 @@ urlpatterns = [
         name="api_browser_forget",
     ),
     path("api/sign-out-others", account.SignOutOthersView.as_view(), name="api_sign_out_others"),
-    # Each other address under this one is the API's, too, and is answered as JSON.
+    # All other URLs below this one get a JSON error.
     path("api/<path:rest>", base.NothingHereView.as_view(), name="api_nothing_here"),
 ]

@@ -1,4 +1,4 @@
-"""The pages that people see.  A view is thin: the process behind it is a flow."""
+"""The views of the app's pages.  Their logic is in the flows (``internal/flows``)."""
 
 from .browsers import BrowsersView, SignOutOthersView
 from .delivery import DeliveryView

@@ -1,4 +1,4 @@
-"""What all pages of the app share: who may see them, and how they are protected."""
+"""The base classes of all pages: access rules and protection."""
 
 from __future__ import annotations
 
@@ -42,14 +42,13 @@ from ..internal.notify import events
 from ..request import visitor
 from ..types import User
 
-# Seconds after which a page that the database failed may be asked for again.
+# The value of Retry-After, in seconds, when the database is not available.
 DATABASE_RETRY = 10
 
-# On `dispatch`, so that a subclass of a site's inherits them.
-# non_atomic_requests: with ATOMIC_REQUESTS a later error would roll the counts back.
-# never_cache: a page with somebody's masked number belongs in no cache.
-# xframe_options_deny: nobody is to click on these pages inside a page of somebody else's.
-# csrf_exempt: the view makes the same check itself, and leads back to the page.
+# Decorators for `dispatch`, so that subclasses of a site inherit them.  non_atomic_requests: with
+# ATOMIC_REQUESTS a later error would roll the counts back.  never_cache: a page with a masked
+# number must not be cached.  xframe_options_deny: against clickjacking.  csrf_exempt: the view does
+# the same check itself, and redirects to the page.
 PROTECTION: list[Any] = [
     login_not_required,
     transaction.non_atomic_requests,
@@ -61,14 +60,13 @@ PROTECTION: list[Any] = [
 
 
 class CsrfCheck(CsrfViewMiddleware):
-    """Django's own check for forgery.  The view answers a form that it refuses."""
+    """Django's CSRF check.  The view creates the response to a refused form."""
 
     reason = ""
-    """Why it was refused, in Django's words."""
+    """The reason of a refusal, as Django words it."""
 
     def is_forged(self, request: HttpRequest) -> bool:
-        """Return whether ``request`` changes something, and does not come from a page of this
-        site."""
+        """Return whether the CSRF check refuses ``request``."""
         self.process_request(request)
         return self.process_view(request, unused, (), {}) is not None
 
@@ -79,16 +77,16 @@ class CsrfCheck(CsrfViewMiddleware):
 
 
 def unused(request: HttpRequest) -> HttpResponse:
-    """Stands where a middleware has the rest of the site."""
+    """Stand in for ``get_response``, which the CSRF middleware requires but never calls here."""
     raise NotImplementedError
 
 
 @method_decorator(PROTECTION, name="dispatch")
 class MFAView(View):
-    """A page for somebody who has given a password at least: parked, or signed in."""
+    """A page that requires at least a password: the session is parked or signed in."""
 
     leads_to_flow = False
-    """Whether its forms lead back to a page that tells an :class:`.Outcome`."""
+    """Whether its forms lead back to a page that shows an :class:`.Outcome`."""
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         request.exception_reporter_filter = NoVariablesFilter()
@@ -99,24 +97,25 @@ class MFAView(View):
             else:
                 response = self.turn_away(request) or super().dispatch(request, *args, **kwargs)
         except (OperationalError, InterfaceError) as error:
-            # A missing table or a wrong setting must not look like an outage: nobody would mend it.
+            # A missing table or a wrong setting must not look like an outage, or nobody would
+            # repair it.
             if django_settings.DEBUG or not is_connection_lost(error):
                 raise
             events.database_unavailable()
             return database_unavailable(request)
-        # Sets the cookie of the token, where the site's middleware does not.
+        # Set the CSRF cookie, if the site's middleware does not.
         csrf.process_response(request, cast(HttpResponse, response))
-        # Not "no-referrer": Django's CSRF check wants to see where a form on HTTPS came from.
+        # Not "no-referrer", because Django's CSRF check needs the Referer of forms on HTTPS.
         response.headers.setdefault("Referrer-Policy", "same-origin")
         return response
 
     def answer_to_forgery(self, request: HttpRequest, reason: str) -> HttpResponse:
-        """Answer a form that Django's check for forgery refuses: do nothing, and lead to the page.
+        """Return a redirect to the page, for a form that Django's CSRF check refuses.
 
-        Most often nothing is forged.  Somebody has signed in in another tab meanwhile, which
-        changes the token, or has deleted the cookies.  The page says that nothing was done.
+        Usually this is not an attack: the user has signed in in another tab, which changes the
+        token, or has deleted the cookies.  The page says that nothing was done.
 
-        :param reason: Django's.
+        :param reason: the reason, as Django words it.
         """
         text = forgery.explain(reason) or out_of_date()
         response = redirect(self.page_after_forgery())
@@ -124,21 +123,21 @@ class MFAView(View):
         if user is not None:
             outcomes.keep(request, response, user, Outcome("page", "out-of-date", text))
         elif django_settings.SESSION_COOKIE_NAME in request.COOKIES:
-            # Not without that cookie: a form of another site comes without it, and a message that
-            # begins a session would sign the visitor out of their own.
+            # Only with the session cookie.  A form of another site comes without it, and a message
+            # would then start a new session, which would sign the visitor out.
             messages.warning(request, text, fail_silently=True)
         return response
 
     def page_after_forgery(self) -> str:
-        """Return the page that a form leads back to whose token is out of date."""
+        """Return the URL to redirect to after a refused form."""
         return self.here()
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
-        """Return the answer to a visitor whom this page is not for; None for any other visitor."""
+        """Return the response to a visitor who must not see this page; None for all others."""
         return self.answer_to(obstacle_to_visitors(request), request)
 
     def answer_to(self, obstacle: Obstacle | None, request: HttpRequest) -> HttpResponse | None:
-        """Return the answer to a visitor whom ``obstacle`` stops; None if nothing does."""
+        """Return the response to a visitor with ``obstacle``; None if there is no obstacle."""
         if obstacle is None:
             return None
         if obstacle is Obstacle.ON_BEHALF:
@@ -157,41 +156,42 @@ class MFAView(View):
         return to_login_page(request)
 
     def here(self) -> str:
-        """Return where to come back to after the code.  A page without a GET names another page."""
+        """Return the URL to come back to after the code.  A view without GET overrides it."""
         return self.request.get_full_path()
 
     @property
     def user(self) -> User:
         """The user of the parked login, or the signed-in user."""
         user = visitor(self.request)
-        # Anonymous visitors are turned away before.
+        # Anonymous visitors do not get here.
         return self.request.user if user is None else user
 
 
 def to_login_page(request: HttpRequest) -> HttpResponse:
-    """Return a redirect to the login page, which leads on to ``next`` if there is one."""
+    """Return a redirect to the login page, with the ``next`` of the request if there is one."""
     wanted = next_of(request)
     return redirect_to_login(wanted, login_url()) if wanted else redirect(login_url())
 
 
 class SignedInView(MFAView):
-    """A page for somebody who is signed in.  A parked login is sent to its code first."""
+    """A page that requires a complete login.  A parked login is redirected to the code page."""
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         return self.answer_to(obstacle_to_signed_in(request), request)
 
 
 class FreshView(SignedInView):
-    """A page that changes later logins, and so takes a code of the last ``STEP_UP_SECONDS``."""
+    """A page that requires a code in the last ``STEP_UP_SECONDS``, as it affects later logins."""
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         return self.answer_to(obstacle_to_fresh(request), request)
 
 
 def database_unavailable(request: HttpRequest) -> HttpResponse:
-    """Return a page that asks the database nothing: no user, no session, no template of the site.
+    """Return the page, with status 503, for the time when the database is not available.
 
-    Its status is 503.  Django saves no session after a 5xx, so no half-made login stays.
+    It uses no user, no session and no template of the site, so it needs no query.  Django does not
+    save the session after a 5xx, so no incomplete login is stored.
     """
     page = render_to_string("bandwidth_mfa/unavailable.html", nonce_of(request))
     response = HttpResponse(page, status=503)
@@ -200,9 +200,9 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
 
 
 def nonce_of(request: HttpRequest) -> Mapping[str, object]:
-    """Return the variable ``csp_nonce`` for a page that is made without context processors.
+    """Return the variable ``csp_nonce`` for a page that is rendered without context processors.
 
-    Empty before Django 6, which brought the context processor ``csp``.
+    It is empty before Django 6, which introduced the context processor ``csp``.
     """
     csp: Callable[[HttpRequest], Mapping[str, object]] | None
     csp = getattr(context_processors, "csp", None)

@@ -1,4 +1,4 @@
-"""Where a user is signed in: the browsers that they trust, and signing out of all the others."""
+"""The pages for trusted browsers, and for signing out everywhere else."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .base import SignedInView
 
 
 class BrowsersView(SignedInView):
-    """GET lists the trusted browsers; POST ``browser`` forgets one, POST ``all`` each of them.
+    """GET lists the trusted browsers; POST ``browser`` forgets one, POST ``all`` forgets all.
 
-    Neither takes a code: to trust less is always allowed.
+    No code is required, because trusting fewer browsers is always safe.
     """
 
     template_name = "bandwidth_mfa/browsers.html"
@@ -46,13 +46,13 @@ class BrowsersView(SignedInView):
 
 
 class SignOutOthersView(SignedInView):
-    """POST: this session stays, every other one of the user's ends."""
+    """POST ends all other sessions of the user."""
 
     def here(self) -> str:
         return reverse("bandwidth_mfa:phones")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Someone came back to the address of the button."""
+        """Redirect a visitor who comes back to the URL of the button."""
         return redirect(self.here())
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -61,7 +61,7 @@ class SignOutOthersView(SignedInView):
         return redirect(self.here())
 
     def _result(self) -> str:
-        """Say what happens to the other sessions.  Each is asked about again in its own time."""
+        """Return the sentence about the other sessions, which end when they are next checked."""
         minutes = math.ceil(settings.RECHECK_SECONDS / 60)
         if not minutes:
             return _("You are signed out on all your other devices.")

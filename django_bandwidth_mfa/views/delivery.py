@@ -1,4 +1,4 @@
-"""What became of a text message, for the page that waits for its code."""
+"""The delivery of a text message, which the code page polls."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ PROTECTION: list[Any] = [login_not_required, never_cache]
 
 @method_decorator(PROTECTION, name="dispatch")
 class DeliveryView(View):
-    """GET returns a part of the code page.  It reads no session, so it changes no cookie.
+    """GET returns a part of the code page.  It uses no session, so it changes no cookie.
 
-    The address is signed.  It says of one challenge whether its message was delivered, and nothing
-    else.
+    The URL is signed.  The response shows only whether the message of one challenge was delivered.
     """
 
     def get(self, request: HttpRequest, signed: str) -> HttpResponse:
@@ -34,7 +33,8 @@ class DeliveryView(View):
         with translation.override(found.language or None):
             part = code_page.delivery_of(found.challenge)
             if part.url:
-                # The same address for as long as the page asks: it ends when the page's code does.
+                # Keep the same URL while the page polls, so that it expires with the code of the
+                # page.
                 part = replace(part, url=request.path)
             page = render_to_string("bandwidth_mfa/_delivery.html", {"delivery": part})
             return HttpResponse(page)

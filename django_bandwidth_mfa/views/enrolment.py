@@ -1,4 +1,4 @@
-"""The two pages that enrol a phone: one asks for its number, the other for the code."""
+"""The two pages of an enrolment: one for the number, one for the code."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from .phones import asked_for, chosen_phone, kept_by_site
 
 
 class EnrolView(FlowView):
-    """A page that enrols a phone.
+    """A page of an enrolment.
 
-    A user without a phone may enrol one, parked or signed in.  A user with a phone first gives a
-    fresh code.
+    A user without a phone may enrol one, parked or signed in.  A user with a phone must have given
+    a code in the last minutes.
     """
 
     @cached_property
@@ -53,10 +53,10 @@ class EnrolView(FlowView):
 class PhoneAddView(EnrolView):
     """GET shows the form.  POST ``number`` sends the first code, POST ``resend`` another one.
 
-    To a user who is locked, GET says so instead.
+    For a locked user, GET shows that instead.
 
-    With ``phone`` in the address, the new phone takes the place of that one.  A user without a
-    phone who signed in longer than ``FIRST_PHONE_SECONDS`` ago signs in again first.
+    With ``phone`` in the query string, the new phone replaces that one.  A user without a phone
+    must have signed in during the last ``FIRST_PHONE_SECONDS``.
     """
 
     template_name = "bandwidth_mfa/phone_add.html"
@@ -76,13 +76,13 @@ class PhoneAddView(EnrolView):
         return answer
 
     def must_sign_in_again(self) -> bool:
-        """Return whether the first phone must wait for another sign-in."""
+        """Return whether the user must sign in again before they add a first phone."""
         return self.flow.obstacle_to_begin is Obstacle.OLD_SIGN_IN
 
     def ask_to_sign_in_again(self, request: HttpRequest) -> HttpResponse:
-        """Show a button that signs the visitor out and leads over the login page back to here.
+        """Show a button that signs the visitor out, and leads back here after a new login.
 
-        The button is a POST, so that no link of somebody else signs people out.
+        The button is a POST, so that a link on another site cannot sign users out.
         """
         if request.method == "POST" and "sign_in_again" in request.POST:
             logout(request)
@@ -101,7 +101,7 @@ class PhoneAddView(EnrolView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if self.flow.standing.is_locked:
-            # No code would be sent.  Nobody has to type a number to hear so.
+            # No code would be sent, so show that before the user types a number.
             return self.show(template_name=PhoneConfirmView.template_name)
         outcome = outcomes.read(request, self.user, "page")
         error = "" if outcome is None else outcome.text
@@ -128,12 +128,12 @@ class PhoneAddView(EnrolView):
             form.add_error("number", str(error))
             return self.ask(form)
         except Locked:
-            # That page tells of it.  The number is of no use for now, so nothing is lost.
+            # The page shows that the user is locked.  The typed number is not needed then.
             return self.to_page("phone_add")
         except MFAError as error:
             outcome = outcome_of("send", error)
             if outcome.kind == "unknown":
-                # The code may arrive: the next page says so, and has the field for it.
+                # The code may arrive, so continue to the next page, which has the field for it.
                 return self.to_page("phone_confirm")
             return self.ask_again(form, error, outcome)
         return self.to_page("phone_confirm")
@@ -141,7 +141,7 @@ class PhoneAddView(EnrolView):
     def ask(self, form: PhoneForm, error: str = "", *, status: int = 200) -> HttpResponse:
         """Return the page with the form.
 
-        :param error: why no code was sent; a number that cannot be used is told by the form.
+        :param error: why no code was sent.  Errors of the number are in the form.
         """
         context = {
             "form": form,
@@ -152,10 +152,10 @@ class PhoneAddView(EnrolView):
         return render(self.request, self.template_name, context, status=status)
 
     def ask_again(self, form: PhoneForm, error: MFAError, outcome: Outcome) -> HttpResponse:
-        """Return the page after a send that was refused.
+        """Return the page after a refused send.
 
-        It is no redirect: what was typed would be lost, or the number would have to be kept.  A
-        reload posts the form again, so the browser remembers which one was refused.
+        It is not a redirect: the typed number would be lost, or would have to be stored.  A reload
+        posts the form again, so a cookie remembers which form was refused.
         """
         if outcome.kind == "limited":
             text = str(error)
@@ -173,7 +173,7 @@ class PhoneAddView(EnrolView):
     def resend(self, request: HttpRequest) -> HttpResponse:
         """Send another code to the phone that is being enrolled.
 
-        The page that asks for the code shows what stops it.
+        The next page shows the error if this fails.
         """
         if self.flow.phone is None:
             return self.to_page("phone_add")

@@ -1,8 +1,8 @@
-"""What the pages with a flow share: they try a code, send one, and tell what became of that.
+"""The base class of the pages with a flow: they check and send codes, and show the outcome.
 
-Each POST ends in a redirect.  The page behind it says what happened, once
-(:mod:`..internal.login.outcomes`).  So a reload, or the back button, tries nothing and sends
-nothing.
+Each POST ends with a redirect, and the next page shows the outcome once
+(:mod:`..internal.login.outcomes`).  So a reload, or the back button, does not check or send a code
+again.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ INTRODUCTION = "bandwidth-mfa-introduction"
 
 
 class FlowView(MFAView):
-    """A page of a flow: it shows a form, and what became of it."""
+    """A page of a flow: it shows a form, and the outcome of the last form."""
 
     template_name = ""
     leads_to_flow = True
 
     page_name = ""
-    """The name of the URL of the page that tells what became of a form."""
+    """The URL name of the page that shows the outcome of a form."""
 
     actions: tuple[Action, ...] = ("try", "send")
-    """What the page tells of."""
+    """The actions whose outcomes the page shows."""
 
     @cached_property
     def flow(self) -> Flow:
@@ -50,11 +50,11 @@ class FlowView(MFAView):
         return with_next(self.page_name, self.flow.next)
 
     def context(self) -> dict[str, object]:
-        """Return what the template shows besides the page itself."""
+        """Return the context variables besides the page and the form."""
         challenge = self.flow.challenge
         return {
             "purpose": self.flow.purpose,
-            # Only a message that names the site can be read by the browser.
+            # A browser can read the code only from a message that names the site.
             "fills_in": bool(settings.ORIGIN and challenge and challenge.channel == "sms"),
             "next": self.flow.next,
             "parked": self.flow.is_parked,
@@ -63,8 +63,8 @@ class FlowView(MFAView):
     def show(self, outcome: Outcome | None = None, template_name: str = "") -> HttpResponse:
         """Return the code page.
 
-        :param outcome: what became of this very request; None for what the form before it led to.
-        :param template_name: empty for that of the view.
+        :param outcome: the outcome of this request; None for the outcome of the last form.
+        :param template_name: the template; empty for the template of the view.
         """
         told = outcome or outcomes.read(self.request, self.user, *self.actions)
         page = code_page.look(self.flow, told)
@@ -80,7 +80,7 @@ class FlowView(MFAView):
         form: Form,
         template_name: str = "",
     ) -> HttpResponse:
-        """Return the answer that shows ``page``; nothing of it is told again."""
+        """Return the response that shows ``page``, and delete the outcome."""
         context = {"code_page": page, "form": form, **self.context()}
         template_name = template_name or self.template_name
         response = render(self.request, template_name, context, status=page.status)
@@ -90,14 +90,14 @@ class FlowView(MFAView):
         return response
 
     def sign_in_again(self, error: SessionEnded) -> HttpResponse:
-        """Lead a visitor whose session is over to the login page, which says why."""
+        """Return a redirect to the login page, with a message, after the session has ended."""
         messages.error(self.request, str(error), fail_silently=True)
         return to_login_page(self.request)
 
     def to_page(self, name: str, outcome: Outcome | None = None) -> HttpResponse:
-        """Return a redirect to another of our pages, which keeps ``next``.
+        """Return a redirect to another page of the app, with the same ``next``.
 
-        :param outcome: what that page tells.
+        :param outcome: the outcome that the page shows; None for no outcome.
         """
         response = redirect(with_next(name, self.flow.next))
         if outcome is None:
@@ -107,24 +107,25 @@ class FlowView(MFAView):
         return response
 
     def forget_outcome(self, response: HttpResponse) -> None:
-        """Have no later page tell what became of a form before this one."""
+        """Delete the outcome of an earlier form."""
         if self.request.method in ("GET", "POST") and outcomes.COOKIE in self.request.COOKIES:
             outcomes.drop(response)
 
     def code_form(self, data: Mapping[str, object]) -> CodeForm:
-        """Return the form for the code that the flow waits for."""
+        """Return the form for the code of the flow."""
         return CodeForm(data, digits=self.flow.digits)
 
     def try_code(self) -> HttpResponse:
-        """Answer a POST of a code: lead where it leads, or back to the page, which says why."""
+        """Handle a POST of a code, and return a redirect to its target or back to the page."""
         return self.answer(self.code_form(self.request.POST), "code", "try", self.flow.verify)
 
     def answer(
         self, form: Form, field: str, action: Action, attempt: Callable[[str], str | None]
     ) -> HttpResponse:
-        """Answer a POST of ``form``: lead where its ``field`` leads, or back to the page.
+        """Handle a POST of ``form``, and return a redirect to its target or back to the page.
 
-        :param attempt: tries what was typed; it returns where to go, or None if that was wrong.
+        :param attempt: a function that checks the typed text of ``field``.  It returns the URL to
+            redirect to, or None if the text is wrong.
         """
         if not form.is_valid():
             text = str(form.errors[field][0])
@@ -143,10 +144,10 @@ class FlowView(MFAView):
 
 
 def bound(form: Form, field: str, error: str, *, described_by: str = INTRODUCTION) -> Form:
-    """Return ``form``, which is bound to nothing, with ``error`` alone at its ``field``.
+    """Return ``form`` with only the error ``error`` at its ``field``.
 
-    :param described_by: the id of what says where the code went, or comes from.  A screen reader
-        that is in the field reads it out, after the error.
+    :param described_by: the id of the element that describes the code.  A screen reader reads it
+        out after the error.
     """
     form.errors.clear()
     if error:

@@ -34,7 +34,7 @@ def phones_url(*, changed: bool = False) -> str:
 
 
 def chosen_phone(request: HttpRequest, phones: Iterable[Phone]) -> Phone | None:
-    """Return the one of ``phones`` that ``request`` names; None if it names none of them.
+    """Return the phone in ``phones`` that ``request`` names; None if there is none.
 
     :param phones: the confirmed phones of the visitor.
     """
@@ -42,12 +42,12 @@ def chosen_phone(request: HttpRequest, phones: Iterable[Phone]) -> Phone | None:
 
 
 def asked_for(request: HttpRequest, name: str) -> str | None:
-    """Return the value that a form, or else the address, has under ``name``."""
+    """Return the parameter ``name`` of the form, or else of the query string."""
     return request.POST.get(name) or request.GET.get(name)
 
 
 class PhonesView(SignedInView):
-    """GET lists the phones; POST ``phone`` and ``name`` names one."""
+    """GET lists the phones; POST ``phone`` and ``name`` renames one."""
 
     template_name = "bandwidth_mfa/phones.html"
 
@@ -62,7 +62,7 @@ class PhonesView(SignedInView):
         if form.is_valid():
             changes.rename(phone, form.cleaned_data["name"])
             return redirect(phones_url())
-        # The form may stand far down: the browser goes there.
+        # The form may be far down the page, so the browser scrolls to it.
         form.fields["name"].widget.attrs["autofocus"] = True
         return self.show(request, {phone.pk: form})
 
@@ -83,17 +83,17 @@ class PhonesView(SignedInView):
             "few_recovery_codes": recovery_codes.are_few(left),
             "set_size": settings.RECOVERY_CODES,
             "trust_days": settings.TRUST_DAYS,
-            # A site may have no other page for its users than this one.
+            # This page may be the only page of a site.
             "done_url": "" if done_url == phones_url() else done_url,
         }
         return render(request, self.template_name, context)
 
 
 def kept_by_site(request: HttpRequest) -> HttpResponse:
-    """Return the page for those who cannot add a phone here.
+    """Return the page, with status 403, for users who cannot add a phone here.
 
-    Either the site keeps the numbers itself, and only the site can change them; or the user has
-    another factor, and has to sign in with that one.
+    Either the site keeps the numbers itself, so that only the site can change them; or the user has
+    another factor, and must sign in with that factor.
     """
     user = visitor(request)
     context = {
@@ -106,14 +106,14 @@ def kept_by_site(request: HttpRequest) -> HttpResponse:
 
 
 class ChangeView(FreshView):
-    """GET asks whether to change ``phone``; POST changes it.
+    """GET asks for a confirmation to change ``phone``; POST changes it.
 
-    A visitor who first has to give a code comes back to the GET, so nothing is lost.
+    A visitor who must first give a code comes back to the GET.
     """
 
     template_name: str
 
-    # What a change is about: the names in the form, and in the address to come back to.
+    # The names of the parameters in the form, and in the URL to come back to.
     names: tuple[str, ...] = ("phone",)
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
@@ -147,7 +147,7 @@ class ChangeView(FreshView):
 
 
 class PhoneRemoveView(ChangeView):
-    """GET asks whether to remove ``phone``; POST removes it."""
+    """GET asks for a confirmation to remove ``phone``; POST removes it."""
 
     template_name = "bandwidth_mfa/phone_remove.html"
 
@@ -163,7 +163,7 @@ class PhoneRemoveView(ChangeView):
 
 
 class PhonePrimaryView(ChangeView):
-    """GET asks whether codes go to ``phone`` from now on; POST decides it."""
+    """GET asks for a confirmation to make ``phone`` the primary phone; POST makes it primary."""
 
     template_name = "bandwidth_mfa/phone_primary.html"
 
@@ -179,9 +179,10 @@ class PhonePrimaryView(ChangeView):
 
 
 class PhoneChannelView(ChangeView):
-    """``channel`` is how codes go to ``phone`` from now on: ``"sms"`` or ``"voice"``.
+    """GET asks for a confirmation to change the preferred channel of ``phone``; POST changes it.
 
-    Where the site has set up one channel, there is nothing to choose.
+    The parameter ``channel`` is ``"sms"`` or ``"voice"``.  If the site has only one channel, there
+    is nothing to change.
     """
 
     template_name = "bandwidth_mfa/phone_channel.html"
@@ -189,7 +190,7 @@ class PhoneChannelView(ChangeView):
 
     @property
     def channel(self) -> str | None:
-        """The channel that was asked for; None unless it is one of several of the site."""
+        """The requested channel; None if the site does not have it, or has only one channel."""
         offered, channel = conf.channels(), asked_for(self.request, "channel")
         return channel if len(offered) > 1 and channel in offered else None
 

@@ -1,4 +1,4 @@
-"""Where Bandwidth posts delivery receipts."""
+"""The view to which Bandwidth posts delivery receipts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from django.views.generic import View
 from ..internal.codes import receipts
 from ..internal.databases import is_connection_lost
 
-# csrf_exempt: what posts here has no session, and the address's secret is what lets it in.
+# csrf_exempt: Bandwidth has no session, and the secret in the URL authenticates it.
 PROTECTION: list[Any] = [login_not_required, transaction.non_atomic_requests, csrf_exempt]
 
 
 @method_decorator(PROTECTION, name="dispatch")
 class ReceiptsView(View):
-    """POST: 204 noted, 404 no such address, or no such message (Bandwidth asks again, and by then
-    the message may be known); 413 too long; 400 no receipt."""
+    """POST stores a receipt.
+
+    The status is 204 for a stored receipt, 400 for a body that is not a receipt, and 413 for a body
+    that is too long.  It is 404 for a wrong secret, and for an unknown message: Bandwidth then
+    posts the receipt again, when the message may be known.  It is 503 if the database is down.
+    """
 
     http_method_names = ["post", "options"]  # noqa: RUF012  Django's own form
 
@@ -29,7 +33,7 @@ class ReceiptsView(View):
         if not receipts.is_secret(secret):
             raise Http404
         try:
-            # Read a byte more than is taken, whatever length the header promises.
+            # Read one byte more than is allowed, because the length in the header may be wrong.
             body = request.read(receipts.MAX_BODY + 1)
             if len(body) > receipts.MAX_BODY:
                 return HttpResponse(status=413)

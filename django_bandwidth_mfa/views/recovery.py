@@ -1,4 +1,4 @@
-"""Recovery codes: the page that tries one, and the page that makes and shows a new set."""
+"""The pages for recovery codes: one checks a code, one creates and shows a new set."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .verify import CodeView
 
 
 class RecoveryCodeView(CodeView):
-    """GET shows the page, POST ``recovery_code`` tries a recovery code instead of a code."""
+    """GET shows the page; POST ``recovery_code`` checks a recovery code."""
 
     template_name = "bandwidth_mfa/recovery_code.html"
     page_name = "recovery_code"
@@ -42,7 +42,8 @@ class RecoveryCodeView(CodeView):
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         answer = super().turn_away(request)
         if answer is None and not self.flow.takes_recovery_codes:
-            # A code would be used up, and the page that the visitor comes from would stay shut.
+            # A recovery code would be used up, but would not open the page from which the visitor
+            # comes.
             return self.to_page("verify")
         return answer
 
@@ -62,7 +63,7 @@ class RecoveryCodeView(CodeView):
         return answer
 
     def say_what_is_left(self) -> None:
-        """Say on the next page how many codes are left, and what to do if the phone is gone."""
+        """Add a message about the number of codes left, and about a lost phone."""
         left = RecoveryCode.objects.left(self.request.user)
         if left:
             # Translators: The part in <a> is a link to the page of the user's phones.
@@ -81,7 +82,7 @@ class RecoveryCodeView(CodeView):
                 '<a href="%(address)s">Make new recovery codes now</a>.'
             )
             page = "recovery_codes"
-        # Safe: the text is the catalogue's, and the rest is a number and an address of ours.
+        # Safe: the text comes from the translations, and the values are a number and our own URL.
         link = {"left": left, "address": escape(reverse(f"bandwidth_mfa:{page}"))}
         messages.warning(self.request, mark_safe(text % link), fail_silently=True)  # noqa: S308
 
@@ -102,14 +103,14 @@ class CodesPage(SignedInView):
     ) -> HttpResponse:
         """Return the page.
 
-        :param codes: a new set, to be shown this once; none to say how many codes are left.
-        :param error: what the visitor has to hear first.
-        :param ask_whether_saved: ask for the tick without a new set, too.
+        :param codes: a new set to show once; empty to show only how many codes are left.
+        :param error: an error message; empty for none.
+        :param ask_whether_saved: show the checkbox even without a new set.
         """
         left = RecoveryCode.objects.left(self.user)
         context = {
             "codes": codes,
-            # Each copy says which account its codes open, and where.
+            # Each copy of the codes names the site and the account.
             "site": site_name(self.request) or self.request.get_host(),
             "account": self.user.get_username(),
             "made_at": timezone.now(),
@@ -125,14 +126,14 @@ class CodesPage(SignedInView):
 
 
 class RecoveryCodesView(FreshView, CodesPage):
-    """GET says how many codes are left.  POST makes a new set and shows it, this once.
+    """GET shows how many codes are left.  POST creates a new set and shows it once.
 
-    The first GET after a first phone was confirmed makes a set too.  No other GET does.
+    The first GET after a first phone was confirmed also creates a set.
     """
 
     @sensitive_variables()
     def get(self, request: HttpRequest) -> HttpResponse:
-        # HEAD comes here too, from things that look ahead.
+        # HEAD, which prefetching programs send, also comes here.
         if request.method == "GET" and owes_recovery_codes(request.session, self.user):
             return self.make()
         return self.show()
@@ -142,7 +143,7 @@ class RecoveryCodesView(FreshView, CodesPage):
 
     @sensitive_variables()
     def make(self) -> HttpResponse:
-        """Make a new set and show it, or say how long to wait."""
+        """Create a new set and show it, or show how long to wait."""
         try:
             codes = issue_recovery_codes(self.request, self.user)
         except Limited as limited:
@@ -159,18 +160,18 @@ class RecoveryCodesView(FreshView, CodesPage):
 
 
 class RecoveryCodesSavedView(CodesPage):
-    """POST ``saved`` leads on from the page that has shown a new set.
+    """POST ``saved`` redirects from the page with a new set to the next page.
 
-    It changes nothing, so it takes no fresh code: people take their time to write codes down.
-    Browsers hold the form back until its box is ticked, also without JavaScript.  A POST without
-    the tick is answered in words, since the codes cannot be shown again.
+    It changes nothing, so it requires no recent code: writing codes down takes time.  Browsers do
+    not submit the form until its checkbox is checked, even without JavaScript.  A POST without the
+    checkbox gets an error message, since the codes cannot be shown again.
     """
 
     def here(self) -> str:
         return reverse("bandwidth_mfa:recovery_codes")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Lead a visitor on who came back to the address of the button."""
+        """Redirect a visitor who comes back to the URL of the button."""
         return redirect(with_next("recovery_codes", next_of(request)))
 
     def post(self, request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The page that offers a phone to a user who does not have to have one."""
+"""The page that suggests to add a phone, for users who do not need one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .base import SignedInView
 
 
 class SuggestionView(SignedInView):
-    """GET offers a phone; POST is "not now"."""
+    """GET suggests to add a phone; POST records the answer "not now"."""
 
     template_name = "bandwidth_mfa/suggestion.html"
 

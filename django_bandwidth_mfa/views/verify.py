@@ -1,4 +1,4 @@
-"""The code page of a login and of a step-up, and the two buttons beside it: send and cancel."""
+"""The code page of a login and of a step-up, and its two buttons: send and cancel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .flow import FlowView
 
 
 class CodeView(FlowView):
-    """A page about a code: for a login while the session is parked, else for a step-up."""
+    """A page about the code of a login, if the session is parked, or else of a step-up."""
 
     template_name = "bandwidth_mfa/verify.html"
     page_name = "verify"
@@ -34,10 +34,10 @@ class CodeView(FlowView):
 
 
 class VerifyView(CodeView):
-    """GET shows the page, POST ``code`` tries a code.
+    """GET shows the page; POST ``code`` checks a code.
 
-    The first GET after the password sends the code that the login owes.  No other GET sends one,
-    unless that one could send nothing.
+    The first GET after the password sends the code that the login owes.  If this fails, the next
+    GET tries again.  No other GET sends a code.
     """
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -48,8 +48,9 @@ class VerifyView(CodeView):
             return HttpResponseRedirect(flow.destination())
         outcome = outcomes.read(request, self.user, *self.actions)
         was_pressed = outcome is not None and outcome.action == "send"
-        # HEAD comes here too, from things that look ahead; it sends nothing.  Behind a button that
-        # could send nothing, a code may still be owed: it is not asked for twice at once.
+        # HEAD, which prefetching programs send, also comes here, and must send nothing.  If the
+        # send button has just failed, a code may still be owed, but it is not requested again at
+        # once.
         if isinstance(flow, LoginFlow) and request.method == "GET" and not was_pressed:
             try:
                 flow.send_owed()
@@ -70,11 +71,11 @@ class VerifyView(CodeView):
 class SendView(CodeView):
     """POST ``phone`` (its :attr:`.Phone.choice`) and ``channel`` sends another code.
 
-    Without a channel it goes as the owner of the phone prefers.
+    Without ``channel``, the preferred channel of the phone is used.
     """
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Lead a visitor on who came back to the address of the button."""
+        """Redirect a visitor who comes back to the URL of the button."""
         return self.to_page("verify")
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -89,7 +90,7 @@ class SendView(CodeView):
 
 
 class CancelView(MFAView):
-    """POST leaves the page.  A parked login is forgotten; a signed-in user goes back."""
+    """POST leaves the page.  A parked login is cancelled; a signed-in user is redirected."""
 
     http_method_names = ["post", "options"]  # noqa: RUF012  Django's own form
     leads_to_flow = True
