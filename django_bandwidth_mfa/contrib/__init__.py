@@ -1,1 +1,1 @@
-"""One folder for each other package that this app works with."""
+"""Integrations: one folder for each other package that this app works with."""

@@ -1,7 +1,7 @@
-"""What monitoring measures, in one table, and how the signals of this app feed it.
+"""The measurements for monitoring, and the signal receivers that record them.
 
-``contrib.prometheus`` and ``contrib.opentelemetry`` each bring a :class:`Recorder`.  No label holds
-a number, a code, an address or a user, and each has few values.
+``contrib.prometheus`` and ``contrib.opentelemetry`` each have a :class:`Recorder`.  No label
+contains a number, a code, an address or a user, and each label has only few values.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Labels = Mapping[str, str]
 class Measurement:
     """One row of :data:`MEASUREMENTS`.
 
-    ``kind`` is ``"counter"``, ``"seconds"`` (a histogram of seconds), ``"level"`` (goes up and
-    down) or ``"state"`` (0 or 1).
+    ``kind`` is ``"counter"``, ``"seconds"`` (a histogram of seconds), ``"level"`` (a value that
+    goes up and down) or ``"state"`` (0 or 1).
     """
 
     name: str
@@ -77,7 +77,7 @@ MEASUREMENTS = {
 
 
 class Recorder(Protocol):
-    """Where measurements go.  ``name`` is a key of :data:`MEASUREMENTS`."""
+    """The interface of a recorder.  ``name`` is a key of :data:`MEASUREMENTS`."""
 
     def add(self, name: str, amount: int, labels: Labels) -> None:
         """Add to a counter or a level."""
@@ -90,21 +90,22 @@ class Recorder(Protocol):
 
 
 def connect(recorder: Recorder, uid: str) -> None:
-    """Have the signals feed ``recorder``.
+    """Connect ``recorder`` to the signals of this app.
 
-    All of them are sent with ``send_robust``: a recorder that raises is logged and stops nothing.
+    The signals are sent with ``send_robust``: if a recorder raises, the error is logged, and
+    nothing else changes.
 
-    :param uid: names the recorder, which is connected once.
+    :param uid: the dispatch uid, so that the recorder is connected only once.
     """
     for signal, receiver in _receivers(recorder).items():
         signal.connect(receiver, weak=False, dispatch_uid=uid)
 
 
 def outcome_of(call: BandwidthCall) -> str:
-    """Return what became of a call.
+    """Return the outcome of a call.
 
-    ``"answered"``; ``"busy"`` or ``"breaker_open"`` for a call that was not made; or else the name
-    of the error, such as ``"TooManyRequests"``.
+    It is ``"answered"``; ``"busy"`` or ``"breaker_open"`` if the call was not made; otherwise the
+    name of the error, such as ``"TooManyRequests"``.
     """
     if isinstance(call.error, NoFreePlace):
         return "busy"

@@ -1,4 +1,4 @@
-"""Works with allauth headless: app clients, browser clients and its tokens, in two steps.
+"""Integration of allauth headless: two-step logins for app and browser clients and for tokens.
 
 ::
 
@@ -11,5 +11,5 @@
         path("_allauth/", include("allauth.headless.urls")),
     ]
 
-``docs/allauth.md`` tells how to use it.
+``docs/allauth.md`` describes how to use it.
 """

@@ -1,4 +1,4 @@
-"""allauth's adapter for accounts, whose logins ask for the code last."""
+"""The account adapter of allauth, with the code as the last stage of each login."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["AccountAdapter", "CodeStageMixin"]
 
 
 class CodeStageMixin:
-    """Stands to the left of an adapter of the site's own.
+    """Add the code to an account adapter.  Put it to the left of the site's own adapter class.
 
     ::
 
@@ -16,7 +16,7 @@ class CodeStageMixin:
     """
 
     def get_login_stages(self) -> list[str]:
-        """Return allauth's stages, and that of the code, which has to be the last one."""
+        """Return allauth's stages, and then the stage of the code, which must be the last one."""
         stages: list[str] = super().get_login_stages()  # type: ignore[misc]
         return [*stages, "django_bandwidth_mfa.contrib.allauth.stages.CodeStage"]
 

@@ -1,4 +1,4 @@
-"""The app, which goes on with allauth's login when the code was right."""
+"""The app, which continues allauth's login after a right code."""
 
 from django.apps import AppConfig
 

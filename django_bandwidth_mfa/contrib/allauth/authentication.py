@@ -1,6 +1,6 @@
-"""REST framework's authentication by the tokens of allauth headless.
+"""REST framework's authentication with the tokens of allauth headless.
 
-Both ask on each request about the session behind the token, as for a session with a cookie.
+Both classes check the session of the token on each request, as for a session with a cookie.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["JWTTokenAuthentication", "XSessionTokenAuthentication"]
 
 
 class XSessionTokenAuthentication(authentication.XSessionTokenAuthentication):
-    """``X-Session-Token``, with allauth's own token strategy, too."""
+    """Authentication with ``X-Session-Token``.  It also works with allauth's own token strategy."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         found = super().authenticate(request)
@@ -29,17 +29,17 @@ class XSessionTokenAuthentication(authentication.XSessionTokenAuthentication):
         of_session = request_of_session(found[1], request=django_request(request))
         if of_session.user.is_authenticated:
             return of_session.user, found[1]
-        # Older releases do not know it.
+        # Older releases of allauth do not have this attribute.
         if not getattr(self, "allow_anonymous_users", True):
             raise AuthenticationFailed(body("session_ended"))
         return None
 
 
 class JWTTokenAuthentication(authentication.JWTTokenAuthentication):
-    """allauth's access token.
+    """Authentication with allauth's access token.
 
-    It is looked up to which session it belongs, whatever
-    ``HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED`` says.
+    The session of the token is always checked, whatever
+    ``HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED`` is.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
@@ -48,9 +48,10 @@ class JWTTokenAuthentication(authentication.JWTTokenAuthentication):
         return found
 
     def authenticate_credentials(self, key: str) -> tuple[Any, Any]:
-        """Return the user and the claims of a token whose session owes nothing.
+        """Return the user and the claims of a token, after a check of its session.
 
-        :raises AuthenticationFailed: the token or its session does not count, or not any more.
+        :raises AuthenticationFailed: the token or its session is not valid, or the session owes a
+            code.
         """
         _user, payload = super().authenticate_credentials(key)
         session = internal.get_token_session(payload)

@@ -1,15 +1,14 @@
 """The code as a stage of allauth's login.
 
-allauth goes through its stages before it calls Django's ``login()``: the email address, its own
-second factor, and at last this one.  A stage that waits is told to headless clients as a flow that
-is pending.
+allauth runs its stages before it calls Django's ``login()``: the email address, its own second
+factor, and finally this one.  Headless clients see a waiting stage as a pending flow.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-# allauth's stages can be imported after this module, and not before.
+# This module must be imported before allauth's stages.
 import allauth.account.middleware  # noqa: F401
 from allauth.account.adapter import get_adapter
 from allauth.account.stages import LoginStage, LoginStageController
@@ -22,15 +21,15 @@ from ... import service
 
 __all__ = ["CodeStage", "finish_login", "waiting_stage"]
 
-# allauth's own backend, which its adapter prefers, too.
+# allauth's own backend, which its adapter also prefers.
 PREFERRED = "allauth.account.auth_backends.AuthenticationBackend"
 
 
 class CodeStage(LoginStage):
-    """Waits for the code of Bandwidth, if the user owes one.
+    """The stage that waits for a code, if the user owes one.
 
-    Nobody is logged in meanwhile, and no access token is made.  The login is parked in the session.
-    So the pages, the JSON API and the addresses of :mod:`.urls` all go on with it.
+    The user is not logged in meanwhile, and no access token is issued.  The login is parked in the
+    session, so it can be completed by the pages, the JSON API and the URLs of :mod:`.urls`.
     """
 
     key = "mfa_bandwidth"
@@ -44,23 +43,23 @@ class CodeStage(LoginStage):
             login.user,
             backend=_backend_of(login.user),
             request=self.request,
-            # allauth has judged it.
+            # allauth has checked this URL.
             next=login.redirect_url or "",
         )
-        # A headless view answers 401 with its flows, in place of this redirect.
+        # A headless view returns 401 with the pending flows instead of this redirect.
         return (redirect(self.urlname) if is_owed else None), True
 
 
 def waiting_stage(request: HttpRequest) -> CodeStage | None:
-    """Return the stage of the code, if allauth's login in the session has come to it."""
-    found: CodeStage | None = LoginStageController.enter(request, CodeStage.key)
-    return found
+    """Return the stage of the code, if allauth's login in the session is at this stage."""
+    stage: CodeStage | None = LoginStageController.enter(request, CodeStage.key)
+    return stage
 
 
 def finish_login(request: Any, user: Any, **kwargs: object) -> None:
-    """Receive ``login_completed``: do what allauth does after a login that waited here.
+    """Receive ``login_completed``: run allauth's own steps after a login that waited here.
 
-    The code may have been given on a page or by any API.
+    The user may have typed the code on a page or sent it by any API.
     """
     if getattr(request, "allauth", None) is None or not hasattr(request, "session"):
         return
@@ -69,7 +68,7 @@ def finish_login(request: Any, user: Any, **kwargs: object) -> None:
         return
     login = stage.login
     stage.controller.set_handled(stage.key)
-    # Takes the login that waited out of the session.
+    # This removes the waiting login from the session.
     stage.controller.handle()
     get_adapter(request).post_login(
         request,
@@ -83,7 +82,7 @@ def finish_login(request: Any, user: Any, **kwargs: object) -> None:
 
 
 def _backend_of(user: Any) -> str:
-    """Return the backend that found the user; else the one that allauth's adapter would take."""
+    """Return the backend that authenticated the user, or else the default of allauth's adapter."""
     noted: str | None = getattr(user, "backend", None)
     if noted is not None:
         return noted

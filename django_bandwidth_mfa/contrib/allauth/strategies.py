@@ -1,7 +1,7 @@
-"""allauth's token strategies, which ask this app about each session.
+"""allauth's token strategies, with a check of each session by this app.
 
-allauth reads the session of a token by itself.  Its own strategies only look whether that session
-is there.  So a session that its user has ended would go on, and a JSON Web Token be refreshed.
+allauth itself loads the session of a token.  Its own strategies check only that the session exists.
+So an ended session could still be used, and its JSON Web Token could be refreshed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["JWTTokenStrategy", "LiveSessionMixin", "SessionTokenStrategy"]
 
 
 class LiveSessionMixin:
-    """Stands to the left of a token strategy, and asks about each session that it finds."""
+    """Check each session of a token strategy.  Put it to the left of the strategy class."""
 
     def lookup_session(self, session_token: str) -> SessionBase | None:
         """Return the session of the token; None if there is none.
 
-        Nobody is signed in with a session that has ended, or that owes a code.
+        If the session has ended, or owes a code, nobody is signed in in it.
         """
         session: SessionBase | None = super().lookup_session(session_token)  # type: ignore[misc]
         if session is not None:
@@ -37,16 +37,16 @@ class LiveSessionMixin:
 
 
 class SessionTokenStrategy(LiveSessionMixin, sessions.SessionTokenStrategy):
-    """``X-Session-Token``."""
+    """The strategy for ``X-Session-Token``."""
 
 
 class JWTTokenStrategy(LiveSessionMixin, jwt.JWTTokenStrategy):
-    """An access token and a refresh token, for logins that owe nothing.
+    """The strategy with an access token and a refresh token, for complete logins.
 
-    The access token says in its claims what the login has shown: ``amr`` and ``mfa_at``.
+    The claims ``amr`` and ``mfa_at`` of the access token describe the second factor of the login.
     """
 
-    # allauth makes a strategy for each use.
+    # allauth creates a new strategy object for each use, so it can keep this state.
     _mfa: RequestMFA | None = None
 
     def create_access_token_payload(self, request: HttpRequest) -> dict[str, Any] | None:
@@ -56,7 +56,7 @@ class JWTTokenStrategy(LiveSessionMixin, jwt.JWTTokenStrategy):
     def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
         """Return the new tokens; None if the session has ended, or owes a code.
 
-        The database is asked each time, without waiting for ``RECHECK_SECONDS``.
+        The session is always checked with the database, whatever ``RECHECK_SECONDS`` is.
         """
         found = internal.validate_refresh_token(refresh_token)
         if found is None or not self._look(found[1], anew=True):
@@ -64,20 +64,20 @@ class JWTTokenStrategy(LiveSessionMixin, jwt.JWTTokenStrategy):
         return super().refresh_token(refresh_token)
 
     def get_claims(self, user: Any) -> dict[str, Any]:
-        """Return the claims of the access token, which are read by anybody who has it.
+        """Return the claims of the access token.  Everybody who has the token can read them.
 
-        A subclass adds its own.
+        A subclass can add its own claims.
         """
         mfa, claims = self._mfa, super().get_claims(user)
         if mfa is None or mfa.verified_at is None or mfa.method == "trusted_browser":
             return claims
         shown = claims_of(LoginProof(user=user, method=mfa.method, verified_at=mfa.verified_at))
-        # The first factor may have been another one than a password.
+        # The first factor may not have been a password.
         shown["amr"] = ["mfa", *shown["amr"][1:]]
         return {**claims, **shown}
 
     def _look(self, session: SessionBase, *, anew: bool = False) -> bool:
-        """Return whether the session owes nothing.  What it has shown is kept for the claims."""
+        """Return whether the login of the session is complete.  Keep its state for the claims."""
         found = request_of_session(session, request=context.request, anew=anew)
         self._mfa = found.mfa
         return found.user.is_authenticated

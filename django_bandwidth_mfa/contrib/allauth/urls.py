@@ -1,7 +1,7 @@
-"""The addresses of the JSON API below those of allauth headless, for each of its clients.
+"""The URLs of the JSON API below those of allauth headless, for each of its clients.
 
-``app/v1/bandwidth-mfa/verify`` is ``api/verify`` for a client with ``X-Session-Token``;
-``browser/v1/bandwidth-mfa/verify`` is the same for one with a cookie.
+``app/v1/bandwidth-mfa/verify`` is ``api/verify`` for clients with ``X-Session-Token``;
+``browser/v1/bandwidth-mfa/verify`` is the same for clients with a cookie.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from .views import CodeView
 
 __all__ = ["urlpatterns"]
 
-# A password is given to allauth; what needs no session stays where it is.
+# URLs that are not repeated here: allauth has its own login, and the others need no session.
 ELSEWHERE = {"api_openapi", "api_login", "api_delivery", "api_nothing_here"}
 
 
 def addresses(client: Client) -> list[URLPattern]:
-    """Return the addresses for one kind of client."""
+    """Return the URL patterns for one kind of client."""
     return [_address(client, one) for one in api.urlpatterns if one.name not in ELSEWHERE]
 
 
 def _address(client: Client, one: URLPattern) -> URLPattern:
-    # An app sends no cookie, so there is nothing that another site could make use of.
+    # An app sends no cookie, so a forged request of another site gains nothing.
     options: dict[str, Any] = {"is_checked_for_forgery": client is Client.BROWSER}
     view = CodeView.as_api_view(
         client=client, api_view=vars(one.callback)["view_class"].as_view(**options)

@@ -20,16 +20,16 @@ from .stages import waiting_stage
 
 __all__ = ["CodeView"]
 
-# What an answer of the JSON API has in its headers for the client to read.
+# The headers of the JSON API's responses that are passed on to the client.
 HEADERS = ("Allow", "Retry-After")
 
 
-# With ATOMIC_REQUESTS a later error would roll the counts back.
+# Because with ATOMIC_REQUESTS a later error would roll the counts back.
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class CodeView(APIView):
-    """An address of the JSON API, in the session of the client, and in the form of allauth.
+    """A view of the JSON API for allauth's session, with responses in allauth's format.
 
-    The right code is answered as allauth answers any login: with the user, and with the tokens.
+    The response to a right code is that of any login in allauth: the user and the tokens.
     """
 
     handle_json_input = False
@@ -37,8 +37,8 @@ class CodeView(APIView):
 
     def handle(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.client is Client.APP:
-            # allauth has put the session of the token into the request.  Whatever another
-            # middleware has made of the cookie is not true of this session.
+            # allauth has set the session of the token in the request.  The user that a middleware
+            # has found by the cookie does not belong to this session.
             request.user = request_of_session(request.session, request=request).user
         request.mfa = RequestMFA(request)  # type: ignore[attr-defined]
         was_signed_in, key = request.user.is_authenticated, request.session.session_key
@@ -49,8 +49,8 @@ class CodeView(APIView):
         if is_completed or answer.status_code == 401:
             found: HttpResponse = AuthenticationResponse(request)
         else:
-            # The tokens name the session by its key, which a code and "sign out everywhere else"
-            # change.
+            # The tokens contain the session key, which changes after a code and after "sign out
+            # everywhere else".  So the client needs new tokens.
             is_renewed = was_signed_in and request.session.session_key != key
             tokens = self.new_tokens(request) if is_renewed else None
             found = _in_form_of_allauth(request, answer, tokens)
@@ -58,7 +58,7 @@ class CodeView(APIView):
             if name in answer:
                 found[name] = answer[name]
         if self.client is Client.BROWSER:
-            # Such as that of a trusted browser.  An app keeps none.
+            # For example the cookie of a trusted browser.  An app keeps no cookies.
             found.cookies.update(answer.cookies)
         return found
 
@@ -73,7 +73,7 @@ class CodeView(APIView):
         return answer
 
     def new_tokens(self, request: HttpRequest) -> dict[str, Any] | None:
-        """Return tokens for an app whose session has another key now; None if it gets none."""
+        """Return tokens for an app whose session key has changed; None for other clients."""
         if self.client is not Client.APP or not request.user.is_authenticated:
             return None
         found: dict[str, Any] | None = app_settings.TOKEN_STRATEGY.create_access_token_payload(
@@ -85,7 +85,7 @@ class CodeView(APIView):
 def _in_form_of_allauth(
     request: HttpRequest, answer: HttpResponse, meta: dict[str, Any] | None
 ) -> HttpResponse:
-    """Return an answer of the JSON API as ``status``, ``data``, ``errors`` and ``meta``."""
+    """Return a response of the JSON API in allauth's format: status, data, errors and meta."""
     body = json.loads(answer.content) if answer.content else {}
     error = body.get("error")
     found: HttpResponse = APIResponse(
@@ -99,7 +99,7 @@ def _in_form_of_allauth(
 
 
 def _forget_stage(request: HttpRequest) -> None:
-    """Have allauth forget a login that waits here no more: it was left, or is too old."""
+    """Abort allauth's login at this stage, because it was cancelled or is too old."""
     stage = waiting_stage(request)
     if stage is not None:
         stage.abort()

@@ -1,6 +1,6 @@
-"""Works with dj-rest-auth: its login in two steps.
+"""Integration of dj-rest-auth: its login in two steps.
 
-Its own views stay.  The settings name what is ours::
+Its own views are used, with classes of this package in the settings::
 
     REST_AUTH = {
         "LOGIN_SERIALIZER": "django_bandwidth_mfa.contrib.dj_rest_auth.serializers.LoginSerializer",
@@ -12,5 +12,5 @@ Its own views stay.  The settings name what is ours::
             "django_bandwidth_mfa.contrib.simplejwt.serializers.TokenObtainPairSerializer",
     }
 
-``docs/rest-framework.md`` tells how to use it.
+``docs/rest-framework.md`` describes how to use it.
 """

@@ -1,4 +1,4 @@
-"""dj-rest-auth's JSON Web Tokens in cookies."""
+"""Classes for dj-rest-auth's JSON Web Tokens in cookies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["CookieTokenRefreshSerializer", "JWTCookieAuthentication", "get_refre
 
 
 class JWTCookieAuthentication(CodeRequiredMixin, jwt_auth.JWTCookieAuthentication):
-    """Refuses what skipped the code.
+    """Refuse tokens whose login owes a code, or has ended.
 
     A token in the header is answered with 401.  One in the cookie counts as no token.
     """
@@ -32,10 +32,10 @@ class JWTCookieAuthentication(CodeRequiredMixin, jwt_auth.JWTCookieAuthenticatio
 
 
 class CookieTokenRefreshSerializer(jwt_auth.CookieTokenRefreshSerializer, TokenRefreshSerializer):
-    """Refreshes no token whose login has ended."""
+    """Refuse to refresh a token whose login has ended."""
 
 
 def get_refresh_view() -> Any:
-    """Return dj-rest-auth's view for the refresh, which asks whether the login is in force."""
+    """Return dj-rest-auth's refresh view, with a check that the login is still valid."""
     view = jwt_auth.get_refresh_view()
     return type(view.__name__, (view,), {"serializer_class": CookieTokenRefreshSerializer})

@@ -14,7 +14,7 @@ __all__ = ["LoginSerializer"]
 
 
 class LoginSerializer(CompletionMixin, serializers.LoginSerializer):
-    """A user name or an address and a password, or a completion."""
+    """Accept a username or mail address and a password, or a completion."""
 
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

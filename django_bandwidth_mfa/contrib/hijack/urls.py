@@ -1,4 +1,4 @@
-"""The URLs of django-hijack, under the same names."""
+"""The URLs of django-hijack, with the same names."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The views of django-hijack, whose logins are logins on behalf of somebody."""
+"""The views of django-hijack, with logins on behalf of a user."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -11,9 +11,9 @@ __all__ = ["AcquireUserView", "ReleaseUserView"]
 
 
 class AcquireUserView(views.AcquireUserView):
-    """Begins to use the account of a user.
+    """Begin to use the account of a user.
 
-    django-hijack decides who may (``HIJACK_PERMISSION_CHECK``).
+    django-hijack checks who may do so (``HIJACK_PERMISSION_CHECK``).
     """
 
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -22,11 +22,11 @@ class AcquireUserView(views.AcquireUserView):
 
 
 class ReleaseUserView(views.ReleaseUserView):
-    """Leads back to the own account of the staff member."""
+    """Return to the staff member's own account."""
 
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        # django-hijack trusts its list in the session.  A user who is there themselves must not
-        # come into the account of staff with it.
+        # django-hijack trusts the list in its session.  A user who has signed in themselves must
+        # not get into the account of staff with such a list.
         if not mfa_of(request).is_on_behalf:
             raise PermissionDenied("Nobody acts on behalf of this user.")
         with login_on_behalf(request):

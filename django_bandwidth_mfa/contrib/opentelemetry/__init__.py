@@ -2,5 +2,5 @@
 
     INSTALLED_APPS = [..., "django_bandwidth_mfa.contrib.opentelemetry"]
 
-The site chooses the SDK and the exporter.  ``docs/observability.md`` lists what there is.
+The site chooses the SDK and the exporter.  ``docs/observability.md`` lists the metrics and spans.
 """

@@ -1,4 +1,4 @@
-"""The app that feeds OpenTelemetry."""
+"""The app that records metrics and spans with OpenTelemetry."""
 
 from django.apps import AppConfig
 

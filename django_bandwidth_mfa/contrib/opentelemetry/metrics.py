@@ -1,4 +1,4 @@
-"""The metrics, of whichever meter provider the site has set."""
+"""The metrics, for the meter provider that the site has set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OpenTelemetryRecorder:
     """
 
     def __init__(self) -> None:
-        # Before the site has set a provider, these are proxies that find it later.
+        # If the site has not set a provider yet, these are proxies, which use it later.
         meter = metrics.get_meter("django_bandwidth_mfa", __version__)
         self._instruments = {one.name: _instrument(one, meter) for one in MEASUREMENTS.values()}
 

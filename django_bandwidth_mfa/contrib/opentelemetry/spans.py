@@ -1,7 +1,7 @@
-"""A span around each call to Bandwidth, the wait for a place included.
+"""A span around each call to Bandwidth, including the wait for a place.
 
-The span is the current one while Bandwidth is asked, so that what instruments ``requests`` or
-``urllib3`` puts its span below.  It holds no number, no code and no user, and no text of an error.
+It is the current span during the call, so instrumentation of ``requests`` or ``urllib3`` adds its
+spans below it.  It contains no number, no code, no user and no error message.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def begin_span(call: BandwidthCall, **kwargs: object) -> None:
 
 
 def end_span(call: BandwidthCall, **kwargs: object) -> None:
-    """Receive ``call_ended``: end the span, with what became of the call."""
+    """Receive ``call_ended``: set the outcome of the call, and end the span."""
     span, token = _spans.pop(call)
     context.detach(token)
     try:
         span.set_attribute("bandwidth_mfa.outcome", outcome_of(call))
         span.set_attribute("bandwidth_mfa.waited", call.waited)
         if call.error is not None:
-            # Not `record_exception`: an error of another package may quote what it was given.
+            # Not `record_exception`, because the message of an error may quote secret values.
             span.set_status(trace.StatusCode.ERROR)
             span.set_attribute("error.type", type(call.error).__name__)
         if isinstance(call.error, BandwidthError):

@@ -1,4 +1,4 @@
-"""Works with django-otp: a device whose codes Bandwidth makes and checks.
+"""Integration of django-otp: a device whose codes Bandwidth creates and checks.
 
 ::
 
@@ -14,5 +14,5 @@
         "django_bandwidth_mfa.contrib.otp.middleware.IsVerifiedMiddleware",
     ]
 
-``docs/django-otp.md`` tells the five steps, and what to know of transactions.
+``docs/django-otp.md`` describes the five steps, and how it works with transactions.
 """

@@ -1,4 +1,4 @@
-"""The devices in the admin: to look at, to confirm and to remove."""
+"""The devices in the admin, where staff can view, confirm and delete them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["BandwidthDeviceAdmin"]
 
 @admin.register(BandwidthDevice)
 class BandwidthDeviceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Shows no number: a phone names itself by its last digits."""
+    """The admin of devices.  ``str()`` of a phone shows only the last digits of the number."""
 
     list_display = ("user", "name", "phone", "confirmed")
     list_select_related = ("user", "phone")

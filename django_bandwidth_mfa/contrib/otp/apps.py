@@ -1,4 +1,4 @@
-"""The app, for sites that keep django-otp's decorators, admin site or login views."""
+"""The app, for sites that use django-otp's decorators, admin site or login views."""
 
 from django.apps import AppConfig, apps
 from django.contrib.auth.signals import user_logged_in

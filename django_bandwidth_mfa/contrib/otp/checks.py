@@ -1,4 +1,4 @@
-"""What is wrong with the settings of a site that has this app."""
+"""The system checks of this app."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def _order_of_middleware() -> list[CheckMessage]:
 
 
 def _place_of(wanted: type) -> int | None:
-    """Return where in MIDDLEWARE ``wanted``, or a class that derives from it, stands first."""
+    """Return the first place of ``wanted``, or of a subclass, in MIDDLEWARE; None if missing."""
     for place, path in enumerate(settings.MIDDLEWARE):
-        found = import_string(path)
-        if isinstance(found, type) and issubclass(found, wanted):
+        middleware = import_string(path)
+        if isinstance(middleware, type) and issubclass(middleware, wanted):
             return place
     return None
 

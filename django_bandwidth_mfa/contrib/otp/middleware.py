@@ -1,4 +1,4 @@
-"""The middleware that has ``request.user.is_verified()`` tell of our own logins, too."""
+"""The middleware that makes ``request.user.is_verified()`` true for our own verified sessions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["IsVerifiedMiddleware"]
 
 
 class IsVerifiedMiddleware:
-    """Makes ``request.user.is_verified()`` true in a session that our second factor has verified.
+    """Make ``request.user.is_verified()`` true in a session that this app has verified.
 
-    It stands after ``django_otp.middleware.OTPMiddleware``.  A device of django-otp that has
-    verified the session counts as before.  ``user.otp_device`` is only about such a device.
+    Put it after ``django_otp.middleware.OTPMiddleware``.  A session that a device of django-otp has
+    verified still counts.  ``user.otp_device`` is set only for such a device.
     """
 
     sync_capable = True
@@ -56,7 +56,7 @@ class IsVerifiedMiddleware:
 
 
 class _IsVerified:
-    """``user.is_verified``.  The session is looked at when it is called, not before."""
+    """The function ``user.is_verified``, which reads the session only when it is called."""
 
     def __init__(self, request: HttpRequest, user: Any) -> None:
         self._request = request
@@ -66,5 +66,5 @@ class _IsVerified:
         return bool(is_verified(self._user)) or mfa_of(self._request).is_verified()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A request cannot be pickled.  A copy of the user elsewhere has django-otp's own answer.
+        # A request cannot be pickled, so a pickled user has only django-otp's own function.
         return functools.partial, (is_verified, self._user)

@@ -1,4 +1,4 @@
-"""The device: a phone of a user, to which Bandwidth sends codes that Bandwidth checks."""
+"""The device: a phone of a user.  Bandwidth sends and checks its codes."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from .transactions import TookTooLong, counted
 
 __all__ = ["BandwidthDevice"]
 
-# django-two-factor-auth asks for the device of this name at each login.
+# django-two-factor-auth uses the device with this name at each login.
 DEFAULT = "default"
 
 
 class BandwidthDeviceManager(DeviceManager):
     def add_missing(self) -> int:
-        """Make a device for each confirmed phone that has none, and return how many were made."""
+        """Create the missing devices of confirmed phones, and return how many were created."""
         taken = self.filter(phone__isnull=False).values("phone")
         phones = Phone.objects.confirmed().exclude(pk__in=taken)
         return sum(self.add(phone) for phone in phones.select_related("user"))
 
     def add(self, phone: Phone) -> bool:
-        """Make a device for ``phone``; return whether there was none."""
+        """Create a device for ``phone`` if it has none, and return whether it was created."""
         name = phone.name or phone.masked
         if apps.is_installed("two_factor") and not _has_default(phone.user):
             name = DEFAULT
@@ -61,16 +61,16 @@ def _has_default(user: Any) -> bool:
 class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
     """A phone of a user, as a device of django-otp.
 
-    Bandwidth makes the codes and checks them.  ``token`` is always empty.  Each code counts for the
-    limits of this app as well as for django-otp's throttling and cooldown.
+    Bandwidth creates and checks the codes, so ``token`` is always empty.  Each code counts for the
+    limits of this app, and for django-otp's throttling and cooldown.
 
     .. attribute:: phone
 
-        Where the codes go; None for the primary phone of the user at that moment.
+        The phone for the codes; None for the primary phone of the user at the time of sending.
 
     .. attribute:: challenge_id
 
-        The :class:`~django_bandwidth_mfa.models.Challenge` of the last code; None once it passed.
+        The id of the last :class:`~django_bandwidth_mfa.models.Challenge`; None after a right code.
     """
 
     phone = models.ForeignKey(
@@ -85,10 +85,10 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
 
     objects = BandwidthDeviceManager()
 
-    # What the last right code has shown.  Only the object that has checked it knows.
+    # The verification of the last right code.  Only the object that has checked the code has it.
     verification: Verification | None = None
 
-    # What the user was told of the code that this object has sent.
+    # The message for the user about the code that this object has sent.
     told: str | None = None
 
     class Meta:
@@ -100,17 +100,17 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
     # Sending ---------------------------------------------------------------------------------
 
     def generate_token(self, length: int = 6, valid_secs: int = 300, commit: bool = True) -> None:
-        """Refuse: nobody but Bandwidth knows the code.
+        """Raise an error, because only Bandwidth knows the code.
 
         :raises NotImplementedError: always.
         """
         raise NotImplementedError("Bandwidth makes the codes. Call generate_challenge().")
 
     def generate_challenge(self) -> str:
-        """Have Bandwidth send a code, and return what to tell the user.
+        """Ask Bandwidth to send a code, and return a message for the user.
 
-        If no code could be sent, the text says why.  No ``MFAError`` is raised, since
-        django-two-factor-auth would answer it with a 500.
+        If no code could be sent, the message says why.  It raises no ``MFAError``, because
+        django-two-factor-auth would return a 500 for it.
         """
         self.told = self._send_and_tell()
         return self.told
@@ -133,7 +133,7 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
         return _("We sent a %(digits)d-digit code to your phone ending in %(ending)s.") % told
 
     def _send(self) -> tuple[Challenge, MFAError | None]:
-        """Return the challenge, and the error that leaves open whether the code went out."""
+        """Return the challenge, and the error if it is not known whether the code was sent."""
         try:
             return service.send_code(self.user, phone=self.phone), None
         except ProviderUnavailable as error:
@@ -145,13 +145,13 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
             return challenge, error
 
     def get_cooldown_duration(self) -> int:
-        """Return the first wait of ``RESEND_COOLDOWN``, in seconds.  The next waits are longer."""
+        """Return the first wait of ``RESEND_COOLDOWN``, in seconds.  Later waits are longer."""
         return next(iter(settings.RESEND_COOLDOWN), 0)
 
     # Checking --------------------------------------------------------------------------------
 
     def verify_is_allowed(self) -> tuple[bool, dict[str, Any] | None]:
-        """Say whether a code would be checked now, and else why not: django-otp's forms tell it."""
+        """Return whether a code would be checked now, and otherwise a message for the form."""
         allowed, why = super().verify_is_allowed()
         if not allowed:
             return allowed, why
@@ -169,28 +169,28 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
         return None if challenge.is_open else ChallengeUsed()
 
     def _challenge(self) -> Challenge | None:
-        """Return the challenge of the last code; None if there is none that counts."""
+        """Return the challenge of the last code; None if there is no valid one."""
         if self.challenge_id is None:
             return None
-        # The user, too: a device that changes hands takes no code of its former owner.
+        # Check the user, too: a device with a new owner must not accept a code of the former owner.
         mine = Challenge.objects.filter(pk=self.challenge_id, user_id=self.user_id)
         return mine.select_related("user", "phone").first()
 
     @sensitive_variables("token", "code")
     def verify_token(self, token: str | int | None) -> bool:
-        """Ask Bandwidth whether ``token`` is the code that was sent last.  It passes once.
+        """Ask Bandwidth whether ``token`` is the last sent code.  A right code passes once.
 
-        :returns: False for a wrong code, and wherever :meth:`verify_is_allowed` says no.
-        :raises ValidationError: Bandwidth gave no answer.  A form shows its text: the code may be
-            right, and "wrong" would be a lie.
+        :returns: False for a wrong code, and if :meth:`verify_is_allowed` refuses.
+        :raises ValidationError: Bandwidth gave no answer.  A form shows its message.  The code may
+            be right, so the result is not False.
         """
         self.verification = None
         if not self.verify_is_allowed()[0]:
             return False
-        # django-two-factor-auth reads a number, which has lost the zeros before it.
+        # django-two-factor-auth passes an integer, which has lost its leading zeros.
         code = str(token).zfill(settings.DIGITS) if isinstance(token, int) else token or ""
 
-        # It may run in a thread, where the frames of this method mask nothing in error reports.
+        # It may run in another thread, where the decorator of this method does not mask variables.
         @sensitive_variables()
         def check() -> Verification | None:
             return self._check(code)
@@ -200,7 +200,8 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
         except (Busy, ProviderUnavailable, TookTooLong) as error:
             raise ValidationError(str(error), code="no_answer") from error
         except MFAError:
-            # It changed since it was asked: another request used the challenge up, for instance.
+            # The state has changed since the check, for example because another request has used
+            # the challenge.
             return False
         if verification is None or not verification.passed:
             self.throttle_increment(commit=False)
@@ -224,11 +225,11 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
         return None if challenge is None else service.verify_code(challenge, code)
 
     def get_throttle_factor(self) -> int:
-        """Return 1: django-otp's waits after wrong codes are 1, 2, 4, 8 ... seconds."""
+        """Return 1, so that django-otp's waits after wrong codes are 1, 2, 4, 8 ... seconds."""
         return 1
 
     def _keep(self, *names: str) -> None:
-        """Save these fields.  A device that has gone meanwhile, with its phone, stays gone."""
+        """Save these fields, unless the device was deleted meanwhile, with its phone."""
         if self.pk is None:
             self.save()
             return

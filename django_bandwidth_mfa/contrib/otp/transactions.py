@@ -1,12 +1,13 @@
-"""How a code is counted inside a transaction of django-otp.
+"""Count a code while django-otp has a transaction open.
 
 django-otp calls ``verify_token`` and ``generate_challenge`` in a transaction of its own.  This app
-counts in transactions that are over before Bandwidth is asked, so that no rollback takes a count
-back, and so that no counter stays locked meanwhile.  A second connection can do that.
+must commit its counts before it calls Bandwidth, so that no rollback undoes a count, and no counter
+stays locked during the call.  For this it uses a second database connection.
 
-SQLite has one writer at a time: a second connection would wait for django-otp's transaction, which
-waits for it.  There, the count is made in django-otp's transaction, which django-otp commits after
-a wrong code, too.  In a transaction around that one nobody knows who rolls back: that is refused.
+SQLite allows only one writer at a time: a second connection would wait for django-otp's
+transaction, which waits for it.  So on SQLite the count is made in django-otp's transaction, which
+django-otp also commits after a wrong code.  Another transaction around that one is refused, because
+it could be rolled back.
 """
 
 from __future__ import annotations
@@ -28,24 +29,24 @@ __all__ = ["TookTooLong", "counted"]
 
 T = TypeVar("T")
 
-# Seconds that the second connection may wait for the database, beside Bandwidth's time.
+# How long the second connection may wait for the database, in seconds, in addition to the call.
 DATABASE_SECONDS = 5
 
 
 class TookTooLong(MFAError):
-    """Nobody knows what became of the code: the second connection waits for something."""
+    """The second connection did not finish in time, so the result is not known."""
 
 
 def counted(work: Callable[[], T]) -> T:
-    """Run ``work``, which calls the service, and return its result.  Its counts survive.
+    """Run ``work``, which calls the service, and return its result.  Its counts are committed.
 
-    :raises TookTooLong: the second connection does not come to an end.
+    :raises TookTooLong: the second connection did not finish in time.
     :raises RuntimeError: on SQLite, a transaction is open around the one of django-otp.
     """
     connection = connections[router.db_for_write(Challenge)]
     if not connection.in_atomic_block:
         return work()
-    # Django's `TestCase` never commits.  Another connection would not see its users.
+    # Django's `TestCase` never commits, so another connection would not see its users.
     blocks = connection.atomic_blocks
     others = [block for block in blocks if not getattr(block, "_from_testcase", False)]
     is_test = len(others) < len(blocks)
@@ -61,12 +62,13 @@ def counted(work: Callable[[], T]) -> T:
 
 
 def _on_own_connection(work: Callable[[], T]) -> T:
-    """Run ``work`` in a thread, with database connections of its own, which are closed after it.
+    """Run ``work`` in a thread with its own database connections, and close these afterwards.
 
-    The second connection may wait for a lock of the first one, which waits for it: the database
-    sees no deadlock there.  Somebody removes the phone meanwhile, for instance: that locks rows of
-    this app, and waits for the device, which django-otp has locked.  So the wait has an end.  The
-    transaction of django-otp ends after it, and the thread goes on.
+    The second connection can wait for a lock of the first one, which waits for the thread.  The
+    database cannot detect this deadlock.  It happens, for example, if the phone is removed
+    meanwhile: the removal locks rows of this app, and waits for the device, which django-otp has
+    locked.  So the wait has a time limit.  After it, django-otp's transaction ends, and the thread
+    continues.
     """
     future: Future[T] = Future()
 
@@ -81,12 +83,12 @@ def _on_own_connection(work: Callable[[], T]) -> T:
         else:
             future.set_result(result)
 
-    # The context carries the language, in which the message is written.
+    # The context contains the language of the message.
     context = copy_context()
     Thread(target=context.run, args=(run,), name="bandwidth_mfa_otp", daemon=True).start()
     try:
         return future.result(settings.TOTAL_TIMEOUT + settings.WAIT_SECONDS + DATABASE_SECONDS)
     except TimeoutError:
-        if future.done():  # it is an error of `work`
+        if future.done():  # `work` itself has raised this error
             raise
         raise TookTooLong from None

@@ -1,4 +1,4 @@
-"""The method of django-two-factor-auth: its login and setup pages use our devices."""
+"""The method for django-two-factor-auth, whose login and setup pages then use our devices."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ __all__ = ["BandwidthMethod"]
 
 
 class LoginCodeForm(AuthenticationTokenForm):
-    """The code page of the login.  The code may have spaces, and any number of digits."""
+    """The form of the login's code page.  The code may contain spaces and any number of digits."""
 
     otp_token = forms.CharField(label=_("Code"))
     otp_token.widget.attrs.update(autofocus="autofocus", autocomplete="one-time-code")
 
 
 class SetupCodeForm(DeviceValidationForm):
-    """The code page of the setup."""
+    """The form of the setup's code page."""
 
     token = forms.CharField(label=_("Code"))
     token.widget.attrs.update(autofocus="autofocus", autocomplete="one-time-code")
-    # A right code passes once: it must not be checked again with the last page.
+    # A right code passes only once, so it must not be checked again with the last page.
     idempotent = False
 
 
 class BandwidthMethod(MethodBase):
-    """A code by Bandwidth, to a phone that its owner has added on our page of phones."""
+    """A code by Bandwidth, to a phone that the user has added on our page of phones."""
 
-    # The setup page of django-two-factor-auth saves devices of five names only, and this is one.
+    # The setup page of django-two-factor-auth saves devices only for five codes; this is one.
     code = "sms"
 
     @property
@@ -55,7 +55,7 @@ class BandwidthMethod(MethodBase):
     def get_device_from_setup_data(
         self, request: HttpRequest, setup_data: Any, **kwargs: Any
     ) -> BandwidthDevice:
-        """Return the device that the setup is about: the first of the user's, or a new one."""
+        """Return the device for the setup: the user's first device, or a new one."""
         mine = BandwidthDevice.objects.devices_for_user(request.user)
         return mine.order_by("pk").first() or BandwidthDevice(
             user=request.user, name=DEFAULT, confirmed=False

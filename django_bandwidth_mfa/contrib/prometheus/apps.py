@@ -1,4 +1,4 @@
-"""The app that feeds Prometheus."""
+"""The app that records metrics for Prometheus."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""The metrics, in the registry that ``prometheus_client`` exposes by default."""
+"""The metrics, in the default registry of ``prometheus_client``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..measurements import MEASUREMENTS, Labels, Measurement
 
 __all__ = ["RECORDER", "PrometheusRecorder"]
 
-# Seconds.  A call ends by TOTAL_TIMEOUT (8) and a second.
+# The limits of the histogram, in seconds.  A call takes at most TOTAL_TIMEOUT (8) and a second.
 BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 10)
 
 
@@ -47,7 +47,7 @@ def _metric(one: Measurement, registry: CollectorRegistry) -> Any:
         return Histogram(name, one.meaning, one.labels, registry=registry, buckets=BUCKETS)
     if one.kind == "counter":
         return Counter(name, one.meaning, one.labels, registry=registry)
-    # Several processes: the sum of those that live.
+    # With several processes, the sum of the running ones.
     return Gauge(name, one.meaning, one.labels, registry=registry, multiprocess_mode="livesum")
 
 

@@ -1,12 +1,12 @@
-"""Answers that say which page, or which address of the JSON API, comes next.
+"""Responses that name the next page or the next URL of the JSON API.
 
 ::
 
     {"detail": "A code is needed here.", "code": "code_required",
      "next": {"page": "/mfa/verify/", "api": "/mfa/api/send"}}
 
-``code`` is one of :data:`django_bandwidth_mfa.api.ERRORS`.  ``next.page`` is for a browser, and is
-missing where only a token can help.
+``code`` is a key of :data:`django_bandwidth_mfa.api.ERRORS`.  ``next.page`` is for browsers; it is
+missing if only a token can help.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Body = dict[str, Any]
 
 
 def next_step(request: HttpRequest) -> Body:
-    """Say what a visitor with a session, or with nothing, has to do next."""
+    """Return the next step for a visitor with a session, or for an anonymous visitor."""
     if mfa_of(request).is_on_behalf:
         return body("on_behalf")
     user = visitor(request)
@@ -41,9 +41,9 @@ def next_step(request: HttpRequest) -> Body:
 
 
 def next_step_of_session(request: HttpRequest) -> Body:
-    """Say what a client has to do next whose session came with a token of allauth.
+    """Return the next step for a client whose session came with a token of allauth.
 
-    :param request: as :func:`.request.request_of_session` returns it.
+    :param request: a request from :func:`.request.request_of_session`.
     """
     if mfa_of(request).is_on_behalf:
         return body("on_behalf")
@@ -54,30 +54,30 @@ def next_step_of_session(request: HttpRequest) -> Body:
 
 
 def next_step_of_token(proof: LoginProof) -> Body:
-    """Say what a client with a token has to do next: sign in again, with a code."""
+    """Return the next step for a client with a token: sign in again, with a code."""
     ended = proof.method is not None and not service.is_in_force(proof)
     return body("session_ended" if ended else "code_required", api=address("api_login"))
 
 
 def token_required() -> Body:
-    """Say what a client has to do next at a view that takes no sessions."""
+    """Return the next step for a client at a view that accepts no sessions."""
     return body("sign_in_required", api=address("api_login"))
 
 
 def body(code: str, **following: str | None) -> Body:
-    """Return an answer with the words of the JSON API, and what comes next."""
+    """Return a response body with an error of the JSON API, and the next step."""
     found: Body = {"detail": str(ERRORS[code].message), "code": code}
     following = {name: where for name, where in following.items() if where is not None}
     return {**found, "next": following} if following else found
 
 
 def address(name: str) -> str:
-    """Return the address of one of the app's pages, or of the JSON API."""
+    """Return the URL of a page of the app, or of the JSON API."""
     return reverse(f"bandwidth_mfa:{name}")
 
 
 def _address_for_apps(name: str) -> str | None:
-    """Return the address for a client with ``X-Session-Token``; None if the site has none."""
+    """Return the URL for clients with ``X-Session-Token``; None if the site has none."""
     try:
         return reverse(f"bandwidth_mfa_allauth:app:{name}")
     except NoReverseMatch:

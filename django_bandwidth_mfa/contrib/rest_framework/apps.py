@@ -25,9 +25,9 @@ class RestFrameworkConfig(AppConfig):
 
 
 def forget_token(instance: Any, **kwargs: object) -> None:
-    """Delete what was kept of the login of a token that was deleted."""
+    """Delete the stored login of a token that was deleted."""
     from .models import TokenLogin
 
-    # The admin's proxy of the token has no key any more.
+    # The token may be the admin's proxy, which has no key after the deletion.
     if instance.key:
         TokenLogin.objects.of_key(instance.key).delete()

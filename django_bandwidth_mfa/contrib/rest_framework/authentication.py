@@ -1,8 +1,8 @@
-"""Authentication that refuses what skipped the code.
+"""Authentication classes that refuse tokens whose login owes a code, or has ended.
 
-A token may have been made elsewhere, by a command or before the app came, and its login may have
-ended since.  These classes let a token in only if its login gave a code, or owes none.  The session
-needs no such class: it waits for the code by itself.
+A token may have been created by a command, or before the app was installed, and its login may have
+ended since.  These classes accept a token only if its login has passed a code, or owes none.
+Sessions need no such class, because they are parked.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ __all__ = ["CodeRequiredMixin", "TokenAuthentication"]
 
 
 class CodeRequiredMixin:
-    """Stands to the left of a class of authentication, and refuses what skipped the code.
+    """Refuse tokens whose login owes a code, or has ended.  Put it to the left of the class.
 
     ::
 
         class CookieAuthentication(CodeRequiredMixin, JWTCookieAuthentication): ...
 
-    The status is 401, and the answer says what comes next.
+    The status is 401, and the response names the next step.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
@@ -42,4 +42,4 @@ class CodeRequiredMixin:
 
 
 class TokenAuthentication(CodeRequiredMixin, authentication.TokenAuthentication):
-    """REST framework's tokens."""
+    """Authentication with REST framework's own tokens."""

@@ -24,13 +24,13 @@ __all__ = ["claims_of", "proof_of_claims"]
 
 PASSWORD = "pwd"  # noqa: S105  the name that RFC 8176 gives to passwords
 
-# What RFC 8176 calls our methods.
+# The names of our methods in RFC 8176.
 REFERENCES = {"sms": "sms", "voice": "tel", "recovery_code": "otp"}
 METHODS = {reference: method for method, reference in REFERENCES.items()}
 
 
 def claims_of(proof: LoginProof) -> dict[str, Any]:
-    """Return the claims for a token of the login that ``proof`` is about."""
+    """Return the claims for a token of the login in ``proof``."""
     claims: dict[str, Any] = {"amr": [PASSWORD]}
     if proof.signed_in_at is not None:
         claims["auth_time"] = _seconds(proof.signed_in_at)
@@ -45,9 +45,9 @@ def claims_of(proof: LoginProof) -> dict[str, Any]:
 
 
 def proof_of_claims(claims: Mapping[str, Any], user: User) -> LoginProof:
-    """Return what ``claims`` say of the login of ``user``.
+    """Return the login of ``user`` that ``claims`` describe.
 
-    Claims that are missing, or have a form that :func:`claims_of` does not write, say nothing.
+    Claims that are missing, or not in the form of :func:`claims_of`, are ignored.
     """
     return LoginProof(
         user=user,
@@ -60,7 +60,7 @@ def proof_of_claims(claims: Mapping[str, Any], user: User) -> LoginProof:
 
 
 def _seconds(moment: datetime) -> int:
-    # Never later than it was: doubt counts against the token.
+    # Round down: a token must not seem newer than it is.
     return math.floor(moment.timestamp())
 
 

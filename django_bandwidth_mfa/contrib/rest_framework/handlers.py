@@ -1,6 +1,7 @@
-"""REST framework's handler of exceptions, which says what comes next.
+"""The exception handler for REST framework, which adds the next step to the response.
 
-It stands apart: classes of authentication are imported while REST framework's views are.
+It is a module of its own to avoid an import cycle: authentication classes are imported while REST
+framework's views are being imported.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ __all__ = ["exception_handler"]
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Tell a visitor who is not signed in what comes next.
+    """Return the response for ``error``, with the next step for an anonymous visitor.
 
     ::
 
@@ -27,7 +28,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
                 "django_bandwidth_mfa.contrib.rest_framework.handlers.exception_handler",
         }
 
-    All else is as REST framework's own handler does it.
+    All other errors are handled by REST framework's own handler.
     """
     response = views.exception_handler(error, context)
     request = context.get("request")

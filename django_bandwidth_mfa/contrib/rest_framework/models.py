@@ -1,4 +1,4 @@
-"""What the logins have shown that made the tokens of REST framework."""
+"""The table with the logins of REST framework's own tokens."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["TokenLogin"]
 
 class TokenLoginManager(PrimaryManager["TokenLogin"]):
     def of_key(self, key: str) -> models.QuerySet[TokenLogin]:
-        """Return the row of the token with this key, if there is one."""
+        """Return the row of the token with this key, as a queryset."""
         return self.filter(digest=digest_of(key))
 
     def keep(self, key: str, proof: LoginProof) -> None:
-        """Keep ``proof`` for the token with this key."""
+        """Store ``proof`` for the token with this key."""
         fields = {
             "user": in_query(proof.user),
             "signed_in_at": proof.signed_in_at,
@@ -33,11 +33,11 @@ class TokenLoginManager(PrimaryManager["TokenLogin"]):
 
 
 class TokenLogin(models.Model):
-    """A :class:`~django_bandwidth_mfa.verification.LoginProof`, for a token that keeps none.
+    """A :class:`~django_bandwidth_mfa.verification.LoginProof` for a token without claims.
 
     .. attribute:: digest
 
-        The SHA-256 of the token's key.  So a reader of this table has no token.
+        The SHA-256 of the token's key.  Somebody who reads this table does not get a valid token.
     """
 
     digest = models.CharField(max_length=64, primary_key=True)
@@ -58,7 +58,7 @@ class TokenLogin(models.Model):
         return f"a token of {self.user}"
 
     def proof_of(self, user: User) -> LoginProof:
-        """Return what was kept, of ``user``, whose row this is."""
+        """Return the stored login as a proof for ``user``, the user of this row."""
         return LoginProof(
             user=user,
             signed_in_at=self.signed_in_at,

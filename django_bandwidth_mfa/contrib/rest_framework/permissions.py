@@ -1,11 +1,11 @@
-"""Permissions that ask for a second factor.
+"""Permissions that require a second factor.
 
 ::
 
     class Transfer(APIView):
         permission_classes = [RecentlyVerified(60)]
 
-They work with the session, with REST framework's tokens, and with those of simplejwt and allauth.
+They work with sessions, and with tokens of REST framework, simplejwt and allauth.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["IsVerified", "RecentlyVerified"]
 
 
 class IsVerified(IsAuthenticated):
-    """Lets in whose login has shown a second factor.
+    """Require a login that has passed a second factor.
 
-    The answer to anybody else who is signed in says what comes next.
+    For any other signed-in user, the response names the next step.
     """
 
     max_age: float | None = None
     methods: Collection[str] | None = None
-    """The methods that count, such as ``{"sms", "voice"}``; None for any."""
+    """The methods that are accepted, such as ``{"sms", "voice"}``; None for any method."""
 
     message: Any = None
 
@@ -53,14 +53,14 @@ class IsVerified(IsAuthenticated):
 def RecentlyVerified(  # noqa: N802  it stands for a class
     max_age: float | None = None, *, methods: Collection[str] | None = None
 ) -> type[IsVerified]:
-    """Return the permission for those who gave a code in the last ``max_age`` seconds.
+    """Return a permission that requires a code in the last ``max_age`` seconds.
 
-    A token cannot be given another code.  Its client signs in again, and gets another token.
+    A token cannot be verified again.  Its client must sign in again, and gets another token.
 
-    :param max_age: None for any age.
-    :param methods: only count one of these methods; None for any.  Bandwidth itself has verified
-        ``{"sms", "voice"}``.
-    :raises ValueError: ``methods`` would let nobody through.
+    :param max_age: the greatest age of the second factor, in seconds; None for any age.
+    :param methods: the second factor must be one of these methods; None for any method.  With
+        ``{"sms", "voice"}`` only codes that Bandwidth has verified count.
+    :raises ValueError: ``methods`` does not contain both ``"sms"`` and ``"voice"``.
     """
     check_methods(methods)
     return type("RecentlyVerified", (IsVerified,), {"max_age": max_age, "methods": methods})

@@ -1,7 +1,7 @@
-"""Which login stands behind a request of REST framework, and what it has shown.
+"""The login of a request of REST framework, and its second factor.
 
-What signed the request in decides.  A session that comes beside a token counts for nothing, and so
-does a token beside a session.
+Only the session or the token that has authenticated the request counts.  A session beside a token
+is ignored, and so is a token beside a session.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ __all__ = [
 
 
 class TokenOfSession(dict[str, Any]):
-    """The claims of a token that belongs to a session, which says what the login has shown.
+    """The claims of a token that belongs to a session.  The session has the data of the login.
 
-    A class of authentication has checked the token, and found the session.
+    An authentication class has checked the token, and has loaded the session.
     """
 
     def __init__(self, claims: dict[str, Any], session: SessionBase) -> None:
@@ -50,11 +50,10 @@ def is_verified(
     *,
     methods: Collection[str] | None = None,
 ) -> bool:
-    """Return whether a second factor passed in the login behind ``request``, and nothing has undone
-    it.
+    """Return whether the login of ``request`` has passed a second factor that is still valid.
 
-    :param max_age: only count one of the last so many seconds.
-    :param methods: only count one of these methods; None for any.
+    :param max_age: the greatest age of the second factor, in seconds; None for any age.
+    :param methods: the second factor must be one of these methods; None for any method.
     """
     with_session = request_with_session(request)
     if with_session is not None:
@@ -64,9 +63,9 @@ def is_verified(
 
 
 def request_with_session(request: Request) -> HttpRequest | None:
-    """Return a request with the session that has signed ``request`` in; None if none has.
+    """Return a request with the session that has authenticated ``request``; None if none has.
 
-    It came with its cookie, or with a token of allauth.
+    The session came with its cookie, or with a token of allauth.
     """
     if is_by_session(request):
         return django_request(request)
@@ -78,15 +77,15 @@ def request_with_session(request: Request) -> HttpRequest | None:
 
 
 def is_by_session(request: Request) -> bool:
-    """Return whether the session of the cookie has signed the request in."""
+    """Return whether the session of the cookie has authenticated the request."""
     return isinstance(request.successful_authenticator, SessionAuthentication)
 
 
 def proof_of(user: Any, auth: Any) -> LoginProof:
-    """Return what the login behind a token has shown.
+    """Return the login of a token.
 
-    :param user: ``request.user``, as a class of authentication returns it.
-    :param auth: ``request.auth``: a token of REST framework, or one of simplejwt.
+    :param user: ``request.user``, from an authentication class.
+    :param auth: ``request.auth``: a token of REST framework or of simplejwt.
     """
     if _is_of_simplejwt(auth):
         return proof_of_claims(auth.payload, _as_model(user, auth))
@@ -101,7 +100,7 @@ def proof_of(user: Any, auth: Any) -> LoginProof:
 
 
 def django_request(request: Any) -> HttpRequest | None:
-    """Return the request of Django inside one of REST framework."""
+    """Return Django's request inside a request of REST framework."""
     found: HttpRequest | None = getattr(request, "_request", request)
     return found
 
@@ -112,10 +111,10 @@ def _is_of_simplejwt(auth: object) -> bool:
 
 
 def _as_model(user: Any, token: Any) -> Any:
-    """Return the row of ``user``.
+    """Return the database row of ``user``.
 
-    simplejwt's ``TokenUser`` is made from the claims alone.  A token whose user is gone has a user
-    who is not active.
+    simplejwt's ``TokenUser`` is created from the claims alone.  If the user was deleted, an
+    inactive user is returned.
     """
     model = get_user_model()
     if isinstance(user, model):

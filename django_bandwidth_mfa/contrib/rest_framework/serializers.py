@@ -1,4 +1,4 @@
-"""The password, or the completion, for REST framework's own tokens."""
+"""The serializer for REST framework's own tokens: a password, or a completion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""REST framework's own tokens, and what their logins have shown."""
+"""The creation of REST framework's own tokens, with their logins."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["create_token"]
 
 @sensitive_variables()
 def create_token(token_model: Any, user: Any, serializer: Any = None) -> Any:
-    """Return a token of ``user``, whom a serializer of this package has let in.
+    """Return a token for ``user``, whom a serializer of this package has authenticated.
 
-    REST framework keeps one token for each user.  A login with a code makes a new one, and the one
-    from before ends: somebody may have copied it, and it must not become fresh.  A login that owes
-    no code gets the token that such a login has made before, if it still counts.
+    REST framework has one token for each user.  A login with a code creates a new token and deletes
+    the old one: somebody may have copied the old token, which must not become verified.  A login
+    that owes no code gets the existing token of such a login, if it is still valid.
 
-    It can be dj-rest-auth's ``TOKEN_CREATOR``.
+    It can be used as dj-rest-auth's ``TOKEN_CREATOR``.
     """
     login = login_of(user)
     tokens = token_model._default_manager
     with transaction.atomic(using=router.db_for_write(token_model)):
-        # Two logins at the same moment come one after the other.
+        # The lock makes two logins at the same moment run one after the other.
         users = get_user_model()._base_manager.using(router.db_for_write(get_user_model()))
         users.select_for_update().filter(pk=user.pk).first()
         for old in tokens.filter(user=user):
@@ -44,6 +44,5 @@ def create_token(token_model: Any, user: Any, serializer: Any = None) -> Any:
 
 
 def _can_be_shared(proof: LoginProof) -> bool:
-    """Return whether a login without a code may get the token of ``proof``: it has shown no
-    more."""
+    """Return whether a login without a code may get the token of ``proof``."""
     return proof.method is None and service.is_in_force(proof)

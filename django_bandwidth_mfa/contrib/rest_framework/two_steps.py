@@ -1,8 +1,8 @@
 """Token logins in two steps, for each kind of token.
 
-1. The password is answered with 202 and a login ticket.  No token is made.
-2. The client gives the code at the JSON API, with the ticket, and gets a completion there.
-3. The client sends the completion to the same address as the password, and gets the token.
+1. The response to the password is 202 with a login ticket.  No token is created.  2. The client
+sends the code and the ticket to the JSON API, and gets a completion.  3. The client sends the
+completion to the same URL as the password, and gets the token.
 
 A user who owes no code gets the token in the first step.
 """
@@ -28,9 +28,9 @@ __all__ = ["CodeOwed", "CompletionMixin", "login_of"]
 
 
 class CodeOwed(APIException):
-    """The password was right, and a code is owed: the answer is 202, with a ticket.
+    """The password was right, and a code is owed: the response is 202, with a ticket.
 
-    It is an exception so that no view goes on and makes a token.
+    It is an exception, so that no view continues and creates a token.
     """
 
     status_code = status.HTTP_202_ACCEPTED
@@ -46,12 +46,13 @@ class CodeOwed(APIException):
         }
 
     def __str__(self) -> str:
-        # Not the answer, for errors are logged: its ticket stands for the password.
+        # The text must not contain the ticket, because errors are logged, and the ticket replaces
+        # the password.
         return "A code is owed."
 
 
 class CompletionMixin(serializers.Serializer):
-    """A serializer that takes a completion in place of a password."""
+    """A serializer that accepts a completion in place of a password."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,7 +64,7 @@ class CompletionMixin(serializers.Serializer):
 
     @sensitive_variables()
     def after_password(self, user: Any) -> Any:
-        """Return ``user``, whose password was right, for a token to be made.
+        """Return ``user`` after a right password, for the creation of a token.
 
         :raises CodeOwed: a code is owed first.
         """
@@ -75,9 +76,9 @@ class CompletionMixin(serializers.Serializer):
 
     @sensitive_variables()
     def after_code(self, completion: str) -> Any:
-        """Return the user of ``completion``, for a token to be made.
+        """Return the user of ``completion``, for the creation of a token.
 
-        :raises AuthenticationFailed: the completion does not count, or counts no more.
+        :raises AuthenticationFailed: the completion is not valid, or is no longer valid.
         """
         request = django_request(self.context.get("request"))
         try:
@@ -97,13 +98,13 @@ class CompletionMixin(serializers.Serializer):
 
 
 def login_of(user: Any) -> LoginProof:
-    """Return the login that :class:`CompletionMixin` has found for ``user``, for their token."""
+    """Return the login that :class:`CompletionMixin` has stored on ``user``."""
     found: LoginProof | None = vars(user).get("mfa_login")
     return LoginProof(user=user) if found is None else found
 
 
 def _carry(login: CompletedLogin) -> Any:
-    # The package makes the token from the user alone.
+    # The package creates the token from the user alone, so the login is stored on the user.
     user: Any = login.user
     user.mfa_login = login
     user.backend = login.backend
@@ -111,7 +112,7 @@ def _carry(login: CompletedLogin) -> Any:
 
 
 def _backend_of(user: Any) -> str:
-    """Return the backend that took the password.  ``authenticate()`` has noted it."""
+    """Return the backend that accepted the password, which ``authenticate()`` has stored."""
     backend: str | None = getattr(user, "backend", None)
     if backend is not None:
         return backend

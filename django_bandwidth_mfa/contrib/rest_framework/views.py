@@ -19,16 +19,16 @@ __all__ = ["ObtainAuthToken", "obtain_auth_token"]
 
 @method_decorator(sensitive_post_parameters("password", "completion"), name="dispatch")
 class ObtainAuthToken(views.ObtainAuthToken):
-    """POST a user name and a password, or a completion.
+    """POST a username and a password, or a completion.
 
-    The answer is 202 with a ticket, or 200 with a token.
+    The response is 202 with a ticket, or 200 with a token.
     """
 
     authentication_classes = ()
     serializer_class = AuthTokenSerializer
 
     def get_authenticate_header(self, request: Request) -> str:
-        """Name a scheme, so that a refusal is a 401."""
+        """Return a scheme, so that a refusal has the status 401."""
         return "Token"
 
     @sensitive_variables()

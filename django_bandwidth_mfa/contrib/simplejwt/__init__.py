@@ -1,6 +1,6 @@
-"""Works with simplejwt: tokens in two steps, which say what their login has shown.
+"""Integration of simplejwt: tokens in two steps, with claims about their login.
 
-Its own views stay.  The settings name the serializers::
+Its own views are used, with serializers of this package in the settings::
 
     SIMPLE_JWT = {
         "TOKEN_OBTAIN_SERIALIZER":
@@ -9,5 +9,5 @@ Its own views stay.  The settings name the serializers::
             "django_bandwidth_mfa.contrib.simplejwt.serializers.TokenRefreshSerializer",
     }
 
-``docs/rest-framework.md`` tells how to use it.
+``docs/rest-framework.md`` describes how to use it.
 """

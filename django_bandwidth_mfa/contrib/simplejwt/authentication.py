@@ -1,4 +1,4 @@
-"""simplejwt's authentication, which refuses what skipped the code."""
+"""simplejwt's authentication, which refuses tokens whose login owes a code, or has ended."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["JWTAuthentication", "JWTStatelessUserAuthentication"]
 
 
 class JWTAuthentication(CodeRequiredMixin, authentication.JWTAuthentication):
-    """Asks the database on each request whether the login is in force."""
+    """Check with the database on each request that the login is still valid."""
 
 
 class JWTStatelessUserAuthentication(
     CodeRequiredMixin, authentication.JWTStatelessUserAuthentication
 ):
-    """``request.user`` is made from the claims; the login is still asked about."""
+    """Create ``request.user`` from the claims; the login is still checked with the database."""

@@ -1,6 +1,6 @@
-"""simplejwt's serializers: the password, or the completion, and the refresh.
+"""simplejwt's serializers, for a password or a completion, and for the refresh.
 
-A serializer of the site's own inherits from one of these, in place of simplejwt's.
+A serializer of the site's own inherits from one of these instead of simplejwt's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class TwoStepSerializer(CompletionMixin, serializers.TokenObtainSerializer):
-    """Stands between a serializer that makes tokens and the one that takes the password."""
+    """The base class of the serializers that create tokens, with a password or a completion."""
 
     user: Any
 
@@ -63,15 +63,15 @@ class TwoStepSerializer(CompletionMixin, serializers.TokenObtainSerializer):
 
 
 class TokenObtainPairSerializer(serializers.TokenObtainPairSerializer, TwoStepSerializer):
-    """An access token and a refresh token, in two steps."""
+    """Return an access token and a refresh token, in two steps."""
 
 
 class TokenObtainSlidingSerializer(serializers.TokenObtainSlidingSerializer, TwoStepSerializer):
-    """A sliding token, in two steps."""
+    """Return a sliding token, in two steps."""
 
 
 class LiveLoginMixin:
-    """Stands to the left of simplejwt's serializer, and refreshes no token whose login has ended.
+    """Refuse to refresh a token whose login has ended.  Put it to the left of the serializer.
 
     The new token keeps the claims of the old one.
     """
@@ -86,10 +86,10 @@ class LiveLoginMixin:
 
     @sensitive_variables()
     def check_login(self, text: str) -> None:
-        """Refuse a token whose login is not in force.
+        """Check that the login of a token is still valid.
 
-        :raises AuthenticationFailed: it is not.
-        :raises TokenError: it is no token of this kind, or counts no more.
+        :raises AuthenticationFailed: the login is not valid any more.
+        :raises TokenError: the text is not a token of this kind, or is not valid any more.
         """
         token = self.token_class(text)  # type: ignore[attr-defined]
         user = user_of_claims(token.payload)
@@ -102,10 +102,10 @@ class LiveLoginMixin:
 
 
 class TokenRefreshSerializer(LiveLoginMixin, serializers.TokenRefreshSerializer):
-    """A new access token, while the login is in force."""
+    """Return a new access token, as long as the login is valid."""
 
 
 class TokenRefreshSlidingSerializer(LiveLoginMixin, serializers.TokenRefreshSlidingSerializer):
-    """A new sliding token, while the login is in force."""
+    """Return a new sliding token, as long as the login is valid."""
 
     token_field = "token"  # noqa: S105

@@ -1,4 +1,4 @@
-"""Works with Wagtail: the account page of its admin links to the user's own second factor.
+"""Integration of Wagtail: the account page of its admin links to the user's second factor.
 
 List it in ``INSTALLED_APPS``::
 

@@ -1,4 +1,4 @@
-"""An app without models.  Wagtail finds ``wagtail_hooks`` in each app."""
+"""The app, which has no models.  Wagtail loads ``wagtail_hooks`` of each app."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""What Wagtail asks its apps."""
+"""The hooks for Wagtail."""
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -8,7 +8,7 @@ from wagtail import hooks
 
 @hooks.register("register_account_menu_item")
 def link_to_second_factor(request: HttpRequest) -> dict[str, str]:
-    """Return the link on the account page."""
+    """Return the link for the account page."""
     return {
         "url": reverse("bandwidth_mfa:phones"),
         "label": _("Your phones"),
