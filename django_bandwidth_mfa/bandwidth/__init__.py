@@ -1,4 +1,4 @@
-"""A client of Bandwidth's MFA API. Knows nothing of Django.
+"""A client of Bandwidth's MFA API, which does not use Django.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Reading Bandwidth's answers: nothing counts that is not exactly the contract."""
+"""Read Bandwidth's answers.  Any answer that does not match the documentation is an error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .errors import (
 )
 from .transport import Answer, Failure
 
-# Seconds. Bandwidth's own wait is two minutes; nobody is locked out for days by one header.
+# The longest wait that is accepted, in seconds.  Bandwidth asks for two minutes.
 MAX_RETRY_AFTER = 3600.0
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:=/-]{1,100}")
@@ -33,18 +33,21 @@ _UNITS = {"second": 1, "minute": 60, "hour": 3600}
 
 def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
-    # {"valid": false, "valid": true}: parsers disagree on which one counts, so neither does.
+    # {"valid": false, "valid": true}: parsers differ in which value they take, so it is refused.
     if len(fields) != len(pairs):
         raise ValueError("a key twice")
     return fields
 
 
 def _not_json(constant: str) -> NoReturn:
-    raise ValueError(constant)  # NaN and Infinity, which Python's parser would take
+    raise ValueError(constant)  # NaN and Infinity, which Python's parser accepts, are not JSON
 
 
 def parse_object(body: bytes) -> dict[str, object] | None:
-    """The JSON object in `body`, or `None`: not UTF-8, not JSON, not an object, a key twice."""
+    """Return the JSON object in ``body``.
+
+    It is None if the body is not UTF-8, not JSON or not an object, or has a key twice.
+    """
     try:
         fields = json.loads(
             body.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_not_json
@@ -55,14 +58,13 @@ def parse_object(body: bytes) -> dict[str, object] | None:
 
 
 def read_object(answer: Answer, endpoint: Endpoint) -> dict[str, object]:
-    """The JSON object of a 200 answer.
+    """Return the JSON object of an answer with the status 200.
 
-    Raises:
-        BandwidthError: the subclass that the status stands for, or `InvalidResponse`.
+    :raises BandwidthError: the subclass for the status; ``InvalidResponse`` if it is not JSON.
     """
     if answer.status != 200:
         raise _status_error(answer, endpoint)
-    # A captive portal or a proxy's page is not Bandwidth, whatever its body looks like.
+    # HTML comes from a captive portal or a proxy, not from Bandwidth.
     fields = None if "text/html" in answer.content_type.lower() else parse_object(answer.body)
     if fields is None:
         raise InvalidResponse(
@@ -75,7 +77,12 @@ def read_object(answer: Answer, endpoint: Endpoint) -> dict[str, object]:
 
 
 def read_id(answer: Answer, endpoint: Endpoint, name: str) -> str:
-    """`messageId` or `callId`, in either spelling (an older page writes `MessageId`)."""
+    """Return the field ``name``, ``"messageId"`` or ``"callId"``, of an answer.
+
+    An older page of Bandwidth's documentation writes ``MessageId``, which is accepted, too.
+
+    :raises BandwidthError: the answer has no such field, or is an error.
+    """
     identifier = _usable_id(read_object(answer, endpoint), name)
     if identifier is None:
         raise InvalidResponse(
@@ -87,8 +94,10 @@ def read_id(answer: Answer, endpoint: Endpoint, name: str) -> str:
 
 
 def read_verdict(answer: Answer) -> bool:
-    """Return whether Bandwidth said that the code is right: `valid` is `true` or `false`, nothing
-    else."""
+    """Return whether Bandwidth answered that the code is right.
+
+    :raises BandwidthError: the field ``valid`` is not ``true`` or ``false``, or it is an error.
+    """
     verdict = _verdict(read_object(answer, "verify"))
     if verdict is None:
         raise InvalidResponse(
@@ -99,8 +108,9 @@ def read_verdict(answer: Answer) -> bool:
     return verdict
 
 
-# These two do not raise, and the frames that do hold no field of the answer: a server may echo
-# what it was sent, and error pages print locals.
+# These two functions do not raise, and the functions that raise have no variable with a field of
+# the answer: a server may return the secret values that it received, and error pages show local
+# variables.
 
 
 def _usable_id(fields: dict[str, object], name: str) -> str | None:
@@ -112,15 +122,15 @@ def _usable_id(fields: dict[str, object], name: str) -> str | None:
 
 def _verdict(fields: dict[str, object]) -> bool | None:
     valid = fields.get("valid")
-    # Identity, not truth: "true", 1 and {"valid": {}} let nobody in.
+    # Compare with `is`: "true", 1 and other true values must not count as a right code.
     return valid if valid is True or valid is False else None
 
 
 def failure_error(failure: Failure, endpoint: Endpoint) -> BandwidthError:
-    """The error for a request that got no whole answer.
+    """Return the error for a request without a complete answer.
 
-    A token request carries no code and no number: when that one fails, the call itself was never
-    made, whatever happened to the token request.
+    A request for a token contains no code and no number.  If it fails, the call itself was not
+    made.
     """
     if failure.unreadable and failure.sent:
         return InvalidResponse(
@@ -156,7 +166,7 @@ _STATUS_ERRORS: dict[int, tuple[type[BandwidthError], str]] = {
 
 def _status_error(answer: Answer, endpoint: Endpoint) -> BandwidthError:
     status = answer.status
-    if endpoint == "token" and status == 400:  # "invalid_client" and its kin, RFC 6749, 5.2
+    if endpoint == "token" and status == 400:  # "invalid_client" and similar errors, RFC 6749, 5.2
         kind, message = _STATUS_ERRORS[401]
     elif status in _STATUS_ERRORS:
         kind, message = _STATUS_ERRORS[status]
@@ -176,13 +186,13 @@ def _status_error(answer: Answer, endpoint: Endpoint) -> BandwidthError:
 
 
 def _request_id(fields: dict[str, object]) -> str | None:
-    """`requestId`, if it can stand in a log line without forging another."""
+    """Return ``requestId``; None if it is missing, or if it could forge a log line."""
     value = fields.get("requestId")
     return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
 
 
 def _retry_after(answer: Answer, fields: dict[str, object]) -> float | None:
-    """Seconds, from the `Retry-After` header (RFC 9110, 10.2.3) or the text of a 429."""
+    """Return the wait in seconds, from ``Retry-After`` (RFC 9110, 10.2.3) or the text of a 429."""
     header = answer.retry_after.strip()
     seconds: float | None = None
     if re.fullmatch(r"[0-9]{1,9}", header):

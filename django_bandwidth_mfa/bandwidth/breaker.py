@@ -1,7 +1,7 @@
-"""Fails fast where calling Bandwidth would only hold a worker of the site.
+"""A circuit breaker for calls to Bandwidth.
 
-A Bandwidth that hangs would otherwise take every thread of a process, one sign-in after the other,
-and pages that need no code would wait with them.
+If Bandwidth does not answer, calls fail at once.  Otherwise logins could block all threads of a
+process, and pages that need no code would wait, too.
 """
 
 from __future__ import annotations
@@ -23,31 +23,30 @@ class _State:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.running = 0
-        # One event for each waiting call, the oldest first. It is set when the call has a place.
+        # One event for each waiting call, the oldest first.  It is set when the call gets a place.
         self.waiting: deque[threading.Event] = deque()
         self.failures = 0
         self.retry_at = 0.0
 
 
 class Breaker:
-    """A circuit breaker, and a limit of calls at once with a short queue before it.
+    """A circuit breaker, and a limit for concurrent calls with a short queue.
 
-    Its state is this process's alone.
+    Its state is for this process only.
 
-    After `failures` network failures in a row (`Unreachable`, `UnknownOutcome`) it is open: for
-    `seconds` nothing is called. Then one call at a time, every `seconds`, finds out whether
-    Bandwidth is back; the first that is answered, with whatever status, closes it.
+    After ``failures`` network failures in a row (``Unreachable``, ``UnknownOutcome``) it is open:
+    no call is made for ``seconds``.  Then one call is tried every ``seconds``.  The first call that
+    gets an answer, with any status, closes it.
 
-    A call that finds every place taken waits for one. Those that wait get theirs in the order in
-    which they came. The queue is short in number and in time: each call in it holds a thread.
+    If all places are in use, a call waits for one.  Waiting calls get a place in the order in which
+    they came.  The queue and the wait are short, because each waiting call blocks a thread.
 
-    Args:
-        failures: how many in a row open it.
-        seconds: how long an open one refuses.
-        concurrent: how many calls may be under way at once.
-        waiting: how many more may wait for a place.
-        wait_seconds: how long one of them waits at most.
-        clock: a monotonic clock, in seconds.
+    :param failures: the number of failures in a row that opens the breaker.
+    :param seconds: how long an open breaker refuses calls.
+    :param concurrent: the most calls that may run at once.
+    :param waiting: the most calls that may wait for a place.
+    :param wait_seconds: the longest wait for a place, in seconds.
+    :param clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -66,22 +65,21 @@ class Breaker:
         self._waiting = waiting
         self._wait_seconds = wait_seconds
         self._clock = clock
-        # A forked child would inherit calls that only its parent ends.
+        # Not shared with a forked process, which would inherit the running calls of its parent.
         self._state = PerProcess(_State)
 
     @property
     def is_open(self) -> bool:
-        """Whether a call would be refused because of the failures before it."""
+        """Whether the breaker refuses calls now because of earlier failures."""
         state = self._state.get()
         return state.failures >= self._failures and self._clock() < state.retry_at
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Make one call in a `with` block, after a wait for a place; its outcome is counted.
+        """Guard one call in a ``with`` block: wait for a place, and count the result.
 
-        Raises:
-            NoFreePlace: too many calls are under way and waiting. The call was not made.
-            Unreachable: the breaker is open. The call was not made.
+        :raises NoFreePlace: too many calls are running and waiting.  The call was not made.
+        :raises Unreachable: the breaker is open.  The call was not made.
         """
         self._enter()
         try:
@@ -93,7 +91,7 @@ class Breaker:
             self._leave(failed=False)
             raise
         except BaseException:
-            self._leave(failed=None)  # a bad argument, say: nothing was learnt of Bandwidth
+            self._leave(failed=None)  # such as a wrong argument, which says nothing about Bandwidth
             raise
         self._leave(failed=False)
 
@@ -112,16 +110,16 @@ class Breaker:
         self._wait(state, place)
 
     def _wait(self, state: _State, place: threading.Event) -> None:
-        """Wait until `place` is set. It is then this call's, and `running` counts it already."""
+        """Wait until ``place`` is set.  The place is then already counted in ``running``."""
         try:
             place.wait(self._wait_seconds)
             with state.lock:
                 if not place.is_set():
                     raise self._no_free_place(state)
-                # It may have opened during the wait.
+                # The breaker may have opened during the wait.
                 self._refuse_while_open(state)
                 self._begin(state)
-        except BaseException:  # a server that ends this thread, too: its place must not be lost
+        except BaseException:  # also if a server ends this thread: the place must not be lost
             with state.lock:
                 if place.is_set():
                     self._free_place(state)
@@ -138,7 +136,7 @@ class Breaker:
 
     def _begin(self, state: _State) -> None:
         if state.failures >= self._failures:
-            # This one finds out; the others go on failing fast while it does.
+            # This call tests whether Bandwidth answers again.  Other calls are refused meanwhile.
             state.retry_at = self._clock() + self._seconds
 
     def _no_free_place(self, state: _State) -> NoFreePlace:
@@ -148,7 +146,7 @@ class Breaker:
         )
 
     def _free_place(self, state: _State) -> None:
-        """Hand a place to the call that waits longest. If none waits, it is free for the next."""
+        """Give the place to the call that has waited longest; free it if no call is waiting."""
         if state.waiting:
             state.waiting.popleft().set()
         else:

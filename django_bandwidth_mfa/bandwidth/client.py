@@ -1,4 +1,4 @@
-"""Bandwidth's MFA API: send a code by SMS or by phone call, and ask whether a code is right."""
+"""The client of Bandwidth's MFA API: send a code by SMS or call, and verify a code."""
 
 from __future__ import annotations
 
@@ -20,27 +20,25 @@ TOKEN_URL = "https://api.bandwidth.com/api/v1/oauth2/token"  # noqa: S105
 
 
 class BandwidthClient:
-    """A client of one Bandwidth account. Safe to share among threads and to keep across a fork.
+    """A client for one Bandwidth account.  It is safe for threads, and after a fork.
 
-    It keeps connections open for the next call. `close()` closes them, and so does the end of a
-    `with` block. A closed client can still be used: its next call opens new connections.
+    It keeps connections open for later calls.  ``close()`` and the end of a ``with`` block close
+    them.  A closed client can still be used: its next call opens new connections.
 
-    Credentials are either `client_id` and `client_secret` (OAuth 2.0) or `username` and `password`
-    (HTTP Basic, which Bandwidth does not accept from 2 December 2026 on): exactly one pair.
+    Credentials are either ``client_id`` and ``client_secret`` (OAuth 2.0) or ``username`` and
+    ``password`` (HTTP Basic, which Bandwidth does not accept from 2 December 2026 on): exactly one
+    pair.
 
-    Args:
-        account_id: the Bandwidth account's id.
-        base_url: the API up to, and without, `/accounts/…`.
-        token_url: where OAuth 2.0 tokens come from.
-        connect_timeout: seconds for a connection, per address and for TLS.
-        read_timeout: seconds without a byte from the server.
-        total_timeout: seconds for a whole call, fetching a token and a second attempt at
-            connecting included. Only name resolution can add to it.
-        max_connections: how many idle connections are kept for the next calls: as many as there
-            are calls at once.
-
-    Raises:
-        ValueError: an argument is missing or wrong; it is named, and its value is not repeated.
+    :param account_id: the id of the Bandwidth account.
+    :param base_url: the URL of the API before ``/accounts/…``.
+    :param token_url: the URL for OAuth 2.0 tokens.
+    :param connect_timeout: the time limit for connecting, in seconds, for each address and for TLS.
+    :param read_timeout: the longest time without data from the server, in seconds.
+    :param total_timeout: the time limit for a whole call, in seconds, including the request for a
+        token and a second attempt to connect.  Only name resolution can add to it.
+    :param max_connections: the most idle connections to keep; use the number of concurrent calls.
+    :raises ValueError: an argument is missing or wrong.  The message contains its name, but not its
+        value.
     """
 
     def __init__(
@@ -73,7 +71,7 @@ class BandwidthClient:
             _check_seconds(name, seconds)
         if not isinstance(max_connections, int) or max_connections < 1:
             raise ValueError("max_connections must be a whole number of 1 or more.")
-        # "." and ".." would be resolved away, and with them the account.
+        # URLs with "." and ".." are normalised, which would remove the account.
         if not isinstance(account_id, str) or account_id.strip(" .") == "":
             raise ValueError("account_id must be the id of a Bandwidth account.")
         self._account_id = account_id
@@ -117,9 +115,9 @@ class BandwidthClient:
     def close(self) -> None:
         """Close the idle connections to the API and to the token endpoint.
 
-        Closing twice is harmless. The next call opens new connections; an OAuth 2.0 token is kept.
-        A call that is under way in another thread ends normally, and its connection is closed then.
-        In a forked child only the child's own connections are closed, never its parent's.
+        Closing twice is harmless.  The next call opens new connections; an OAuth 2.0 token is kept.
+        A running call in another thread ends normally, and its connection is closed then.  In a
+        forked process only its own connections are closed, never those of its parent.
         """
         for transport in self._transports:
             transport.close()
@@ -135,21 +133,21 @@ class BandwidthClient:
         scope: str = "2FA",
         callback_url: str | None = None,
     ) -> str:
-        """Have Bandwidth make a code and send it by SMS. Returns the `messageId`.
+        """Ask Bandwidth to create a code and send it by SMS, and return the ``messageId``.
 
-        Args:
-            to: the user's number, E.164.
-            from_: a Bandwidth number of the account, E.164, tied to the application.
-            application_id: the messaging application's id, at most 50 characters.
-            message: at most 2048 characters; must hold `{CODE}`, may hold `{NAME}`, `{SCOPE}`.
-            digits: length of the code, 2 to 8.
-            scope: what the code is for, at most 25 characters; codes of one scope never pass
-                another.
-            callback_url: where Bandwidth posts delivery receipts.
-
-        Raises:
-            ValueError: an argument breaks its rule; it is named.
-            BandwidthError: no code was accepted for sending; see `may_have_arrived`.
+        :param to: the user's number in E.164 form.
+        :param from_: a Bandwidth number of the account in E.164 form, assigned to the application.
+        :param application_id: the id of the messaging application, at most 50 characters.
+        :param message: the text, at most 2048 characters.  It must contain ``{CODE}``, and may
+            contain ``{NAME}`` and ``{SCOPE}``.
+        :param digits: the number of digits of the code, 2 to 8.
+        :param scope: the purpose of the code, at most 25 characters.  A code of one scope never
+            passes for another.
+        :param callback_url: the URL to which Bandwidth posts delivery receipts; None for no
+            receipts.
+        :raises ValueError: an argument is not valid.  The message contains its name.
+        :raises BandwidthError: Bandwidth did not accept the code for sending; see
+            ``may_have_arrived``.
         """
         payload = Payload(
             to=to,
@@ -173,10 +171,10 @@ class BandwidthClient:
         digits: int,
         scope: str = "2FA",
     ) -> str:
-        """Have Bandwidth make a code and read it out in a phone call. Returns the `callId`.
+        """Ask Bandwidth to create a code and read it out in a call, and return the ``callId``.
 
-        Arguments and errors are those of `send_message`; `application_id` is the voice
-        application's.
+        The arguments and errors are those of ``send_message``.  ``application_id`` is the id of the
+        voice application.
         """
         payload = Payload(
             to=to,
@@ -200,20 +198,17 @@ class BandwidthClient:
         expiration_minutes: float,
         scope: str = "2FA",
     ) -> bool:
-        """Ask Bandwidth whether `code` is right. `True` only for 200 and `{"valid": true}`.
+        """Return whether ``code`` is right: Bandwidth answered 200 with ``{"valid": true}``.
 
-        Args:
-            to: the number that the code went to, E.164.
-            from_: the number that it came from, E.164.
-            application_id: the one used to send the code.
-            code: ASCII digits, as many as `digits` says.
-            digits: length of the code, 2 to 8.
-            expiration_minutes: how old the code may be, over 0 and at most 15.
-            scope: the one used to send the code.
-
-        Raises:
-            ValueError: an argument breaks its rule; it is named.
-            BandwidthError: Bandwidth gave no verdict; see `may_have_arrived`.
+        :param to: the number to which the code was sent, in E.164 form.
+        :param from_: the number from which it was sent, in E.164 form.
+        :param application_id: the id of the application with which the code was sent.
+        :param code: the code, ``digits`` ASCII digits.
+        :param digits: the number of digits of the code, 2 to 8.
+        :param expiration_minutes: the greatest age of the code in minutes, over 0 and at most 15.
+        :param scope: the scope with which the code was sent.
+        :raises ValueError: an argument is not valid.  The message contains its name.
+        :raises BandwidthError: Bandwidth gave no result; see ``may_have_arrived``.
         """
         payload = Payload(
             to=to,
@@ -228,13 +223,13 @@ class BandwidthClient:
         return read_verdict(self._call("verify", payload))
 
     def token_claims(self) -> dict[str, list[str]]:
-        """What the OAuth 2.0 token says of itself: `accounts` and `roles`, where they are there.
+        """Return the claims ``accounts`` and ``roles`` of the OAuth 2.0 token, if it has them.
 
-        A token is fetched if there is none. Its signature is not checked: show this to people, and
-        decide nothing by it. Empty with HTTP Basic, or where the token is no JSON Web Token.
+        A token is requested if there is none.  Its signature is not checked, so only show the
+        claims to people.  The result is empty with HTTP Basic, and if the token is not a JSON Web
+        Token.
 
-        Raises:
-            BandwidthError: there is no token to be had.
+        :raises BandwidthError: no token could be obtained.
         """
         return self._credentials.claims(Deadline(self._total_timeout))
 
@@ -244,7 +239,8 @@ class BandwidthClient:
         authorization = self._credentials.authorization(deadline)
         answer = self._post(endpoint, payload, authorization, deadline)
         if self._credentials.may_renew(answer.status, authorization):
-            # The token may have been revoked. Refused means not acted upon: asking again is safe.
+            # The token may have been revoked.  Bandwidth has not acted on a refused request, so it
+            # is safe to send it again.
             authorization = self._credentials.authorization(deadline, refused=authorization)
             answer = self._post(endpoint, payload, authorization, deadline)
         return answer
@@ -269,7 +265,10 @@ class BandwidthClient:
 
 
 def _chosen_pair(given: dict[str, Secret[str]]) -> str:
-    """The user name of the pair that is given, whole and alone: `"client_id"` or `"username"`."""
+    """Return the name of the given pair of credentials: ``"client_id"`` or ``"username"``.
+
+    :raises ValueError: not exactly one pair is given.
+    """
     names = {name for name, secret in given.items() if secret.reveal()}
     if names not in ({"client_id", "client_secret"}, {"username", "password"}):
         raise ValueError(
@@ -289,12 +288,15 @@ def _check_seconds(name: str, seconds: object) -> None:
 
 
 def _checked_url(name: str, url: str) -> str:
-    """The URL, if requests can post to it and it holds no credentials, query or fragment."""
+    """Return ``url``.
+
+    :raises ValueError: it is not a usable URL, or has credentials, a query or a fragment.
+    """
     usable = is_http_url(url) and not any(sign in url for sign in "?#@")
     if usable:
         try:
             usable = bool(urlsplit(requests.Request("POST", url).prepare().url or "").hostname)
-        except (requests.RequestException, ValueError):  # its message quotes the URL
+        except (requests.RequestException, ValueError):  # its message contains the URL
             usable = False
     if not usable:
         raise ValueError(

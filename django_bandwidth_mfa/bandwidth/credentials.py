@@ -1,4 +1,4 @@
-"""How a call proves who makes it: an OAuth 2.0 token, or HTTP Basic."""
+"""The credentials of a call: an OAuth 2.0 token, or HTTP Basic."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from .errors import InvalidResponse, Unreachable
 from .secret import Secret
 from .transport import Deadline, Failure, PerProcess, Transport
 
-# Seconds before its end at which a token is no longer used.
+# A token is not used in its last seconds: so many.
 MARGIN = 60.0
 
-# Seconds. A 403 may mean that the credentials are wrong or that they have no access to MFA, and the
-# latter lasts for days. So a token that is younger is not renewed after one, and none more often.
+# After a 403, a token is renewed only if it is older than so many seconds, and not more often.  A
+# 403 can mean wrong credentials, or no access to MFA, which can last for days.
 RENEWAL = 60.0
 
-# What a token may say of itself, and how a value may look that is shown to people.
+# The claims of a token that are shown to people, and the allowed form of their values.
 _SHOWN_CLAIMS = ("accounts", "roles")
 _SHOWN_VALUE = re.compile(r"[A-Za-z0-9_ .:/@-]{1,100}")
 _MOST_VALUES = 50
 
-# RFC 6750, 2.1. Anything else could add headers to our requests.
+# RFC 6750, 2.1.  Any other character could add headers to our requests.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")
 
 
 class Credentials(Protocol):
-    """Where a call's `Authorization` header comes from."""
+    """The source of the ``Authorization`` header of a call."""
 
     def authorization(
         self, deadline: Deadline, refused: Secret[str] | None = None
@@ -44,14 +44,14 @@ class Credentials(Protocol):
 
 
 def basic(user: Secret[str], password: Secret[str]) -> Secret[str]:
-    """The header of HTTP Basic, RFC 7617, in UTF-8."""
+    """Return the header of HTTP Basic (RFC 7617), in UTF-8."""
     return Secret(
         "Basic " + base64.b64encode(f"{user.reveal()}:{password.reveal()}".encode()).decode()
     )
 
 
 class BasicCredentials:
-    """An API user's name and password, the same header every time."""
+    """The username and password of an API user.  The header is always the same."""
 
     def __init__(self, username: Secret[str], password: Secret[str]) -> None:
         self._header = basic(username, password)
@@ -68,7 +68,10 @@ class BasicCredentials:
 
 @dataclass(frozen=True)
 class _Token:
-    """An `Authorization` header, and moments of the monotonic clock: its birth and its end."""
+    """An ``Authorization`` header, and the moments of its creation and its end.
+
+    Moments are those of the monotonic clock.
+    """
 
     header: Secret[str]
     born: float
@@ -76,9 +79,9 @@ class _Token:
 
 
 class OAuthCredentials:
-    """OAuth 2.0 client credentials (RFC 6749, 4.4), with the token kept until it ends.
+    """OAuth 2.0 client credentials (RFC 6749, 4.4), with a cached token.
 
-    One thread fetches a token, the others wait for it, each no longer than its own deadline.
+    One thread requests a token.  Other threads wait for it, until their own deadlines.
     """
 
     def __init__(
@@ -89,14 +92,15 @@ class OAuthCredentials:
         self._url = url
         self._lock = PerProcess(threading.Lock)
         self._token: _Token | None = None
-        self._renewed = -RENEWAL  # when a refused token was last given up, by the monotonic clock
+        self._renewed = -RENEWAL  # when a refused token was last dropped, by the monotonic clock
 
     def authorization(self, deadline: Deadline, refused: Secret[str] | None = None) -> Secret[str]:
-        """The header to send. `refused` is one that just got a 401 or 403, and is not given again.
+        """Return the header to send.
 
-        Raises:
-            BandwidthError: there is no token to be had; the call that needs it was not made, so
-                `may_have_arrived` is `False`.
+        :param refused: a header that just got a 401 or 403, and is not returned again; None for
+            none.
+        :raises BandwidthError: no token could be obtained.  The call itself was not made, so
+            ``may_have_arrived`` is False.
         """
         header = self._usable(refused)
         if header is not None:
@@ -111,7 +115,8 @@ class OAuthCredentials:
             header = self._usable(refused)  # another thread may have fetched it meanwhile
             if header is None:
                 if refused is not None:
-                    self._renewed = time.monotonic()  # before: a fetch that fails counts as well
+                    # Before the request, so that a failed one counts, too.
+                    self._renewed = time.monotonic()
                 self._token = self._fetch(deadline)
                 header = self._token.header
             return header
@@ -119,10 +124,11 @@ class OAuthCredentials:
             lock.release()
 
     def may_renew(self, status: int, refused: Secret[str]) -> bool:
-        """Return whether a call that got `status` is to be made once more, with another token.
+        """Return whether a call that got ``status`` should be repeated with another token.
 
-        After a 401 always: the token may have been revoked. After a 403, which Bandwidth answers to
-        wrong credentials too, only if the token is older than a minute, and once a minute at most.
+        After a 401 it should, because the token may have been revoked.  After a 403, which
+        Bandwidth also sends for wrong credentials, it should only if the token is older than a
+        minute, and at most once a minute.
         """
         if status != HTTPStatus.FORBIDDEN:
             return status == HTTPStatus.UNAUTHORIZED
@@ -133,12 +139,11 @@ class OAuthCredentials:
         return now - token.born > RENEWAL and now - self._renewed >= RENEWAL
 
     def claims(self, deadline: Deadline) -> dict[str, list[str]]:
-        """What the token says of itself: `accounts` and `roles`, where they are there.
+        """Return the claims ``accounts`` and ``roles`` of the token, if it has them.
 
-        Nobody checks its signature, so it is for people to read, and decides nothing.
+        Its signature is not checked, so only show the claims to people.
 
-        Raises:
-            BandwidthError: there is no token to be had.
+        :raises BandwidthError: no token could be obtained.
         """
         return _shown_claims(self.authorization(deadline))
 
@@ -170,8 +175,8 @@ class OAuthCredentials:
 
 
 def _shown_claims(header: Secret[str]) -> dict[str, list[str]]:
-    # A JSON Web Token (RFC 7519) is three parts. Only the middle one is taken out of the secret: it
-    # opens nothing without the last.
+    # A JSON Web Token (RFC 7519) has three parts.  Only the second one is revealed, which cannot be
+    # used without the third one.
     payload = "".join(header.reveal().split(".")[1:2])
     try:
         decoded = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
@@ -183,14 +188,14 @@ def _shown_claims(header: Secret[str]) -> dict[str, list[str]]:
 
 
 def _shown_values(claim: object) -> list[str]:
-    """Whatever can stand in a line for people; a token could hold control characters."""
+    """Return the values that are safe to show; a token could contain control characters."""
     values = claim if isinstance(claim, list) else [claim]
     texts = [str(value) for value in values if type(value) in (str, int)]
     return [text for text in texts if _SHOWN_VALUE.fullmatch(text)][:_MOST_VALUES]
 
 
 class _Grant:
-    """The token endpoint's answer, which no error page may print."""
+    """The answer of the token endpoint, in a form that error pages do not show."""
 
     __slots__ = ("_fields",)
 

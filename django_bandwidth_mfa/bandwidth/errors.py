@@ -1,7 +1,7 @@
-"""What can go wrong between us and Bandwidth, told so that a caller can act on it.
+"""The errors of calls to Bandwidth.
 
-The question that a caller must answer after a failure is whether Bandwidth may have acted: sent
-the code, or counted a try. Every error says so in `may_have_arrived`.
+After a failure, the caller must know whether Bandwidth may have acted, that is, sent the code or
+counted a try.  The attribute ``may_have_arrived`` of each error says so.
 """
 
 from __future__ import annotations
@@ -12,21 +12,33 @@ Endpoint = Literal["messaging", "voice", "verify", "token"]
 
 
 class BandwidthError(Exception):
-    """Base of every error that `BandwidthClient` raises, bad arguments (`ValueError`) aside.
+    """The base class of all errors of ``BandwidthClient``, except ``ValueError`` for arguments.
 
-    The text never holds a credential, a code, a phone number or what the server wrote; it can be
-    logged as it is.
+    The text never contains a credential, a code, a phone number or a text of the server, so it can
+    be logged.
 
-    Attributes:
-        may_have_arrived: whether Bandwidth may have acted on the call. `False` means that no code
-            was sent, no try was counted and nothing is billed: the call was never made, or was
-            answered with a 4xx or 5xx status.
-        endpoint: which request failed: `"messaging"`, `"voice"`, `"verify"`, or `"token"` for the
-            OAuth 2.0 token that precedes one of them. After a `"token"` failure
-            `may_have_arrived` is always `False`.
-        status: the HTTP status, if there was an answer.
-        request_id: Bandwidth's `requestId`, which its support asks for.
-        retry_after: seconds to wait before the next try, 0 to 3600, if the server said so.
+    .. attribute:: may_have_arrived
+
+        Whether Bandwidth may have acted on the call.  False means that no code was sent, no try was
+        counted and nothing is billed: the call was not made, or its answer had a 4xx or 5xx status.
+
+    .. attribute:: endpoint
+
+        The request that failed: ``"messaging"``, ``"voice"``, ``"verify"``, or ``"token"`` for the
+        request of an OAuth 2.0 token before one of these.  After a ``"token"`` failure
+        ``may_have_arrived`` is always ``False``.
+
+    .. attribute:: status
+
+        The HTTP status; None without an answer.
+
+    .. attribute:: request_id
+
+        Bandwidth's ``requestId``, which its support asks for; None if it is not known.
+
+    .. attribute:: retry_after
+
+        The wait before the next try in seconds, 0 to 3600; None if the server did not name it.
     """
 
     may_have_arrived: bool = False
@@ -62,61 +74,61 @@ class BadRequest(BandwidthError):
 
 
 class Unauthorized(BandwidthError):
-    """401: the credentials are missing or wrong, or the account id is.
+    """401: the credentials or the account id are missing or wrong.
 
-    Also 400 or 401 of the token endpoint, which is how OAuth 2.0 refuses a client
-    (RFC 6749, section 5.2). With OAuth 2.0 a fresh token was tried before this is raised.
+    It is also raised for 400 or 401 of the token endpoint, with which OAuth 2.0 refuses a client
+    (RFC 6749, section 5.2).  With OAuth 2.0, the client has already tried a new token.
     """
 
 
 class Forbidden(BandwidthError):
     """403: the credentials are wrong, or have no access to the MFA product or to this account.
 
-    With OAuth 2.0 and a token older than a minute, a fresh token was tried before this is raised,
-    once a minute at most.
+    With OAuth 2.0 and a token older than a minute, the client has already tried a new token, at
+    most once a minute.
     """
 
 
 class TooManyRequests(BandwidthError):
     """429: too many wrong codes for this number, or the account's rate limit.
 
-    From `endpoint == "token"` it says nothing about the number.
+    If ``endpoint`` is ``"token"``, it is not about the number.
     """
 
 
 class ServerError(BandwidthError):
-    """5xx: Bandwidth's own fault. Not billed."""
+    """5xx: a fault of Bandwidth.  The call is not billed."""
 
 
 class Unreachable(BandwidthError):
-    """The call was never made.
+    """The call was not made, because Bandwidth could not be reached.
 
-    No address, no connection, no TLS, no proxy, no token in time: whatever failed, not one byte of
-    the API request had been written.
+    Name resolution, the connection, TLS, the proxy or the token has failed.  Not one byte of the
+    API request was written.
     """
 
 
 class NoFreePlace(BandwidthError):
-    """The call was never made: too many others were under way, and none ended in time.
+    """The call was not made, because too many others were running, and none ended in time.
 
     It says nothing about Bandwidth.
     """
 
 
 class UnknownOutcome(BandwidthError):
-    """The API request was written, and no whole answer came back.
+    """The API request was written, but no complete answer came back.
 
-    A read time-out or a dropped connection: the code may have been sent, the try may have been
-    counted. Never repeated by the client.
+    After a read time-out or a lost connection, the code may have been sent, or the try may have
+    been counted.  The client never repeats such a request.
     """
 
     may_have_arrived = True
 
 
 class InvalidResponse(BandwidthError):
-    """An answer came that is not the contract: another status, not JSON, a field missing, too long.
+    """The answer is not as documented: wrong status, not JSON, without a field, or too long.
 
-    `may_have_arrived` is `True`, unless the status is 4xx or 5xx or the answer was the token
+    ``may_have_arrived`` is ``True``, unless the status is 4xx or 5xx or the answer was the token
     endpoint's.
     """
 

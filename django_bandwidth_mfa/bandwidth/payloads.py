@@ -1,7 +1,7 @@
-"""The bodies of Bandwidth's requests: checked before they are sent, and never printed.
+"""The bodies of requests to Bandwidth, which are checked before they are sent, and never shown.
 
 The rules are those of Bandwidth's reference page and its published OpenAPI description
-(https://dev.bandwidth.com/apis/mfa-apis/mfa/). Where the two differ on `digits` (2 to 8, 4 to 8)
+(https://dev.bandwidth.com/apis/mfa-apis/mfa/).  Where the two differ on ``digits`` (2 to 8, 4 to 8)
 and on the expiration (over 0, from 1) the wider one holds, and Bandwidth has the last word.
 """
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from .secret import Secret
 
-# The form in which Bandwidth takes numbers: `^\+[1-9]\d{1,14}$`, in ASCII digits. For `fullmatch`.
+# The form of numbers for Bandwidth: `^\+[1-9]\d{1,14}$`, in ASCII digits.  For `fullmatch`.
 E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _CODE = re.compile(r"[0-9]{2,8}")
 
@@ -24,28 +24,27 @@ def _is_text(value: object, longest: int) -> bool:
 
 
 def _is_number(value: object, low: float, high: float) -> bool:
-    """Return whether it is an int or float with low <= value <= high (`True` is no number, nor is
-    NaN)."""
+    """Return whether ``value`` is an int or float from ``low`` to ``high``, but not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def is_e164(value: object) -> bool:
-    """Return whether it is a phone number in E.164 form, such as `"+12025550143"`."""
+    """Return whether ``value`` is a phone number in E.164 form, such as ``"+12025550143"``."""
     return isinstance(value, str) and E164.fullmatch(value) is not None
 
 
 def is_http_url(value: object) -> bool:
-    """Return whether it is an absolute http or https URL."""
+    """Return whether ``value`` is an absolute http or https URL."""
     if not isinstance(value, str) or not value.isprintable() or " " in value:
         return False
     try:
         parts = urlsplit(value)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bad port or IPv6 address; the message would quote the URL
+    except ValueError:  # a wrong port or IPv6 address; the message would contain the URL
         return False
 
 
-# Argument: its name in JSON, the rule as code, the rule in words.
+# For each argument: its name in JSON, a function that checks it, and the rule in words.
 _RULES: dict[str, tuple[str, Callable[[object], bool], str]] = {
     "to": ("to", is_e164, "a phone number in E.164 form, such as +12025550143"),
     "from_": ("from", is_e164, "a phone number in E.164 form, such as +12025550143"),
@@ -80,9 +79,9 @@ _RULES: dict[str, tuple[str, Callable[[object], bool], str]] = {
 
 
 class Payload:
-    """One request's fields, by the names of `BandwidthClient`'s arguments.
+    """The fields of one request, with the names of ``BandwidthClient``'s arguments.
 
-    Making one cannot fail, so that the caller can drop its own variables before anything can.
+    Creating it never raises, so that the caller can delete its own variables before any error.
     """
 
     __slots__ = ("_fields",)
@@ -94,9 +93,11 @@ class Payload:
         return f"<Payload of {', '.join(self._fields)}>"
 
     def validate(self) -> None:
-        """Raise a `ValueError` that names the first field that breaks its rule, without its value.
+        """Raise an error for the first field that is not valid.
 
-        The value is never bound to a local here: error pages print the locals of this frame.
+        The value is never in a local variable here, because error pages show these.
+
+        :raises ValueError: a field is not valid.  The message contains its name, but not its value.
         """
         for name in self._fields:
             _, holds, rule = _RULES[name]

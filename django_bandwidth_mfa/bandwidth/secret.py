@@ -1,4 +1,4 @@
-"""A value that debug pages, logs and error trackers must not print."""
+"""A value that debug pages, logs and error trackers must not show."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ T = TypeVar("T", str, bytes)
 
 
 class Secret(Generic[T]):
-    """Holds a credential or a request body; shows stars.
+    """A credential or a request body, whose ``repr()`` shows only stars.
 
-    Debug pages and error trackers print the local variables of every frame with `repr`. Secrets
-    travel between functions in one of these, and are revealed in an expression, never in a local.
+    Debug pages and error trackers show the local variables of all frames with ``repr()``.  Pass
+    secrets between functions in this class, and reveal them only inside an expression, never in a
+    local variable.
     """
 
     __slots__ = ("_value",)

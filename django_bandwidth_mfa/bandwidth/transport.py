@@ -1,17 +1,16 @@
-"""One POST under a deadline, with a cap on the answer's size.
+"""A POST with a time limit for the whole call, and a limit for the size of the answer.
 
-requests and urllib3 bound each read, not their sum: a server that sends a byte now and then, in
-its headers or in its body, holds a caller for as long as it likes. Here the connection itself
-asks before every read how much time the call has left, in plain HTTP, TLS and through a proxy
-alike, and notes the moment at which a request begins to be written, so that "it never arrived" is
-known and not guessed from the name of an exception.
+requests and urllib3 limit the time of each read, not of all reads: a server that sends a byte now
+and then could block a caller without end.  Here the connection checks before each read how much
+time the call has left, for plain HTTP, for TLS and with a proxy.  It also records when it begins to
+write the request, so that it is known for certain if the request was not sent.
 
 The request goes through requests' adapter, although urllib3 alone would take a quarter less
-processor time. Tests of sites replace `requests.adapters.HTTPAdapter.send`, with the package
-`responses` for instance. Without the adapter they would ask Bandwidth.
+processor time.  Tests of sites replace ``requests.adapters.HTTPAdapter.send``, with the package
+``responses`` for instance.  Without the adapter they would call Bandwidth.
 
-All this hangs on methods that requests and urllib3 call. A call whose connection was made, or whose
-answer is read, without them fails instead of running without a limit.
+These limits depend on methods that requests and urllib3 call.  If a version of these does not call
+them, the call fails instead of running without limits.
 """
 
 from __future__ import annotations
@@ -43,35 +42,35 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Bytes of an answer, headers and framing included. Bandwidth's are under 2 KiB.
+# The largest answer in bytes, including headers and framing.  Bandwidth's are under 2 KiB.
 MAX_ANSWER = 64 * 1024
 
-# Seconds. Servers and NATs close idle connections silently, and a request written to one of those
-# has an unknown outcome; past this age a new connection is made instead.
+# The longest idle time of a connection, in seconds.  Servers and NATs close idle connections
+# without notice, and the result of a request on such a connection would be unknown.
 MAX_IDLE = 15.0
 
 
-# No Content and Not Modified. `http.client` reads no body after them, whatever the server sends.
+# No Content and Not Modified.  `http.client` reads no body after these.
 _WITHOUT_A_BODY = (204, 304)
 
 
 class Deadline:
-    """A moment of the monotonic clock, `seconds` from now."""
+    """A moment of the monotonic clock, ``seconds`` from now."""
 
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Seconds left; 0 when it is over."""
+        """Return the seconds left; 0 after the deadline."""
         return max(self._ends - time.monotonic(), 0.0)
 
 
 class PerProcess(Generic[T]):
-    """A value that a forked child makes anew.
+    """A value that a forked process creates again for itself.
 
-    Two processes that share a TLS connection break each other's, and a lock that a thread held at
-    the fork is never released in the child. The process id is compared on every use instead of
-    registering a fork hook, because uWSGI forks without calling Python's hooks.
+    Two processes must not share a TLS connection, and a lock that a thread held at the fork is
+    never released in the forked process.  The process id is compared at each use, because uWSGI
+    forks without calling Python's fork hooks.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -88,7 +87,7 @@ class PerProcess(Generic[T]):
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole HTTP answer."""
+    """A complete HTTP answer."""
 
     status: int
     content_type: str
@@ -98,19 +97,22 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """No whole answer. `sent`: some of the request may have been written to the server."""
+    """A request without a complete answer.
+
+    ``sent`` is True if a part of the request may have been written to the server.
+    """
 
     reason: str
     sent: bool
-    unreadable: bool = False  # something came that is not HTTP, too long, or not to be read
+    unreadable: bool = False  # the answer is not HTTP, too long or unreadable
 
 
 class _UnreadableAnswer(Exception):
-    """What came is not HTTP, or is over `MAX_ANSWER`."""
+    """The answer is not HTTP, or is longer than ``MAX_ANSWER``."""
 
 
 class _Unlimited(Exception):
-    """The installed requests or urllib3 does not call what limits a call."""
+    """The installed requests or urllib3 does not use the methods that limit a call."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -120,12 +122,12 @@ class _Unlimited(Exception):
 
 
 class _Exchange:
-    """What one attempt and the connection that carries it know of each other."""
+    """The common state of one attempt and its connection."""
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
-        # Whether writing the request has begun. None until requests' adapter asks for a connection:
-        # what fails before that may have been sent, for all we know.
+        # Whether writing the request has begun.  None until requests' adapter asks for a
+        # connection: if something fails before, it is not known whether the request was sent.
         self.sent: bool | None = None
         self.limited = False  # whether the answer is read by `_Response`
         self.connection: _BoundedConnection | None = None  # the one that carries the request
@@ -138,16 +140,19 @@ class _Exchange:
         return self.sent is not False
 
     def at_most(self, seconds: float | None) -> float:
-        """Seconds that the next step may take; `TimeoutError` when the deadline is over."""
+        """Return the seconds that the next step may take.
+
+        :raises TimeoutError: the deadline is over.
+        """
         remaining = self.deadline.remaining()
         if remaining <= 0:
             raise TimeoutError("the call's total time is over")
         return remaining if seconds is None else min(seconds, remaining)
 
     def left_over(self) -> None:
-        """Note that bytes came after the answer's end, and close the connection.
+        """Record that bytes came after the end of the answer, and close the connection.
 
-        A kept connection with such bytes would answer the next user's question with them.
+        On a reused connection, these bytes would be read as the answer to the next user's request.
         """
         self.has_left_over = True
         if self.connection is not None:
@@ -163,7 +168,7 @@ _exchange: ContextVar[_Exchange] = ContextVar("django_bandwidth_mfa_exchange")
 
 
 class _BoundedReader(io.RawIOBase):
-    """A socket's reading end that obeys the exchange's deadline and size cap."""
+    """A reader of a socket, with the time and size limits of the exchange."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
@@ -187,7 +192,7 @@ class _BoundedReader(io.RawIOBase):
         return count
 
     def end(self) -> None:
-        """Read nothing more. Bytes that are there already are noted: no answer owns them."""
+        """Stop reading, and record bytes that do not belong to the answer."""
         self._ended = True
         # What follows a proxy's answer to CONNECT is the server's, and TLS reads it.
         if self._exchange.sent and self._has_more():
@@ -213,7 +218,7 @@ class _BoundedReader(io.RawIOBase):
 
 
 class _Buffer(io.BufferedReader):
-    """What `http.client` reads an answer from. It closes this at the end of the answer's body."""
+    """The buffer from which ``http.client`` reads, and which it closes at the end of the body."""
 
     def __init__(self, raw: _BoundedReader) -> None:
         super().__init__(raw)
@@ -256,10 +261,11 @@ class _Response(http.client.HTTPResponse):
 
 
 class _BoundedConnection(HTTPConnection):
-    """urllib3's connection, under the deadline of the exchange that uses it."""
+    """urllib3's connection, with the limits of the exchange that uses it."""
 
     response_class = _Response
-    # `http.client.HTTPConnection.debuglevel = 1`, a common debugging aid, would print our headers.
+    # With `http.client.HTTPConnection.debuglevel = 1`, a common debugging aid, our headers would be
+    # printed.
     debuglevel = 0
 
     _last_used = 0.0
@@ -267,11 +273,11 @@ class _BoundedConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the pool may hand this connection out again."""
+        """Whether the pool may use this connection again."""
         return time.monotonic() - self._last_used < MAX_IDLE and super().is_connected
 
     def _new_conn(self) -> socket.socket:
-        # urllib3 gives every address of a name the whole connect time-out; a name with eight dead
+        # urllib3 uses the whole connect time-out for each address of a name: a name with eight dead
         # addresses would take eight times as long.
         exchange = _exchange.get()
         self._opened_here = True
@@ -302,7 +308,7 @@ class _BoundedConnection(HTTPConnection):
         skip_host: bool = False,
         skip_accept_encoding: bool = False,
     ) -> None:
-        """Begin to write a request. No byte of it has been written before this."""
+        """Begin to write the request.  No byte of it was written before."""
         if self.is_closed:
             self.connect()
         if not self._opened_here:
@@ -311,7 +317,7 @@ class _BoundedConnection(HTTPConnection):
         self.sock.settimeout(exchange.at_most(self.timeout))
         exchange.limited = False  # the answer to CONNECT was; this request's own is still to come
         exchange.connection = self
-        exchange.sent = True  # from here on nobody can say that it did not arrive
+        exchange.sent = True  # from here on the request may have arrived
         self._last_used = time.monotonic()
         super().putrequest(method, url, skip_host, skip_accept_encoding)
 
@@ -332,7 +338,7 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """requests' pool of connections, made of ours. No retries, no redirects, no cookies."""
+    """requests' adapter with our connections: no retries, no redirects, no cookies."""
 
     def __init__(self, max_connections: int) -> None:
         super().__init__(pool_maxsize=max_connections)
@@ -345,7 +351,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
         cert: tuple[str, str] | str | None = None,
     ) -> urllib3.HTTPConnectionPool:
-        """The pool to take a connection from: the first thing that requests' adapter asks for."""
+        """Return the pool of connections.  requests' adapter calls this method first."""
         _exchange.get().sent = False
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
         if not isinstance(pool, _Pool | _TLSPool):
@@ -367,9 +373,9 @@ def _use_our_pools(manager: urllib3.PoolManager) -> None:
 
 @lru_cache(maxsize=32)
 def _prepared_request(url: str, content_type: str) -> requests.PreparedRequest:
-    """What all requests to `url` have in common. Nothing in it is secret. For copying only.
+    """Return the common part of all requests to ``url``, without secrets.  Only copy it.
 
-    It is kept because preparing it takes a fifth of a call's processor time.
+    It is cached, because preparing it takes a fifth of the processor time of a call.
     """
     headers = {
         "Content-Type": content_type,
@@ -381,21 +387,19 @@ def _prepared_request(url: str, content_type: str) -> requests.PreparedRequest:
 
 
 class Transport:
-    """POSTs to one origin. Safe under threads and after a fork.
+    """POSTs to one origin.  It is safe for threads, and after a fork.
 
-    The environment's proxies (`HTTPS_PROXY`, `NO_PROXY`, …) and CA bundle (`REQUESTS_CA_BUNDLE`,
-    `CURL_CA_BUNDLE`) are read here, once. `.netrc` is never read, so it cannot replace our
-    credentials. A certificate is always verified.
+    The environment's proxies (``HTTPS_PROXY``, ``NO_PROXY``, …) and CA bundle
+    (``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``) are read here, once.  ``.netrc`` is never read, so
+    it cannot replace our credentials.  A certificate is always verified.
 
-    Args:
-        origin: the URL whose proxy is looked up in the environment.
-        connect_timeout: seconds for a connection.
-        read_timeout: seconds without a byte from the server.
-        max_connections: how many idle connections are kept. More calls than this at once are made
-            all the same, and the connections over it are closed after one call.
-
-    Raises:
-        ValueError: a proxy that is not spoken to in plain HTTP, or a CA bundle that is not there.
+    :param origin: the URL whose proxy is looked up in the environment.
+    :param connect_timeout: seconds for a connection.
+    :param read_timeout: seconds without a byte from the server.
+    :param max_connections: how many idle connections are kept.  More calls than this at once are
+        made all the same, and the connections over it are closed after one call.
+    :raises ValueError: a proxy that is not spoken to in plain HTTP, or a CA bundle that is not
+        there.
     """
 
     def __init__(
@@ -418,7 +422,7 @@ class Transport:
         self._adapter = PerProcess(partial(_Adapter, max_connections))
 
     def close(self) -> None:
-        """Close this process's idle connections. The next call opens new ones.
+        """Close this process's idle connections.  The next call opens new ones.
 
         A call that is under way in another thread ends normally; its connection is closed then.
         """
@@ -433,10 +437,10 @@ class Transport:
         authorization: Secret[str],
         deadline: Deadline,
     ) -> Answer | Failure:
-        """POST once; once more only if the first attempt failed before a byte was written.
+        """Send one POST; try a second time only if the first attempt failed before it was written.
 
-        Returns what happened instead of raising: an exception of requests holds the request, with
-        its headers and body, and would stay attached to whatever is raised from it.
+        It returns a failure instead of raising it: an exception of requests contains the request
+        with its headers and body, and would be the context of any error that is raised after it.
         """
         outcome, again = self._attempt(url, body, content_type, authorization, deadline)
         if again and deadline.remaining() > 0:
@@ -451,10 +455,10 @@ class Transport:
         authorization: Secret[str],
         deadline: Deadline,
     ) -> tuple[Answer | Failure, bool]:
-        """What happened, and whether trying again may help and cannot hurt."""
+        """Return the result of one attempt, and whether a second attempt is safe and useful."""
         if deadline.remaining() <= 0:
             return Failure("the total time-out was over before it could be sent", sent=False), False
-        # A copy: this call's secrets must not outlive it, and no other call may see them.
+        # A copy, so that the secrets of this call are not in the cached request.
         request = _prepared_request(url, content_type).copy()
         request.headers["Authorization"] = authorization.reveal()
         request.prepare_body(body.reveal(), None)
@@ -486,7 +490,7 @@ class Transport:
         except (_UnreadableAnswer, _Unlimited) as error:
             return Failure(str(error), sent=exchange.may_have_been_sent, unreadable=True), False
         except Exception as error:
-            # Whatever these libraries raise, documented or not, has the request in its frames.
+            # Catch everything: any error of these libraries contains the request in its frames.
             failure = Failure(
                 exchange.reason or type(error).__name__,
                 sent=exchange.may_have_been_sent,
