@@ -1,15 +1,15 @@
-"""A local Bandwidth: the MFA API with an inbox that shows what the phone would have received.
+"""A simulated Bandwidth: the MFA API, with an inbox that shows the messages of the phones.
 
-From a shell: ``python -m django_bandwidth_mfa.simulator --port 8001``. From Python::
+From a shell: ``python -m django_bandwidth_mfa.simulator --port 8001``.  From Python::
 
     with Simulator() as simulator:
         ...  # BASE_URL = simulator.base_url, TOKEN_URL = simulator.token_url
         code = simulator.inbox[0]["code"]
 
-A message sent with a ``callbackUrl`` gets its delivery receipt posted there. ``simulator.fault``
+For a message with a ``callbackUrl``, it posts the delivery receipt there.  ``simulator.fault``
 makes requests and receipts fail on purpose.
 
-It stands in for Bandwidth in development and in tests. It is no server for the open network.
+Use it in development and in tests, not on an open network.
 """
 
 from .defaults import (

@@ -15,7 +15,7 @@ from .server import Simulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the simulator. Returns 0 when told to stop, 1 when it cannot listen."""
+    """Run the simulator, and return 0 after it was stopped, or 1 if it cannot listen."""
     options = _parser().parse_args(arguments)
     simulator = Simulator(
         host=options.host,
@@ -67,8 +67,8 @@ def _greeting(simulator: Simulator) -> str:
 
 
 def _settings(simulator: Simulator) -> list[tuple[str, str]]:
-    """Return what a site needs to use the simulator: the keys of its settings, and their values."""
-    # The first application that was named is for messages, the last one for calls.
+    """Return the keys and values of the settings with which a site uses the simulator."""
+    # The first application is for messages, the last one for calls.
     messaging, *_, voice = [*simulator.applications[:1], *simulator.applications[-1:]] or [
         defaults.DEFAULT_MESSAGING_APPLICATION_ID,
         defaults.DEFAULT_VOICE_APPLICATION_ID,

@@ -1,4 +1,4 @@
-"""The MFA API itself: credentials, routing and answers, without any HTTP server."""
+"""The MFA API without an HTTP server: credentials, routing and answers."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ _SHOWN_FORM_FIELDS = ("grant_type", "scope")
 
 @dataclass(frozen=True)
 class Credentials:
-    """The one account that the simulator knows, and both ways into it."""
+    """The account of the simulator, and both kinds of its credentials."""
 
     account: str
     username: str
@@ -35,7 +35,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer, ready to be written. ``sent``: the text message that it is the answer to."""
+    """An answer that can be written.  ``sent`` is the text message that the request has sent."""
 
     status: int
     body: bytes
@@ -44,20 +44,20 @@ class Response:
 
     @classmethod
     def json(cls, status: int, data: object) -> "Response":
-        """Return an answer that carries data as JSON."""
+        """Return an answer with ``data`` as JSON."""
         return cls(status, json.dumps(data).encode())
 
 
 @dataclass(frozen=True)
 class Route:
-    """Which endpoint a path names, and for which account (None for the token endpoint)."""
+    """The endpoint of a path, and its account (None for the token endpoint)."""
 
     endpoint: str
     account: str | None = None
 
     @classmethod
     def find(cls, method: str, path: str) -> "Route | None":
-        """Return the route, or None where Bandwidth's gateway knows none."""
+        """Return the route; None if Bandwidth's gateway has no such route."""
         if method != "POST":
             return None
         if path == TOKEN_PATH:
@@ -67,7 +67,10 @@ class Route:
 
 
 class API:
-    """Answers requests as Bandwidth does, in its order: path, credentials, account, fields."""
+    """Answers requests as Bandwidth does.
+
+    It checks in Bandwidth's order: path, credentials, account, fields.
+    """
 
     def __init__(
         self,
@@ -85,7 +88,11 @@ class API:
         self._throttled = contract.too_many_wrong(throttle_seconds)
 
     def answer(self, route: Route, authorization: str, content_type: str, body: bytes) -> Response:
-        """Handle one request to a known path, given two of its headers ("" where missing)."""
+        """Return the answer to a request to a known path.
+
+        :param authorization: the header ``Authorization``; empty if it is missing.
+        :param content_type: the header ``Content-Type``; empty if it is missing.
+        """
         if route.account is None:
             return self._token(authorization, content_type, body)
         refused = self._refused(authorization)
@@ -131,8 +138,8 @@ class API:
     def _refused(self, authorization: str) -> HTTPStatus | None:
         """Return the status of a refusal: 401 for no credentials, 403 for wrong ones.
 
-        So do Bandwidth's own tests expect it. For a token whose hour is over they expect nothing;
-        RFC 6750 says 401.
+        Bandwidth's own tests expect these.  They do not test an expired token, for which RFC 6750
+        requires 401.
         """
         if not authorization.strip():
             return HTTPStatus.UNAUTHORIZED
@@ -147,17 +154,17 @@ class API:
 
 
 def error(status: int, detail: str | None = None) -> Response:
-    """Return an error in Bandwidth's shape for its status."""
+    """Return an error in the form that Bandwidth uses for ``status``."""
     return Response.json(status, contract.error_body(status, detail))
 
 
 def unknown_path() -> Response:
-    """Return what the API gateway answers where there is nothing."""
+    """Return the answer of the API gateway to an unknown path."""
     return Response.json(HTTPStatus.FORBIDDEN, {"message": contract.MISSING_TOKEN})
 
 
 def fault_answer(fault: Fault) -> Response:
-    """Return the answer of a fault that has a status or a body."""
+    """Return the answer for a fault with a status or a body."""
     status = fault.status or HTTPStatus.OK
     if fault.body is not None:
         content = Response(status, fault.body.encode(errors="replace"))
@@ -165,7 +172,7 @@ def fault_answer(fault: Fault) -> Response:
         content = Response.json(status, {})
     else:
         content = error(status)
-    if status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):  # these have no body in HTTP
+    if status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):  # no body is allowed for these
         content = Response(status, b"")
     return content
 
@@ -173,7 +180,7 @@ def fault_answer(fault: Fault) -> Response:
 def readable_body(route: Route | None, body: bytes) -> object:
     """Return a request body for ``/requests.json``: parsed JSON, the token form, or text.
 
-    Of the token form only the fields without secrets keep their value.
+    Fields of the token form with secrets are masked.
     """
     if route and route.account is None:
         return {
@@ -181,7 +188,7 @@ def readable_body(route: Route | None, body: bytes) -> object:
             for name, value in _form(body).items()
         }
     try:
-        return json.loads(body, parse_constant=str)  # NaN would make the list no JSON
+        return json.loads(body, parse_constant=str)  # with NaN the list would not be JSON
     except (ValueError, RecursionError):
         return body.decode(errors="replace")
 

@@ -1,7 +1,7 @@
-"""The rules of Bandwidth's MFA API: what a request must hold, and how an error looks.
+"""The rules of Bandwidth's MFA API: the fields of requests, and the form of errors.
 
-Source: the MFA reference page and the OpenAPI description. Where they differ the wider bound
-holds (``digits`` and the length of ``code`` from 2, ``expirationTimeInMinutes`` above 0), and a
+Source: the MFA reference page and the OpenAPI description.  If they differ, the wider limit is used
+(``digits`` and the length of ``code`` from 2, ``expirationTimeInMinutes`` above 0), and a
 verification needs only ``to``, ``code`` and ``expirationTimeInMinutes``.
 """
 
@@ -22,8 +22,8 @@ MISSING_TOKEN = "Missing Authentication Token"  # noqa: S105 - the API gateway's
 TOO_MANY_WRONG = "This number has exceeded verification attempts, please wait {}"
 THROTTLE_SECONDS = 120
 
-# On purpose not imported from the client: the simulator stands for Bandwidth, so that a mistake in
-# the client's pattern shows as a refused number.
+# Not imported from the client on purpose: if the client's pattern is wrong, the simulator refuses
+# the number, as Bandwidth would.
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _FORM = "application/x-www-form-urlencoded"
 _URL = re.compile(r"[!-~]+")
@@ -32,7 +32,7 @@ _MIN_DIGITS, _MAX_DIGITS = 2, 8
 
 
 class ContractError(ValueError):
-    """The request breaks a rule of the contract; the text is the answer's ``error``."""
+    """The request is not valid; the text is the ``error`` of the answer."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class CodeRequest:
 
 @dataclass(frozen=True)
 class VerifyRequest:
-    """A valid body of ``/code/verify``. What it may leave out is None."""
+    """A valid body of ``/code/verify``.  Optional fields that are missing are None."""
 
     to: str
     code: str
@@ -62,7 +62,7 @@ class VerifyRequest:
 
 
 def error_body(status: int, detail: str | None = None) -> dict[str, str]:
-    """Return what Bandwidth answers with this error status: each has its own shape."""
+    """Return the body of Bandwidth's answer with this error status."""
     if status == HTTPStatus.UNAUTHORIZED:
         return {"message": "Unauthorized"}
     if status == HTTPStatus.FORBIDDEN:
@@ -76,19 +76,19 @@ def error_body(status: int, detail: str | None = None) -> dict[str, str]:
 
 
 def too_many_wrong(seconds: int) -> str:
-    """Return the text of a 429, with its wait in words."""
+    """Return the text of a 429, with the wait in words."""
     minutes, rest = divmod(seconds, 60)
     number, unit = (seconds, "second") if rest else (minutes, "minute")
     return TOO_MANY_WRONG.format(f"{number} {unit}{'' if number == 1 else 's'}")
 
 
 def load_request(content_type: str, body: bytes) -> dict[str, object]:
-    """Return the JSON object that an API request carries.
+    """Return the JSON object in the body of an API request.
 
-    Bandwidth's own sample names no content type. curl then says that the body is a form, and other
-    programs say nothing. Both are taken.
+    Bandwidth's own sample has no content type.  curl then sends that of a form, and other programs
+    send none.  Both are accepted.
 
-    Raises ContractError for another content type, and as parse_object does.
+    :raises ContractError: another content type, or a body that is not a JSON object in UTF-8.
     """
     if _media_type(content_type) in ("", _FORM):
         return parse_object(body)
@@ -96,9 +96,9 @@ def load_request(content_type: str, body: bytes) -> dict[str, object]:
 
 
 def load_object(content_type: str, body: bytes) -> dict[str, object]:
-    """Return the JSON object that a request carries.
+    """Return the JSON object in the body of a request.
 
-    Raises ContractError if the content type is not JSON, and as parse_object does.
+    :raises ContractError: the content type is not JSON, or the body is not a JSON object in UTF-8.
     """
     if _media_type(content_type) != "application/json":
         raise ContractError("Content-Type must be application/json")
@@ -110,7 +110,10 @@ def _media_type(content_type: str) -> str:
 
 
 def parse_object(body: bytes) -> dict[str, object]:
-    """Return the JSON object. Raises ContractError if the body is none, or is not in UTF-8."""
+    """Return the JSON object in ``body``.
+
+    :raises ContractError: the body is not a JSON object in UTF-8.
+    """
     try:
         data = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):  # RecursionError: nested some thousand levels deep
@@ -121,7 +124,10 @@ def parse_object(body: bytes) -> dict[str, object]:
 
 
 def parse_code_request(data: Mapping[str, object]) -> CodeRequest:
-    """Return the checked body of a send. Raises ContractError, naming the first wrong field."""
+    """Return the checked body of a send.
+
+    :raises ContractError: a field is wrong; the text names the first one.
+    """
     to, from_ = _number(data, "to"), _number(data, "from")
     application_id = _text(data, "applicationId", 1, 50)
     message = _text(data, "message", 1, 2048)
@@ -134,7 +140,10 @@ def parse_code_request(data: Mapping[str, object]) -> CodeRequest:
 
 
 def parse_verify_request(data: Mapping[str, object]) -> VerifyRequest:
-    """Return the checked body of a verification. Raises as parse_code_request does."""
+    """Return the checked body of a verification.
+
+    :raises ContractError: a field is wrong; the text names the first one.
+    """
     return VerifyRequest(
         to=_number(data, "to"),
         code=_text(data, "code", _MIN_DIGITS, _MAX_DIGITS),
@@ -194,7 +203,7 @@ def _scope(data: Mapping[str, object]) -> str:
 
 def _digits(data: Mapping[str, object]) -> int:
     value = _required(data, "digits")
-    # 6.0 is an integer to JSON but not to Python.
+    # 6.0 is an integer in JSON, but not in Python.
     if not _is_number(value) or value not in range(_MIN_DIGITS, _MAX_DIGITS + 1):
         raise ContractError(f"digits must be an integer from {_MIN_DIGITS} to {_MAX_DIGITS}")
     return int(value)
@@ -210,7 +219,7 @@ def _expiration(data: Mapping[str, object]) -> float:
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    """Say whether it is a number in JSON. There, unlike in Python, true and false are none."""
+    """Return whether ``value`` is a number in JSON, where true and false are not numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -1,4 +1,4 @@
-"""Failures on purpose: what ``POST /faults`` takes, and which request or receipt it hits."""
+"""Faults: failures on purpose of requests and receipts, as set by ``POST /faults``."""
 
 import re
 import threading
@@ -17,23 +17,28 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
 
 @dataclass(eq=False)
 class Fault:
-    """One failure. Unset, a field leaves that part of the exchange as it is.
+    """A failure of requests or receipts.  A field that is not set changes nothing.
 
-    ``on``: an endpoint, ``all`` of them, or ``receipt``, which ``all`` does not include.
-    ``delay``: seconds before anything else happens; alone, the request is then handled normally.
-    ``status``, ``body``: answered instead of handling the request, so nothing is sent or verified.
-    A status alone is answered in Bandwidth's own shape; a body alone with 200.
-    ``content_type``: replaces the answer's; alone, the request is handled normally.
-    ``drop``: the request is handled, then the connection closed without an answer, so that the
-    client cannot know whether it arrived.
-    ``times``: how many requests it hits; None until it is cleared.
+    :param on: an endpoint; ``"all"`` endpoints; or ``"receipt"``, which ``"all"`` does not include.
+    :param status: the HTTP status of an answer that is sent without handling the request, so that
+        nothing is sent or verified.  Without a ``body``, the answer has Bandwidth's own form.
+    :param times: how many requests or receipts fail; None until the fault is cleared.
+    :param delay: the seconds before anything else happens.  Without another field, the request is
+        then handled normally.
+    :param drop: handle the request, and then close the connection without an answer, so that the
+        client cannot know whether the request arrived.
+    :param body: the body of an answer that is sent without handling the request.  Without a
+        ``status``, the status is 200.
+    :param content_type: the content type of the answer.  Without another field, the request is
+        handled normally.
+    :param error_code: only for receipts: the receipt says that the message failed with this code;
+        4432 is "forbidden to country".
 
-    On ``receipt``, it hits the delivery receipt of a message sent from now on, all its tries:
-    ``drop``: it is never posted. ``delay``: it is posted so many seconds later.
-    ``error_code``: it says that the message failed, and why; 4432 is "forbidden to country".
-    Nothing else is taken there, and ``error_code`` nowhere else.
+    A fault on ``"receipt"`` is for the receipts of messages that are sent from now on, with all
+    their tries.  There, ``drop`` means that the receipt is never posted, and ``delay`` that it is
+    posted so many seconds later.  The other fields are not allowed there.
 
-    Raises ValueError, saying what is allowed, for anything else.
+    :raises ValueError: a value is not allowed; the text says what is allowed.
     """
 
     on: str
@@ -54,18 +59,21 @@ class Fault:
 
     @property
     def replaces_answer(self) -> bool:
-        """Whether the request is answered by the fault and not handled."""
+        """Whether the answer is that of the fault, so that the request is not handled."""
         return self.status is not None or self.body is not None
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> "Fault":
-        """Return the fault that a JSON object describes. Raises ValueError as the class does."""
+        """Return the fault that a JSON object describes.
+
+        :raises ValueError: a value is not allowed; the text says what is allowed.
+        """
         names = [field.name for field in fields(cls)]
         if unknown := sorted(set(data) - set(names)):
             raise ValueError(f"Unknown field {', '.join(unknown)}. Allowed: {', '.join(names)}.")
         if "on" not in data:
             raise ValueError(f'"on" is required: one of {", ".join(_TARGETS)}.')
-        # Its class checks each value.
+        # The class checks each value.
         return cls(**cast(dict[str, Any], data))
 
     def as_json(self) -> dict[str, object]:
@@ -92,7 +100,7 @@ class Fault:
             raise ValueError('"drop" must be true or false.')
         if self.body is not None and not isinstance(self.body, str):
             raise ValueError('"body" must be a string: the answer as it is sent.')
-        # A line break in a header value would let the caller write headers of its own.
+        # With a line break in the value, the caller could add headers.
         if self.content_type is not None and not (
             isinstance(self.content_type, str) and _HEADER_VALUE.fullmatch(self.content_type)
         ):
@@ -120,10 +128,10 @@ class Fault:
 
 
 class Faults:
-    """The faults in force. Safe to use from several threads.
+    """The active faults.  It is safe for threads.
 
-    One fault hits a request or a receipt: first the counted ones in the order they came, then the
-    newest of those that stand until cleared.
+    Each request or receipt gets at most one fault: first the faults with a count, in the order in
+    which they were added; then the newest fault without a count.
     """
 
     def __init__(self) -> None:
@@ -131,17 +139,17 @@ class Faults:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Put a fault in force."""
+        """Add a fault."""
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Drop all faults."""
+        """Delete all faults."""
         with self._lock:
             self._faults = []
 
     def take(self, target: str) -> Fault | None:
-        """Return the fault that hits this endpoint or receipt, if any, and count it."""
+        """Return the fault for this endpoint or receipt, and count it; None if there is none."""
         names = (target, "all") if target in ENDPOINTS else (target,)
         with self._lock:
             hits = [fault for fault in self._faults if fault.on in names]
@@ -154,7 +162,7 @@ class Faults:
             return hits[-1] if hits else None
 
     def as_json(self) -> list[dict[str, object]]:
-        """Return the faults in force, oldest first, with the times that are left."""
+        """Return the active faults, the oldest first, with the remaining counts."""
         with self._lock:
             return [fault.as_json() for fault in self._faults]
 

@@ -1,4 +1,4 @@
-"""One HTTP connection: which page or API path was asked, and how the answer is written."""
+"""The handler of one HTTP connection, for the API and for the pages of the simulator."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ from .state import State
 MAX_BODY_BYTES = 64 * 1024
 _DISCARDED_BYTES = 1024 * 1024
 
-# Nothing from elsewhere, nothing inline: text from a message could not run even if it got in.
+# Only own files, and nothing inline: a script in the text of a message could not run.
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -28,11 +28,11 @@ _CONTENT_SECURITY_POLICY = (
 
 
 class RefusedBodyError(Exception):
-    """The body cannot be read; the connection must end, as its rest is still to come."""
+    """The body cannot be read, so the connection must be closed: the rest of it may follow."""
 
 
 class RunningSimulator(Protocol):
-    """What a connection uses of the simulator that it belongs to: ``Simulator`` has all of it."""
+    """The part of ``Simulator`` that a connection uses."""
 
     latency: float
     stopping: Event
@@ -44,29 +44,29 @@ class RunningSimulator(Protocol):
 
     @property
     def base_url(self) -> str:
-        """Where the API is."""
+        """The URL of the API."""
 
     @property
     def token_url(self) -> str:
-        """Where access tokens are issued."""
+        """The URL at which access tokens are issued."""
 
     @property
     def inbox(self) -> list[dict[str, str]]:
-        """Messages and calls, as ``/inbox.json`` shows them."""
+        """The messages and calls, as in ``/inbox.json``."""
 
     @property
     def requests(self) -> list[dict[str, object]]:
-        """API requests, as ``/requests.json`` shows them."""
+        """The API requests, as in ``/requests.json``."""
 
     def now(self) -> float:
-        """Return the simulator's time in seconds since the epoch."""
+        """Return the time of the simulator in seconds since the epoch."""
 
     def log(self, line: str) -> None:
-        """Write a line for the person who runs the simulator."""
+        """Write a line to the log of the simulator."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves the API under ``/api/`` and the simulator's own pages beside it.
+    """Serves the API under ``/api/``, and the simulator's own pages elsewhere.
 
     ``is_loopback``: whether only this machine can reach the server.
     """
@@ -74,8 +74,9 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "BandwidthSimulator"
     sys_version = ""
-    # One packet per answer. Unbuffered, the header and the body go out apart, and a kept-alive
-    # client waits 40 ms for the second (Nagle's algorithm against delayed acknowledgements).
+    # One packet per answer.  Without a buffer, header and body are sent separately, and a client
+    # with a kept-alive connection waits 40 ms for the body (Nagle's algorithm and delayed
+    # acknowledgements).
     wbufsize = -1
     disable_nagle_algorithm = True
 
@@ -88,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         simulator: RunningSimulator,
         is_loopback: bool,
     ) -> None:
-        # Before http.server's own, which serves the whole connection.
+        # Set before calling http.server's own method, which serves the whole connection.
         self._simulator = simulator
         self._is_loopback = is_loopback
         super().__init__(request, client_address, server)
@@ -112,12 +113,12 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._serve_page(path, body)
 
-    # http.server's names. The gateway answers any method, so the API has to see them all.
+    # The names are http.server's.  The gateway answers any method, so all are handled.
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815
     do_OPTIONS = do_TRACE = _handle  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep http.server quiet: its lines hold whatever the client put in the path."""
+        """Write nothing: http.server's lines contain the path, which is a text of the client."""
 
     def _read_body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
@@ -127,7 +128,8 @@ class Handler(BaseHTTPRequestHandler):
             raise RefusedBodyError(HTTPStatus.BAD_REQUEST)
         size = int(length[:12])
         if size > MAX_BODY_BYTES:
-            # Closing on unread data resets the connection, and the client may miss the answer.
+            # If unread data is left, closing resets the connection, and the client may not get the
+            # answer.
             self.rfile.read(min(size, _DISCARDED_BYTES))
             raise RefusedBodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         body = self.rfile.read(size)
@@ -136,10 +138,10 @@ class Handler(BaseHTTPRequestHandler):
         return body
 
     def _is_host_allowed(self) -> bool:
-        """Say whether the Host header names this machine, when only this machine can ask.
+        """Return whether the Host header is allowed: on loopback, only names of this machine are.
 
-        Stops DNS rebinding: a web page whose own name is made to point at 127.0.0.1 could
-        otherwise read the inbox with its visitor's browser. A page has no IP address for a name.
+        This stops DNS rebinding: a web site whose name points to 127.0.0.1 could otherwise read the
+        inbox with the browser of a visitor.  An IP address in the Host header is safe.
         """
         if not self._is_loopback:
             return True
@@ -161,10 +163,10 @@ class Handler(BaseHTTPRequestHandler):
         simulator.state.record(path, readable_body(route, body))
         fault = simulator.faults.take(route.endpoint) if route else None
         resets = simulator.resets
-        # An event rather than a sleep, so that stop() does not wait for it.
+        # An event, not a sleep, so that stop() does not wait for it.
         simulator.stopping.wait(simulator.latency + ((fault and fault.delay) or 0))
         if simulator.resets != resets:
-            # The next test must not find the message of the one before.
+            # After reset(), the next test must not see the message of the previous one.
             self.close_connection = True
             return
         if route is None:
@@ -178,17 +180,18 @@ class Handler(BaseHTTPRequestHandler):
                 self.headers.get("Content-Type", ""),
                 body,
             )
-        # Before the answer: a fault that the sender sets on hearing it is for the next receipt.
+        # Before the answer, because a fault that the sender adds after the answer is for the next
+        # receipt.
         receipt = simulator.receipts.prepare(response.sent) if response.sent else None
         try:
             self._answer_api(route, response, fault)
-        finally:  # the message is out, whether or not its sender hears of it
+        finally:  # the message was sent, even if the sender does not get the answer
             if receipt is not None:
                 simulator.receipts.send(receipt)
 
     def _answer_api(self, route: Route | None, response: Response, fault: Fault | None) -> None:
         simulator = self._simulator
-        # Neither path nor body: the line must show no code, no number and no control character.
+        # Without path and body: the line must contain no code, no number and no control character.
         name = f"{self.command} {route.endpoint}" if route else f"{self.command} unknown path"
         if fault is not None and fault.drop:
             self.close_connection = True
@@ -198,7 +201,7 @@ class Handler(BaseHTTPRequestHandler):
             response = replace(response, content_type=fault.content_type)
         simulator.log(f"{name} {response.status}{_note(fault)}")
         self._write(response)
-        self.wfile.flush()  # now, not after this method: no receipt may overtake its message's id
+        self.wfile.flush()  # now, so that the receipt does not come before the message's id
 
     # --- the simulator's own pages ---
 
@@ -237,10 +240,10 @@ class Handler(BaseHTTPRequestHandler):
         return Response(HTTPStatus.OK, page.encode(errors="replace"), "text/html; charset=utf-8")
 
     def _set_faults(self, body: bytes) -> Response:
-        """Add a fault, or clear all with an empty object.
+        """Add a fault; delete all faults if the object is empty.
 
-        Only JSON is read: a web page may post a form or plain text to another site, but asks
-        that site first before it posts JSON, and no one answers that here.
+        Only JSON is accepted.  A web page of another site can post a form or plain text, but for
+        JSON the browser first sends a CORS preflight, which the simulator does not allow.
         """
         faults = self._simulator.faults
         try:

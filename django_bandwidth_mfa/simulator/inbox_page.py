@@ -1,4 +1,7 @@
-"""The page that looks like a phone. It works without JavaScript, and on a screen 320 px wide."""
+"""The inbox page, which looks like a phone.
+
+It works without JavaScript, and on a screen of 320 px.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,11 +14,11 @@ from .state import Message, iso_utc
 
 _FOLDER = Path(__file__).parent
 SHOWN = 50
-"""Messages on the page; ``/inbox.json`` has them all."""
+"""The most messages on the page; ``/inbox.json`` has all of them."""
 
 
 def render(messages: Sequence[Message], *, now: float, base_url: str, token_url: str) -> str:
-    """Return the inbox as HTML, newest message first."""
+    """Return the inbox as HTML, with the newest message first."""
     if messages:
         screen = f'<ol class="thread">{"".join(_card(m, now) for m in messages[:SHOWN])}</ol>'
     else:
@@ -30,7 +33,7 @@ def render(messages: Sequence[Message], *, now: float, base_url: str, token_url:
 
 @cache
 def asset(name: str) -> bytes:
-    """Return one of the page's files."""
+    """Return the content of a file of the page."""
     return (_FOLDER / name).read_bytes()
 
 
@@ -59,7 +62,7 @@ def _ago(seconds: float) -> str:
 
 
 def _fill(name: str, **values: str) -> str:
-    # The sender of a code chooses most of these values.  Unescaped they could write the page.
+    # The sender of a code chooses most of these values, so they are escaped.
     escaped = {key: escape(value) for key, value in values.items()}
     return _template(name).substitute(escaped)
 

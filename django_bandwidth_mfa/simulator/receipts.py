@@ -1,11 +1,12 @@
-"""Delivery receipts: what became of a text message, posted to the ``callbackUrl`` it was sent with.
+"""Delivery receipts, which are posted to the ``callbackUrl`` of a text message.
 
-Simpler than Bandwidth in three things. A message has one receipt, and it says "delivered" unless a
-fault on ``receipt`` says otherwise. A North American receipt that is not answered 2xx is posted
-three times more within seconds (Bandwidth: for 24 hours), always with the same body; others once.
-And an answer counts by its status alone: its body is not read, a redirect is not followed.
+They are simpler than Bandwidth's in three ways.  A message has one receipt, which says "delivered"
+unless there is a fault on ``receipt``.  A North American receipt without a 2xx answer is posted
+three more times within seconds (Bandwidth: for 24 hours), always with the same body; other receipts
+are posted once.  Only the status of the answer counts: its body is not read, and a redirect is not
+followed.
 
-The simulator posts wherever the sender of the message says, on this machine or another.
+The simulator posts to any URL that the sender of the message names, on any machine.
 """
 
 import json
@@ -22,10 +23,10 @@ from .state import Message, State, iso_utc
 
 RETRIES = 3
 RETRY_FACTOR = 4
-"""How much longer each wait is than the one before: 0.2 s, 0.8 s, 3.2 s, 12.8 s."""
+"""The factor between two waits: 0.2 s, 0.8 s, 3.2 s, 12.8 s."""
 
 TIMEOUT_SECONDS = 5
-"""How long the receiving side may stay silent."""
+"""How long to wait for data from the receiver, in seconds."""
 
 _HEADERS = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "BandwidthSimulator"}
 _DESCRIPTIONS = {4432: "forbidden to country"}
@@ -33,7 +34,10 @@ _DESCRIPTIONS = {4432: "forbidden to country"}
 
 @dataclass(frozen=True)
 class Receipt:
-    """What is posted for a message. ``waits``: seconds before the first try, and between tries."""
+    """The receipt of a message.
+
+    ``waits`` are the seconds before the first try, and between the tries.
+    """
 
     message: Message
     url: str
@@ -42,12 +46,14 @@ class Receipt:
 
 
 class Receipts:
-    """Posts the receipts of a simulator, each in a thread of its own.
+    """Posts the receipts of a simulator, each in its own thread.
 
-    ``delay``: seconds from the answer to the receipt. ``state``: a receipt whose message it has
-    forgotten is not posted. ``faults``: they say which receipts fail. ``stopping``: set when the
-    simulator stops; no receipt is posted from then on. ``now``: gives the time in seconds since
-    the epoch. ``log``: writes a line for the person who runs the simulator.
+    :param delay: the seconds from the answer to the receipt.
+    :param state: the state of the simulator.  A receipt of a deleted message is not posted.
+    :param faults: the faults of receipts.
+    :param stopping: an event that is set when the simulator stops.  Then no receipt is posted.
+    :param now: returns the time in seconds since the epoch.
+    :param log: writes a line to the log of the simulator.
     """
 
     def __init__(
@@ -71,7 +77,7 @@ class Receipts:
         self._open: set[socket.socket] = set()
 
     def prepare(self, message: Message) -> Receipt | None:
-        """Return the message's receipt; None if nobody asked for it, or a fault drops it."""
+        """Return the receipt of ``message``; None if it has no URL, or if a fault drops it."""
         url = message.request.callback_url
         if url is None:
             return None
@@ -93,7 +99,7 @@ class Receipts:
         return Receipt(message, url, content, (wait, *pauses))
 
     def send(self, receipt: Receipt) -> None:
-        """Post a receipt when its time has come, unless the simulator stops or is reset first."""
+        """Post a receipt after its delay, unless the simulator is stopped or reset before."""
         with self._idle:
             self._pending += 1
         threading.Thread(
@@ -101,10 +107,10 @@ class Receipts:
         ).start()
 
     def stop(self) -> None:
-        """Hang up on every receiver, and wait for the threads: two seconds at most.
+        """Close all connections to receivers, and wait for the threads for at most two seconds.
 
-        ``stopping`` must be set already. Only a connection that is still being made
-        can last longer; nothing is posted on it.
+        ``stopping`` must be set before.  Only a connection that is being opened can last longer,
+        and nothing is posted on it.
         """
         with self._idle:
             for connection in self._open:
@@ -129,13 +135,13 @@ class Receipts:
                 outcome = self._post(receipt)
             except (OSError, HTTPException, ValueError) as problem:
                 outcome = type(problem).__name__
-            # Neither URL nor the error's text, which may quote it: a receiver's secret is in it.
+            # The log contains neither the URL, which may have a secret, nor the text of the error.
             self._log(f"receipt {receipt.content['type']} {outcome}")
             if isinstance(outcome, int) and 200 <= outcome < 300:
                 return
 
     def _post(self, receipt: Receipt) -> int:
-        # http.client, unlike urllib, knows no proxies and follows no redirects.
+        # http.client, unlike urllib, uses no proxies and follows no redirects.
         parts = urlsplit(receipt.url)
         scheme = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = scheme(parts.netloc.rpartition("@")[2], timeout=TIMEOUT_SECONDS)

@@ -21,24 +21,30 @@ from .receipts import Receipts
 from .state import State
 from .tokens import Tokens
 
-# What socketserver hands to a server's methods: a connection here, a datagram elsewhere.
+# The type of a request in socketserver: a connection here, a datagram in other servers.
 Request = socket.socket | tuple[bytes, socket.socket]
 
 
 class Simulator:
-    """A local Bandwidth. A context manager, or ``start()`` and ``stop()``; serves in threads.
+    """A simulated Bandwidth, which runs in threads.
 
-    ``port``: 0 picks a free one. ``host``: anything but loopback lets other machines read codes.
-    ``latency``: seconds that every API answer takes. ``name``: what ``{NAME}`` becomes.
-    ``max_wrong``: wrong codes for a number within two minutes before it is answered 429.
-    ``throttle_seconds``: how long that lasts. ``applications``: ids that codes may be sent with;
-    none means any.
-    ``receipt_delay``: seconds from a message's answer to its delivery receipt, if it has a
-    ``callbackUrl``; the waits before further tries grow from it.
-    ``fill_once``: only the first ``{CODE}`` of a message is filled in. Whether Bandwidth fills in
-    the others is not documented, so both can be tried.
-    ``clock``: seconds since the epoch; left out, ``time.time`` is looked up at each use, so that
-    a frozen clock is seen. ``quiet``: False writes a line per API request to stderr.
+    Use it as a context manager, or with ``start()`` and ``stop()``.
+
+    :param port: the port; 0 for any free one.
+    :param host: the address.  With another one than loopback, other machines can read the codes.
+    :param latency: the seconds that every API answer takes.
+    :param name: the value for ``{NAME}`` in a message.
+    :param max_wrong: the number of wrong codes for a number within two minutes after which the
+        answer is 429.
+    :param throttle_seconds: how long the answer is 429 then.
+    :param applications: the application ids with which codes can be sent; empty for any id.
+    :param receipt_delay: the seconds from the answer to a message with a ``callbackUrl`` to its
+        delivery receipt.  The waits before further tries depend on it, too.
+    :param fill_once: fill in only the first ``{CODE}`` of a message.  Whether Bandwidth fills in
+        all of them is not documented, so both can be tried.
+    :param clock: returns the time in seconds since the epoch; None for ``time.time``, which is
+        looked up at each use, so that a frozen clock works.
+    :param quiet: if False, write a line for each API request to stderr.
     """
 
     def __init__(
@@ -69,7 +75,7 @@ class Simulator:
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self.stopping = threading.Event()
-        # How often reset() was called: a request that was held meanwhile is not answered.
+        # The number of calls of reset().  A request that was delayed meanwhile is not answered.
         self.resets = 0
         self.faults = Faults()
         self.client_id, self.client_secret = client_id, client_secret
@@ -110,7 +116,11 @@ class Simulator:
         self.stop()
 
     def start(self) -> None:
-        """Listen and serve. Raises OSError if the port is taken or the host is not ours."""
+        """Start to listen and serve.
+
+        :raises OSError: the port is in use, or the host is not an address of this machine.
+        :raises RuntimeError: the simulator is already running.
+        """
         if self._server is not None:
             raise RuntimeError("The simulator is already running.")
         self.stopping.clear()
@@ -124,9 +134,9 @@ class Simulator:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving and close every connection. What was received can still be read.
+        """Stop serving, and close all connections.
 
-        Receipts that are still to come never do.
+        The received messages and requests can still be read.  Pending receipts are not posted.
         """
         if self._server is None or self._thread is None:
             return
@@ -140,9 +150,9 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Where the simulator listens, such as ``http://127.0.0.1:8001``.
+        """The URL of the simulator, such as ``http://127.0.0.1:8001``.
 
-        Raises RuntimeError while it does not run.
+        :raises RuntimeError: the simulator is not running.
         """
         if self._server is None:
             raise RuntimeError("The simulator is not running: call start() or use a with block.")
@@ -151,32 +161,32 @@ class Simulator:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach the simulator. False while it does not run."""
+        """Whether only this machine can reach the simulator; False if it is not running."""
         return self._server is not None and self._server.is_loopback
 
     @property
     def base_url(self) -> str:
-        """For ``BASE_URL``: what stands before ``/accounts/{id}/code/…``."""
+        """The value for ``BASE_URL``: the URL before ``/accounts/{id}/code/…``."""
         return self.url + API_PREFIX
 
     @property
     def token_url(self) -> str:
-        """For ``TOKEN_URL``: where client credentials become an access token."""
+        """The value for ``TOKEN_URL``: the URL at which access tokens are issued."""
         return self.url + TOKEN_PATH
 
     @property
     def inbox_url(self) -> str:
-        """The page that looks like a phone."""
+        """The URL of the inbox page."""
         return f"{self.url}/inbox"
 
     @property
     def inbox(self) -> list[dict[str, str]]:
-        """Messages and calls, newest first, as in ``/inbox.json``."""
+        """The messages and calls, the newest first, as in ``/inbox.json``."""
         return [message.as_json() for message in self.state.messages]
 
     @property
     def requests(self) -> list[dict[str, object]]:
-        """API requests, oldest first: ``path``, ``body`` (parsed if it is JSON), ``at``."""
+        """The API requests, the oldest first: ``path``, ``body`` (parsed if it is JSON), ``at``."""
         return self.state.requests
 
     def fault(
@@ -191,9 +201,11 @@ class Simulator:
         content_type: str | None = None,
         error_code: int | None = None,
     ) -> None:
-        """Make requests or receipts fail, as ``POST /faults`` does. Fault says what a word does.
+        """Make requests or receipts fail, as ``POST /faults`` does.
 
-        Raises ValueError, saying what is allowed.
+        ``Fault`` documents the arguments.
+
+        :raises ValueError: a value is not allowed; the text says what is allowed.
         """
         self.faults.add(
             Fault(
@@ -209,14 +221,14 @@ class Simulator:
         )
 
     def clear_faults(self) -> None:
-        """End all faults."""
+        """Delete all faults."""
         self.faults.clear()
 
     def reset(self) -> None:
-        """Forget messages, codes, requests, wrong tries and faults. Access tokens stay good.
+        """Delete messages, codes, requests, wrong tries and faults.  Access tokens stay valid.
 
-        Receipts that are still to come never do. A request that a fault still holds gets no answer,
-        and sends nothing.
+        Pending receipts are not posted.  A request that a fault still delays gets no answer, and
+        sends nothing.
         """
         self.resets += 1
         self.state.reset()
@@ -227,18 +239,18 @@ class Simulator:
         return self._clock() if self._clock else time.time()
 
     def log(self, line: str) -> None:
-        """Write a line to stderr unless quiet."""
+        """Write a line to stderr, unless the simulator is quiet."""
         if not self._quiet:
             clock = time.strftime("%H:%M:%S", time.gmtime(self.now()))
             print(f"{clock}Z {line}", file=sys.stderr, flush=True)
 
 
 class Server(ThreadingHTTPServer):
-    """The socket of a simulator, with its open connections."""
+    """The HTTP server of a simulator, with its open connections."""
 
     daemon_threads = True
-    allow_reuse_port = False  # a second simulator on the port must fail, not share it
-    request_queue_size = 128  # http.server's 5 refuses a burst of parallel clients
+    allow_reuse_port = False  # a second simulator on the same port must fail
+    request_queue_size = 128  # http.server's default of 5 is too small for many parallel clients
 
     def __init__(self, simulator: Simulator, host: str, port: int) -> None:
         self._simulator = simulator
@@ -250,7 +262,7 @@ class Server(ThreadingHTTPServer):
         self.is_loopback = ip_address(str(self.server_address[0])).is_loopback
 
     def server_bind(self) -> None:
-        """Bind without HTTPServer's look-up of the host's name, which may ask the network."""
+        """Bind without HTTPServer's look-up of the host name, which may use the network."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
@@ -281,7 +293,7 @@ class Server(ThreadingHTTPServer):
             self._idle.notify_all()
 
     def close_connections(self) -> None:
-        """Close kept-alive connections, or their threads and sockets would outlive the server."""
+        """Close kept-alive connections, so that their threads and sockets end with the server."""
         with self._idle:
             for connection in self._open:
                 with suppress(OSError):
@@ -289,6 +301,6 @@ class Server(ThreadingHTTPServer):
             self._idle.wait_for(lambda: not self._open, timeout=2)
 
     def handle_error(self, request: Request, client_address: object) -> None:
-        """Stay silent about a client that hung up; anything else is a bug and is shown."""
+        """Ignore a client that has closed its connection; show any other error, which is a bug."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

@@ -1,4 +1,4 @@
-"""What the simulated account remembers: messages, codes, wrong tries, tokens, requests."""
+"""The state of the simulated account: messages, codes, wrong tries and requests."""
 
 import re
 import secrets
@@ -17,13 +17,13 @@ Channel = Literal["sms", "voice"]
 
 WRONG_WINDOW_SECONDS = 120
 KEPT = 10_000
-"""Messages and requests kept; older ones are forgotten."""
+"""The most messages and requests that are kept; older ones are deleted."""
 
 _PLACEHOLDER = re.compile(r"\{(CODE|NAME|SCOPE)\}")
 
 
 class TooManyWrongCodesError(Exception):
-    """The number had too many wrong codes and has to wait."""
+    """There were too many wrong codes for the number, which must wait."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Message:
     request: CodeRequest
 
     def as_json(self) -> dict[str, str]:
-        """Return the message as ``/inbox.json`` shows it."""
+        """Return the message in the form of ``/inbox.json``."""
         return {
             "id": self.id,
             "channel": self.channel,
@@ -50,9 +50,9 @@ class Message:
         }
 
     def passes(self, attempt: VerifyRequest, now: float) -> bool:
-        """Say whether the attempt names this message's code and the request that asked for it.
+        """Return whether the attempt has the code of this message, and matches its request.
 
-        ``from``, ``applicationId`` and ``digits`` may be left out, but may not differ.
+        ``from``, ``applicationId`` and ``digits`` may be missing, but must not differ.
         """
         sent = self.request
         return (
@@ -65,9 +65,9 @@ class Message:
 
 
 class State:
-    """The one account of a simulator. Safe to use from several threads.
+    """The account of a simulator.  It is safe for threads.
 
-    ``clock`` gives the time in seconds since the epoch.
+    :param clock: returns the time in seconds since the epoch.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         with self._lock:
             self._messages: deque[Message] = deque(maxlen=KEPT)
             self._requests: deque[dict[str, object]] = deque(maxlen=KEPT)
@@ -98,7 +98,7 @@ class State:
             self._blocked_until: dict[str, float] = {}
 
     def send(self, channel: Channel, request: CodeRequest) -> Message:
-        """Make a code and deliver it. Earlier codes stay good while they are young enough."""
+        """Create a code and deliver it.  Earlier codes stay valid until they expire."""
         code = f"{secrets.randbelow(10**request.digits):0{request.digits}}"
         spoken = ", ".join(code) if channel == "voice" else code
         words = {"CODE": spoken, "NAME": self._name, "SCOPE": request.scope}
@@ -129,13 +129,14 @@ class State:
         return _PLACEHOLDER.sub(word, message)
 
     def verify(self, attempt: VerifyRequest) -> bool:
-        """Say whether the code is right.
+        """Return whether the code is right.
 
-        A right code is not used up: Bandwidth does not promise that, so an application that
-        relies on it must fail here.
+        A right code can be used again: Bandwidth does not promise otherwise, and an application
+        that relies on it must fail here.
 
-        Raises TooManyWrongCodesError for ``throttle_seconds`` after ``max_wrong`` wrong codes for
-        the number within two minutes. A right code does not reset that count.
+        :raises TooManyWrongCodesError: there were ``max_wrong`` wrong codes for the number within
+            two minutes, less than ``throttle_seconds`` ago.  A right code does not reset that
+            count.
         """
         now = self._clock()
         with self._lock:
@@ -152,36 +153,36 @@ class State:
             return False
 
     def record(self, path: str, body: object) -> None:
-        """Keep a request for ``/requests.json``."""
+        """Store a request for ``/requests.json``."""
         with self._lock:
             self._requests.append({"path": path, "body": body, "at": iso_utc(self._clock())})
 
     def holds(self, message: Message) -> bool:
-        """Say whether the message is still remembered."""
+        """Return whether the message is still stored."""
         with self._lock:
             return message in self._messages
 
     @property
     def messages(self) -> list[Message]:
-        """What was sent, newest first."""
+        """The sent messages, the newest first."""
         with self._lock:
             return list(self._messages)
 
     @property
     def requests(self) -> list[dict[str, object]]:
-        """What was asked, oldest first: ``path``, ``body``, ``at``."""
+        """The received requests, the oldest first: ``path``, ``body``, ``at``."""
         with self._lock:
             return list(self._requests)
 
 
 def _message_id(now: float) -> str:
-    """Return an id of Bandwidth's form: milliseconds, then letters and digits; 29 characters."""
+    """Return an id like Bandwidth's: milliseconds, then letters and digits; 29 characters."""
     ending = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(16))
     return f"{int(now * 1000):013}{ending}"
 
 
 def _call_id() -> str:
-    """Return an id of Bandwidth's form: 47 characters."""
+    """Return an id like Bandwidth's, with 47 characters."""
     return f"c-{secrets.token_hex(4)}-{uuid.uuid4()}"
 
 

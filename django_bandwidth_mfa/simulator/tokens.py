@@ -1,4 +1,4 @@
-"""Access tokens: JSON Web Tokens (RFC 7519) that say which account they open."""
+"""Access tokens: JSON Web Tokens (RFC 7519) with the account as a claim."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
 class Judgement(Enum):
-    """What a token is worth."""
+    """The result of the check of a token."""
 
     GOOD = auto()
     EXPIRED = auto()
@@ -23,12 +23,12 @@ class Judgement(Enum):
 
 
 class Tokens:
-    """Issues tokens and knows its own by their signature.
+    """Issues tokens, and recognises its own tokens by their signature.
 
-    The key comes from the client's secret. So a token outlives the simulator that issued it: a site
-    that goes on running while its simulator is restarted is not refused.
+    The key depends only on the account and the client's secret.  So a token is still valid after a
+    restart of the simulator, and a running site need not get a new one.
 
-    ``clock`` gives the time in seconds since the epoch.
+    :param clock: returns the time in seconds since the epoch.
     """
 
     def __init__(self, clock: Callable[[], float], *, account: str, client_secret: str) -> None:
@@ -37,26 +37,26 @@ class Tokens:
         self._key = f"{account} {client_secret}".encode(errors="surrogateescape")
 
     def issue(self) -> str:
-        """Return a new access token, good for TOKEN_SECONDS."""
+        """Return a new access token, which is valid for ``TOKEN_SECONDS``."""
         claims = {
             "accounts": [self._account],
             "roles": _ROLES,
             "exp": self._clock() + TOKEN_SECONDS,
             "jti": secrets.token_urlsafe(16),
         }
-        told = f"{_encode(json.dumps(_HEADER).encode())}.{_encode(json.dumps(claims).encode())}"
-        return f"{told}.{self._signature(told)}"
+        content = f"{_encode(json.dumps(_HEADER).encode())}.{_encode(json.dumps(claims).encode())}"
+        return f"{content}.{self._signature(content)}"
 
     def judge(self, token: str) -> Judgement:
-        """Say whether the token was issued here, and whether its time is over."""
-        told, _, signature = token.rpartition(".")
-        if not hmac.compare_digest(signature.encode(), self._signature(told).encode()):
+        """Return whether the token was issued here, and whether it has expired."""
+        content, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(content).encode()):
             return Judgement.UNKNOWN
-        claims = json.loads(base64.urlsafe_b64decode(told.partition(".")[2] + "=="))
+        claims = json.loads(base64.urlsafe_b64decode(content.partition(".")[2] + "=="))
         return Judgement.GOOD if self._clock() < claims["exp"] else Judgement.EXPIRED
 
-    def _signature(self, told: str) -> str:
-        return _encode(hmac.digest(self._key, told.encode(), hashlib.sha256))
+    def _signature(self, content: str) -> str:
+        return _encode(hmac.digest(self._key, content.encode(), hashlib.sha256))
 
 
 def _encode(data: bytes) -> str:
