@@ -1,4 +1,4 @@
-"""What the ``mfa_…`` commands share: they find a user, and they show progress."""
+"""The common part of the ``mfa_…`` commands: find a user, and show progress."""
 
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError
@@ -8,11 +8,11 @@ from ..types import User
 
 
 def find_user(name: str) -> User:
-    """Return the user whom ``name`` means at the site's own login.
+    """Return the user who would sign in with ``name``.
 
-    First the ``USERNAME_FIELD`` is looked at, by ``get_by_natural_key`` of the manager: Django's
-    login asks it, too, so upper and lower case count as they do there.  Then the e-mail address is
-    looked at, in upper and lower case alike, as packages do that sign in by e-mail.
+    The name is first looked up as a username, with ``get_by_natural_key`` of the manager, as in
+    Django's login.  Then it is looked up as a mail address, without regard to case, as packages for
+    logins by mail address do.
 
     :raises CommandError: there is no such user, or there are several.
     """
@@ -26,7 +26,7 @@ def find_user(name: str) -> User:
         raise CommandError(f"{name!r} is the name of several users.") from None
     email = model.get_email_field_name()
     columns = {field.name for field in model._meta.get_fields()}
-    # Without a name, all who have no address would be meant.
+    # An empty name would match all users without an address.
     can_look = name and email in columns
     found = list(users.filter(**{f"{email}__iexact": name})[:20]) if can_look else []
     if len(found) > 1:
@@ -40,9 +40,9 @@ def find_user(name: str) -> User:
 class Progress:
     """A progress bar on a terminal; it prints nothing to a file or a pipe.
 
-    :param stream: where it is printed.
-    :param name: what is counted.
-    :param whole: how many there are in all; None if that is not known.
+    :param stream: the stream on which it is printed.
+    :param name: the name of the counted things.
+    :param whole: the total number; None if it is not known.
     """
 
     WIDTH = 30

@@ -1,4 +1,4 @@
-"""What a command tells of single users: some of it on the screen, all of it in a file."""
+"""Findings of a command about single users: a few on the screen, and all in a file."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from django.core.management import CommandError
 
 from ..internal import numbers
 
-# How many users of each kind are named on the screen.
+# The most users of each kind that are named on the screen.
 LISTED = 20
 
-# A name like this may be a phone number, which is shown nowhere in full.
+# A username in this form may be a phone number, which must be masked.
 NUMBER_LIKE = re.compile(r"\+?(?:[\s().-]*\d){10,}")
 
-# A spreadsheet runs a cell that begins so as a formula, and people choose their names.
+# A spreadsheet runs a cell with such a start as a formula, and attackers can choose their names.
 FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 class Findings:
-    """What was found, by its kind.
+    """The findings of a command, by their kind.
 
     :param path: the file of all findings, in CSV; None for no file.
     :raises CommandError: the file cannot be written.
@@ -49,13 +49,13 @@ class Findings:
     def add(
         self, what: str, *, username: str, pk: object, place: str = "", detail: str = ""
     ) -> None:
-        """Note one finding.
+        """Add one finding.
 
-        :param what: the kind of it.
-        :param username: empty if it is not known.
+        :param what: the kind of the finding.
+        :param username: the username; empty if it is not known.
         :param pk: the primary key of the user; None if it is not known.
-        :param place: where the source has it.
-        :param detail: what else there is to say.
+        :param place: the place in the source; may be empty.
+        :param detail: further details; may be empty.
         """
         self.counts[what] += 1
         name = shown(username)
@@ -70,7 +70,7 @@ class Findings:
             self._rows.writerow([what, cell, "" if pk is None else pk, place, detail])
 
     def named(self, what: str) -> str:
-        """Return the first of those found, and how many more there are."""
+        """Return the first findings of a kind, and the number of further ones."""
         told = self._told[what]
         more = self.counts[what] - len(told)
         end = f" and {more} more" if more else ""
@@ -84,12 +84,12 @@ class Findings:
 
 
 def shown(username: str) -> str:
-    """Return ``username`` as it may be printed: on one line, and masked if it is a number."""
+    """Return ``username`` for printing: on one line, and masked if it may be a phone number."""
     if NUMBER_LIKE.fullmatch(username.strip()):
         return numbers.mask(username.strip())
     return "".join(letter if letter.isprintable() else "?" for letter in username[:150])
 
 
 def _private(path: str, flags: int) -> int:
-    """Open a file that only its owner can read: it says who has no second factor."""
+    """Open a file that only its owner can read, because it lists users without a second factor."""
     return os.open(path, flags, 0o600)

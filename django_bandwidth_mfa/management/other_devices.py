@@ -1,6 +1,6 @@
-"""Devices of django-otp and its plugins that are no phones: no import takes them over.
+"""Devices of django-otp and its plugins that are not phones, and are not imported.
 
-Their tables are read as they stand, so that the packages may be gone.
+Their tables are read with SQL, so the packages need not be installed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.core.management import CommandError
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# What people call a device, by its table.
+# The names of devices for people, by table.
 KINDS = {
     "otp_totp_totpdevice": "authenticator app",
     "otp_static_staticdevice": "backup codes",
@@ -27,13 +27,14 @@ KINDS = {
     "otp_twilio_twiliosmsdevice": "phone in django-otp-twilio",
 }
 
-# The page with the backup codes of django-two-factor-auth makes the device before any code of it.
+# django-two-factor-auth creates the device of backup codes before any code, so a device counts only
+# if it has a code.
 USED_IF = {
     "otp_static_staticdevice": "EXISTS (SELECT 1 FROM otp_static_statictoken "
     "WHERE otp_static_statictoken.device_id = otp_static_staticdevice.id)",
 }
 
-# A primary key, as a table of another package holds it.
+# A primary key of a user in a table of another package.
 Key = int | str | UUID
 
 # Users per page.
@@ -41,9 +42,9 @@ PAGE = 1000
 
 
 def owners(database: str, *, besides: str) -> Iterator[dict[object, list[str]]]:
-    """Yield the users who have a confirmed device, page by page, with the kinds of their devices.
+    """Yield the users with a confirmed device, page by page, with the kinds of their devices.
 
-    :param besides: the table whose devices are taken over.
+    :param besides: the table whose devices are imported, which is left out.
     :raises CommandError: one of the tables has other columns than django-otp gives it.
     """
     connection = connections[database]
@@ -59,7 +60,7 @@ def owners(database: str, *, besides: str) -> Iterator[dict[object, list[str]]]:
 
 
 def user_key(value: object) -> object:
-    """Return the primary key of a user that a table holds; None if no user can have it."""
+    """Return ``value`` as the primary key of a user; None if no user can have it."""
     pk = get_user_model()._meta.pk
     try:
         return pk.to_python(value)
@@ -81,7 +82,8 @@ def _condition(table: str) -> str:
 def _page(connection: BaseDatabaseWrapper, tables: Iterable[str], last: list[Key]) -> list[Key]:
     """Return the next users, in the order of the database.
 
-    Each table is asked for one page only: the database would read all of each, again and again.
+    Each table is queried for one page only.  Otherwise the database would read all tables for each
+    page.
     """
     after = " AND user_id > %s" if last else ""
     parts = [

@@ -7,7 +7,7 @@ from django.db.migrations.state import StateApps
 
 
 def user_indexes(model: type[models.Model], connection: BaseDatabaseWrapper) -> list[str]:
-    """The names of the indexes on the column user_id alone: Django's own, and none on MariaDB."""
+    """Return the names of the indexes on the column user_id alone; there are none on MariaDB."""
     with connection.cursor() as cursor:
         found = connection.introspection.get_constraints(cursor, model._meta.db_table)
     return [

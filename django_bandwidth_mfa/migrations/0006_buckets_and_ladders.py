@@ -19,7 +19,7 @@ LADDERS = {
 
 
 def name_in_key(pk: object) -> str:
-    """What stood for a user in a key: a number or a UUID itself, or else a digest."""
+    """Return the text for a user in an old key: a number, a UUID, or otherwise a digest."""
     if isinstance(pk, int | UUID):
         return str(pk)
     digest = salted_hmac('bandwidth_mfa.limits', str(pk), algorithm='sha256').hexdigest()
@@ -31,7 +31,7 @@ def microseconds(moment: datetime) -> int:
 
 
 def keep_locks(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Carry over who is locked or has to wait.  The other counts begin anew."""
+    """Copy the locks and waits of users to the new columns.  All other counts start again."""
     alias = schema_editor.connection.alias
     rows = apps.get_model('bandwidth_mfa', 'Counter').objects.using(alias).filter(count__gt=0)
     found: dict[str, dict[str, int]] = {}

@@ -5,7 +5,7 @@ from django.db.migrations.state import StateApps
 
 
 def delete_codes_under_scrypt(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """On the way back: without its salt no such code can pass, and pages must not count it."""
+    """Delete these codes on a reverse migration: without the salt they can never pass."""
     model = apps.get_model('bandwidth_mfa', 'RecoveryCode')
     rows = model._default_manager.using(schema_editor.connection.alias)
     rows.filter(selector__isnull=False).delete()

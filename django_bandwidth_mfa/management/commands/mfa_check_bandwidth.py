@@ -29,7 +29,7 @@ APPLICATIONS = {"sms": "MESSAGING_APPLICATION_ID", "voice": "VOICE_APPLICATION_I
 
 
 class Outcome(Enum):
-    """What one request to Bandwidth has shown."""
+    """The result of one request to Bandwidth."""
 
     FINE = auto()
     WRONG = auto()
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         return set(self.outcomes) == {Outcome.FINE}
 
     def sum_up(self, *, is_sent: bool) -> str:
-        """Return the last line, which says what was proved and what was not."""
+        """Return the last line, which says what was tested."""
         if Outcome.WRONG in self.outcomes:
             raise CommandError("Codes will not work until this is mended.")
         if Outcome.UNKNOWN in self.outcomes:
@@ -86,7 +86,7 @@ class Command(BaseCommand):
         return f"Not proved: {', '.join(names)}. --send TO tries them."
 
     def show_token(self) -> Outcome:
-        """Fetch a token, where there are tokens, and print what it says of itself."""
+        """Request an OAuth 2.0 token, if these are used, and print its claims."""
         try:
             claims = provider.client().token_claims()
         except BandwidthError as error:
@@ -98,10 +98,10 @@ class Command(BaseCommand):
         return Outcome.FINE
 
     def ask(self, channel: str) -> Outcome:
-        """Have Bandwidth verify a code, with the application of ``channel``."""
+        """Ask Bandwidth to verify a code, with the application of ``channel``."""
         what = f"A question with {APPLICATIONS[channel]} ({channel})"
         try:
-            # To our own number: if it counts as a wrong code, it counts against nobody.
+            # For our own number, so that no user's number gets a wrong code.
             valid = provider.client().verify(
                 to=settings.FROM_NUMBER,
                 from_=settings.FROM_NUMBER,
@@ -152,12 +152,12 @@ class Command(BaseCommand):
 
 
 def advice(error: BandwidthError) -> str:
-    """What to do next."""
+    """Return a sentence that says what to do next."""
     keys = "CLIENT_ID and CLIENT_SECRET" if settings.CLIENT_ID else "USERNAME and PASSWORD"
     if isinstance(error, Unauthorized):
         return f"Look at {keys}, and at ACCOUNT_ID: one of them is wrong, or was revoked."
     if isinstance(error, Forbidden):
-        # Bandwidth answers 403 to wrong credentials, and 401 to none.
+        # Bandwidth answers 403 for wrong credentials, and 401 for missing ones.
         return (
             f"The credentials are wrong, or have no access to MFA in this account. Look at {keys}, "
             "then at ACCOUNT_ID; then ask Bandwidth to turn MFA on, and to give the client its "

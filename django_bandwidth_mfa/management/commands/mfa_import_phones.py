@@ -25,23 +25,23 @@ from .. import other_devices
 from ..console import Progress
 from ..findings import LISTED, Findings
 
-# The tables of other packages.  They are read as they stand, so that the package may be gone.
+# The tables of other packages.  They are read with SQL, so the package need not be installed.
 TABLES = {
     "two-factor-auth": "two_factor_phonedevice",
     "otp-twilio": "otp_twilio_twiliosmsdevice",
 }
 COLUMNS = ("id", "user_id", "number", "name", "confirmed")
 
-# What the sources call a channel.  "call" is the word of django-two-factor-auth.
+# The names of channels in the sources.  "call" is that of django-two-factor-auth.
 CHANNELS = {"": "", "sms": "sms", "voice": "voice", "call": "voice"}
 
-# What the other packages call a device that nobody named.
+# The names that the other packages give to devices themselves.
 GIVEN_NAMES = ("default", "backup")
 
-# Rows per transaction, and per look at the users and phones that are there.
+# Rows per transaction, and per query of existing users and phones.
 BATCH = 1000
 
-# What users lose who have a device that is not taken over, as the file of --list says it.
+# What users with a device that is not imported lose, in the words of the file of --list.
 LOSE_ALL = "NO second factor once the other package is gone"
 LOSE_ONE = "a phone here, and another device that is not taken over"
 REFUSED_PHONE = "phone that is refused"
@@ -49,9 +49,10 @@ REFUSED_PHONE = "phone that is refused"
 
 @dataclass(frozen=True)
 class Row:
-    """A phone as the source has it.
+    """A phone in the source.
 
-    ``place``: where its owner finds it; ``user``: the username (CSV) or the primary key (tables).
+    ``place`` is its place in the source.  ``user`` is the username (CSV) or the primary key
+    (tables).
     """
 
     place: str
@@ -99,7 +100,7 @@ class Command(BaseCommand):
         self.is_table = source in TABLES
         # Users with a phone that is refused: it may have been their only second factor.
         self.refused: set[Any] = set()
-        # What a run without --write would have written so far.
+        # The numbers that a run without --write would have written so far, by user.
         self.would_have: dict[Any, tuple[str, ...]] = {}
         self.findings = Findings(self.list)
         try:
@@ -127,7 +128,7 @@ class Command(BaseCommand):
         return "\n".join(told)
 
     def take(self, batch: list[Row]) -> None:
-        """Import one batch, whole or not at all."""
+        """Import one batch in one transaction."""
         users = self.known_users({row.user for row in batch})
         wanted = [(*users[row.user], row) for row in batch if self.is_wanted(row, users)]
         there, primary = self.phones_there({pk for pk, _name, _row in wanted})
@@ -154,7 +155,8 @@ class Command(BaseCommand):
             there[pk, number] = phone
             self.counts["imported"] += 1
             self.counts["called"] += phone.channel == Channel.VOICE
-            # A primary phone that this very run has made gives way to one that is meant to be it.
+            # A phone that this run has made primary is replaced by one that the source marks as
+            # primary.
             before = primary.get(pk)
             if before is None or (row.is_primary and before.confirmed_at == self.now):
                 phone.is_primary, primary[pk] = True, phone
@@ -184,7 +186,7 @@ class Command(BaseCommand):
         fields = ["confirmed_at", "is_primary", "channel"]
         try:
             with transaction.atomic(using=router.db_for_write(Phone)):
-                # Those that are primary no more first, for a user has one.
+                # First those that are no longer primary, because a user has only one primary phone.
                 for is_primary in (False, True):
                     some = [phone for phone in changed if phone.is_primary is is_primary]
                     Phone.objects.bulk_update(some, fields)
@@ -196,8 +198,10 @@ class Command(BaseCommand):
             ) from error
 
     def known_users(self, named: set[Any]) -> dict[Any, tuple[Any, str]]:
-        """Return the primary key and the name of each user that is there, by what the source calls
-        them."""
+        """Return the primary key and the username of each existing user.
+
+        The keys of the dict are the names of the users in the source.
+        """
         model = get_user_model()
         by = "pk" if self.is_table else model.USERNAME_FIELD
         users = model._default_manager.filter(**{f"{by}__in": named})
@@ -244,20 +248,20 @@ class Command(BaseCommand):
         return "; but without VOICE_APPLICATION_ID this site calls nobody, and texts them"
 
     def find_losses(self, table: str, database: str) -> None:
-        """Find the users who lose a device, page by page."""
+        """Record the users who lose a device, page by page."""
         progress, done = Progress(self.stderr, "users with other devices"), 0
         for page in other_devices.owners(database, besides=table):
             self.find_losses_of(page)
             done += len(page)
             progress.show(done)
         progress.end()
-        # The rest of them have no other device: what they lose is the phone that is refused.
+        # The other users have no other device.  They lose only the refused phone.
         rest = iter(self.refused.copy())
         while batch := list(islice(rest, BATCH)):
             self.find_losses_of({pk: [] for pk in batch})
 
     def find_losses_of(self, page: dict[Any, list[str]]) -> None:
-        """Note what the users of ``page`` lose.
+        """Record what the users of ``page`` lose.
 
         :param page: the kinds of their other devices, by user.
         """
@@ -276,7 +280,7 @@ class Command(BaseCommand):
                 self.findings.add(what, username=str(username), pk=pk, detail=detail)
 
     def losses(self) -> list[str]:
-        """Return what becomes of the users who lose a device."""
+        """Return lines about the users who lose a device."""
         told = [
             f"{self.findings.counts[what]} with {what}: {self.findings.named(what)}"
             for what in (LOSE_ALL, LOSE_ONE)
@@ -286,12 +290,15 @@ class Command(BaseCommand):
 
 
 def rows_of_csv(path: str) -> Iterator[Row]:
-    """:raises CommandError: it cannot be opened or read, or has other columns."""
+    """Yield the rows of a CSV file.
+
+    :raises CommandError: it cannot be opened or read, or has other columns.
+    """
     try:
         if path == "-":
             yield from parse_csv(sys.stdin)
         else:
-            # Spreadsheets begin their files with a byte order mark.
+            # Spreadsheets write a byte order mark at the start of a file.
             with open(path, encoding="utf-8-sig", newline="") as file:
                 yield from parse_csv(file)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -317,7 +324,9 @@ def parse_csv(file: TextIO) -> Iterator[Row]:
 
 
 def rows_of_table(table: str, database: str) -> Iterator[Row]:
-    """Page by page, by primary key: neither the table nor a cursor is held in memory.
+    """Yield the rows of a table of another package.
+
+    They are read page by page, by primary key, to save memory.
 
     :raises CommandError: there is no such table, or it has other columns.
     """
@@ -332,7 +341,7 @@ def rows_of_table(table: str, database: str) -> Iterator[Row]:
         }
         if missing := set(COLUMNS) - columns:
             raise CommandError(f"The table {table} has no column {', '.join(sorted(missing))}.")
-        # django-otp-twilio only sends text messages: it has no such column.
+        # django-otp-twilio sends only text messages, so it has no such column.
         has_method = "method" in columns
         read = (*COLUMNS, *(["method"] if has_method else []))
         quoted = ", ".join(map(connection.ops.quote_name, read))

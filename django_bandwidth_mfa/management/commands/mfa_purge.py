@@ -14,15 +14,16 @@ from ...internal.limits import rules
 from ...models import Challenge, SpentCode, TrustedBrowser
 from ..console import Progress
 
-# Rows per DELETE: so many that it is quick, so few that no table is locked for long.
+# Rows per DELETE: enough to be fast, and few enough not to lock a table for long.
 BATCH = 1000
 
 
 class Purge(NamedTuple):
-    """What is over in one table.
+    """The expired rows of one table.
 
-    ``order``: a column with an index, in whose order the rows are deleted.  The rows of a batch
-    should lie next to each other.  In the order of random keys, a batch reads the whole table.
+    The rows are deleted in the order of the column ``order``, which has an index.  The rows of a
+    batch should be stored next to each other: in the order of random keys, each batch would read
+    the whole table.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Purge(NamedTuple):
     order: str
 
     def first_of(self, rows: QuerySet[Model]) -> list[tuple[object, object]]:
-        """Return the key and the place in the order of the first rows: a batch of them."""
+        """Return the primary key and the value of ``order`` for the first batch of ``rows``."""
         return list(rows.order_by(self.order).values_list("pk", self.order)[:BATCH])
 
 
@@ -60,7 +61,7 @@ class Command(BaseCommand):
             Purge("challenges", Challenge.objects.filter(sent_at__lt=old), "sent_at"),
             Purge("spent codes", SpentCode.objects.filter(expires_at__lte=now), "expires_at"),
             Purge("counters", rules.over(), "moment"),
-            # They get their keys in the order in which they are trusted: the old ones come first.
+            # Primary keys increase with time, so the oldest rows come first.
             Purge("trusted browsers", TrustedBrowser.objects.over(), "pk"),
         ]
         told = []
@@ -70,18 +71,18 @@ class Command(BaseCommand):
         return f"{'Would delete' if options['dry_run'] else 'Deleted'} {', '.join(told)}."
 
     def delete(self, purge: Purge) -> int:
-        """Delete the rows in batches, each in a transaction of its own, and return how many went.
+        """Delete the rows in batches, each in its own transaction, and return their number.
 
-        Run again after an interruption, it goes on where it was.
+        After an interruption it can be run again.
         """
         done, progress = 0, Progress(self.stderr, purge.name, purge.rows.count())
         rest = purge.rows
         while batch := purge.first_of(rest):
-            # The condition again: a counter may have begun a new window since.
+            # Check the condition again, because a counter may be in use again.
             done += purge.rows.filter(pk__in=[pk for pk, _place in batch]).delete()[0]
             progress.show(done)
             _pk, reached = batch[-1]
-            # Otherwise the database steps over all deleted entries of the index for each batch.
+            # Otherwise the database would read all deleted entries of the index for each batch.
             rest = purge.rows.filter(**{f"{purge.order}__gte": reached})
         progress.end()
         return done

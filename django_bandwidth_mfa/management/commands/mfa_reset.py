@@ -41,7 +41,7 @@ class Command(BaseCommand):
 
 
 def told_of_next_code(user: User, *, forgot_phones: bool) -> str:
-    """Return what is so for ``user`` now: whether a code can be sent, and when."""
+    """Return a sentence that says whether and when ``user`` can get a code."""
     name = user.get_username()
     phones = phone_source().confirmed(user)
     if not phones:

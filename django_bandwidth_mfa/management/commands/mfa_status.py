@@ -45,13 +45,13 @@ class Command(BaseCommand):
         found = status.of_user(find_user(options["user"])) if options["user"] else status.of_site()
         if options["json"]:
             return json.dumps(found, indent=2)
-        # Of these, each has a line of its own.
+        # Each delivery error has a line of its own.
         errors = found.pop("delivery_errors", [])
         lines = [f"{name.replace('_', ' '):<24}{_shown(found[name])}" for name in found]
         return "\n".join([*lines, *map(_error_shown, cast(list[dict[str, object]], errors))])
 
     def name_missing(self, *, as_csv: bool, as_json: bool) -> None:
-        """Write a line for each user; a large site has many, so none of them is kept."""
+        """Write a line for each user who needs a phone, without keeping them all in memory."""
         for name in policy.unknown_groups():
             self.stderr.write(f'There is no group "{name}", which REQUIRED names.')
         if as_json:
@@ -87,9 +87,9 @@ def _row(one: Missing) -> dict[str, str | None]:
 
 
 def _for_spreadsheet(row: dict[str, str | None]) -> dict[str, str]:
-    """Return the row with texts that no spreadsheet takes for a formula.
+    """Return the row with texts that a spreadsheet does not run as a formula.
 
-    People choose their user names: "=HYPERLINK(…)" would run on the machine of the staff.
+    Attackers can choose their usernames: "=HYPERLINK(…)" would run on the machine of the staff.
     """
     texts = {name: value or "" for name, value in row.items()}
     return {
