@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def fake_bandwidth(settings: object) -> Iterator[FakeBandwidth]:
-    """A simulated Bandwidth; ``fake_bandwidth.outbox[0]["code"]`` is the newest code."""
+    """Yield a simulated Bandwidth; its ``outbox[0]["code"]`` is the newest code."""
     # Imported here, because pytest loads plugins before Django's settings are configured.
     from .testing import FakeBandwidth
 

@@ -95,7 +95,7 @@ def send_code(
     channel: str | None = None,
     request: HttpRequest | None = None,
 ) -> Challenge:
-    """Have Bandwidth send ``user`` a code.
+    """Ask Bandwidth to send ``user`` a code.
 
     :param purpose: ``"login"``, ``"step-up"`` or ``"enrol"``.
     :param phone: one of the user's confirmed phones, or its number; None for the primary one.  For

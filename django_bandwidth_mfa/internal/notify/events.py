@@ -281,7 +281,7 @@ def recovery_code_used(user: User, left: int, request: HttpRequest | None) -> No
 
 
 def recovery_code_rejected(user: User) -> None:
-    """A recovery code was wrong, or had been used before."""
+    """Report that a recovery code was wrong, or had been used before."""
     _tell("recovery_code_rejected", {"user": user.pk})
 
 
