@@ -1,8 +1,8 @@
-// Fetches the page every two seconds and takes over what changed. Without it, the page reloads.
+// Fetch the page every two seconds, and show changes. Without this script the page reloads.
 const parts = ["clock", "summary", "screen"];
 
 async function refresh() {
-  // A code that is being selected must not vanish under the pointer.
+  // Do not replace a code while the user is selecting it.
   if (document.hidden || !getSelection().isCollapsed) return;
   try {
     const answer = await fetch("/inbox");

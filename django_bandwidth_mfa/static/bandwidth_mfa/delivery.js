@@ -1,11 +1,11 @@
 /*
- * While the page waits for a code: ask whether the message was delivered, and show the answer. The page
- * then shows what it would show after a reload, which would lose what is being typed, and the focus.
- * For a message that was refused, the page holds the buttons of that case in a template: what they say,
- * and their order, is the server's to decide. The page works without this script.
+ * Poll whether the message was delivered, while the page waits for a code, and show the response. The
+ * page then looks as after a reload, which would lose the typed digits and the focus. The page contains
+ * the buttons for a refused message in a template, so the server decides their text and order. The page
+ * also works without this script.
  *
- * The address needs no session, and no cookie goes along: a late answer must not overtake the answer to
- * a right code and bring the old cookie back.
+ * The request has no cookie, and needs no session: a slow response could otherwise come after the
+ * response to a right code, and set the old session cookie again.
  */
 (function () {
   "use strict";
@@ -31,7 +31,7 @@
     place.setAttribute("data-state", state);
     var section = place.closest(".bandwidth-mfa");
     if (!section) return;
-    // A page that tells what became of a code that was typed goes on telling it.
+    // If the page shows the outcome of a typed code, it keeps showing it.
     if (section.getAttribute("data-state") === before) section.setAttribute("data-state", state);
     if (state === "refused-by-carrier") offerAnotherWay(section);
   }
@@ -46,7 +46,7 @@
     var form = template.content.querySelector("form");
     template.parentNode.replaceChild(form, template);
     if (old) {
-      // Whoever has one of the buttons in focus finds it in the new form.
+      // If one of the buttons has the focus, move the focus to the new form.
       var focused = document.activeElement;
       var same = old.contains(focused) && form.querySelector('button[value="' + focused.value + '"]');
       if (old.contains(focused)) (same || form.querySelector("button")).focus();
@@ -63,7 +63,7 @@
   function ask(left) {
     if (left === 0 || submitted) return;
     window.setTimeout(function () {
-      // A hidden page asks nothing, and goes on when it is looked at again.
+      // A hidden page does not poll. It continues when it is visible again.
       if (document.hidden) return ask(left);
       if (submitted) return;
       fetch(address, { credentials: "omit" })
@@ -75,7 +75,7 @@
           if (page === null || show(page)) ask(left - 1);
         })
         .catch(function () {
-          ask(left - 1); // no network for a moment
+          ask(left - 1); // a network error, which may be temporary
         });
     }, EVERY);
   }

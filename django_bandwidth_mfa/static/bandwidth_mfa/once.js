@@ -1,12 +1,12 @@
 /*
- * A button that was pressed says that it is at work, and a second tap sends nothing: with a code, the
- * second answer would be that it has been used, and that is the one that the browser shows. Without
- * this script the forms work all the same.
+ * Show that a pressed button is at work, and ignore a second press. The browser shows only the response
+ * to the last press: for a right code, that would be "already used". Without this script the forms work,
+ * too.
  */
 (function () {
   "use strict";
 
-  var SECONDS = 5; // then a tap counts again: the first may have been stopped, or lost on its way
+  var SECONDS = 5; // then a press counts again, because the first request may have been lost
 
   document.addEventListener("submit", function (event) {
     var form = event.target;
@@ -37,7 +37,7 @@
     });
   }
 
-  // The back button may bring the page as it was left.
+  // The back button may restore the page with a disabled button.
   window.addEventListener("pageshow", function () {
     Array.prototype.forEach.call(document.querySelectorAll("form[data-sent]"), release);
   });

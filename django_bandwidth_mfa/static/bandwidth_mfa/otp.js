@@ -1,7 +1,7 @@
 /*
- * Where the browser can read the text message (WebOTP): fill the code in, once it comes. The browser asks
- * its user first, and reads a message only if its last line names this site. The user presses the button
- * all the same: nothing is tried without them. Without this script the code is typed.
+ * Fill in the code when the text message arrives, in browsers that can read it (WebOTP). The browser
+ * first asks the user, and reads a message only if its last line names this site. The user must still
+ * press the button. Without this script the user types the code.
  */
 (function () {
   "use strict";
@@ -9,7 +9,7 @@
   var field = document.querySelector('.bandwidth-mfa input[autocomplete="one-time-code"]');
   if (!field || !window.OTPCredential || !window.AbortController) return;
 
-  // Whatever is sent, this page is over. The next one waits for its own message.
+  // When a form is sent, stop waiting: the next page waits for its own message.
   var page = new AbortController();
   document.addEventListener("submit", function () {
     page.abort();
@@ -18,8 +18,8 @@
   navigator.credentials
     .get({ otp: { transport: ["sms"] }, signal: page.signal })
     .then(function (message) {
-      // What somebody has begun to type stays.
+      // Do not replace what the user has begun to type.
       if (message && !field.value) field.value = message.code;
     })
-    .catch(function () {}); // refused by the user or the site's policy, or the page is over
+    .catch(function () {}); // refused by the user or by the site's policy, or the page is left
 })();

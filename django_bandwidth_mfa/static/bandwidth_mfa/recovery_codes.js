@@ -1,7 +1,6 @@
 /*
- * Recovery codes: copy them, save them to a file, print them. Each copy begins with the line that says
- * of which account and which site they are. Without this script the codes are there to be written
- * down, or printed by the browser.
+ * Copy, save or print the recovery codes. Each copy begins with a line that names the account and the
+ * site. Without this script the codes can be written down, or printed with the browser.
  */
 (function () {
   "use strict";
@@ -15,7 +14,7 @@
     var lines = Array.prototype.map.call(codes.children, function (item) {
       return item.textContent;
     });
-    // A site's own template may have no title.
+    // A template of the site may have no title.
     if (title) lines.unshift(title.textContent.trim(), "");
     return lines.join("\n") + "\n";
   }
@@ -39,7 +38,7 @@
     },
   };
 
-  // The clipboard is there over HTTPS only.
+  // Browsers have a clipboard only with HTTPS.
   var canCopy = navigator.clipboard && navigator.clipboard.writeText;
   Array.prototype.forEach.call(row.querySelectorAll("[data-do]"), function (button) {
     var what = button.getAttribute("data-do");

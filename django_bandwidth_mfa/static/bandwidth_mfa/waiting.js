@@ -1,10 +1,10 @@
 /*
- * Time, while the page is open: until when a code works, and from when on the next one can be sent.
+ * Keep times true while the page is open: until when a code works, and when the next one can be sent.
  *
  * A sentence with data-seconds is about a moment so many seconds away. Its time is shown as a
- * countdown ("0:29") or by the clock of this device, in the time zone of this device. A button with
- * data-wait is quiet until then. A screen reader hears of a wait twice: that it has begun, and that
- * it is over. Without this script the sentences stay as they are, and the buttons work.
+ * countdown ("0:29"), or as a time of day in the time zone of this device. A button with data-wait is
+ * disabled until its wait is over. A screen reader reads out a wait twice: when it begins, and when it
+ * is over. Without this script the sentences do not change, and the buttons work.
  */
 (function () {
   "use strict";
@@ -13,12 +13,12 @@
   var timer = 0;
   var speaker = document.querySelector(".bandwidth-mfa [data-announce]");
 
-  // Looked up each time: another script may change what is waited for.
+  // Query the elements each time, because another script may replace them.
   function each(selector, work) {
     Array.prototype.forEach.call(document.querySelectorAll(".bandwidth-mfa " + selector), work);
   }
 
-  // Rounded up, so that nobody presses too early.
+  // Round up, so that no button is pressed too early.
   function secondsLeft(element, name) {
     var end = opened + 1000 * Number(element.getAttribute(name));
     return Math.max(0, Math.ceil((end - Date.now()) / 1000));
@@ -31,7 +31,7 @@
 
   function clock(element) {
     var end = opened + 1000 * Number(element.getAttribute("data-seconds"));
-    // What has to be waited for is over in the next minute; what works, works until this one.
+    // Round the end of a wait up to the next minute, and the end of a code down to this one.
     if (element.getAttribute("data-round") === "up") end += 59999;
     var moment = new Date(end);
     var parts = { hour: "numeric", minute: "2-digit" };
@@ -43,7 +43,7 @@
     try {
       return moment.toLocaleString(language, parts);
     } catch (error) {
-      return moment.toLocaleString(undefined, parts); // a language that this browser does not know
+      return moment.toLocaleString(undefined, parts); // the browser does not know this language
     }
   }
 
@@ -93,14 +93,14 @@
     }
   }
 
-  // Before the other scripts hear of it: a form that is held back is not sent.
+  // In the capture phase, before other scripts: a form with a wait must not be sent.
   document.addEventListener(
     "submit",
     function (event) {
       var pressed = event.submitter || document.activeElement;
       var button = pressed && pressed.closest ? pressed.closest("[data-wait]") : null;
       if (!button && event.target.querySelector) {
-        // The Enter key in the field presses the first button.
+        // The Enter key in the field submits the form with the first button.
         var first = event.target.querySelector("button");
         button = pressed && pressed.tagName === "INPUT" && first && first.hasAttribute("data-wait") ? first : null;
       }
@@ -114,10 +114,10 @@
     true
   );
 
-  // Also right after the back button, or when a laptop wakes up.
+  // Also after the back button, and when a laptop wakes up.
   window.addEventListener("pageshow", look);
   document.addEventListener("visibilitychange", look);
-  // Said by the script that follows the delivery.
+  // Sent by the script that polls the delivery.
   document.addEventListener("bandwidth-mfa-waits", look);
 
   look();
