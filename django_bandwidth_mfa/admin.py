@@ -207,11 +207,11 @@ class ChallengeAdmin(UserLedger):
     )
 
     def search(self, wanted: str) -> Q:
-        found = super().search(wanted) | Q(provider_id=wanted)
+        condition = super().search(wanted) | Q(provider_id=wanted)
         try:
-            return found | Q(pk=UUID(wanted))
+            return condition | Q(pk=UUID(wanted))
         except ValueError:
-            return found
+            return condition
 
 
 @admin.register(RecoveryCode)
@@ -406,8 +406,8 @@ def ask_or_reset(model_admin: Any, request: HttpRequest, users: list[Any]) -> Ht
     above = [user for user in users if is_above(user, request)]
     if above:
         names = ", ".join(user.get_username() for user in above)
-        said = _("Only a superuser can reset the second factor of a superuser: %(names)s.")
-        model_admin.message_user(request, said % {"names": names}, messages.ERROR)
+        message = _("Only a superuser can reset the second factor of a superuser: %(names)s.")
+        model_admin.message_user(request, message % {"names": names}, messages.ERROR)
         return None
     if request.method != "POST" or "what" not in request.POST:
         context = {
@@ -430,12 +430,12 @@ def ask_or_reset(model_admin: Any, request: HttpRequest, users: list[Any]) -> Ht
         )
         model_admin.log_change(request, user, did)
     many = len(users)
-    said = ngettext(
+    message = ngettext(
         "The second factor of %(many)d user is reset.",
         "The second factor of %(many)d users is reset.",
         many,
     )
-    model_admin.message_user(request, said % {"many": many}, messages.SUCCESS)
+    model_admin.message_user(request, message % {"many": many}, messages.SUCCESS)
     return None
 
 

@@ -79,20 +79,20 @@ class BandwidthMFAMiddleware:
             return recheck_request(request, user_now)
 
         async def arechecked() -> Any:
-            found: Any = request.user
-            if found is ours:
+            current: Any = request.user
+            if current is ours:
                 # Nothing has replaced `request.user` since.  A middleware before this one may have
                 # replaced it, and Django's `auser` does not know about that.
-                found = await auser() if isinstance(user, SimpleLazyObject) else user
-            if isinstance(found, SimpleLazyObject) or not is_settled(request.session, found):
-                found = await sync_to_async(recheck_request)(request, found)
+                current = await auser() if isinstance(user, SimpleLazyObject) else user
+            if isinstance(current, SimpleLazyObject) or not is_settled(request.session, current):
+                current = await sync_to_async(recheck_request)(request, current)
             else:
-                request.user = found
+                request.user = current
             # A coroutine may use request.mfa after this, and must not query.  So the pending user
             # is loaded here.
             if PARKED in request.session:
                 await sync_to_async(getattr)(mfa_of(request), "pending_user")
-            return found
+            return current
 
         ours = _LazyUser(rechecked)
         request.user = ours  # type: ignore[assignment]

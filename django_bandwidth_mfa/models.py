@@ -224,13 +224,13 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
     def current(self, user: User, purpose: str) -> Challenge | None:
         """Return the newest challenge of ``user`` for ``purpose``; None if there is none."""
         of_user = {"user": user, "purpose": purpose, "failure": ""}
-        found: Iterable[Challenge]
+        challenges: Iterable[Challenge]
         if purpose == Purpose.ENROL:
             # The enrolment page shows the phone.  The other pages need only its primary key.
-            found = self.filter(**of_user).select_related("phone").order_by("-sent_at")[:1]
+            challenges = self.filter(**of_user).select_related("phone").order_by("-sent_at")[:1]
         else:
-            found = rows.find(Challenge, of_user, newest_by="sent_at")
-        for challenge in found:
+            challenges = rows.find(Challenge, of_user, newest_by="sent_at")
+        for challenge in challenges:
             challenge.user = cast(Any, user)
             return challenge
         return None

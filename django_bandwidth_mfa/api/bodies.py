@@ -82,20 +82,20 @@ def read_body(request: HttpRequest, fields: Fields) -> dict[str, Any]:
         raise APIError("bad_json") from None
     if len(raw) > MAX_BODY:
         raise APIError("body_too_large")
-    given = _parse(raw) if raw else {}
-    unknown = sorted(set(given) - set(fields))
+    body = _parse(raw) if raw else {}
+    unknown = sorted(set(body) - set(fields))
     if unknown:
         # The message does not repeat the name, which is a text from the client.
         raise APIError("invalid", _("The request has a field that is not known here."))
     for name, field in fields.items():
-        value = given.get(name)
+        value = body.get(name)
         if value is None:
             if field.required:
-                told = _("The field “%(name)s” is missing.") % {"name": name}
-                raise APIError("invalid", told)
+                text = _("The field “%(name)s” is missing.") % {"name": name}
+                raise APIError("invalid", text)
         elif not field.is_valid(value):
             raise APIError("invalid", _("The field “%(name)s” is not right.") % {"name": name})
-    return {name: given.get(name) for name in fields}
+    return {name: body.get(name) for name in fields}
 
 
 def _parse(raw: bytes) -> dict[str, Any]:

@@ -28,8 +28,8 @@ class StateView(APIView):
     """GET returns the state of the session, also for anonymous visitors.  It sends no code."""
 
     def obstacle(self, request: HttpRequest) -> Obstacle | None:
-        found = super().obstacle(request)
-        return None if found is Obstacle.ANONYMOUS else found
+        obstacle = super().obstacle(request)
+        return None if obstacle is Obstacle.ANONYMOUS else obstacle
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if self.ticket is not None:
@@ -120,10 +120,10 @@ class DeliveryView(PublicAPIView):
     """
 
     def get(self, request: HttpRequest, signed: str) -> HttpResponse:
-        found = delivery.followed(signed)
-        if found is None:
+        followed = delivery.followed(signed)
+        if followed is None:
             raise APIError("not_found")
-        return told(shapes.delivery_of(found.challenge))
+        return told(shapes.delivery_of(followed.challenge))
 
 
 def told_state(request: HttpRequest, flow: Flow | None = None) -> HttpResponse:

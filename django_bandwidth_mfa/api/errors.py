@@ -218,13 +218,13 @@ def error_of(error: MFAError) -> APIError:
 def answer_to(error: APIError) -> JsonResponse:
     """Return the response for ``error``."""
     kind = ERRORS[error.code]
-    told = {
+    details = {
         "code": error.code,
         "message": error.message or str(kind.message),
         "retry_after": error.retry_after,
         "limit": error.limit,
     }
-    answer = JsonResponse({"error": told}, status=kind.status)
+    answer = JsonResponse({"error": details}, status=kind.status)
     if kind.status == 401:
         # Required by RFC 9110, 11.6.1.  Browsers do not know this scheme, so they show no password
         # prompt.

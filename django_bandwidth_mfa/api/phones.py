@@ -129,10 +129,10 @@ class ChangeView(FreshAPIView):
         return super().obstacle(request)
 
     def post(self, request: HttpRequest, phone: str, data: dict[str, Any]) -> HttpResponse:
-        found = phone_of_choice(phone_source().confirmed(self.user), phone)
-        if found is None:
+        chosen = phone_of_choice(phone_source().confirmed(self.user), phone)
+        if chosen is None:
             raise NoPhone
-        self.change(request, found, data)
+        self.change(request, chosen, data)
         return told(shapes.phones(self.user))
 
     def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:

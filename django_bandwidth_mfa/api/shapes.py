@@ -153,12 +153,12 @@ def phone(one: Phone) -> Shape:
 def phones(user: User) -> Shape:
     """Return the data of the confirmed phones of ``user``, the primary one first."""
     source = phone_source()
-    found = source.confirmed(user)
+    confirmed = source.confirmed(user)
     return {
-        "phones": [phone(one) for one in found],
+        "phones": [phone(one) for one in confirmed],
         "channels": list(conf.channels()),
         "can_change": source.can_change,
-        "must_stay": len(found) == 1 and policy.is_obliged(user),
+        "must_stay": len(confirmed) == 1 and policy.is_obliged(user),
     }
 
 
@@ -187,7 +187,7 @@ def recovery_codes_of(request: HttpRequest, user: User) -> Shape:
 
 def browsers(request: HttpRequest, user: User) -> Shape:
     """Return the data of the trusted browsers of ``user``."""
-    found = TrustedBrowser.objects.valid(user).select_related("user")
+    trusted = TrustedBrowser.objects.valid(user).select_related("user")
     return {
         "browsers": [
             {
@@ -197,7 +197,7 @@ def browsers(request: HttpRequest, user: User) -> Shape:
                 "trusted_at": one.created_at.isoformat(),
                 "last_used_at": one.last_used_at.isoformat(),
             }
-            for one in found
+            for one in trusted
         ],
         "trust_days": settings.TRUST_DAYS,
     }

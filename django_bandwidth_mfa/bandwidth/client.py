@@ -56,7 +56,7 @@ class BandwidthClient:
         total_timeout: float = 8,
         max_connections: int = 10,
     ) -> None:
-        given = {
+        secrets = {
             "username": Secret(username or ""),
             "password": Secret(password or ""),
             "client_id": Secret(client_id or ""),
@@ -86,17 +86,17 @@ class BandwidthClient:
         )
         self._transports = [self._transport]
         self._credentials: Credentials
-        if _chosen_pair(given) == "client_id":
+        if _chosen_pair(secrets) == "client_id":
             token_url = _checked_url("token_url", token_url)
             token_transport = Transport(
                 token_url, connect_timeout=connect_timeout, read_timeout=read_timeout
             )
             self._transports.append(token_transport)
             self._credentials = OAuthCredentials(
-                given["client_id"], given["client_secret"], token_transport, token_url
+                secrets["client_id"], secrets["client_secret"], token_transport, token_url
             )
         else:
-            self._credentials = BasicCredentials(given["username"], given["password"])
+            self._credentials = BasicCredentials(secrets["username"], secrets["password"])
 
     def __repr__(self) -> str:
         return f"<BandwidthClient for account {self._account_id} at {self._base_url}>"

@@ -183,8 +183,8 @@ def _shown_claims(header: Secret[str]) -> dict[str, list[str]]:
     except ValueError:
         return {}
     fields = parse_object(decoded) or {}
-    found = {name: _shown_values(fields.get(name)) for name in _SHOWN_CLAIMS}
-    return {name: values for name, values in found.items() if values}
+    claims = {name: _shown_values(fields.get(name)) for name in _SHOWN_CLAIMS}
+    return {name: values for name, values in claims.items() if values}
 
 
 def _shown_values(claim: object) -> list[str]:

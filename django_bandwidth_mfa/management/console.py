@@ -28,13 +28,13 @@ def find_user(name: str) -> User:
     columns = {field.name for field in model._meta.get_fields()}
     # An empty name would match all users without an address.
     can_look = name and email in columns
-    found = list(users.filter(**{f"{email}__iexact": name})[:20]) if can_look else []
-    if len(found) > 1:
-        names = ", ".join(sorted(user.get_username() for user in found))
+    matches = list(users.filter(**{f"{email}__iexact": name})[:20]) if can_look else []
+    if len(matches) > 1:
+        names = ", ".join(sorted(user.get_username() for user in matches))
         raise CommandError(f"{name!r} is the e-mail address of several users: {names}.")
-    if not found:
+    if not matches:
         raise CommandError(f"There is no user {name!r}.")
-    return found[0]
+    return matches[0]
 
 
 class Progress:
@@ -56,10 +56,10 @@ class Progress:
             return
         if self.whole:
             bar = "#" * min(self.WIDTH, self.WIDTH * done // self.whole)
-            told = f"[{bar:<{self.WIDTH}}] {done} of {self.whole}"
+            progress = f"[{bar:<{self.WIDTH}}] {done} of {self.whole}"
         else:
-            told = str(done)
-        self.stream.write(f"\r{self.name}: {told}", ending="")
+            progress = str(done)
+        self.stream.write(f"\r{self.name}: {progress}", ending="")
         self.stream.flush()
 
     def end(self) -> None:

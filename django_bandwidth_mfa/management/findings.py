@@ -71,12 +71,12 @@ class Findings:
 
     def named(self, what: str) -> str:
         """Return the first findings of a kind, and the number of further ones."""
-        told = self._told[what]
-        more = self.counts[what] - len(told)
+        listed = self._told[what]
+        more = self.counts[what] - len(listed)
         end = f" and {more} more" if more else ""
         if more and self._path is None:
             end += " (--list FILE names all)"
-        return f"{', '.join(told)}{end}"
+        return f"{', '.join(listed)}{end}"
 
     def close(self) -> None:
         if self._file is not None:

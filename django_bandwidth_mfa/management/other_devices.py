@@ -101,7 +101,7 @@ def _page(connection: BaseDatabaseWrapper, tables: Iterable[str], last: list[Key
 def _kinds(
     connection: BaseDatabaseWrapper, tables: Iterable[str], first: Key, last: Key
 ) -> dict[object, list[str]]:
-    found: dict[object, list[str]] = {}
+    kinds_of: dict[object, list[str]] = {}
     with connection.cursor() as cursor:
         for table in tables:
             cursor.execute(
@@ -110,7 +110,7 @@ def _kinds(
                 [True, first, last],
             )
             for (user_id,) in cursor.fetchall():
-                kinds = found.setdefault(user_key(user_id), [])
+                kinds = kinds_of.setdefault(user_key(user_id), [])
                 if KINDS[table] not in kinds:
                     kinds.append(KINDS[table])
-    return found
+    return kinds_of

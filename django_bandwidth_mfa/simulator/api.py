@@ -62,8 +62,8 @@ class Route:
             return None
         if path == TOKEN_PATH:
             return cls("token")
-        found = _CODE_PATH.fullmatch(path)
-        return cls(found[2], found[1]) if found else None
+        match = _CODE_PATH.fullmatch(path)
+        return cls(match[2], match[1]) if match else None
 
 
 class API:

@@ -27,11 +27,11 @@ class DeliveryView(View):
     """
 
     def get(self, request: HttpRequest, signed: str) -> HttpResponse:
-        found = delivery.followed(signed)
-        if found is None:
+        followed = delivery.followed(signed)
+        if followed is None:
             raise Http404
-        with translation.override(found.language or None):
-            part = code_page.delivery_of(found.challenge)
+        with translation.override(followed.language or None):
+            part = code_page.delivery_of(followed.challenge)
             if part.url:
                 # Keep the same URL while the page polls, so that it expires with the code of the
                 # page.

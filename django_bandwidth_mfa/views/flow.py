@@ -66,8 +66,8 @@ class FlowView(MFAView):
         :param outcome: the outcome of this request; None for the outcome of the last form.
         :param template_name: the template; empty for the template of the view.
         """
-        told = outcome or outcomes.read(self.request, self.user, *self.actions)
-        page = code_page.look(self.flow, told)
+        shown = outcome or outcomes.read(self.request, self.user, *self.actions)
+        page = code_page.look(self.flow, shown)
         introduction = "bandwidth-mfa-delivery" if page.delivery else INTRODUCTION
         form = bound(
             CodeForm({}, digits=self.flow.digits), "code", page.error, described_by=introduction

@@ -67,8 +67,8 @@ class PhonesView(SignedInView):
         return self.show(request, {phone.pk: form})
 
     def show(self, request: HttpRequest, forms: dict[int, PhoneNameForm]) -> HttpResponse:
-        found = phone_source().confirmed(self.user)
-        rows = [(phone, forms.get(phone.pk) or PhoneNameForm(phone)) for phone in found]
+        phones = phone_source().confirmed(self.user)
+        rows = [(phone, forms.get(phone.pk) or PhoneNameForm(phone)) for phone in phones]
         done_url = next_or_default(request)
         left = RecoveryCode.objects.left(self.user)
         context = {
@@ -78,7 +78,7 @@ class PhonesView(SignedInView):
             "kept_by_site": not phone_source().can_change,
             "support": contact(),
             "channels": conf.channels(),
-            "must_stay": len(found) == 1 and policy.is_obliged(self.user),
+            "must_stay": len(phones) == 1 and policy.is_obliged(self.user),
             "recovery_codes_left": left,
             "few_recovery_codes": recovery_codes.are_few(left),
             "set_size": settings.RECOVERY_CODES,

@@ -58,8 +58,8 @@ class JWTTokenStrategy(LiveSessionMixin, jwt.JWTTokenStrategy):
 
         The session is always checked with the database, whatever ``RECHECK_SECONDS`` is.
         """
-        found = internal.validate_refresh_token(refresh_token)
-        if found is None or not self._look(found[1], anew=True):
+        validated = internal.validate_refresh_token(refresh_token)
+        if validated is None or not self._look(validated[1], anew=True):
             return None
         return super().refresh_token(refresh_token)
 
@@ -78,6 +78,6 @@ class JWTTokenStrategy(LiveSessionMixin, jwt.JWTTokenStrategy):
 
     def _look(self, session: SessionBase, *, anew: bool = False) -> bool:
         """Return whether the login of the session is complete.  Keep its state for the claims."""
-        found = request_of_session(session, request=context.request, anew=anew)
-        self._mfa = found.mfa
-        return found.user.is_authenticated
+        checked = request_of_session(session, request=context.request, anew=anew)
+        self._mfa = checked.mfa
+        return checked.user.is_authenticated

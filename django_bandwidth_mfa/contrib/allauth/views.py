@@ -47,20 +47,20 @@ class CodeView(APIView):
         if mfa_of(request).state == "anonymous":
             _forget_stage(request)
         if is_completed or answer.status_code == 401:
-            found: HttpResponse = AuthenticationResponse(request)
+            response: HttpResponse = AuthenticationResponse(request)
         else:
             # The tokens contain the session key, which changes after a code and after "sign out
             # everywhere else".  So the client needs new tokens.
             is_renewed = was_signed_in and request.session.session_key != key
             tokens = self.new_tokens(request) if is_renewed else None
-            found = _in_form_of_allauth(request, answer, tokens)
+            response = _in_form_of_allauth(request, answer, tokens)
         for name in HEADERS:
             if name in answer:
-                found[name] = answer[name]
+                response[name] = answer[name]
         if self.client is Client.BROWSER:
             # For example the cookie of a trusted browser.  An app keeps no cookies.
-            found.cookies.update(answer.cookies)
-        return found
+            response.cookies.update(answer.cookies)
+        return response
 
     def ask_api(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Return the answer of the JSON API.  Those of its views that ask Bandwidth are async."""
@@ -76,10 +76,10 @@ class CodeView(APIView):
         """Return tokens for an app whose session key has changed; None for other clients."""
         if self.client is not Client.APP or not request.user.is_authenticated:
             return None
-        found: dict[str, Any] | None = app_settings.TOKEN_STRATEGY.create_access_token_payload(
+        tokens: dict[str, Any] | None = app_settings.TOKEN_STRATEGY.create_access_token_payload(
             request
         )
-        return found
+        return tokens
 
 
 def _in_form_of_allauth(
@@ -88,14 +88,14 @@ def _in_form_of_allauth(
     """Return a response of the JSON API in allauth's format: status, data, errors and meta."""
     body = json.loads(answer.content) if answer.content else {}
     error = body.get("error")
-    found: HttpResponse = APIResponse(
+    response: HttpResponse = APIResponse(
         request,
         status=answer.status_code,
         errors=None if error is None else [error],
         data=body if error is None else None,
         meta=meta,
     )
-    return found
+    return response
 
 
 def _forget_stage(request: HttpRequest) -> None:

@@ -20,8 +20,8 @@ class LoginSerializer(CompletionMixin, serializers.LoginSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "completion" in attrs:
             return {"user": self.after_code(attrs["completion"])}
-        found: dict[str, Any] = super().validate(attrs)
-        return {**found, "user": self.after_password(found["user"])}
+        validated: dict[str, Any] = super().validate(attrs)
+        return {**validated, "user": self.after_password(validated["user"])}
 
     def check_user(self, user: Any) -> None:
         """Refuse a user whom dj-rest-auth refuses after the password.

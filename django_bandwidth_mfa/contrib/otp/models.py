@@ -129,8 +129,8 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
         self._keep("challenge_id", "valid_until", "last_generated_timestamp")
         if doubt is not None:
             return str(doubt)
-        told = {"digits": challenge.digits, "ending": challenge.ending}
-        return _("We sent a %(digits)d-digit code to your phone ending in %(ending)s.") % told
+        values = {"digits": challenge.digits, "ending": challenge.ending}
+        return _("We sent a %(digits)d-digit code to your phone ending in %(ending)s.") % values
 
     def _send(self) -> tuple[Challenge, MFAError | None]:
         """Return the challenge, and the error if it is not known whether the code was sent."""

@@ -66,9 +66,9 @@ def token_required() -> Body:
 
 def body(code: str, **following: str | None) -> Body:
     """Return a response body with an error of the JSON API, and the next step."""
-    found: Body = {"detail": str(ERRORS[code].message), "code": code}
+    content: Body = {"detail": str(ERRORS[code].message), "code": code}
     following = {name: where for name, where in following.items() if where is not None}
-    return {**found, "next": following} if following else found
+    return {**content, "next": following} if following else content
 
 
 def address(name: str) -> str:

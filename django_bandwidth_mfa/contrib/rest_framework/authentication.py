@@ -31,10 +31,10 @@ class CodeRequiredMixin:
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        found = super().authenticate(request)  # type: ignore[misc]
-        if found is None:
+        result = super().authenticate(request)  # type: ignore[misc]
+        if result is None:
             return None
-        user, auth = found
+        user, auth = result
         proof = proof_of(user, auth)
         if not service.is_in_force(proof, request=django_request(request)):
             raise AuthenticationFailed(next_step_of_token(proof))

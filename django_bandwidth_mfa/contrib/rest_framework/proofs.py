@@ -101,8 +101,8 @@ def proof_of(user: Any, auth: Any) -> LoginProof:
 
 def django_request(request: Any) -> HttpRequest | None:
     """Return Django's request inside a request of REST framework."""
-    found: HttpRequest | None = getattr(request, "_request", request)
-    return found
+    inner: HttpRequest | None = getattr(request, "_request", request)
+    return inner
 
 
 def _is_of_simplejwt(auth: object) -> bool:

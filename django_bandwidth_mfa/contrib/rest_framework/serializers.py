@@ -19,5 +19,5 @@ class AuthTokenSerializer(CompletionMixin, serializers.AuthTokenSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "completion" in attrs:
             return {"user": self.after_code(attrs["completion"])}
-        found: dict[str, Any] = super().validate(attrs)
-        return {**found, "user": self.after_password(found["user"])}
+        validated: dict[str, Any] = super().validate(attrs)
+        return {**validated, "user": self.after_password(validated["user"])}

@@ -57,8 +57,8 @@ class CompletionMixin(serializers.Serializer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["completion"] = serializers.CharField(write_only=True, required=False)
-        given = getattr(self, "initial_data", None)
-        if isinstance(given, Mapping) and "completion" in given:
+        data = getattr(self, "initial_data", None)
+        if isinstance(data, Mapping) and "completion" in data:
             for name, field in self.fields.items():
                 field.required = name == "completion"
 
@@ -99,8 +99,8 @@ class CompletionMixin(serializers.Serializer):
 
 def login_of(user: Any) -> LoginProof:
     """Return the login that :class:`CompletionMixin` has stored on ``user``."""
-    found: LoginProof | None = vars(user).get("mfa_login")
-    return LoginProof(user=user) if found is None else found
+    login: LoginProof | None = vars(user).get("mfa_login")
+    return LoginProof(user=user) if login is None else login
 
 
 def _carry(login: CompletedLogin) -> Any:

@@ -126,7 +126,7 @@ class Command(BaseCommand):
         send = client.send_message if channel == "sms" else client.send_call
         what = f"A code to {numbers.mask(to)} by {channel}, with {APPLICATIONS[channel]}"
         try:
-            found = send(
+            identifier = send(
                 to=to,
                 from_=settings.FROM_NUMBER,
                 application_id=provider.application(channel),
@@ -136,7 +136,7 @@ class Command(BaseCommand):
             )
         except BandwidthError as error:
             return self.say(what, error)
-        self.stdout.write(f"{what}: Bandwidth took it, id {found}.")
+        self.stdout.write(f"{what}: Bandwidth took it, id {identifier}.")
         if channel == "sms":
             self.stdout.write(
                 "Look at the last line of the message. If it shows the code, Bandwidth fills "
@@ -145,9 +145,9 @@ class Command(BaseCommand):
         return Outcome.FINE
 
     def say(self, what: str, error: BandwidthError) -> Outcome:
-        told = [type(error).__name__, f"status {error.status}" if error.status else ""]
-        told.append(f"requestId {error.request_id}" if error.request_id else "")
-        self.stdout.write(f"{what}: {', '.join(filter(None, told))}. {advice(error)}")
+        parts = [type(error).__name__, f"status {error.status}" if error.status else ""]
+        parts.append(f"requestId {error.request_id}" if error.request_id else "")
+        self.stdout.write(f"{what}: {', '.join(filter(None, parts))}. {advice(error)}")
         return Outcome.UNKNOWN if isinstance(error, TooManyRequests) else Outcome.WRONG
 
 

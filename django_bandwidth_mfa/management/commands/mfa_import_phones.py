@@ -115,17 +115,17 @@ class Command(BaseCommand):
                 done += len(batch)
                 progress.show(done)
             progress.end()
-            told = self.summary()
+            lines = self.summary()
             if self.is_table:
                 self.find_losses(TABLES[source], options["database"])
-                told += self.losses()
+                lines += self.losses()
         finally:
             self.findings.close()
         if self.list:
-            told.append(f"The whole lists are in {self.list}.")
+            lines.append(f"The whole lists are in {self.list}.")
         if not self.write:
-            told.append("Nothing was written; add --write to do it.")
-        return "\n".join(told)
+            lines.append("Nothing was written; add --write to do it.")
+        return "\n".join(lines)
 
     def take(self, batch: list[Row]) -> None:
         """Import one batch in one transaction."""
@@ -175,12 +175,12 @@ class Command(BaseCommand):
         self, users: set[Any]
     ) -> tuple[dict[tuple[Any, str], Phone], dict[Any, Phone]]:
         """Return the phones of ``users`` by user and number, and the primary ones by user."""
-        found = list(Phone.objects.filter(user__in=users))
-        there = {(phone.user_id, phone.number): phone for phone in found}
+        phones = list(Phone.objects.filter(user__in=users))
+        there = {(phone.user_id, phone.number): phone for phone in phones}
         for pk in users & self.would_have.keys():
             for number in self.would_have[pk]:
                 there[pk, number] = Phone(user_id=pk, number=number, confirmed_at=self.now)
-        return there, {phone.user_id: phone for phone in found if phone.is_primary}
+        return there, {phone.user_id: phone for phone in phones if phone.is_primary}
 
     def save(self, added: list[Phone], changed: list[Phone]) -> None:
         fields = ["confirmed_at", "is_primary", "channel"]
@@ -205,8 +205,8 @@ class Command(BaseCommand):
         model = get_user_model()
         by = "pk" if self.is_table else model.USERNAME_FIELD
         users = model._default_manager.filter(**{f"{by}__in": named})
-        found = users.values_list(by, "pk", model.USERNAME_FIELD)
-        return {name: (pk, str(username)) for name, pk, username in found}
+        rows = users.values_list(by, "pk", model.USERNAME_FIELD)
+        return {name: (pk, str(username)) for name, pk, username in rows}
 
     def is_wanted(self, row: Row, users: dict[Any, tuple[Any, str]]) -> bool:
         if not row.is_confirmed:
@@ -235,12 +235,12 @@ class Command(BaseCommand):
         self.findings.add(what, username=username, pk=pk, place=row.place, detail=masked)
 
     def summary(self) -> list[str]:
-        told = [f"{what}: {self.findings.named(what)}" for what in self.findings.counts]
+        lines = [f"{what}: {self.findings.named(what)}" for what in self.findings.counts]
         imported, called = self.counts.pop("imported", 0), self.counts.pop("called", 0)
-        told.append(f"{'Imported' if self.write else 'Would import'} {imported} phones.")
+        lines.append(f"{'Imported' if self.write else 'Would import'} {imported} phones.")
         if called:
-            told.append(f"{called} of them to be called, as was set there{self.called_how()}")
-        return told + [f"{many} {what}" for what, many in self.counts.items()]
+            lines.append(f"{called} of them to be called, as was set there{self.called_how()}")
+        return lines + [f"{many} {what}" for what, many in self.counts.items()]
 
     def called_how(self) -> str:
         if "voice" in conf.channels():
@@ -281,12 +281,12 @@ class Command(BaseCommand):
 
     def losses(self) -> list[str]:
         """Return lines about the users who lose a device."""
-        told = [
+        lines = [
             f"{self.findings.counts[what]} with {what}: {self.findings.named(what)}"
             for what in (LOSE_ALL, LOSE_ONE)
             if self.findings.counts[what]
         ]
-        return told or ["0 with another device that is not taken over"]
+        return lines or ["0 with another device that is not taken over"]
 
 
 def rows_of_csv(path: str) -> Iterator[Row]:

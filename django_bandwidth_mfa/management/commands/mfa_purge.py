@@ -57,18 +57,18 @@ class Command(BaseCommand):
         if days < 1:
             raise CommandError("--older-than must be 1 or more: today's challenges are in use.")
         old = now - timedelta(days=days)
-        found = [
+        purges = [
             Purge("challenges", Challenge.objects.filter(sent_at__lt=old), "sent_at"),
             Purge("spent codes", SpentCode.objects.filter(expires_at__lte=now), "expires_at"),
             Purge("counters", rules.over(), "moment"),
             # Primary keys increase with time, so the oldest rows come first.
             Purge("trusted browsers", TrustedBrowser.objects.over(), "pk"),
         ]
-        told = []
-        for purge in found:
+        lines = []
+        for purge in purges:
             many = purge.rows.count() if options["dry_run"] else self.delete(purge)
-            told.append(f"{many} {purge.name}")
-        return f"{'Would delete' if options['dry_run'] else 'Deleted'} {', '.join(told)}."
+            lines.append(f"{many} {purge.name}")
+        return f"{'Would delete' if options['dry_run'] else 'Deleted'} {', '.join(lines)}."
 
     def delete(self, purge: Purge) -> int:
         """Delete the rows in batches, each in its own transaction, and return their number.

@@ -42,12 +42,14 @@ class Command(BaseCommand):
             return None
         if options["csv"]:
             raise CommandError("--csv goes with --missing.")
-        found = status.of_user(find_user(options["user"])) if options["user"] else status.of_site()
+        figures = (
+            status.of_user(find_user(options["user"])) if options["user"] else status.of_site()
+        )
         if options["json"]:
-            return json.dumps(found, indent=2)
+            return json.dumps(figures, indent=2)
         # Each delivery error has a line of its own.
-        errors = found.pop("delivery_errors", [])
-        lines = [f"{name.replace('_', ' '):<24}{_shown(found[name])}" for name in found]
+        errors = figures.pop("delivery_errors", [])
+        lines = [f"{name.replace('_', ' '):<24}{_shown(figures[name])}" for name in figures]
         return "\n".join([*lines, *map(_error_shown, cast(list[dict[str, object]], errors))])
 
     def name_missing(self, *, as_csv: bool, as_json: bool) -> None:
