@@ -110,14 +110,19 @@ class Groups(Policy):
 
 
 @dataclass(frozen=True)
-class AnyOf(Policy):
-    """Users that at least one of ``policies`` selects."""
+class Combination(Policy):
+    """A policy that is made of other ``policies``."""
 
     policies: tuple[Part, ...]
 
     @property
     def parts(self) -> tuple[Part, ...]:
         return self.policies
+
+
+@dataclass(frozen=True)
+class AnyOf(Combination):
+    """Users that at least one of ``policies`` selects."""
 
     def own_problems(self) -> Iterator[str]:
         if not self.policies:
@@ -125,14 +130,8 @@ class AnyOf(Policy):
 
 
 @dataclass(frozen=True)
-class AllOf(Policy):
+class AllOf(Combination):
     """Users that each of ``policies`` selects."""
-
-    policies: tuple[Part, ...]
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        return self.policies
 
     def own_problems(self) -> Iterator[str]:
         if not self.policies:
