@@ -189,7 +189,7 @@ def test_who_has_a_key_needs_no_phone(configure: Any, keyholder: Any, newcomer: 
 def test_it_lets_nobody_in_as_another_user(
     site: None, client: Client, user: Any, keyholder: Any
 ) -> None:
-    """Fails when the user whom the page names is logged in, whoever gave the password."""
+    """Fails when the page's user is logged in although another user gave the password."""
     give_password(client, keyholder)
     assert complete(client, user="ada").status_code == 403
     assert_shut(client)
