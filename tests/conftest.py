@@ -77,12 +77,6 @@ def configure(settings: Any) -> Any:
     return configure
 
 
-@pytest.fixture
-def ten_recovery_codes(configure: Any) -> None:
-    """The set has ten codes, as by default; ``tests/settings.py`` makes it smaller."""
-    configure(RECOVERY_CODES=10)
-
-
 def make_user(username: str, *numbers: str, **fields: Any) -> Any:
     """A user whose confirmed phones have ``numbers``, the first one primary."""
     user = get_user_model()._default_manager.create_user(  # type: ignore[attr-defined]

@@ -81,9 +81,6 @@ BANDWIDTH_MFA = {
     "FROM_NUMBER": "+12025550100",
     "MESSAGING_APPLICATION_ID": "messaging-application",
     "VOICE_APPLICATION_ID": "voice-application",
-    # Each code of a set costs some 40 ms of scrypt. The fixture `ten_recovery_codes` brings the
-    # default back, for tests that count them.
-    "RECOVERY_CODES": 2,
 }
 
 if cache := env("TEST_SESSION_CACHE", default=""):

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.django_db
 DAY = 86_400
 
 
-@pytest.mark.usefixtures("ten_recovery_codes")
 def test_a_whole_life(bandwidth: Any, configure: Any, mailoutbox: Any) -> None:
     configure(REQUIRED="all", TRUST_DAYS=30)
     user = make_user("ada")

@@ -37,7 +37,6 @@ def trust(user: Any, name: str) -> TrustedBrowser:
     )
 
 
-@pytest.mark.usefixtures("ten_recovery_codes")
 def test_recovery_codes_are_made_by_a_post_only(fresh: Client, two: Any) -> None:
     none = {"left": 0, "few": True, "set_size": 10, "owed": False}
     assert get(fresh, "recovery-codes").json() == none

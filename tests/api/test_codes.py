@@ -184,7 +184,6 @@ def test_a_code_passes_once(parked: Client, user: Any, bandwidth: Any) -> None:
     assert api_state(second) == "parked"
 
 
-@pytest.mark.usefixtures("ten_recovery_codes")
 def test_a_recovery_code_signs_in(parked: Client, user: Any) -> None:
     codes = service.issue_recovery_codes(user)
     answer = post(parked, "recovery-code", recovery_code="7KQ2-M9XD-4TBN-W3FH-P8VA-YC6E")

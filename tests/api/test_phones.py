@@ -267,7 +267,6 @@ def test_a_phone_takes_the_place_of_another(fresh: Client, bandwidth: Any) -> No
     assert state(fresh) == "verified"
 
 
-@pytest.mark.usefixtures("ten_recovery_codes")
 def test_the_first_phone_ends_a_login_and_brings_recovery_codes(
     client: Client, newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:

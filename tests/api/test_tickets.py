@@ -117,7 +117,6 @@ def test_a_login_by_ticket_from_the_password_to_the_completion(user: Any, bandwi
     assert_no_session(asked, sent, passed)
 
 
-@pytest.mark.usefixtures("ten_recovery_codes")
 def test_a_recovery_code_completes_it_too(app: TicketClient, user: Any) -> None:
     codes = service.issue_recovery_codes(user)
     answer = post(app, "recovery-code", recovery_code=codes[0][::-1])

@@ -482,7 +482,6 @@ def enrol(client: Client, bandwidth: Any) -> Any:
     )
 
 
-@pytest.mark.usefixtures("ten_recovery_codes")
 def test_the_first_phone_brings_recovery_codes_shown_once(
     client: Client, newcomer: Any, bandwidth: Any
 ) -> None:
@@ -538,7 +537,6 @@ def test_where_a_set_holds_none_the_first_phone_brings_none(
     assert "Recovery codes" not in text(client.get("/mfa/phones/"))
 
 
-@pytest.mark.usefixtures("ten_recovery_codes")
 def test_few_codes_left_are_warned_of(verified: Client, two: Any) -> None:
     verified.post("/mfa/recovery-codes/")
     assert 'class="mfa-warning"' not in text(verified.get("/mfa/phones/"))

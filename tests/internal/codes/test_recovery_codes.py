@@ -50,7 +50,6 @@ def with_another_secret(code: str) -> str:
 # How they are made and stored ---------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("ten_recovery_codes")
 def test_a_set_has_as_many_codes_as_the_settings_say(user: Any, configure: Any) -> None:
     assert len(service.issue_recovery_codes(user)) == 10
     configure(RECOVERY_CODES=3)
@@ -558,7 +557,6 @@ def test_a_recovery_code_steps_up(client: Client, user: Any, bandwidth: Any) -> 
         assert client.get("/transfer/").content == b"transfer"
 
 
-@pytest.mark.usefixtures("ten_recovery_codes")
 @pytest.mark.attack("P12")
 def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
     client: Client, user: Any, bandwidth: Any
