@@ -136,8 +136,8 @@ def start_service(session: nox.Session, kind: str, variable: str) -> None:
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """All tests that need nothing but pip, on SQLite."""
-    run_tests(session)
+    """All tests that need nothing but pip, on SQLite; the slow ones, too."""
+    run_tests(session, "tests")
 
 
 @nox.session(venv_backend="none")
@@ -197,7 +197,7 @@ def coverage(session: nox.Session) -> None:
 
     What works with other packages (``contrib``) is not counted: its tests run in other sessions.
     """
-    wanted = chosen_tests(session, "--cov-fail-under=90")
+    wanted = chosen_tests(session, "tests", "--cov-fail-under=90")
     run_python(session, "-m", "pytest", "--cov", "--cov-report=term", *wanted)
 
 
@@ -398,7 +398,7 @@ def lowest(session: nox.Session) -> None:
     run_python(session, ".ci/lowest.py", "write", constraints)
     session.install("-q", "-c", constraints, "-e", ".[test]")
     session.run("python", ".ci/lowest.py", "check")
-    session.run("python", "-m", "pytest", *chosen_tests(session))
+    session.run("python", "-m", "pytest", *chosen_tests(session, "tests"))
 
 
 @nox.session(venv_backend="venv")
@@ -419,4 +419,4 @@ def matrix(session: nox.Session, django: str) -> None:
     """
     version = django if django == OLDEST_DJANGO else f"{django}.*"
     session.install("-q", "-e", ".[test]", f"django=={version}")
-    session.run("python", "-m", "pytest", *chosen_tests(session))
+    session.run("python", "-m", "pytest", *chosen_tests(session, "tests"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -32,9 +31,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.set_threshold(50_000)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than the machine has cores: some tests wait for threads or sockets."""
-    return (os.cpu_count() or 1) + 1
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the slow tests out where the command names no tests.
+
+    ``python -m pytest tests`` runs them, too, and so does a command that names their file.
+    """
+    names_no_tests = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if names_no_tests and not config.option.markexpr:
+        config.option.markexpr = "not slow"
 
 
 PASSWORD = "correct horse"

@@ -286,6 +286,7 @@ def sent(rows: Any) -> Challenge:
     return challenge
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [Phone, Challenge, RecoveryCode, TrustedBrowser])
 def test_a_search_finds_the_rows_of_the_user_of_that_name(
     root: Client, sent: Challenge, model: Any
@@ -369,6 +370,7 @@ def test_numbers_are_words_for_a_screen_reader(root: Client, rows: Any) -> None:
     assert "Masked" not in text(root.get(page_of(Phone)))
 
 
+@pytest.mark.slow
 def test_the_users_page_is_saved_as_ever(root: Client, user: Any) -> None:
     """Fails when the inline's management form is not on the page."""
     page = user_page(f"{user.pk}/change/")
@@ -671,6 +673,7 @@ def test_no_mix_of_settings_leads_a_stranger_into_a_loop_or_a_dead_end(
         assert walk(Client(), Client().get(start)).status_code == 200, start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("required", POLICIES)
 @pytest.mark.parametrize("login_url", LOGIN_URLS)
 @pytest.mark.parametrize("after", ["/account/", "/admin/"])

@@ -339,6 +339,7 @@ def test_what_one_user_left_parked_reaches_no_other(
     assert "cart" not in client.session
 
 
+@pytest.mark.slow
 def test_refused_numbers_leave_no_rows(client: Client, newcomer: Any, bandwidth: Any) -> None:
     """Fails when the row is made although nothing may be sent."""
     client.force_login(newcomer)

@@ -646,6 +646,7 @@ def test_a_mail_server_of_mailers_that_may_hang_is_warned_of(
         assert "MAILERS" in message.msg + str(message.hint)
 
 
+@pytest.mark.slow
 def test_check_deploy_runs_with_the_mailers_of_the_django_at_hand() -> None:
     """``manage.py check --deploy`` in a process of its own.  Fails in the same way, on Django 6.1;
     older versions do not know ``MAILERS``."""

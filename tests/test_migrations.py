@@ -25,6 +25,8 @@ from tests.conftest import (
     make_user,
 )
 
+pytestmark = pytest.mark.slow
+
 APP = "bandwidth_mfa"
 
 name_in_key = import_module("django_bandwidth_mfa.migrations.0006_buckets_and_ladders").name_in_key

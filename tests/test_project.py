@@ -120,6 +120,7 @@ def test_the_lowest_versions_are_all_that_pyproject_allows_at_least(tmp_path: Pa
         assert f">={pinned[one.name]}" in {str(part) for part in one.specifier}, one
 
 
+@pytest.mark.slow
 def test_a_tally_of_figures_sums_up_what_all_workers_have_counted(tmp_path: Path) -> None:
     """Fails when a worker keeps its figures, or when the controller counts one twice."""
     (tmp_path / "test_counting.py").write_text(

@@ -28,6 +28,7 @@ def test_a_public_module_says_which_of_its_names_are_public(path: str) -> None:
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
+@pytest.mark.slow
 def test_settings_files_can_import_conf_before_there_are_settings() -> None:
     """Fails when ``conf`` imports models, or anything that wants settings."""
     code = (

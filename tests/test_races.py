@@ -28,7 +28,11 @@ from .databases import statements_are_portable
 
 # One group, so that no two races run at once: a server that takes a hundred connections, as
 # PostgreSQL does by default, refuses the threads of a second one.
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("races")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.xdist_group("races"),
+    pytest.mark.slow,
+]
 
 # Each thread gives its connection up now and then, while Bandwidth is asked for instance, and opens
 # another one. A busy server may still be closing the old ones: a race can need three times as many

@@ -655,6 +655,7 @@ def test_one_client_is_kept_per_configuration(configure: Any) -> None:
     assert provider.client() is not first
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_report_of_an_error_in_a_sites_own_view_shows_no_code(
     user: Any, bandwidth: Any, configure: Any, rf: Any

@@ -95,6 +95,7 @@ def test_all_seven_fields_are_sent_to_verify(mock: responses.RequestsMock) -> No
     }
 
 
+@pytest.mark.slow
 # The group that imports the SDK: see tests/simulator/test_sdk.py.
 @pytest.mark.xdist_group("sdk")
 def test_the_bodies_fit_bandwidths_own_models(mock: responses.RequestsMock) -> None:
@@ -387,6 +388,7 @@ FAILURES: dict[str, Callable[[], RawServer]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.attack("T8")
 @pytest.mark.parametrize("failure", [*FAILURES, "refused", "bad number", "bad code"])
 def test_no_error_carries_a_secret_anywhere(failure: str) -> None:

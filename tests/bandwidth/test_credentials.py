@@ -124,6 +124,7 @@ def test_threads_that_need_a_token_at_once_fetch_one() -> None:
         assert len(api.requests) == 6
 
 
+@pytest.mark.slow
 def test_a_thread_waits_for_anothers_fetch_no_longer_than_its_own_total_time() -> None:
     """Fails if the lock is taken without a time-out."""
     with RawServer(drips(b"", b"H")) as tokens:
@@ -308,6 +309,7 @@ def test_a_token_request_that_gets_no_answer_leaves_the_call_unmade(start: bytes
         assert api.requests == []
 
 
+@pytest.mark.slow
 def test_fetching_the_token_counts_towards_the_total_time() -> None:
     """Fails if each request gets a deadline of its own."""
 

@@ -153,6 +153,7 @@ def test_a_call_in_tls_through_a_proxy_goes_through_every_replacement(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["plain", "tls", "proxy"])
 def test_half_a_second_stays_half_a_second(
     way: str, certificate: Path, monkeypatch: pytest.MonkeyPatch

@@ -33,6 +33,7 @@ DRIPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.attack("N7")
 @pytest.mark.parametrize("name", DRIPS)
 def test_a_dripping_server_is_left_when_the_total_time_is_over(name: str) -> None:
@@ -46,6 +47,7 @@ def test_a_dripping_server_is_left_when_the_total_time_is_over(name: str) -> Non
     assert len(server.requests) == 1  # what may have arrived is never sent again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["headers", "body"])
 def test_a_server_dripping_over_tls_is_left_as_well(
     name: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
@@ -61,6 +63,7 @@ def test_a_server_dripping_over_tls_is_left_as_well(
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_a_proxy_that_drips_its_answer_to_connect_is_left_and_nothing_was_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -74,6 +77,7 @@ def test_a_proxy_that_drips_its_answer_to_connect_is_left_and_nothing_was_sent(
     assert type(error) is Unreachable
 
 
+@pytest.mark.slow
 def test_a_tls_handshake_behind_a_slow_proxy_gets_only_the_time_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -94,6 +98,7 @@ def test_a_tls_handshake_behind_a_slow_proxy_gets_only_the_time_left(
     assert type(error) is Unreachable
 
 
+@pytest.mark.slow
 def test_a_tls_handshake_that_hangs_is_left_and_nothing_was_sent() -> None:
     with RawServer(sends(b"")) as server:
         url = server.url.replace("http:", "https:")
@@ -136,6 +141,7 @@ def _dead_addresses(
     return addresses
 
 
+@pytest.mark.slow
 def test_many_dead_addresses_of_one_name_share_the_total_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

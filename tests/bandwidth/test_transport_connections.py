@@ -148,6 +148,7 @@ def test_a_connection_that_the_server_closed_while_idle_is_not_used_again() -> N
             assert server.connections == expected
 
 
+@pytest.mark.slow
 @pytest.mark.attack("N4")
 def test_a_late_answer_is_never_read_as_the_next_ones() -> None:
     """Fails if a connection whose answer was not read whole goes back to the pool."""

@@ -39,6 +39,7 @@ def start(*options: str) -> tuple[subprocess.Popen[str], str]:
     return process, printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_told_to_stop_and_logs_no_secrets(number: signal.Signals) -> None:
     """The log part fails when a line holds the path, a number, a body or a header."""
@@ -87,6 +88,7 @@ def exported(printed: str, key: str) -> str:
     return shlex.split(value)[0]
 
 
+@pytest.mark.slow
 def test_what_it_prints_can_be_pasted_and_is_all_that_a_site_needs() -> None:
     """Fails when a key is missing, or when a value is not quoted for the shell."""
     process, printed = start("--client-secret", "it's $HOME", "--application", "a1")

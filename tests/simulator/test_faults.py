@@ -154,6 +154,7 @@ def test_a_delay_outlasts_an_impatient_client_and_stop_does_not_wait_for_it() ->
     assert none_alive(set(threading.enumerate()) - before)
 
 
+@pytest.mark.slow
 def test_a_request_that_is_held_during_a_reset_sends_nothing(api: Api) -> None:
     """Fails when a late message arrives after the reset, in the next test's inbox."""
     api.simulator.fault(on="messaging", delay=0.2)

@@ -85,6 +85,7 @@ def send(simulator: Simulator, channel: str = "messaging", **changes: object) ->
     return sent
 
 
+@pytest.mark.slow
 def test_a_message_with_a_callback_url_is_receipted(quick: Simulator, receiver: Receiver) -> None:
     sent = send(quick, callbackUrl=receiver.url)
     posted = receiver.next()
@@ -104,6 +105,7 @@ def test_other_countries_are_global(quick: Simulator, receiver: Receiver) -> Non
     assert receiver.next()["platform"] == "GlobalSMS"
 
 
+@pytest.mark.slow
 def test_a_call_and_a_message_without_the_url_have_none(
     quick: Simulator, receiver: Receiver
 ) -> None:
@@ -122,6 +124,7 @@ def test_a_fault_makes_a_failed_one_and_counts_down(quick: Simulator, receiver: 
     assert receiver.next()["type"] == "message-delivered"
 
 
+@pytest.mark.slow
 def test_a_dropped_one_never_comes_and_a_fault_on_all_leaves_receipts_alone(
     quick: Simulator, receiver: Receiver
 ) -> None:
@@ -133,6 +136,7 @@ def test_a_dropped_one_never_comes_and_a_fault_on_all_leaves_receipts_alone(
     assert receiver.next()["type"] == "message-delivered"
 
 
+@pytest.mark.slow
 def test_a_delayed_one_comes_later(quick: Simulator, receiver: Receiver) -> None:
     quick.fault(on="receipt", delay=0.5, times=1)
     late = send(quick, callbackUrl=receiver.url)["messageId"]
@@ -140,6 +144,7 @@ def test_a_delayed_one_comes_later(quick: Simulator, receiver: Receiver) -> None
     assert [receiver.next()["message"]["id"] for _ in range(2)] == [soon, late]
 
 
+@pytest.mark.slow
 def test_a_receiver_that_fails_is_asked_again_in_north_america_only(
     quick: Simulator, receiver: Receiver
 ) -> None:
@@ -164,6 +169,7 @@ def test_stopping_does_not_wait_for_a_receipt(receiver: Receiver) -> None:
     receiver.assert_silent(0.05)
 
 
+@pytest.mark.slow
 def test_a_reset_forgets_receipts_that_are_still_to_come(receiver: Receiver) -> None:
     with Simulator(receipt_delay=0.3) as simulator:
         send(simulator, callbackUrl=receiver.url)

@@ -233,6 +233,7 @@ def test_a_dialect_has_the_words_of_its_language(verified: Client) -> None:
         assert languages(verified.get("/mfa/phones/")) == ['lang="es" dir="ltr"'] * 2
 
 
+@pytest.mark.slow
 def test_each_catalogue_says_which_language_it_is() -> None:
     """Fails when a translator leaves "en" as it is: each page would claim to be English."""
     codes = {path.parent.parent.name for path in LOCALES.glob("*/LC_MESSAGES/django.mo")}

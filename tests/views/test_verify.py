@@ -779,6 +779,7 @@ def reports_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DEBUG_ENGINE, "from_string", cache(DEBUG_ENGINE.from_string))
 
 
+@pytest.mark.slow
 @pytest.mark.attack("T9")
 @pytest.mark.usefixtures("reports_compiled_once")
 @pytest.mark.parametrize("debug", [True, False])
@@ -891,6 +892,7 @@ def test_the_password_is_answered_before_bandwidth_is_asked(
     assert bandwidth.requests == []
 
 
+@pytest.mark.slow
 @pytest.mark.attack("S11")
 def test_someone_without_the_password_moves_no_counter(
     client: Client, user: Any, bandwidth: Any

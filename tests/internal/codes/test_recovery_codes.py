@@ -80,6 +80,7 @@ def test_no_two_codes_of_a_set_begin_alike(user: Any) -> None:
     recovery_codes.row_of(make_user("bob"), "7KWWWWWWWWWW", CHEAP).save()
 
 
+@pytest.mark.slow
 @pytest.mark.scrypt
 def test_a_code_is_stored_under_scrypt_with_a_salt_of_its_own(user: Any, configure: Any) -> None:
     """Fails when the salt is one for all, and with cheaper parameters."""
@@ -241,6 +242,7 @@ def test_a_right_selector_with_another_secret_is_wrong(user: Any) -> None:
     assert service.use_recovery_code(user, code)
 
 
+@pytest.mark.slow
 @pytest.mark.attack("G15")
 @pytest.mark.scrypt
 def test_an_unknown_selector_takes_as_much_work_as_a_known_one(

@@ -121,6 +121,7 @@ def test_twelve_right_codes_in_an_hour_let_in_twelve_times(
         clock.shift(300)
 
 
+@pytest.mark.slow
 def test_thirty_people_behind_one_address_all_get_in(clock: Any, bandwidth: Any, rf: Any) -> None:
     """Fails when a right code gives nothing back to the address: the 21st of an office was told to
     wait for an hour."""
@@ -198,6 +199,7 @@ def fraud(
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.attack("S14")
 def test_typing_every_code_to_one_country_stops_at_its_ceiling(
     clock: Any, user: Any, bandwidth: Any, configure: Any
@@ -213,6 +215,7 @@ def test_typing_every_code_to_one_country_stops_at_its_ceiling(
     sign_in(user, bandwidth)
 
 
+@pytest.mark.slow
 @pytest.mark.attack("S14")
 def test_typing_every_code_everywhere_stops_at_the_sites_ceiling(
     clock: Any, bandwidth: Any, configure: Any
@@ -304,6 +307,7 @@ def test_a_refused_send_counts_nothing(clock: Any, user: Any, bandwidth: Any) ->
     assert [*Counter.objects.order_by("key").values(), *SecondFactor.objects.values()] == before
 
 
+@pytest.mark.slow
 def test_an_outage_spends_nobodys_hour(
     clock: Any, user: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -342,6 +346,7 @@ def enrol(number: str, request: Any = None) -> None:
     service.send_code(stranger, purpose="enrol", phone=phone, request=request)
 
 
+@pytest.mark.slow
 @pytest.mark.attack("S4")
 def test_a_range_that_is_walked_through_gets_thirty_codes_an_hour(
     clock: Any, bandwidth: Any

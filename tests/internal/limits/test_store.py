@@ -157,6 +157,7 @@ def test_half_of_what_has_half_leaked_out_is_given_back(clock: Any) -> None:
     assert row.moment == store.now() + HOUR // 2 * SECOND
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.sampled_from(["take", "give back", "wait"]), max_size=30))
 def test_takes_and_returns_in_any_order_end_where_they_must(steps: list[str]) -> None:

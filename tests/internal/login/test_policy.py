@@ -41,6 +41,7 @@ def test_required_says_who_owes_a_code(
         assert state(client) == expected, someone
 
 
+@pytest.mark.slow
 def test_get_phones_takes_the_place_of_the_apps_own_table(
     client: Client, newcomer: Any, configure: Any, bandwidth: Any
 ) -> None:

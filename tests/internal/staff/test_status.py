@@ -449,6 +449,7 @@ def test_a_purge_forgets_what_is_over_and_nothing_else(
         assert Challenge.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_a_purge_goes_through_many_rows_and_keeps_the_new_ones(user: Any) -> None:
     challenges(user, 2500, 0, minutes_ago=60 * 24 * 31)
     challenges(user, 3, 0)
@@ -470,6 +471,7 @@ def old_challenges(user: Any, many: int) -> list[Any]:
     return [row.pk for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_purge_that_is_stopped_has_deleted_the_oldest_and_goes_on_when_run_again(
     user: Any,
@@ -494,6 +496,7 @@ def test_a_purge_that_is_stopped_has_deleted_the_oldest_and_goes_on_when_run_aga
     assert Challenge.objects.count() == 3
 
 
+@pytest.mark.slow
 def test_a_purge_never_looks_again_at_what_it_has_deleted(user: Any) -> None:
     """Fails when a batch begins at the oldest row each time: until the database has cleaned up, it
     steps over every deleted entry of the index, and is slower with each batch."""
@@ -511,6 +514,7 @@ def test_a_purge_never_looks_again_at_what_it_has_deleted(user: Any) -> None:
         assert f"{row.sent_at:%Y-%m-%d %H:%M:%S.%f}" in look
 
 
+@pytest.mark.slow
 def test_a_purge_of_rows_of_one_moment_deletes_a_batch_at_a_time(user: Any) -> None:
     """Fails when a batch is all that was sent until a moment, or begins after that moment."""
     challenges(user, 2200, 0, minutes_ago=60 * 24 * 31)
