@@ -88,6 +88,9 @@ class MFAView(View):
     leads_to_flow = False
     """Whether its forms lead back to a page that shows an :class:`.Outcome`."""
 
+    is_destination = False
+    """Whether a visitor who is not signed in comes back here after the login."""
+
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         request.exception_reporter_filter = NoVariablesFilter()
         csrf = CsrfCheck(unused)
@@ -153,7 +156,7 @@ class MFAView(View):
                 ),
                 fail_silently=True,
             )
-        return to_login_page(request)
+        return to_login_page(request, self.here() if self.is_destination else "")
 
     def here(self) -> str:
         """Return the URL to come back to after the code.  A view without GET overrides it."""
@@ -167,14 +170,20 @@ class MFAView(View):
         return self.request.user if user is None else user
 
 
-def to_login_page(request: HttpRequest) -> HttpResponse:
-    """Return a redirect to the login page, with the ``next`` of the request if there is one."""
-    wanted = next_of(request)
+def to_login_page(request: HttpRequest, destination: str = "") -> HttpResponse:
+    """Return a redirect to the login page.
+
+    :param destination: the URL to come back to after the login; empty for the ``next`` of the
+        request, if there is one.
+    """
+    wanted = destination or next_of(request)
     return redirect_to_login(wanted, login_url()) if wanted else redirect(login_url())
 
 
 class SignedInView(MFAView):
     """A page that requires a complete login.  A parked login is redirected to the code page."""
+
+    is_destination = True
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         return self.answer_to(obstacle_to_signed_in(request), request)

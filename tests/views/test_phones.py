@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
@@ -64,8 +65,16 @@ def test_a_parked_login_sees_none_of_them(client: Client, two: Any, page: str, m
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_an_anonymous_visitor_is_sent_to_the_login_page(client: Client, page: str) -> None:
-    assert client.get(f"/mfa/{page}/")["Location"].startswith("/accounts/login/")
+def test_an_anonymous_visitor_signs_in_and_comes_back(
+    client: Client, user: Any, bandwidth: Any, page: str
+) -> None:
+    """Fails when the login page is not told which page was asked for."""
+    login_page = client.get(f"/mfa/{page}/")["Location"]
+    assert login_page.startswith("/accounts/login/?next=/mfa/")
+    client.post(login_page, {"username": "ada", "password": PASSWORD})
+    client.get("/mfa/verify/")
+    answer = client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
+    assert [answer["Location"]] == parse_qs(urlsplit(login_page).query)["next"]
 
 
 @pytest.mark.attack("P12")
