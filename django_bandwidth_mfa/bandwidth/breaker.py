@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,12 +18,21 @@ from .transport import PerProcess
 logger = logging.getLogger("django_bandwidth_mfa")
 
 
+class _WaitingCall:
+    """A call that waits for a place.  ``is_over`` is set when it gets one, or is refused."""
+
+    def __init__(self, *, is_urgent: bool) -> None:
+        self.is_urgent = is_urgent
+        self.has_place = False
+        self.is_over = threading.Event()
+
+
 class _State:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.running = 0
-        # One event for each waiting call, the oldest first.  It is set when the call gets a place.
-        self.waiting: deque[threading.Event] = deque()
+        # The next call that gets a place is the first one.
+        self.waiting: list[_WaitingCall] = []
         self.failures = 0
         self.retry_at = 0.0
 
@@ -38,8 +46,10 @@ class Breaker:
     no call is made for ``seconds``.  Then one call is tried every ``seconds``.  The first call that
     gets an answer, with any status, closes it.
 
-    If all places are in use, a call waits for one.  Waiting calls get a place in the order in which
-    they came.  The queue and the wait are short, because each waiting call blocks a thread.
+    If all places are in use, a call waits for one.  Urgent calls get a place before the others, and
+    otherwise the call that came first.  If the queue is full, an urgent call takes the place in it
+    of the last call that is not urgent, and that call is refused.  The queue and the wait are
+    short, because each waiting call blocks a thread.
 
     :param failures: the number of failures in a row that opens the breaker.
     :param seconds: how long an open breaker refuses calls.
@@ -75,13 +85,14 @@ class Breaker:
         return state.failures >= self._failures and self._clock() < state.retry_at
 
     @contextmanager
-    def guard(self) -> Iterator[None]:
+    def guard(self, *, is_urgent: bool = False) -> Iterator[None]:
         """Guard one call in a ``with`` block: wait for a place, and count the result.
 
+        :param is_urgent: whether the call goes before others in the queue.
         :raises NoFreePlace: too many calls are running and waiting.  The call was not made.
         :raises Unreachable: the breaker is open.  The call was not made.
         """
-        self._enter()
+        self._enter(is_urgent=is_urgent)
         try:
             yield
         except (Unreachable, UnknownOutcome):
@@ -95,7 +106,7 @@ class Breaker:
             raise
         self._leave(failed=False)
 
-    def _enter(self) -> None:
+    def _enter(self, *, is_urgent: bool) -> None:
         state = self._state.get()
         with state.lock:
             self._refuse_while_open(state)
@@ -103,28 +114,36 @@ class Breaker:
                 state.running += 1
                 self._begin(state)
                 return
-            if len(state.waiting) >= self._waiting:
+            if len(state.waiting) >= self._waiting and not (is_urgent and self._displace(state)):
                 raise self._no_free_place(state)
-            place = threading.Event()
-            state.waiting.append(place)
-        self._wait(state, place)
+            call = _WaitingCall(is_urgent=is_urgent)
+            before = sum(one.is_urgent for one in state.waiting)
+            state.waiting.insert(before if is_urgent else len(state.waiting), call)
+        self._wait(state, call)
 
-    def _wait(self, state: _State, place: threading.Event) -> None:
-        """Wait until ``place`` is set.  The place is then already counted in ``running``."""
+    def _displace(self, state: _State) -> bool:
+        """Refuse the last waiting call that is not urgent.  Return whether there is one."""
+        if not state.waiting or state.waiting[-1].is_urgent:
+            return False
+        state.waiting.pop().is_over.set()
+        return True
+
+    def _wait(self, state: _State, call: _WaitingCall) -> None:
+        """Wait until ``call`` has a place.  The place is then already counted in ``running``."""
         try:
-            place.wait(self._wait_seconds)
+            call.is_over.wait(self._wait_seconds)
             with state.lock:
-                if not place.is_set():
+                if not call.has_place:
                     raise self._no_free_place(state)
                 # The breaker may have opened during the wait.
                 self._refuse_while_open(state)
                 self._begin(state)
         except BaseException:  # also if a server ends this thread: the place must not be lost
             with state.lock:
-                if place.is_set():
+                if call.has_place:
                     self._free_place(state)
-                else:
-                    state.waiting.remove(place)
+                elif call in state.waiting:
+                    state.waiting.remove(call)
             raise
 
     def _refuse_while_open(self, state: _State) -> None:
@@ -146,9 +165,11 @@ class Breaker:
         )
 
     def _free_place(self, state: _State) -> None:
-        """Give the place to the call that has waited longest; free it if no call is waiting."""
+        """Give the place to the first waiting call; free it if no call is waiting."""
         if state.waiting:
-            state.waiting.popleft().set()
+            call = state.waiting.pop(0)
+            call.has_place = True
+            call.is_over.set()
         else:
             state.running -= 1
 

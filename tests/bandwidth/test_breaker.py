@@ -37,11 +37,11 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(failures=3, seconds=30, concurrent=2, clock=clock)
 
 
-def call(breaker: Breaker, error: Exception | None = None) -> bool:
+def call(breaker: Breaker, error: Exception | None = None, *, is_urgent: bool = False) -> bool:
     """Whether the call was made."""
     made = False
     try:
-        with breaker.guard():
+        with breaker.guard(is_urgent=is_urgent):
             made = True
             if error is not None:
                 raise error
@@ -220,6 +220,58 @@ def test_a_call_over_the_queue_is_refused_at_once(threads: ThreadPoolExecutor) -
         with pytest.raises(NoFreePlace) as refused, breaker.guard():
             pytest.fail("it was called")
         assert not refused.value.may_have_arrived
+        assert not waiting.done()
+    assert waiting.result(10)
+
+
+def test_an_urgent_call_gets_a_place_before_the_others(threads: ThreadPoolExecutor) -> None:
+    """Fails when all calls wait in one order, and when the second urgent call passes the first."""
+    breaker = one_place(waiting=4)
+    order: list[str] = []
+
+    def come(name: str, is_urgent: bool) -> None:
+        with breaker.guard(is_urgent=is_urgent):
+            order.append(name)
+
+    waiting: list[Future[None]] = []
+    with breaker.guard():
+        for name in ("send 1", "verify 1", "send 2", "verify 2"):
+            waiting.append(threads.submit(come, name, name.startswith("verify")))
+            until_waiting(breaker, len(waiting))
+    for one in waiting:
+        one.result(10)
+    assert order == ["verify 1", "verify 2", "send 1", "send 2"]
+
+
+def test_an_urgent_call_takes_a_place_in_a_full_queue_from_the_last_other_call(
+    threads: ThreadPoolExecutor,
+) -> None:
+    """Fails when a full queue refuses each call, and when a displaced call keeps a thread waiting.
+
+    Tried with a ``_displace`` that returns False, and with one that does not set ``is_over``.
+    """
+    breaker = one_place(waiting=2)
+    with breaker.guard():
+        calls = []
+        for many in (1, 2):
+            calls.append(threads.submit(call, breaker))
+            until_waiting(breaker, many)
+        urgent = threads.submit(call, breaker, is_urgent=True)
+        # The last one that came is refused, and the others wait.
+        assert calls[1].result(10) is False
+        assert len(breaker._state.get().waiting) == 2
+    assert urgent.result(10)
+    assert calls[0].result(10)
+    assert call(breaker)
+
+
+def test_an_urgent_call_displaces_no_other_urgent_call(threads: ThreadPoolExecutor) -> None:
+    """Fails when an urgent call displaces any call: the other user would have to type again."""
+    breaker = one_place(waiting=1)
+    with breaker.guard():
+        waiting = threads.submit(call, breaker, is_urgent=True)
+        until_waiting(breaker, 1)
+        assert not call(breaker, is_urgent=True)
         assert not waiting.done()
     assert waiting.result(10)
 

@@ -161,7 +161,9 @@ def _call(operation: str, purpose: str) -> Iterator[None]:
     call, guard, began = signals.BandwidthCall(operation, purpose), breaker(), time.monotonic()
     signals.call_began.send_robust(signals.BandwidthCall, call=call)
     try:
-        with guard.guard():
+        # A login page asks again for a code that could not be sent.  A code that could not be
+        # checked must be typed again by a person.
+        with guard.guard(is_urgent=operation == "verify"):
             call.waited, call.was_made = time.monotonic() - began, True
             yield
     except Exception as error:
