@@ -7,7 +7,7 @@ from functools import cached_property
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 
-from ..exceptions import MFAError
+from ..exceptions import Busy, MFAError
 from ..internal.flows.base import Flow
 from ..internal.flows.choice import code_flow
 from ..internal.flows.login import LoginFlow, cancel
@@ -17,6 +17,10 @@ from ..internal.login.redirects import default_page, login_url, next_of, with_ne
 from ..request import mfa_of
 from .base import MFAView
 from .flow import FlowView
+
+# The page asks again after this time and up to twice as long: two seconds are more than the longest
+# wait for a place in the queue, so most of the calls that were in front of it have ended.
+ASK_AGAIN_AFTER = 2  # seconds
 
 
 class CodeView(FlowView):
@@ -37,8 +41,16 @@ class VerifyView(CodeView):
     """GET shows the page; POST ``code`` checks a code.
 
     The first GET after the password sends the code that the login owes.  If this fails, the next
-    GET tries again.  No other GET sends a code.
+    GET tries again.  No other GET sends a code.  If the site was busy, a script of the page asks
+    for it again.
     """
+
+    _asks_again = False
+    """Whether the page asks for the owed code again: the site was too busy to send it."""
+
+    def context(self) -> dict[str, object]:
+        after = ASK_AGAIN_AFTER if self._asks_again else 0
+        return {**super().context(), "ask_again_after": after}
 
     def get(self, request: HttpRequest) -> HttpResponse:
         flow = self.flow
@@ -55,6 +67,7 @@ class VerifyView(CodeView):
             try:
                 flow.send_owed()
             except MFAError as error:
+                self._asks_again = isinstance(error, Busy)
                 return self.show(outcome_of("send", error))
         return self.show()
 

@@ -102,6 +102,19 @@ def origin_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
+def busy_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that makes one call to Bandwidth at once, and in which no call waits."""
+    changes = {
+        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
+        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
+        "BANDWIDTH_MFA_MAX_CONCURRENT_CALLS": "1",
+        "BANDWIDTH_MFA_MAX_WAITING_CALLS": "0",
+    }
+    with Demo(tmp_path_factory.mktemp("busy_demo"), changes) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """``CHROMIUM``, or the one on the path, or else the one that Playwright has installed."""
     with sync_playwright() as playwright:

@@ -260,6 +260,32 @@ def test_a_code_that_was_not_sent_is_still_owed_and_a_reload_sends_it_once(
     assert state(client) == "verified"
 
 
+@pytest.mark.parametrize("kind", ["busy", "breaker open", "unreachable", "refused", "limited"])
+def test_only_the_page_of_a_busy_site_asks_again_for_the_owed_code(
+    client: Client, user: Any, bandwidth: Any, configure: Any, kind: str
+) -> None:
+    """Fails when the page asks again for each code that was not sent.
+
+    A script would then call Bandwidth while it is down, and ask while a limit is reached.
+    """
+    give_password(client, user)
+    with trouble(kind, bandwidth, configure):
+        page = client.get("/mfa/verify/").content.decode()
+    assert ('data-ask-again="2"' in page, "busy.js" in page) == (kind == "busy", kind == "busy")
+
+
+def test_a_page_does_not_ask_again_after_a_press(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when it does: a user who asked for a call would be sent a text message."""
+    configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0)
+    give_password(client, user)
+    with provider.breaker().guard():
+        answer = post_form(client, "/mfa/send/", {"channel": "voice"})
+    assert "The site is busy" in text(answer)
+    assert "data-ask-again" not in answer.content.decode()
+
+
 @pytest.mark.attack("S2")
 def test_a_code_that_may_have_arrived_is_owed_no_more(
     client: Client, user: Any, bandwidth: Any

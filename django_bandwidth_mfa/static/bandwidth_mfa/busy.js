@@ -1,0 +1,45 @@
+/*
+ * Ask again for the code that a login owes, if the site was too busy to send it. The page reloads after
+ * a few seconds: it has no field yet, so nothing that was typed is lost. It reloads three times at most,
+ * and not while the user is doing something else on the page. Without this script the user reloads the
+ * page, or presses the button.
+ */
+(function () {
+  "use strict";
+
+  var TIMES = 3;
+  var KEY = "bandwidth-mfa-asked-again"; // this tab: how often, and when for the last time
+  var FORGET = 60000; // milliseconds: a later login begins anew
+
+  var section = document.querySelector(".bandwidth-mfa[data-ask-again]");
+  if (!section) return;
+
+  var submitted = false;
+  document.addEventListener("submit", function () {
+    submitted = true;
+  });
+
+  // Return how often this tab has asked again, and count one more.
+  function count() {
+    var parts = (window.sessionStorage.getItem(KEY) || "").split(" ");
+    var asked = Date.now() - Number(parts[1] || 0) < FORGET ? Number(parts[0]) : 0;
+    window.sessionStorage.setItem(KEY, asked + 1 + " " + Date.now());
+    return asked;
+  }
+
+  function askAgain() {
+    // A hidden page asks when it is visible again.
+    if (document.hidden) return document.addEventListener("visibilitychange", askAgain, { once: true });
+    var focused = document.activeElement;
+    if (submitted || (focused && focused !== document.body)) return;
+    try {
+      if (count() < TIMES) window.location.reload();
+    } catch (error) {
+      // The browser keeps nothing for this site, so the script cannot count, and does not reload.
+    }
+  }
+
+  // Pages that were refused at the same moment do not ask again at the same moment.
+  var seconds = Number(section.getAttribute("data-ask-again"));
+  window.setTimeout(askAgain, seconds * 1000 * (1 + Math.random()));
+})();
