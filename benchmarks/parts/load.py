@@ -51,6 +51,7 @@ def run(chosen: Namespace, folder: Path | None) -> str:
                     rows.append([*place, *cells(found)])
                     why.update(f"{' '.join(place)}: {one[1]}" for one in found["sign_ins"])
     head = ["server", "provider", "site", "sign-ins a second", "in", "refused", "failed"]
+    head += ["page reloaded"]
     head += ["p50 s", "p99 s", "pages p50 ms", "p99 ms", "failed", "late p99 ms"]
     told.append(table(head, rows))
     reasons = [f"- {text}: {many}" for text, many in why.items() if not text.endswith(": ")]
@@ -97,11 +98,12 @@ def command(kind: str, port: int, chosen: Namespace) -> list[str]:
 def cells(found: Any) -> list[object]:
     """Return the cells of a row.  The last one tells how much later than meant visitors came."""
     outcomes = Counter(outcome for outcome, *_rest in found["sign_ins"])
-    seconds = [s for outcome, _why, s, _late in found["sign_ins"] if outcome == IN]
+    reloaded = sum(reloads > 0 for _outcome, _why, reloads, *_rest in found["sign_ins"])
+    seconds = [s for outcome, _why, _reloads, s, _late in found["sign_ins"] if outcome == IN]
     pages = [s * 1000 for _outcome, s, _late in found["pages"]]
     lost = sum(outcome == FAILED for outcome, *_rest in found["pages"])
     late = percentile([one[-1] * 1000 for one in (*found["sign_ins"], *found["pages"])], 99)
     times = [f"{percentile(seconds, p):.1f}" if seconds else "–" for p in (50, 99)]
     times += [f"{percentile(pages, p):,.0f}" for p in (50, 99)]
     many = f"{outcomes[IN]} of {len(found['sign_ins'])}"
-    return [many, outcomes[REFUSED], outcomes[FAILED], *times, lost, f"{late:,.0f}"]
+    return [many, outcomes[REFUSED], outcomes[FAILED], reloaded, *times, lost, f"{late:,.0f}"]

@@ -21,6 +21,9 @@ from benchmarks.worker import Site, is_page_of
 
 # Seconds that a visitor waits for a page.
 PATIENCE = 30
+# As `busy.js`: a page that could not send a code reloads after this time and up to twice as long.
+RELOAD = re.compile(r'data-ask-again="(\d+)"')
+RELOADS = 3
 ERROR = re.compile(r'class="mfa-error".*?<li>(.*?)</li>', re.DOTALL)
 
 
@@ -29,8 +32,8 @@ def visit(site: Site, url: str, rate: float, pages: float, seconds: float) -> An
 
     :param rate: sign-ins that begin in a second, on average.
     :param pages: pages in a second, on average: a public one and one for people who are signed in.
-    :returns: ``{"sign_ins": [[outcome, why, seconds, late], ...], "pages": [[outcome, seconds,
-        late], ...]}``.
+    :returns: ``{"sign_ins": [[outcome, why, reloads, seconds, late], ...], "pages": [[outcome,
+        seconds, late], ...]}``.
     """
     [reader] = site.add_people(1)
     cookies = site.sign_in(reader)[0].cookies
@@ -73,31 +76,40 @@ async def at(moment: float, do: Callable[[], Awaitable[list[Any]]]) -> list[Any]
 
 
 async def sign_in(site: Site, url: str, n: int) -> list[Any]:
-    """Sign the n-th user in; the outcome, and why it is not :data:`IN`."""
+    """Sign the n-th user in.
+
+    :returns: the outcome, why it is not :data:`IN`, and how often the page had to reload.
+    """
     from benchmarks.sites.making import address, name
 
     # The server takes the last one, as behind a proxy that appends it.
     headers = {"X-Forwarded-For": address(n)}
-    steps, token = site.people.sign_in(n), ""
+    steps, token, reloads = site.people.sign_in(n), "", 0
     async with browser(headers=headers) as session:
         step, request = next(steps)
         while True:
             try:
                 answer = await ask(session, url, request, token)
             except (aiohttp.ClientError, TimeoutError) as error:
-                return [FAILED, f"{step}: {type(error).__name__}"]
+                return [FAILED, f"{step}: {type(error).__name__}", reloads]
             if answer.status >= 500:
-                return [FAILED, f"{step}: {answer.status}"]
+                return [FAILED, f"{step}: {answer.status}", reloads]
+            if (reload := RELOAD.search(answer.text)) and reloads < RELOADS:
+                reloads += 1
+                await asyncio.sleep(int(reload[1]) * (1 + random.random()))
+                continue
             if told := ERROR.search(answer.text):
-                return [REFUSED, f"{step}: {told[1]}"]
+                return [REFUSED, f"{step}: {told[1]}", reloads]
             if answer.status >= 400:
-                return [REFUSED, f"{step}: {answer.status}"]
+                return [REFUSED, f"{step}: {answer.status}", reloads]
             token = token_of(answer.text) or token
             try:
                 step, request = steps.send(answer)
             except StopIteration:
                 is_in = is_page_of(answer, name(n))
-                return [IN, ""] if is_in else [REFUSED, f"{step}: {answer.status}"]
+                return (
+                    [IN, "", reloads] if is_in else [REFUSED, f"{step}: {answer.status}", reloads]
+                )
 
 
 async def read(url: str, path: str, cookies: dict[str, str]) -> list[Any]:
