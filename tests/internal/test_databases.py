@@ -1,4 +1,4 @@
-"""Which errors of the database are a lost connection, and what the pages make of each kind."""
+"""Which database errors mean a lost connection, and how the pages answer each kind of error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.browsing import give_password
 
 
 class OfPsycopg(Exception):
-    """Carries its code as the errors of psycopg do."""
+    """Has its error code in the same attribute as the errors of psycopg."""
 
     def __init__(self, sqlstate: str | None) -> None:
         super().__init__("text in any language")
@@ -87,7 +87,7 @@ def test_a_lost_connection_is_known_by_the_drivers_code(kind: Any, cause: Except
     ],
 )
 def test_any_other_error_is_not_taken_for_one(kind: Any, cause: Exception) -> None:
-    """Fails when the class of the error is enough."""
+    """Fails when only the class of the error is checked."""
     assert not is_connection_lost(caused(kind("text"), cause))
 
 
@@ -110,7 +110,8 @@ def with_a_lost_connection(execute: Any, sql: str, *args: Any) -> Any:
 def test_a_missing_table_is_shown_as_django_shows_it(
     client: Client, user: Any, bandwidth: Any, settings: Any, debug: bool
 ) -> None:
-    """Fails when each ``OperationalError`` is a calm 503: on SQLite nobody saw why."""
+    """Fails when the answer to each ``OperationalError`` is a 503 page: the cause would be hidden
+    on SQLite."""
     settings.DEBUG = debug
     give_password(client, user)
     client.raise_request_exception = False
@@ -123,10 +124,10 @@ def test_a_missing_table_is_shown_as_django_shows_it(
 @pytest.mark.attack("N12")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("debug", "status"), [(True, 500), (False, 503)])
-def test_a_lost_connection_is_told_calmly_unless_a_developer_looks(
+def test_a_lost_connection_is_a_503_page_without_debug_and_an_error_with_debug(
     client: Client, user: Any, bandwidth: Any, settings: Any, debug: bool, status: int
 ) -> None:
-    """Fails when ``DEBUG`` is not asked: the developer would see no traceback."""
+    """Fails when ``DEBUG`` is not checked: the developer would see no traceback."""
     settings.DEBUG = debug
     give_password(client, user)
     client.raise_request_exception = False

@@ -1,4 +1,5 @@
-"""Which database connections a request gives back while Bandwidth is asked, and which it keeps."""
+"""Which database connections a request gives back while it waits for Bandwidth, and which it
+keeps."""
 
 from __future__ import annotations
 
@@ -27,14 +28,12 @@ CODE = "735190"
 
 @pytest.fixture
 def held(settings: Any) -> Iterator[list[Any]]:
-    """A Bandwidth that takes every code.
-
-    For each call to it, the driver's connection that Django holds meanwhile, or None.
-    """
-    seen: list[Any] = []
+    """A Bandwidth that accepts every code. Records for each call the driver's connection that
+    Django holds during the call, or None."""
+    held_connections: list[Any] = []
 
     def answer(request: Any) -> tuple[int, dict[str, str], str]:
-        seen.append(connection.connection)
+        held_connections.append(connection.connection)
         return 200, {}, json.dumps({"messageId": "m", "valid": True})
 
     with responses.RequestsMock() as bandwidth:
@@ -46,12 +45,12 @@ def held(settings: Any) -> Iterator[list[Any]]:
             "USERNAME": "api-user",
             "PASSWORD": "made-up",
         }
-        yield seen
+        yield held_connections
 
 
 @pytest.fixture
 def in_request() -> Iterator[None]:
-    """The test's own code runs as a part of a request."""
+    """Run the test's own code as a part of a request."""
     set_urlconf("tests.urls")
     yield
     set_urlconf(None)
@@ -59,9 +58,10 @@ def in_request() -> Iterator[None]:
 
 @pytest.fixture
 def add_database() -> Iterator[Callable[..., Any]]:
-    """``add_database("name", OPTIONS=…)``: another alias of the test's database.
+    """``add_database("name", OPTIONS=…)`` adds another alias of the test's database.
 
-    Use its ``connect()``. Django lets a test begin no query on an alias that it was not told of.
+    Use the ``connect()`` of the alias: Django forbids queries on an alias that the test has not
+    declared.
     """
     added = []
 
@@ -88,14 +88,14 @@ def sign_in(client: Client, user: Any) -> None:
 def test_no_connection_is_held_while_bandwidth_sends_or_checks_a_code(
     client: Client, user: Any, held: list[Any]
 ) -> None:
-    """Tried: each of the two fails when the provider does not give the connections back."""
+    """Each of the two cases fails when the provider does not give back the connections."""
     sign_in(client, user)
     assert held == [None, None]
 
 
 @real_database
 def test_no_connection_is_held_by_an_async_handler(user: Any, held: list[Any]) -> None:
-    """Fails when the thread of the view does not know that a request is being handled."""
+    """Fails when the thread of the view does not know that it handles a request."""
 
     async def sign_in_async() -> int:
         client = AsyncClient()
@@ -113,7 +113,8 @@ def test_no_connection_is_held_by_an_async_handler(user: Any, held: list[Any]) -
 def test_a_persistent_connection_stays(
     client: Client, user: Any, held: list[Any], monkeypatch: Any, seconds: int | None
 ) -> None:
-    """Fails when ``CONN_MAX_AGE`` is not asked: each call would then cost a new connection."""
+    """Fails when ``CONN_MAX_AGE`` is not checked: each call to Bandwidth would cost a new
+    connection."""
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", seconds)
     before = connection.connection
     sign_in(client, user)
@@ -123,7 +124,7 @@ def test_a_persistent_connection_stays(
 
 @pytest.mark.django_db
 def test_the_transaction_of_a_test_case_stays(client: Client, user: Any, held: list[Any]) -> None:
-    """Fails when autocommit is not asked: the user would be gone."""
+    """Fails when autocommit is not checked: the user would be missing from the database."""
     sign_in(client, user)
     assert [one is connection.connection for one in held] == [True, True]
 
@@ -132,7 +133,7 @@ def test_the_transaction_of_a_test_case_stays(client: Client, user: Any, held: l
 def test_idle_connections_to_all_databases_are_given_back(
     in_request: None, add_database: Any
 ) -> None:
-    """Fails when only the database of the app's own models is looked at."""
+    """Fails when only the connection to the database of the app's own models is given back."""
     other = add_database("other")
     connection.ensure_connection()
     other.connect()
@@ -142,7 +143,7 @@ def test_idle_connections_to_all_databases_are_given_back(
 
 @real_database
 def test_a_transaction_of_the_caller_goes_on(in_request: None) -> None:
-    """Fails when autocommit is not asked: the block would end with an error."""
+    """Fails when autocommit is not checked: the block would end with an error."""
     with transaction.atomic():
         make_user("ada")
         give_back_idle_connections()
@@ -152,7 +153,7 @@ def test_a_transaction_of_the_caller_goes_on(in_request: None) -> None:
 
 @real_database
 def test_a_transaction_without_autocommit_goes_on(in_request: None) -> None:
-    """Fails when autocommit is not asked: the row, which is not committed yet, would be lost."""
+    """Fails when autocommit is not checked: the row that is not committed yet would be lost."""
     transaction.set_autocommit(False)
     try:
         make_user("ada")
@@ -165,7 +166,8 @@ def test_a_transaction_without_autocommit_goes_on(in_request: None) -> None:
 
 @real_database
 def test_a_connection_that_threads_share_stays(in_request: None) -> None:
-    """Fails when sharing is not asked: another thread may be in the middle of a query."""
+    """Fails when the sharing of connections is not checked: another thread may be running a
+    query."""
     connection.ensure_connection()
     connection.inc_thread_sharing()
     try:
@@ -177,10 +179,8 @@ def test_a_connection_that_threads_share_stays(in_request: None) -> None:
 
 @real_database
 def test_a_command_sends_codes_while_it_reads_users_from_an_open_cursor(held: list[Any]) -> None:
-    """Fails when the request is not asked for: the cursor ends with the first code.
-
-    The driver of MariaDB has read all rows by then, so nothing fails there.
-    """
+    """Fails when the app does not check that a request is running: the first code closes the
+    cursor. The driver of MariaDB has read all rows before, so this test cannot fail there."""
     for n in range(3):
         make_user(f"user{n}", f"+1202555014{n}")
     for user in get_user_model()._default_manager.order_by("pk").iterator(chunk_size=1):
@@ -208,7 +208,8 @@ def test_a_connection_that_cannot_be_closed_stops_no_login(
 @real_database
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="the pool of psycopg")
 def test_a_pool_lends_the_connection_to_another_thread(in_request: None, add_database: Any) -> None:
-    """Fails without giving back: the other thread waits for the one connection, in vain."""
+    """Fails when the connection is not given back: the other thread waits for it until the
+    time-out."""
     pooled = add_database("pooled", OPTIONS={"pool": {"min_size": 1, "max_size": 1, "timeout": 1}})
 
     def connect_in_another_thread() -> None:

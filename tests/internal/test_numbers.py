@@ -1,4 +1,4 @@
-"""How numbers are read, which are refused, how they are shown."""
+"""How phone numbers are read, which numbers are refused, and how numbers are shown."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from django_bandwidth_mfa.internal import numbers
 def test_the_ways_to_write_a_number_are_one_number(
     configure: Any, typed: str, region: str | None
 ) -> None:
-    """What is read is ASCII: the region of the site changes nothing of a number with its country
-    code.  Fails for the copied ones where marks of direction are refused."""
+    """The result is ASCII, and the site's region does not change a number with a country code.
+    Fails for copied numbers when direction marks are refused."""
     configure(DEFAULT_REGION=region)
     found = numbers.parse(typed)
     assert found == "+12025550142"
@@ -42,7 +42,7 @@ def test_the_ways_to_write_a_number_are_one_number(
 
 
 def test_a_number_that_begins_with_two_zeros_is_of_another_country(configure: Any) -> None:
-    """Fails where only the regions read them whose people dial them."""
+    """Fails when two zeros are accepted only in regions where people dial them."""
     for region in (None, "GB", "US", "BR"):
         configure(DEFAULT_REGION=region)
         assert numbers.parse("0044 20 7183 8750") == "+442071838750"
@@ -78,7 +78,8 @@ def test_what_is_no_number_is_refused(typed: str) -> None:
 @pytest.mark.attack("S5")
 @pytest.mark.parametrize("number", ["+18005550199", "+19002345678", "+449012345678"])
 def test_numbers_that_cost_somebody_money_are_refused(number: str) -> None:
-    """Fails when no type of number is refused: premium-rate owners earn on each call."""
+    """Fails when no type of number is refused: owners of premium-rate numbers earn money with each
+    call."""
     with pytest.raises(NumberRefused, match="kind of number"):
         numbers.check(number)
 
@@ -95,7 +96,8 @@ def test_numbers_that_cost_somebody_money_are_refused(number: str) -> None:
     ],
 )
 def test_personal_numbers_and_numbers_of_no_country_are_refused(number: str) -> None:
-    """Fails when only the old types are refused, or the region 001 is taken for a country."""
+    """Fails when only premium-rate and similar types are refused, or when the region 001 counts as
+    a country."""
     with pytest.raises(NumberRefused, match="kind of number"):
         numbers.check(number)
     with pytest.raises(NumberRefused):
@@ -118,7 +120,7 @@ def test_numbers_of_no_country_are_allowed_by_name_only(configure: Any) -> None:
 
 @pytest.mark.attack("S5")
 def test_a_region_is_more_than_its_country_code(configure: Any) -> None:
-    """Fails when ``+1`` is taken for one country."""
+    """Fails when ``+1`` counts as one country."""
     configure(ALLOWED_REGIONS=["US"])
     numbers.check("+12025550142")
     for elsewhere in ("+14165550123", "+18765550123", "+442071838750"):
@@ -139,7 +141,7 @@ def test_a_sentence_names_a_phone_by_its_name_and_two_digits() -> None:
 
 
 def test_a_name_that_runs_the_other_way_does_not_turn_the_sentence() -> None:
-    """Fails when the name stands in the sentence without marks around it."""
+    """Fails when the sentence has no direction marks around the name."""
     assert numbers.label("+12025550142", "עבודה") == "“\u2068עבודה\u2069” (ending in 42)"
     with translation.override("he"):
         assert "\u2068Work\u2069" in numbers.label("+12025550142", "Work")

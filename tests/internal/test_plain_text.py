@@ -39,7 +39,7 @@ def test_a_text_is_read_in_plain_characters(typed: str, read: str) -> None:
 
 
 def test_every_decimal_digit_of_unicode_is_one_of_ours() -> None:
-    """Fails when the digits of some scripts only are read."""
+    """Fails when the digits of only some scripts are read."""
     digits = [c for c in map(chr, range(0x110000)) if unicodedata.category(c) == "Nd"]
     assert len(digits) > 600
     assert all(plain(c) == str(unicodedata.decimal(c)) for c in digits)
@@ -51,6 +51,6 @@ def test_plain_ascii_stays_as_it_is_but_for_white_space() -> None:
 
 
 def test_a_text_that_is_too_long_is_not_read() -> None:
-    """Fails when all of a text of megabytes is looked at."""
+    """Fails when a text of several megabytes is read to its end."""
     assert plain("1" * LONGEST) == "1" * LONGEST
     assert plain("1" * (LONGEST + 1)) == ""

@@ -23,7 +23,7 @@ from django_bandwidth_mfa.internal import numbers, regions
         ("ja", "アメリカ合衆国"),
         ("tr", "Amerika Birleşik Devletleri"),
         ("zh-hant", "美國"),
-        # No names in the Latin script, and none in the language at all.
+        # The first has no name in the Latin script, and the second has no names at all.
         ("sr-latn", "United States"),
         ("eo", "United States"),
     ],
@@ -57,7 +57,7 @@ def test_the_licence_of_the_data_is_kept() -> None:
     assert "UNICODE LICENSE V3" in (regions.FOLDER / "LICENSE.unicode").read_text("utf-8")
 
 
-def test_the_default_region_is_told_by_name_and_code(configure: Any) -> None:
+def test_the_default_region_is_shown_with_name_and_code(configure: Any) -> None:
     configure(DEFAULT_REGION="US")
     assert numbers.default_region() == "United States (+1)"
     with translation.override("de"):

@@ -1,4 +1,4 @@
-"""Rows found and changed by what their columns hold."""
+"""Rows that are found and changed by the values of their columns."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def test_rows_are_found_by_a_value_by_nothing_and_by_anything() -> None:
 
 @pytest.mark.parametrize("other", [AnonymousUser(), Group(pk=1), 1])
 def test_what_is_no_user_of_the_site_is_refused(other: object) -> None:
-    """Fails when only the primary key is looked at: an object of another model would stand for the
-    user with the same one."""
+    """Fails when only the primary key is checked: an object of another model with the same key
+    would count as the user."""
     make_user("ada", NUMBER)
     with pytest.raises(ValueError, match=r"Phone\.user must be a \w*User, not a"):
         numbers(user=other)
 
 
 def test_a_value_is_no_sql() -> None:
-    """Fails when values are written into the statement."""
+    """Fails when values become a part of the SQL statement."""
     make_user("ada", NUMBER)
     assert numbers(number=f"{NUMBER}' OR '1'='1") == set()
 
@@ -64,7 +64,7 @@ def test_the_newest_alone_is_returned_as_django_would_return_it() -> None:
 
 
 def test_each_kind_of_value_is_read_as_django_reads_it(bandwidth: Any) -> None:
-    """Identifiers, moments and JSON come from the driver in other forms.  Fails without their
+    """The driver returns identifiers, dates and JSON in other forms. Fails without their
     converters."""
     challenge = service.send_code(make_user("ada", NUMBER))
     for model in (Challenge, Phone):
@@ -75,7 +75,7 @@ def test_each_kind_of_value_is_read_as_django_reads_it(bandwidth: Any) -> None:
 
 
 def test_values_are_written_into_the_rows_that_were_found_and_no_others() -> None:
-    """Fails when the condition on a row that was changed meanwhile is left out."""
+    """Fails when the UPDATE lacks the condition that the row has not changed in the meantime."""
     user = make_user("ada", NUMBER)
     free = Phone.objects.create(user=user, number=OTHER_NUMBER)
     new = {"confirmed_at": timezone.now(), "name": "Work"}

@@ -13,7 +13,7 @@ from django_bandwidth_mfa.internal.codes.provider import Registry
 
 
 class Thing:
-    """Something with a configuration, which remembers that it was closed."""
+    """An object with a configuration, which remembers that it was closed."""
 
     def __init__(self, **configuration: Any) -> None:
         self.configuration = configuration
@@ -58,7 +58,7 @@ def test_no_key_of_the_registry_shows_a_secret(configure: Any) -> None:
 
 
 def test_another_secret_makes_another_client(configure: Any) -> None:
-    """Fails when secrets are left out of the key: a rotated secret would not be used."""
+    """Fails when the key leaves out secrets: the app would not use a secret that was changed."""
     configure(CLIENT_SECRET="the old one")
     before = provider.client()
     configure(CLIENT_SECRET="the new one")
@@ -66,7 +66,8 @@ def test_another_secret_makes_another_client(configure: Any) -> None:
 
 
 def test_the_client_keeps_as_many_connections_as_calls_are_made_at_once(configure: Any) -> None:
-    """Fails when the pool keeps its own size: calls over it would connect anew each time."""
+    """Fails when the pool keeps its default size: each call beyond that size would open a new
+    connection."""
     configure(MAX_CONCURRENT_CALLS=17)
     pool = provider.client()._transport._adapter.get().poolmanager
     assert pool.connection_pool_kw["maxsize"] == 17
@@ -76,7 +77,7 @@ def test_the_client_keeps_as_many_connections_as_calls_are_made_at_once(configur
 def test_a_wrong_configuration_shows_no_secret_in_an_error_report(
     configure: Any, monkeypatch: Any, rf: Any
 ) -> None:
-    """Fails when the configuration is a local that an error page prints."""
+    """Fails when the configuration is a local variable that an error page prints."""
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
     monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")

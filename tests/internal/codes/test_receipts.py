@@ -1,4 +1,4 @@
-"""Delivery receipts: who may post them, what they may change, and what the code page says."""
+"""Delivery receipts: who may post them, what they may change, and what the code page shows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ URL = f"/mfa/receipts/{SECRET}/"
 @pytest.fixture(autouse=True)
 def receipts_are_on(bandwidth: Any, configure: Any) -> None:
     configure(RECEIPT_SECRET=SECRET)
-    bandwidth.fault(on="receipt", drop=True)  # these tests post their own
+    bandwidth.fault(on="receipt", drop=True)  # These tests post the receipts themselves.
 
 
 @pytest.fixture
@@ -71,7 +71,8 @@ def test_a_receipt_says_what_became_of_the_message(challenge: Challenge, platfor
 
 
 def test_delivered_is_never_taken_back_and_repeats_change_nothing(challenge: Challenge) -> None:
-    """Fails when the last receipt wins: they come repeated and in any order."""
+    """Fails when the last receipt wins: Bandwidth may repeat receipts, and send them in any
+    order."""
     delivered = receipt(challenge, type="message-delivered", description="ok")
     for body in (receipt(challenge), delivered, delivered, receipt(challenge)):
         assert post(body) == 204
@@ -80,7 +81,8 @@ def test_delivered_is_never_taken_back_and_repeats_change_nothing(challenge: Cha
 
 @pytest.mark.attack("N13")
 def test_a_receipt_changes_nothing_but_the_delivery(challenge: Challenge, user: Any) -> None:
-    """Fails when more than two fields are written: a forged receipt must pass or lock nobody."""
+    """Fails when a receipt writes more than two fields: a forged receipt must let nobody in and
+    lock nobody out."""
     before = model_to_dict(challenge)
     counters = list(Counter.objects.order_by("key").values())
     post(receipt(challenge))
@@ -108,7 +110,8 @@ def test_without_a_setting_there_is_no_such_page(challenge: Challenge, configure
 
 @pytest.mark.attack("N13")
 def test_the_secret_is_compared_in_constant_time() -> None:
-    """Fails when ``==`` compares it.  A clock could not tell the two apart here."""
+    """Fails when ``==`` compares the secret. A measurement of time could not show the difference in
+    a test."""
     import inspect
 
     assert "constant_time_compare(given, expected)" in inspect.getsource(receipts.is_secret)
@@ -159,7 +162,7 @@ def test_an_unanswered_send_has_no_id_for_a_receipt_to_name(user: Any, bandwidth
     with pytest.raises(ProviderUnavailable):
         service.send_code(user)
     assert post(receipt(message={"id": ""})) == 400
-    # Bandwidth did not answer, and no receipt has said anything since.
+    # Bandwidth did not answer the send, and no receipt has arrived.
     assert Challenge.objects.get().delivery == "unknown"
 
 
@@ -224,14 +227,15 @@ def test_a_refused_message_is_logged_once_and_without_the_number(
 def test_a_fault_of_the_sender_is_critical_and_a_fault_of_a_phone_is_not(
     challenge: Challenge, caplog: Any, code: int | None, expected: list[tuple[str, str]]
 ) -> None:
-    """Fails when each failure wakes somebody: anybody can type a number that is not in use."""
+    """Fails when each failure is logged as critical: anybody can enter a number that is not in
+    use."""
     post(receipt(challenge, errorCode=code))
     ours = [record for record in caplog.records if record.name == "django_bandwidth_mfa"]
     assert [(record.event, record.levelname) for record in ours] == expected
     assert {record.means for record in ours} == {delivery_errors.explain(code).means}
 
 
-# What the person sees ---------------------------------------------------------------------------
+# What the user sees -----------------------------------------------------------------------------
 
 
 def test_the_code_page_says_that_the_message_was_refused(client: Client, user: Any) -> None:
@@ -254,8 +258,8 @@ def follow_address(page: str) -> str:
 
 @pytest.mark.attack("T18")
 def test_what_the_page_asks_needs_no_session_and_sets_no_cookie(client: Client, user: Any) -> None:
-    """Fails when the page's own address is asked: an answer that comes after a right code would
-    bring the old session's cookie back, and sign the user out."""
+    """Fails when the page requests its own address: an answer that comes after a right code would
+    set the cookie of the old session again, and sign the user out."""
     give_password(client, user)
     address = follow_address(client.get("/mfa/verify/").content.decode())
     stranger = Client()
@@ -265,27 +269,29 @@ def test_what_the_page_asks_needs_no_session_and_sets_no_cookie(client: Client, 
     assert not answer.has_header("Vary") or "Cookie" not in answer["Vary"]
     assert follow_address(answer.content.decode()) == address
     post(receipt(Challenge.objects.get()))
-    told = stranger.get(address).content.decode()
-    assert "We cannot send text messages to the country of this number." in told
-    assert "data-follow" not in told
-    assert NUMBER not in told
-    assert "ada" not in told
+    page = stranger.get(address).content.decode()
+    assert "We cannot send text messages to the country of this number." in page
+    assert "data-follow" not in page
+    assert NUMBER not in page
+    assert "ada" not in page
 
 
 def test_what_the_page_asks_answers_in_the_language_of_the_page(user: Any) -> None:
-    """Fails when the language is the browser's: it may have been chosen by a cookie."""
+    """Fails when the answer uses the browser's language: a cookie may have chosen the page's
+    language."""
     challenge = service.send_code(user)
     with translation.override("es"):
         address = delivery_page.address_of(challenge)
     post(receipt(challenge))
-    told = Client().get(address, headers={"accept-language": "en"}).content.decode()
-    assert "No podemos enviar SMS al país de este número. Reciba el código por lla" in told
+    page = Client().get(address, headers={"accept-language": "en"}).content.decode()
+    assert "No podemos enviar SMS al país de este número. Reciba el código por lla" in page
 
 
 @pytest.mark.attack("T18")
 @pytest.mark.parametrize("change", ["forged", "late"])
 def test_a_forged_or_old_address_tells_nothing(client: Client, user: Any, change: str) -> None:
-    """Fails when the challenge is named without a signature, or for ever."""
+    """Fails when the address names the challenge without a signature, or without an end of its
+    validity."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         give_password(client, user)
         address = follow_address(client.get("/mfa/verify/").content.decode())
@@ -307,7 +313,7 @@ def test_without_calls_another_way_is_named(client: Client, user: Any, configure
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "sentence"),
     [
         (4721, "this number is not in use any more. Use another phone."),
         (4775, "with the reply STOP. Get the code by phone call instead, or reply START"),
@@ -320,14 +326,15 @@ def test_without_calls_another_way_is_named(client: Client, user: Any, configure
     ],
 )
 def test_each_reason_has_its_sentence_and_its_next_step(
-    client: Client, user: Any, code: int | None, told: str
+    client: Client, user: Any, code: int | None, sentence: str
 ) -> None:
-    """Fails when one sentence stands for all: a phone whose number is dead cannot be called."""
+    """Fails when all reasons get the same sentence: a call cannot reach a number that is not in
+    use."""
     give_password(client, user)
     address = follow_address(client.get("/mfa/verify/").content.decode())
     post(receipt(Challenge.objects.get(), errorCode=code))
-    assert told in client.get("/mfa/verify/").content.decode()
-    assert told in Client().get(address).content.decode()
+    assert sentence in client.get("/mfa/verify/").content.decode()
+    assert sentence in Client().get(address).content.decode()
 
 
 def test_where_receipts_are_off_or_a_call_was_made_the_page_asks_nothing(
@@ -354,7 +361,7 @@ def test_asking_again_sends_nothing_and_keeps_the_login_parked(
     assert state(client) == "parked"
 
 
-# What an address of receipts costs others --------------------------------------------------------
+# Effects of the address on other code ------------------------------------------------------------
 
 
 @pytest.mark.attack("S5")
@@ -362,7 +369,7 @@ def test_asking_again_sends_nothing_and_keeps_the_login_parked(
 def test_a_report_of_an_error_in_a_sites_own_view_shows_no_secret(
     user: Any, bandwidth: Any, rf: Any
 ) -> None:
-    """Fails when the address of receipts is a local of one of our frames."""
+    """Fails when the address for receipts is a local variable of a function of this app."""
     bandwidth.fault(on="messaging", status=500, times=1)
     request = rf.get("/")
     with pytest.raises(ProviderUnavailable) as caught:
@@ -379,6 +386,6 @@ def test_a_report_of_an_error_in_a_sites_own_view_shows_no_secret(
 
 
 def test_a_call_needs_no_address_for_receipts(user: Any, bandwidth: Any) -> None:
-    """Fails when the address is made for a call, too: this request knows no host."""
+    """Fails when the address is also made for a call: the request of this test has no host."""
     service.send_code(user, channel="voice", request=HttpRequest())
     assert len(bandwidth.inbox) == 1

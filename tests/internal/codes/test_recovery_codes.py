@@ -43,7 +43,7 @@ def give_recovery_code(user: Any) -> str:
 
 
 def with_another_secret(code: str) -> str:
-    """A wrong code that begins with the selector of ``code``."""
+    """Return a wrong code that begins with the selector of ``code``."""
     return code[:-1] + ("1" if code[-1] == "0" else "0")
 
 
@@ -58,7 +58,7 @@ def test_a_set_has_as_many_codes_as_the_settings_say(user: Any, configure: Any) 
 
 
 def test_a_code_can_be_written_down_and_has_fifty_secret_bits() -> None:
-    """Fails when the secret is shorter: 50 bits are what the security page counts with."""
+    """Fails when the secret is shorter: the calculation in docs/security.md uses 50 bits."""
     secret_letters = recovery_codes.LENGTH - recovery_codes.SELECTOR_LENGTH
     assert secret_letters * math.log2(len(set(recovery_codes.ALPHABET))) == 50
     assert CODE.fullmatch(recovery_codes.EXAMPLE)
@@ -69,8 +69,8 @@ def test_a_code_can_be_written_down_and_has_fifty_secret_bits() -> None:
 
 
 def test_no_two_codes_of_a_set_begin_alike(user: Any) -> None:
-    """Fails when the selectors are drawn one by one: of the sets of 100 codes, most have two that
-    are alike.  Where that happens, only one of the two codes can be found."""
+    """Fails when each selector is drawn independently: most sets of 100 codes would have two codes
+    with the same selector. Only one of the two could be found."""
     for _ in range(20):
         assert len({code[:2] for code in recovery_codes.draw(100)}) == 100
     row = recovery_codes.row_of(user, "7KQ2M9XD4TBN", CHEAP)
@@ -83,7 +83,7 @@ def test_no_two_codes_of_a_set_begin_alike(user: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.scrypt
 def test_a_code_is_stored_under_scrypt_with_a_salt_of_its_own(user: Any, configure: Any) -> None:
-    """Fails when the salt is one for all, and with cheaper parameters."""
+    """Fails when all codes share one salt, and when the parameters are cheaper."""
     configure(RECOVERY_CODES=3)
     codes = service.issue_recovery_codes(user)
     rows = list(RecoveryCode.objects.filter(user=user).order_by("pk"))
@@ -103,8 +103,8 @@ def test_a_code_is_stored_under_scrypt_with_a_salt_of_its_own(user: Any, configu
 
 
 def test_a_code_of_other_parameters_still_passes(user: Any) -> None:
-    """Fails when the parameters are taken from the code, not from the row: the first change of them
-    would void all codes that are there."""
+    """Fails when the parameters are read from the source code and not from the row: a change of the
+    parameters would make all stored codes useless."""
     for cost in (CHEAP, recovery_codes.Cost(n=2**10, r=4, p=2)):
         [code] = recovery_codes.draw(1)
         recovery_codes.row_of(user, code, cost).save()
@@ -116,8 +116,8 @@ def test_a_code_of_other_parameters_still_passes(user: Any) -> None:
 def test_codes_survive_a_new_secret_key_and_are_not_stored(
     user: Any, settings: Any, configure: Any
 ) -> None:
-    """Fails when the digest is keyed with SECRET_KEY, or made by PASSWORD_HASHERS, or the code
-    itself is kept."""
+    """Fails when the digest is keyed with SECRET_KEY, when PASSWORD_HASHERS make it, or when the
+    code itself is stored."""
     configure(RECOVERY_CODES=2)
     codes = [letters_of(code) for code in service.issue_recovery_codes(user)]
     stored = str(list(RecoveryCode.objects.values()))
@@ -128,17 +128,18 @@ def test_codes_survive_a_new_secret_key_and_are_not_stored(
 
 
 class Hashes:
-    """What scrypt was asked for in a test, and whether a transaction was open.  It runs as ever."""
+    """Records the parameters of each scrypt call, and whether a transaction was open. The real
+    scrypt runs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.costs: list[tuple[int, int, int]] = []
         self.inside: list[bool] = []
         scrypt = hashlib.scrypt
 
-        def watch(secret: bytes, **given: Any) -> bytes:
-            self.costs.append((given["n"], given["r"], given["p"]))
+        def watch(secret: bytes, **parameters: Any) -> bytes:
+            self.costs.append((parameters["n"], parameters["r"], parameters["p"]))
             self.inside.append(connection.in_atomic_block)
-            return scrypt(secret, **given)
+            return scrypt(secret, **parameters)
 
         monkeypatch.setattr(hashlib, "scrypt", watch)
 
@@ -150,8 +151,9 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> Hashes:
 
 @pytest.mark.django_db(transaction=True)
 def test_hashes_are_made_outside_of_every_transaction(hashes: Any, configure: Any) -> None:
-    """Fails when a set is hashed in the transaction that saves it, or a typed code in the one that
-    counts or spends: locks would be held for so long."""
+    """Fails when a set is hashed in the transaction that saves it. Fails when a typed code is
+    hashed in the transaction that counts it or marks it as used. Locks would be held during the
+    hash."""
     configure(RECOVERY_CODES=2)
     user = make_user("eve")
     codes = service.issue_recovery_codes(user)
@@ -162,7 +164,7 @@ def test_hashes_are_made_outside_of_every_transaction(hashes: Any, configure: An
 
 @pytest.mark.attack("S15")
 def test_a_user_makes_five_sets_in_an_hour(user: Any, hashes: Any, configure: Any) -> None:
-    """Fails when a set is not counted, or hashed before it is."""
+    """Fails when a set is not counted, or when it is hashed before it is counted."""
     configure(RECOVERY_CODES=1)
     other = make_user("bob")
     with time_machine.travel(1_800_000_000, tick=False) as clock:
@@ -189,7 +191,7 @@ def test_a_reset_by_staff_ends_the_wait_for_a_new_set(user: Any, configure: Any)
 
 @pytest.mark.django_db(transaction=True)
 def test_inside_a_transaction_no_set_is_made(configure: Any) -> None:
-    """Fails when the count is not durable: a rollback would take it back, and the set with it."""
+    """Fails when the count is not durable: a rollback would undo the count and remove the set."""
     configure(RECOVERY_CODES=1)
     user = make_user("eve")
     [code] = service.issue_recovery_codes(user)
@@ -206,8 +208,8 @@ def test_inside_a_transaction_no_set_is_made(configure: Any) -> None:
     "make", [lambda user: give_recovery_codes(user)[0], give_old_recovery_code]
 )
 def test_a_code_works_once(user: Any, make: Any) -> None:
-    """Fails when ``used_at=None`` is asked neither where the code is looked for nor in the
-    UPDATE."""
+    """Fails when neither the lookup of the code nor the UPDATE has the condition
+    ``used_at=None``."""
     code = make(user)
     left = RecoveryCode.objects.left(user)
     verification = service.use_recovery_code(user, code)
@@ -221,14 +223,13 @@ def test_a_code_works_once(user: Any, make: Any) -> None:
 def test_a_code_that_is_used_while_it_is_hashed_does_not_pass(
     user: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails when ``used_at=None`` is not asked in the UPDATE.  The count of the failure stays then,
-    too."""
+    """Fails when the UPDATE lacks the condition ``used_at=None``. The failure must stay counted."""
     code = give_recovery_codes(user)[0]
     scrypt = hashlib.scrypt
 
-    def meanwhile(secret: bytes, **given: Any) -> bytes:
+    def meanwhile(secret: bytes, **parameters: Any) -> bytes:
         RecoveryCode.objects.filter(selector=code[:2]).update(used_at="2026-01-01T00:00:00Z")
-        return scrypt(secret, **given)
+        return scrypt(secret, **parameters)
 
     monkeypatch.setattr(hashlib, "scrypt", meanwhile)
     assert not service.use_recovery_code(user, code)
@@ -236,7 +237,7 @@ def test_a_code_that_is_used_while_it_is_hashed_does_not_pass(
 
 
 def test_a_right_selector_with_another_secret_is_wrong(user: Any) -> None:
-    """Fails when the digest of the row is not compared."""
+    """Fails when the secret is not compared with the digest of the row."""
     code = give_recovery_codes(user)[0]
     assert not service.use_recovery_code(user, with_another_secret(code))
     assert service.use_recovery_code(user, code)
@@ -248,8 +249,8 @@ def test_a_right_selector_with_another_secret_is_wrong(user: Any) -> None:
 def test_an_unknown_selector_takes_as_much_work_as_a_known_one(
     user: Any, hashes: Any, configure: Any
 ) -> None:
-    """Fails without the hash for nothing: the time of the answer would tell the selectors, and with
-    them whether a user has codes at all."""
+    """Fails when no hash is made for an unknown selector: the response time would show which
+    selectors exist, and so whether a user has codes."""
     configure(RECOVERY_CODES=1)
     [code] = service.issue_recovery_codes(user)
     unknown = next(a + code[1:] for a in "AB" if a != code[0])
@@ -258,7 +259,7 @@ def test_an_unknown_selector_takes_as_much_work_as_a_known_one(
         (user, unknown),
         (make_user("bob"), code),
         (user, code),
-        (user, code),  # used by now
+        (user, code),  # this code is used now
     ):
         hashes.costs.clear()
         service.use_recovery_code(who, typed)
@@ -266,7 +267,8 @@ def test_an_unknown_selector_takes_as_much_work_as_a_known_one(
 
 
 def test_a_guess_that_has_to_wait_costs_no_hash(user: Any, hashes: Any, configure: Any) -> None:
-    """Fails when the code is hashed first: guesses without end would keep the processors busy."""
+    """Fails when the code is hashed before the wait is checked: endless guesses would keep the
+    processors busy."""
     configure(FAILURES_BEFORE_WAIT=1)
     assert not service.use_recovery_code(user, recovery_codes.EXAMPLE)
     assert len(hashes.costs) == 1
@@ -277,7 +279,7 @@ def test_a_guess_that_has_to_wait_costs_no_hash(user: Any, hashes: Any, configur
 
 @pytest.mark.attack("P38")
 def test_another_users_code_is_wrong_and_is_not_used_up(user: Any) -> None:
-    """Fails when the row is looked for among all users."""
+    """Fails when the code is looked up among the codes of all users."""
     other = make_user("bob", OTHER_NUMBER)
     for code in (give_recovery_codes(other)[0], give_old_recovery_code(other)):
         assert not service.use_recovery_code(user, code)
@@ -285,8 +287,8 @@ def test_another_users_code_is_wrong_and_is_not_used_up(user: Any) -> None:
 
 
 def test_a_new_set_voids_the_old_one(user: Any, configure: Any) -> None:
-    """Fails when a new set does not delete the old one: a lost paper would go on opening the
-    account."""
+    """Fails when a new set does not delete the old one: a lost copy of the old codes would still
+    open the account."""
     configure(FAILURES_BEFORE_WAIT=100, RECOVERY_CODES=1)
     old = [*give_recovery_codes(user, 3), give_old_recovery_code(user)]
     [new] = service.issue_recovery_codes(user)
@@ -338,7 +340,8 @@ def test_wrong_codes_wait_longer_and_longer_and_a_right_one_clears_them(
 def test_guesses_at_one_door_do_not_shut_the_other(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when both share a count: whoever knows the password could shut both at once."""
+    """Fails when codes by phone and recovery codes share a count: somebody who knows the password
+    could block both at once."""
     configure(FAILURES_BEFORE_WAIT=1)
     for _ in range(2):
         with contextlib.suppress(Limited):
@@ -361,7 +364,7 @@ JUNK = [
     "\x00" * 12,
     "\ud800" * 12,
     "é" * 12,
-    "U" * 12,  # no letter of theirs
+    "U" * 12,  # a letter that no code contains
     "A" * 11,
     "A" * 13,
     "A" * 10_000,
@@ -380,7 +383,7 @@ def test_what_cannot_be_a_recovery_code_is_wrong_and_is_not_counted(user: Any, j
 def test_a_code_opens_a_locked_phone_factor_and_clears_nobody_elses(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when a lock refuses recovery codes too, or when more than this user's counts is
+    """Fails when a lock also refuses recovery codes, or when the counts of other users are
     cleared."""
     configure(FAILURES_BEFORE_LOCK=1, RESEND_COOLDOWN=[0])
     other = make_user("bob", OTHER_NUMBER)
@@ -401,7 +404,7 @@ def test_a_code_opens_a_locked_phone_factor_and_clears_nobody_elses(
 
 @pytest.mark.django_db(transaction=True)
 def test_inside_a_transaction_no_code_is_used(user: Any) -> None:
-    """Fails when it is not durable: a rollback would let the code pass again."""
+    """Fails when the use of a code is not durable: after a rollback the code would pass again."""
     user = make_user("eve")
     code = give_recovery_codes(user)[0]
     with transaction.atomic(), pytest.raises(RuntimeError):
@@ -409,7 +412,7 @@ def test_inside_a_transaction_no_code_is_used(user: Any) -> None:
     assert service.use_recovery_code(user, code)
 
 
-def test_use_is_told_without_the_code(user: Any, caplog: Any) -> None:
+def test_a_use_is_signalled_and_logged_without_the_code(user: Any, caplog: Any) -> None:
     heard: list[Any] = []
 
     def hear(**kwargs: Any) -> None:
@@ -479,10 +482,11 @@ def test_a_locked_user_gets_in_with_one(
     assert state(client) == "verified"
 
 
-def test_a_wrong_recovery_code_stays_out_and_is_told_to_lockout_apps(
+def test_a_wrong_recovery_code_stays_out_and_is_reported_to_lockout_apps(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the answer to a recovery code is not looked at, and a wrong one lets in."""
+    """Fails when the result of the check is ignored: a wrong recovery code would sign the user
+    in."""
     codes = give_recovery_codes(user)
     service.use_recovery_code(user, codes[0])
     heard: list[Any] = []
@@ -503,7 +507,9 @@ def test_a_wrong_recovery_code_stays_out_and_is_told_to_lockout_apps(
     assert_shut(client)
 
 
-def test_an_empty_recovery_code_is_told(client: Client, user: Any, bandwidth: Any) -> None:
+def test_an_empty_recovery_code_is_an_error_of_the_form(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
     give_recovery_codes(user)
     give_password(client, user)
     page = post_form(client, "/mfa/recovery-code/")
@@ -512,10 +518,11 @@ def test_an_empty_recovery_code_is_told(client: Client, user: Any, bandwidth: An
 
 
 @pytest.mark.parametrize("typed", ["7KQ2-M9XD-4TB", "7KQ2-M9XD-4TBN-", "my code", "U" * 12])
-def test_what_cannot_be_a_recovery_code_is_told_apart_from_a_wrong_one(
+def test_a_text_that_cannot_be_a_recovery_code_has_another_message_than_a_wrong_code(
     client: Client, user: Any, bandwidth: Any, typed: str
 ) -> None:
-    """A character too few is the likeliest slip, and no guess."""
+    """A code with one character too few is the most likely typing mistake. It does not count as a
+    guess."""
     give_recovery_codes(user)
     give_password(client, user)
     page = post_form(client, "/mfa/recovery-code/", {"recovery_code": typed}).text
@@ -563,7 +570,8 @@ def test_a_recovery_code_steps_up(client: Client, user: Any, bandwidth: Any) -> 
 def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the page takes no fresh code: a stolen session could give itself a way back in."""
+    """Fails when the page requires no fresh code: somebody with a stolen session could make
+    recovery codes and use them later."""
     with time_machine.travel(2_000_000_000, tick=False) as clock:
         give_password(client, user)
         assert client.post("/mfa/recovery-codes/").status_code == 302
@@ -586,7 +594,8 @@ def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
 def test_each_copy_says_which_account_its_codes_open_and_where(
     client: Client, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when the title stands outside of what the script copies, or shows markup of a name."""
+    """Fails when the title is outside the text that the script copies, or when markup in a name is
+    shown."""
     configure(RECOVERY_CODES=1)
     user = make_user("ada", OTHER_NUMBER)
     user.username = "<b>ada"
@@ -601,15 +610,16 @@ def test_each_copy_says_which_account_its_codes_open_and_where(
 def test_the_page_leads_on_once_the_codes_are_said_to_be_saved(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when a POST without the tick leads on, makes a new set, or shows codes again; and when
-    the tick takes a fresh code, which people who write codes down have no more."""
+    """Fails when a POST without the tick continues, makes a new set, or shows the codes again.
+    Fails when the tick requires a fresh code: writing down the codes can take longer than a code is
+    fresh."""
     configure(RECOVERY_CODES=2)
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         sign_in(client, user, bandwidth)
         page = client.post("/mfa/recovery-codes/", {"next": "/transfer/"}).content.decode()
         codes = CODE.findall(page)
         assert len(codes) == 2
-        # `required`: browsers hold the form back without any script.
+        # Because of `required`, browsers do not send the form, even without a script.
         assert '<input type="checkbox" name="saved" required>' in page
         assert 'href="/transfer/"' not in page
         clock.shift(3000)

@@ -1,4 +1,4 @@
-"""The text that carries a code: who may write it, in which language, and what it must hold."""
+"""The text that contains a code: who may write it, its language, and what it must contain."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def no_cooldown(bandwidth: Any, configure: Any) -> None:
 
 
 def sent(bandwidth: Any) -> dict[str, Any]:
-    """The body of the last request to Bandwidth."""
+    """Return the body of the last request to Bandwidth."""
     body: dict[str, Any] = bandwidth.requests[-1]["body"]
     return body
 
@@ -62,11 +62,11 @@ def endless(user: Any, purpose: str, channel: str) -> str:
     return "{CODE}" + "x" * 2043
 
 
-# In which language ------------------------------------------------------------------------------
+# Its language -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("purpose", "told", "scope"),
+    ("purpose", "text", "scope"),
     [
         ("login", "Su código de inicio de sesión de Example es ", "sign-in"),
         ("step-up", "Su código de confirmación de Example es ", "confirmation"),
@@ -74,16 +74,16 @@ def endless(user: Any, purpose: str, channel: str) -> str:
     ],
 )
 def test_a_message_is_in_the_language_of_the_page_and_its_scope_is_not(
-    user: Any, bandwidth: Any, purpose: str, told: str, scope: str
+    user: Any, bandwidth: Any, purpose: str, text: str, scope: str
 ) -> None:
-    """Fails when the scope that Bandwidth is told is translated: a code that was sent in one
-    language would not pass in another."""
+    """Fails when the scope in the request to Bandwidth is translated: a code that was sent in one
+    language would not pass in another language."""
     phone = None
     if purpose == "enrol":
         phone = Phone.objects.create(user=user, number=OTHER_NUMBER)
     with translation.override("es"):
         challenge = service.send_code(user, purpose=purpose, phone=phone)
-    assert bandwidth.inbox[0]["text"] == told + bandwidth.inbox[0]["code"]
+    assert bandwidth.inbox[0]["text"] == text + bandwidth.inbox[0]["code"]
     assert sent(bandwidth)["scope"] == scope
     with translation.override("en"):
         assert service.verify_code(challenge, bandwidth.inbox[0]["code"]).passed
@@ -105,7 +105,8 @@ def test_a_bound_scope_is_translated_too(user: Any, bandwidth: Any, configure: A
 def test_speech_is_english_unless_the_site_says_otherwise(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when a call says the default in Spanish: Bandwidth's voice would read it as English."""
+    """Fails when the default text of a call is Spanish: Bandwidth's voice would read it as
+    English."""
     configure(SEND_LIMITS={"user": "", "number": ""})
     with translation.override("es"):
         service.send_code(user, channel="voice")
@@ -126,7 +127,8 @@ def test_speech_is_english_unless_the_site_says_otherwise(
 def test_a_text_in_one_language_keeps_its_scope_in_that_language(
     user: Any, bandwidth: Any, configure: Any, message: Any
 ) -> None:
-    """Fails when the scope of each text is translated: two languages would share a sentence."""
+    """Fails when the scope is translated in a text that is not: one sentence would mix two
+    languages."""
     configure(MESSAGE=message)
     with translation.override("es"):
         service.send_code(user)
@@ -142,7 +144,7 @@ def test_a_scope_of_the_sites_own_is_never_translated(
     assert bandwidth.inbox[0]["text"].startswith("Su código de Anmeldung ")
 
 
-# By whom ----------------------------------------------------------------------------------------
+# Its writer -------------------------------------------------------------------------------------
 
 
 def test_each_channel_has_its_text(user: Any, bandwidth: Any, configure: Any) -> None:
@@ -152,25 +154,25 @@ def test_each_channel_has_its_text(user: Any, bandwidth: Any, configure: Any) ->
     assert [one["text"].split()[0] for one in bandwidth.inbox] == ["Speech", "Text"]
 
 
-@pytest.mark.parametrize("given", [signed, "tests.internal.codes.test_texts.signed"])
-def test_a_function_writes_it(user: Any, bandwidth: Any, configure: Any, given: Any) -> None:
-    configure(MESSAGE=given)
+@pytest.mark.parametrize("message", [signed, "tests.internal.codes.test_texts.signed"])
+def test_a_function_writes_it(user: Any, bandwidth: Any, configure: Any, message: Any) -> None:
+    configure(MESSAGE=message)
     service.send_code(user, channel="voice")
     assert sent(bandwidth)["message"] == "ada, login by voice: {CODE}"
 
 
-@pytest.mark.parametrize("given", [of_the_page, in_the_language_of_the_page])
+@pytest.mark.parametrize("message", [of_the_page, in_the_language_of_the_page])
 def test_what_a_function_writes_is_in_the_language_of_the_page(
-    user: Any, bandwidth: Any, configure: Any, given: Any
+    user: Any, bandwidth: Any, configure: Any, message: Any
 ) -> None:
-    configure(MESSAGE=given)
+    configure(MESSAGE=message)
     with translation.override("es"):
         service.send_code(user)
     assert bandwidth.inbox[0]["text"].startswith("Su código de inicio de sesión ")
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("message", "error_text"),
     [
         (broken, "raised LookupError"),
         (nothing, "must be a text that holds {CODE}"),
@@ -181,16 +183,16 @@ def test_what_a_function_writes_is_in_the_language_of_the_page(
         ("tests.nothing.here", "No module named"),
     ],
 )
-def test_a_text_that_cannot_carry_a_code_is_told_before_anything_is_counted(
-    user: Any, bandwidth: Any, configure: Any, given: Any, told: str
+def test_a_text_that_cannot_carry_a_code_is_an_error_before_anything_is_counted(
+    user: Any, bandwidth: Any, configure: Any, message: Any, error_text: str
 ) -> None:
-    """Fails when the text is looked at after the count: a wrong setting would use up the sends of
-    its users.  The error shows nothing of the user, for it goes into logs."""
-    configure(MESSAGE=given)
+    """Fails when the text is checked after the count: a wrong setting would use up the sends of
+    users. The error goes into logs, so it shows no data of the user."""
+    configure(MESSAGE=message)
     with pytest.raises(ImproperlyConfigured) as caught:
         service.send_code(user)
     assert 'BANDWIDTH_MFA["MESSAGE"]' in str(caught.value)
-    assert told in str(caught.value)
+    assert error_text in str(caught.value)
     assert "ada@example.com" not in str(caught.value)
     assert NUMBER not in str(caught.value)
     assert not Challenge.objects.exists()
@@ -205,7 +207,7 @@ def test_a_text_that_cannot_carry_a_code_is_told_before_anything_is_counted(
 def test_a_text_message_ends_with_the_line_that_binds_it_to_the_site(
     user: Any, bandwidth: Any, configure: Any, message: Any
 ) -> None:
-    """Fails when a call is given the line, too: the voice would read it out."""
+    """Fails when the line is also added to a call: the voice would read it aloud."""
     configure(ORIGIN="bank.example", MESSAGE=message)
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
@@ -217,7 +219,7 @@ def test_a_text_message_ends_with_the_line_that_binds_it_to_the_site(
 
 
 def test_the_last_line_is_no_code_for_people(user: Any, bandwidth: Any, configure: Any) -> None:
-    """Fails when the text is looked at with its last line only, which holds {CODE} in any case."""
+    """Fails when the check of the text includes its last line, which always contains {CODE}."""
     configure(ORIGIN="bank.example", MESSAGE=without_code)
     with pytest.raises(ImproperlyConfigured, match="must be a text that holds"):
         service.send_code(user)

@@ -1,4 +1,4 @@
-"""Which views are found in a URLconf, below includes and decorators."""
+"""Which views are found in a URLconf, behind includes and decorators."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def function(request: HttpRequest) -> HttpResponse:
 
 
 def forgetful(view: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator without ``wraps``."""
+    """A decorator that does not use ``functools.wraps``."""
     return lambda request: view(request)
 
 
@@ -82,7 +82,7 @@ def found(settings: Any, *patterns: Any) -> list[tuple[str, object]]:
     ids=["bare", "exempt", "two", "mfa", "partial", "partial of one", "forgetful", "method"],
 )
 def test_a_view_is_found_below_what_is_around_it(settings: Any, view: Any) -> None:
-    """Fails without the look into closures, or into ``partial``."""
+    """Fails when the search does not look into closures, or into ``partial``."""
     assert found(settings, path("page/", view)) == [("/page/", Page)]
 
 
@@ -100,13 +100,14 @@ def test_included_patterns_have_the_whole_address(settings: Any) -> None:
 
 
 def test_what_as_view_was_given_counts_before_the_class(settings: Any) -> None:
-    """Fails when only the class is asked."""
+    """Fails when only the attributes of the class are read, and not the arguments of
+    ``as_view``."""
     found(settings, path("", Page.as_view(greeting="bye")), path("x/", Page.as_view()))
     assert [view.option("greeting") for view in routed_views()] == ["bye", "hello"]
 
 
 def test_a_urlconf_that_cannot_be_read_holds_no_view_and_raises_nothing(settings: Any) -> None:
-    """Fails when the error is passed on: Django's own check tells it, and better."""
+    """Fails when the error is raised: Django's own check reports it, and more clearly."""
     settings.ROOT_URLCONF = "tests.nothing.here"
     assert list(routed_views()) == []
     assert find_doors() == []
@@ -121,8 +122,8 @@ def test_a_class_is_known_by_its_dotted_path_and_by_its_parents() -> None:
 
 
 def test_a_view_whose_package_cannot_be_asked_is_named() -> None:
-    """Fails when an error closes the door in silence: the package may keep its settings elsewhere
-    in its next release."""
+    """Fails when an error hides the door: the next release of the package may keep its settings
+    elsewhere."""
 
     def asks(view: RoutedView) -> bool:
         raise AttributeError("settings that are kept elsewhere")

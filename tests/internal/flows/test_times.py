@@ -1,4 +1,4 @@
-"""Sentences with a time in them: how they are rounded, and whose clock they name."""
+"""Sentences that contain a time: how the time is rounded, and which time zone it uses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def server_in_chicago(settings: Any) -> None:
     ("seconds", "rounded"), [(0, 0), (-5, 0), (0.1, 3), (29.0, 31), (29.2, 32)]
 )
 def test_a_wait_is_rounded_up_and_is_two_seconds_longer(seconds: float, rounded: int) -> None:
-    """Fails without the two seconds: a machine whose clock is behind refuses after the wait."""
+    """Fails without the two seconds: a machine whose clock is behind still refuses when the wait is
+    over."""
     assert times.rounded_up(seconds) == rounded
 
 
@@ -42,7 +43,7 @@ def test_without_a_zone_a_span_is_named(seconds: int, text: str) -> None:
     assert times.until_send(seconds).text == text
 
 
-def test_a_short_wait_is_counted_down_and_a_long_one_told_by_the_clock() -> None:
+def test_a_short_wait_is_counted_down_and_a_long_one_names_a_time() -> None:
     short, long = times.until_try(100), times.until_try(119)
     assert (short.countdown, short.clock) == ("You can try again in {time}.", "")
     assert (long.countdown, long.clock) == ("", "You can try again at {time}.")
@@ -78,8 +79,8 @@ def test_in_a_zone_of_the_visitors_own_the_clock_is_named() -> None:
 
 
 @pytest.mark.parametrize("zone", ["America/Chicago", None])
-def test_the_zone_of_the_server_is_nobodys_own(zone: str | None, settings: Any) -> None:
-    """Fails when the default zone is taken for the visitor's."""
+def test_the_zone_of_the_server_is_not_the_visitors(zone: str | None, settings: Any) -> None:
+    """Fails when the server's default time zone is used as the visitor's time zone."""
     with timezone.override(zone):
         assert not times.has_own_zone()
     settings.USE_TZ = False

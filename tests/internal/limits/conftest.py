@@ -1,4 +1,4 @@
-"""A frozen clock for the limits, and both ways in which the statements are made."""
+"""Fixtures for the limits: a frozen clock, and both forms of the SQL statements."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def clock() -> Any:
 
 @pytest.fixture(params=["in one statement", "in a portable way"])
 def way(request: Any, monkeypatch: Any) -> None:
-    """Runs the test twice: with the SQL of this database, and as on one without ``RETURNING``."""
+    """Run the test twice: with the SQL of this database, and with the SQL for a database without
+    ``RETURNING``."""
     if request.param == "in a portable way":
         statements_are_portable(monkeypatch)

@@ -1,4 +1,4 @@
-"""Whose address counts."""
+"""Which address of a request is limited."""
 
 from __future__ import annotations
 
@@ -38,19 +38,18 @@ from django_bandwidth_mfa.internal.limits import addresses
 def test_a_forwarded_address_counts_only_as_far_as_our_own_proxies_vouch_for_it(
     rf: Any, configure: Any, proxies: int, forwarded: str, expected: str | None
 ) -> None:
-    """Fails when the header is read from the left, or without TRUSTED_PROXIES.
-
-    Fails for an address with a port when it is not taken off: nobody would be limited by address.
-    """
+    """Fails when the header is read from the left, or without TRUSTED_PROXIES. Fails when the port
+    stays in the address: no limit by address would work."""
     configure(TRUSTED_PROXIES=proxies)
     request = rf.get("/", REMOTE_ADDR="198.51.100.7", HTTP_X_FORWARDED_FOR=forwarded)
     assert addresses.client_address(request) == expected
 
 
-def test_an_address_that_cannot_be_read_is_told_once_an_hour(
+def test_an_address_that_cannot_be_read_is_logged_once_an_hour(
     rf: Any, monkeypatch: Any, caplog: Any
 ) -> None:
-    """Fails when nobody hears that no limit by address holds, or hears it with each request."""
+    """Fails when no log record says that the limits by address do not work, or when each request
+    logs it."""
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(addresses, "_told_at", None)

@@ -1,4 +1,4 @@
-"""The ladders of a user: each step makes the next one wait for longer."""
+"""The ladders of a user: each step makes the wait for the next step longer."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_step_without_a_wait_lets_the_next_one_through(
 
 
 def test_a_refusal_counts_nothing(clock: Any, user: Any) -> None:
-    """Fails when the error does not roll the step back."""
+    """Fails when the error does not roll back the step."""
     take(user, SENDS, [30, 60])
     for _ in range(3):
         assert refusal(user, SENDS, [30, 60]).limit == "cooldown"
@@ -60,7 +60,8 @@ def test_a_refusal_counts_nothing(clock: Any, user: Any) -> None:
 
 
 def test_the_ladders_of_a_user_and_of_others_are_apart(clock: Any, user: Any) -> None:
-    """Neither door shuts the other."""
+    """Wrong codes by phone do not block recovery codes, and wrong recovery codes do not block codes
+    by phone."""
     other = make_user("other")
     for ladder in (SENDS, TRIES, RECOVERY):
         take(user, ladder, [30])
@@ -71,7 +72,7 @@ def test_the_ladders_of_a_user_and_of_others_are_apart(clock: Any, user: Any) ->
 
 @pytest.mark.attack("G6")
 def test_the_lock_shuts_codes_and_sends_and_not_recovery_codes(clock: Any, user: Any) -> None:
-    """A locked user is sent nothing.  Fails when a send does not look at the wrong codes."""
+    """A locked user gets no code. Fails when a send does not check the count of wrong codes."""
     for _ in range(3):
         take(user, TRIES, [0], lock_at=3)
     clock.shift(10**6)
@@ -100,7 +101,7 @@ def test_a_step_that_is_given_back_leaves_no_wait(clock: Any, user: Any, ladder:
 
 
 def test_a_step_that_is_given_back_late_ends_no_later_wait(clock: Any, user: Any) -> None:
-    """Fails when giving back does not look which step the wait belongs to."""
+    """Fails when a step that is given back also ends the wait of a later step."""
     early = take(user, SENDS, [30, 60])
     clock.shift(30)
     take(user, SENDS, [30, 60])
@@ -123,14 +124,14 @@ def test_a_right_code_puts_all_three_back_and_those_of_nobody_else(clock: Any, u
 
 
 def test_what_else_the_row_says_stays(clock: Any, user: Any) -> None:
-    """Fails when an upsert writes columns that are not the ladder's."""
+    """Fails when an upsert writes columns that do not belong to the ladder."""
     SecondFactor.objects.create(user=user, language="es", failures=1)
     take(user, SENDS, [30])
     row = SecondFactor.objects.get()
     assert (row.language, row.failures, row.sends) == ("es", 1, 1)
 
 
-@pytest.mark.django_db(transaction=True)  # PostgreSQL looks at the end of a transaction
+@pytest.mark.django_db(transaction=True)  # PostgreSQL checks keys at its end
 def test_a_user_who_is_gone_has_no_row(clock: Any, user: Any) -> None:
     gone = make_user("gone")
     pk = gone.pk

@@ -1,4 +1,4 @@
-"""What is limited, and for whom."""
+"""Which limits exist, and to whom they apply."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def no_cooldown(configure: Any) -> None:
 
 
 def send_until_limited(user: Any, **kwargs: Any) -> int:
-    """How many codes go out at once.  The cooldown is off."""
+    """Return how many codes can be sent at once. The cooldown is off."""
     for sent in range(40):
         try:
             service.send_code(user, **kwargs)
@@ -42,12 +42,12 @@ def send_until_limited(user: Any, **kwargs: Any) -> int:
 
 
 def sign_in(user: Any, bandwidth: Any, **kwargs: Any) -> None:
-    """Send a code, and type it."""
+    """Send a code, and enter it."""
     challenge = service.send_code(user, **kwargs)
     assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
 
 
-# Codes that nobody types ------------------------------------------------------------------------
+# Codes that are not entered ---------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("no_cooldown")
@@ -88,7 +88,8 @@ def test_a_number_is_sent_ten_codes_at_once_and_ten_a_day_by_all_users(
 def test_enrolling_a_number_takes_nothing_from_signing_in_with_it(
     clock: Any, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when both count under one key: a stranger could lock the number's owner out."""
+    """Fails when enrolment and login count under one key: a stranger could lock out the owner of
+    the number."""
     stranger = make_user("stranger")
     theirs = Phone.objects.create(user=stranger, number=NUMBER)
     assert send_until_limited(stranger, purpose="enrol", phone=theirs) == 5
@@ -109,13 +110,13 @@ def test_the_cooldown_grows_and_a_right_code_ends_it(clock: Any, user: Any, band
     service.send_code(user)
 
 
-# Codes that are typed right ---------------------------------------------------------------------
+# Right codes that are entered -------------------------------------------------------------------
 
 
 def test_twelve_right_codes_in_an_hour_let_in_twelve_times(
     clock: Any, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when a right code gives back no send: the sixth login of an hour was refused."""
+    """Fails when a right code gives back no send: the sixth login in an hour would be refused."""
     for _ in range(12):
         sign_in(user, bandwidth)
         clock.shift(300)
@@ -123,8 +124,8 @@ def test_twelve_right_codes_in_an_hour_let_in_twelve_times(
 
 @pytest.mark.slow
 def test_thirty_people_behind_one_address_all_get_in(clock: Any, bandwidth: Any, rf: Any) -> None:
-    """Fails when a right code gives nothing back to the address: the 21st of an office was told to
-    wait for an hour."""
+    """Fails when a right code gives back nothing to the address: the 21st person in an office would
+    have to wait for an hour."""
     request = rf.get("/", REMOTE_ADDR="198.51.100.7")
     for n in range(90):
         sign_in(make_user(f"user{n}", f"+1202555{n + 100:04}"), bandwidth, request=request)
@@ -135,8 +136,8 @@ def test_thirty_people_behind_one_address_all_get_in(clock: Any, bandwidth: Any,
 def test_a_right_code_gives_back_its_own_send_and_no_other(
     clock: Any, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when a right code clears the counters of sends: five codes to a number, one of them
-    typed, would be none."""
+    """Fails when a right code clears the counters of sends: after five sends and one right code,
+    four sends must stay counted."""
     other = make_user("other", OTHER_NUMBER)
     assert send_until_limited(other) == 5
     for _ in range(4):
@@ -147,8 +148,8 @@ def test_a_right_code_gives_back_its_own_send_and_no_other(
 
 
 def test_a_send_is_given_back_once(clock: Any, user: Any, bandwidth: Any, configure: Any) -> None:
-    """Fails when the challenge keeps what it has given back: a code that is typed again, though it
-    passes for nothing, would give it back again."""
+    """Fails when the challenge keeps the record of its send: the same code, entered again, would
+    give the send back again, although it does not pass."""
     configure(RESEND_COOLDOWN=[0])
     for _ in range(2):
         service.send_code(user)
@@ -163,7 +164,7 @@ def test_a_send_is_given_back_once(clock: Any, user: Any, bandwidth: Any, config
     assert send_until_limited(user) == 3
 
 
-def test_what_has_leaked_out_before_the_code_was_typed_is_nobodys(
+def test_what_has_leaked_out_before_the_code_was_typed_is_not_given_back(
     clock: Any, user: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(RESEND_COOLDOWN=[0], SEND_LIMITS={**NO_LIMITS, "user": "60/h"})
@@ -190,7 +191,7 @@ def test_somebody_who_types_each_code_stops_at_the_ceiling(
 def fraud(
     bandwidth: Any, region_number: Callable[[int], str], first: int, many: int
 ) -> Limited | None:
-    """Type the code of so many users with proven numbers; return what stopped it."""
+    """Sign in ``many`` users with confirmed numbers, and return the error that stopped them."""
     for n in range(first, first + many):
         try:
             sign_in(make_user(f"user{n}", region_number(n)), bandwidth)
@@ -204,8 +205,8 @@ def fraud(
 def test_typing_every_code_to_one_country_stops_at_its_ceiling(
     clock: Any, user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fraudsters earn money for each message, and their machines type every code.  Fails when
-    proven numbers are counted nowhere once their codes are typed."""
+    """Fraudsters earn money with each message, and their programs enter every code. Fails when a
+    right code takes a confirmed number out of all counters."""
     configure(SEND_CEILINGS={"country": "20/h"})
     stopped = fraud(bandwidth, lambda n: f"+4479110{n + 10000:05}", 0, 30)
     assert stopped is not None
@@ -240,8 +241,8 @@ def test_the_sites_own_country_is_that_of_its_settings(
 def test_new_accounts_that_enrol_stop_no_login(
     clock: Any, user: Any, bandwidth: Any, configure: Any, rf: Any
 ) -> None:
-    """Fails when enrolments and logins share a budget of the site: a flood of new accounts would
-    lock everybody out."""
+    """Fails when enrolments and logins share one limit of the site: many new accounts would lock
+    out all users."""
     request = rf.get("/", REMOTE_ADDR="198.51.100.7")
     configure(SEND_LIMITS={"site": "100/h", "prefix": "", "address": "10/h"})
     refused_by = []
@@ -267,10 +268,10 @@ def test_new_accounts_that_enrol_stop_no_login(
         ({"prefix": "2/h"}, "sms"),
     ],
 )
-def test_the_wait_that_is_told_is_the_wait_of_the_refusal(
+def test_the_reported_wait_is_the_wait_of_the_refusal(
     clock: Any, user: Any, bandwidth: Any, configure: Any, rf: Any, limits: Any, channel: str
 ) -> None:
-    """Fails when one of the limits is not asked, and when a call does not weigh more."""
+    """Fails when one of the limits is left out, and when a call counts only once."""
     configure(SEND_LIMITS=limits, RESEND_COOLDOWN=[0])
     if "prefix" in limits:
         configure(GET_PHONES=lambda user: [NUMBER])
@@ -290,11 +291,11 @@ def test_the_wait_that_is_told_is_the_wait_of_the_refusal(
 
     for _ in range(3):
         before = list(Counter.objects.order_by("key").values())
-        told = wait()
+        seconds = wait()
         assert list(Counter.objects.order_by("key").values()) == before
-        assert refusal() == told
+        assert refusal() == seconds
         clock.shift(7)
-    assert told > 0
+    assert seconds > 0
     clock.shift(24 * HOUR)
     assert wait() == (HOUR if limits == {"user": "1/h"} else 0)
 
@@ -340,7 +341,7 @@ def test_an_address_and_the_site_have_limits_of_their_own(
 
 
 def enrol(number: str, request: Any = None) -> None:
-    """Somebody new asks for a code to a number that nobody has proven."""
+    """Let a new user request a code for a number that no user has confirmed."""
     stranger = make_user(f"stranger{number}")
     phone = Phone.objects.create(user=stranger, number=number)
     service.send_code(stranger, purpose="enrol", phone=phone, request=request)
@@ -351,7 +352,8 @@ def enrol(number: str, request: Any = None) -> None:
 def test_a_range_that_is_walked_through_gets_thirty_codes_an_hour(
     clock: Any, bandwidth: Any
 ) -> None:
-    """Fails without the prefix counter: each number, user and address is within its own limit."""
+    """Fails without the counter of the prefix: each number, user and address stays within its own
+    limit."""
     for n in range(30):
         enrol(f"+12025550{n * 33:03}")
     with pytest.raises(Limited) as refused:
@@ -366,8 +368,8 @@ def test_a_range_that_is_walked_through_gets_thirty_codes_an_hour(
 def test_strangers_who_enrol_my_number_cannot_have_bandwidth_refuse_it(
     clock: Any, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when tries to enrol are not counted for the number: each stranger has tries of their
-    own, and Bandwidth's 429 for the number would keep its owner out."""
+    """Fails when tries to enrol are not counted for the number. Each stranger has separate tries,
+    and Bandwidth's answer 429 for the number would lock out its owner."""
     waits = []
     for n in range(4):
         stranger = make_user(f"stranger{n}")
@@ -415,7 +417,7 @@ def test_no_counter_shows_a_number_or_an_address(user: Any, bandwidth: Any, rf: 
 
 
 def test_a_number_that_is_held_twice_is_one_number() -> None:
-    """Fails when rows are counted: one number may be held for several actions."""
+    """Fails when rows are counted: several actions may reserve one number."""
     for action in rules.HeldAction:
         rules.hold(NUMBER, action, "login", 60)
         rules.hold(NUMBER, action, "enrol", 60)
@@ -426,7 +428,7 @@ def test_a_number_that_is_held_twice_is_one_number() -> None:
 
 @pytest.mark.parametrize("pk", ["ada", "a" * 190, "07b4", "áda"])
 def test_keys_are_as_long_for_any_primary_key(user: Any, pk: str) -> None:
-    """A key has room for 100 characters, and MariaDB takes ``ada`` and ``ADA`` for one."""
+    """A key has room for 100 characters, and MariaDB treats ``ada`` and ``ADA`` as equal."""
     keys = [key for one in (pk, pk.upper(), f"{pk} ") for key in keys_of(NamedUser(name=one))]
     assert len({key.casefold() for key in keys}) == len(keys)
     assert max(map(len, keys)) <= 100
@@ -438,14 +440,15 @@ def keys_of(user: Any) -> list[str]:
 
 
 def test_all_limits_of_a_send_are_locked_in_one_order_the_sites_last(user: Any) -> None:
-    """Fails when the shared rows come first: every send would wait for the whole of the others."""
+    """Fails when the shared rows are locked first: every send would wait until other sends are
+    complete."""
     send = rules.Send(user, NUMBER, "enrol", "sms", is_proven=False, address="198.51.100.7")
     ordered = sorted([*send.limits, *send.ceilings], key=lambda limit: limit.key)
     names = list(dict.fromkeys(limit.name for limit in ordered))
     assert names == ["user", "number", "prefix", "address", "site"]
 
 
-def test_the_locked_are_found(user: Any, configure: Any) -> None:
+def test_locked_users_are_found(user: Any, configure: Any) -> None:
     configure(FAILURES_BEFORE_LOCK=1)
     make_user("eve")
     rules.take_failure(user)

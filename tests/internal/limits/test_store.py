@@ -1,4 +1,4 @@
-"""The buckets: what they let through, the waits that they tell, and what is given back."""
+"""The buckets: what they allow, the waits that they report, and what is given back."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def test_after_a_period_all_pass_again(clock: Any) -> None:
 
 
 def test_in_any_period_at_most_one_less_than_twice_as_many_pass(clock: Any) -> None:
-    """The bound that the docs name.  Fails when a take is judged by half an amount too little."""
+    """The documentation names this bound. Fails when the check of a take uses half an amount too
+    little."""
     passed: list[int] = []
     for second in range(0, 2 * HOUR, 30):
         while store.seconds_until([limit("5/h")]) == 0:
@@ -99,13 +100,13 @@ def test_the_longest_wait_names_the_refusal(clock: Any) -> None:
     assert (error.retry_after, error.limit) == (24 * HOUR, "site")
 
 
-def test_the_wait_that_is_told_is_the_wait_of_the_refusal(clock: Any) -> None:
-    """Fails when what was told rests on another rule than the refusal."""
+def test_the_reported_wait_is_the_wait_of_the_refusal(clock: Any) -> None:
+    """Fails when the reported wait and the refusal use different rules."""
     for _ in range(12):
-        told = math.ceil(store.seconds_until([limit("5/h"), limit("7/d", key="day")]))
-        if told:
-            assert refusal(limit("5/h"), limit("7/d", key="day")).retry_after == told
-            clock.shift(told)
+        wait = math.ceil(store.seconds_until([limit("5/h"), limit("7/d", key="day")]))
+        if wait:
+            assert refusal(limit("5/h"), limit("7/d", key="day")).retry_after == wait
+            clock.shift(wait)
         taken = take(limit("5/h"), limit("7/d", key="day"))
         after = store.seconds_until([limit("5/h"), limit("7/d", key="day")])
         moments = {one.limit.key: one.moment for one in taken}
@@ -127,8 +128,8 @@ def in_seconds(seconds: int) -> datetime:
 
 
 def back(taken: list[store.Taken]) -> None:
-    given = [(one.limit.key, one.limit.amount, one.moment) for one in taken]
-    store.counting(lambda: store.give_back(given))
+    amounts = [(one.limit.key, one.limit.amount, one.moment) for one in taken]
+    store.counting(lambda: store.give_back(amounts))
 
 
 def test_what_is_given_back_can_be_taken_again(clock: Any) -> None:
@@ -139,7 +140,8 @@ def test_what_is_given_back_can_be_taken_again(clock: Any) -> None:
 
 
 def test_what_has_leaked_out_is_not_given_back(clock: Any) -> None:
-    """Fails when the whole amount is given back: others could then send more than they may."""
+    """Fails when the whole amount is given back: other users could then send more than the
+    limit."""
     first = take(limit("2/h"))
     clock.shift(HOUR)
     take(limit("2/h"))
@@ -161,8 +163,8 @@ def test_half_of_what_has_half_leaked_out_is_given_back(clock: Any) -> None:
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.sampled_from(["take", "give back", "wait"]), max_size=30))
 def test_takes_and_returns_in_any_order_end_where_they_must(steps: list[str]) -> None:
-    """Nobody gets more than they gave back.  Fails when a return moves the moment by too much: an
-    empty bucket would hold more than its number."""
+    """Nobody gets back more than they took. Fails when a return moves the moment too far: an empty
+    bucket would allow more than its limit."""
     Counter.objects.all().delete()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         outstanding: list[list[store.Taken]] = []
@@ -196,19 +198,20 @@ def test_a_turn_is_claimed_once(clock: Any) -> None:
 
 
 def test_a_moment_is_exact_to_the_microsecond(clock: Any) -> None:
-    """Fails when a moment goes through a float: it would be off, and a wait never quite over."""
+    """Fails when a moment is converted to a float: it would be inexact, and a wait would not end
+    exactly."""
     assert (
         store.microseconds(datetime(2026, 11, 26, 1, 2, 3, 999_999, tzinfo=UTC)) % 10**6 == 999_999
     )
 
 
-# Transactions that are broken off ---------------------------------------------------------------
+# Transactions that are interrupted --------------------------------------------------------------
 
 
 class Deadlocks:
-    """Work whose first tries the database breaks off.
+    """Work that the database interrupts at its first tries.
 
-    :param number: how many tries it breaks off.
+    :param number: how many tries are interrupted.
     """
 
     def __init__(self, number: int) -> None:
@@ -225,7 +228,8 @@ class Deadlocks:
 
 @pytest.fixture
 def waits(monkeypatch: Any) -> list[float]:
-    """The waits between two tries, in seconds.  Nobody waits; the clock moves on by so much."""
+    """The waits between two tries, in seconds. The test does not wait: it moves the clock
+    instead."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     monkeypatch.setattr(time, "monotonic", lambda: sum(waits))
@@ -234,7 +238,8 @@ def waits(monkeypatch: Any) -> list[float]:
 
 @pytest.mark.parametrize("number", [0, 1, 7])
 def test_a_deadlock_is_tried_again(waits: list[float], number: int) -> None:
-    """Fails when the database's choice of a victim loses a count.  Tried: five tries at most."""
+    """Fails when a transaction that the database ends loses its count. Tested with a broken copy
+    that makes at most five tries."""
     work = Deadlocks(number)
     assert store.counting(work) == "done"
     assert work.tries == number + 1
@@ -245,21 +250,21 @@ def test_a_deadlock_is_tried_again(waits: list[float], number: int) -> None:
 def test_each_wait_is_longer_and_the_end_is_after_twenty_tries_or_two_seconds(
     waits: list[float],
 ) -> None:
-    """Fails when a try follows at once: those that met would meet again.  Tried: equal waits of
-    0.1 s, and no end by the clock."""
+    """Fails when the next try begins at once: transactions that collided would collide again.
+    Tested with broken copies: equal waits of 0.1 s, and no limit of time."""
     work = Deadlocks(100)
     with pytest.raises(OperationalError, match="deadlock detected"):
         store.counting(work)
     assert sum(waits) <= 2
     assert 10 < work.tries <= 20
     assert min(waits[:3]) * 3 < min(waits[7:])
-    assert len({round(wait, 4) for wait in waits[7:]}) > 1  # nobody waits in step
+    assert len({round(wait, 4) for wait in waits[7:]}) > 1  # the waits of two tries differ
     assert not Counter.objects.exists()
 
 
 def test_tries_that_take_long_themselves_are_still_five(monkeypatch: Any) -> None:
-    """Fails when the clock alone ends the tries: fifty first counts of one key waited two seconds
-    for a lock of MariaDB, were broken off, and were not begun again."""
+    """Fails when only the time ends the tries. MariaDB can hold fifty first counts of one key for
+    two seconds and then end them; they would not be tried again."""
     seconds = itertools.count(step=2)
     monkeypatch.setattr(time, "sleep", lambda wait: None)
     monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
@@ -269,8 +274,9 @@ def test_tries_that_take_long_themselves_are_still_five(monkeypatch: Any) -> Non
     assert work.tries == 5
 
 
-def test_a_missing_table_is_told_at_once() -> None:
-    """Fails when every ``OperationalError`` is waited for: this one would come two seconds late."""
+def test_a_missing_table_is_reported_at_once() -> None:
+    """Fails when every ``OperationalError`` is tried again: this error would appear two seconds
+    late."""
     began = []
 
     def work() -> None:

@@ -18,14 +18,14 @@ pytestmark = [
 
 @pytest.fixture
 def store(engine: str, settings: Any, tmp_path: Path) -> Any:
-    """The class of the session store."""
+    """Return the class of the session store."""
     settings.SESSION_FILE_PATH = str(tmp_path)
     return import_module(f"django.contrib.sessions.backends.{engine}").SessionStore
 
 
 @pytest.fixture
 def session(store: Any) -> Any:
-    """A session that is stored."""
+    """Return a session that is stored."""
     session = store()
     session["held"] = "something"
     session.save()
@@ -33,7 +33,7 @@ def session(store: Any) -> Any:
 
 
 def test_a_stored_session_is_claimed_once(store: Any, session: Any) -> None:
-    """Fails when a claim does not take the session away."""
+    """Fails when a claim does not delete the stored session."""
     same = store(session.session_key)
     assert same["held"] == "something"
     assert claim(session)
@@ -42,7 +42,7 @@ def test_a_stored_session_is_claimed_once(store: Any, session: Any) -> None:
 
 
 def test_a_session_that_another_request_has_ended_is_not_claimed(store: Any, session: Any) -> None:
-    """Fails when the data in memory is taken for the session."""
+    """Fails when the claim uses the data in memory and not the stored session."""
     store(session.session_key).flush()
     assert session["held"] == "something"
     assert not claim(session)

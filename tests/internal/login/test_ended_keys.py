@@ -1,4 +1,4 @@
-"""Sessions in a cache, which a request can bring back while they end."""
+"""Sessions in a cache: a slow request can write them again while they end."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ def seat(engine: str, client: Client, user: Any, bandwidth: Any, settings: Any) 
 
 
 def stored(session: SessionBase) -> tuple[str, Any]:
-    """The cache's key and value of a session."""
+    """Return the cache's key and value of a session."""
     key: str = session.cache_key_prefix + session.session_key  # type: ignore[attr-defined]
     return key, caches["default"].get(key)
 
 
 def bring_back(key: str, value: Any) -> str:
-    """Write a session again, as a slow request does; the state that its old cookie finds."""
+    """Write a session again, as a slow request does, and return the state that its old cookie
+    has."""
     caches["default"].set(key, value)
     old = Client()
     old.cookies["sessionid"] = key[-32:]
@@ -45,7 +46,7 @@ def bring_back(key: str, value: Any) -> str:
 
 
 class FullCache(LocMemCache):
-    """A cache that takes nothing more, as Redis without eviction does when it is full."""
+    """A cache that accepts no new value. A full Redis without eviction behaves like this."""
 
     is_full = False
 
@@ -74,7 +75,8 @@ def step_up(client: Client, bandwidth: Any) -> None:
 def test_a_session_that_a_slow_request_brings_back_after_logout_lets_nobody_in(
     seat: Client,
 ) -> None:
-    """Fails without the note at logout: Django's store writes what it has just found there."""
+    """Fails when logout does not note the ended key: Django's store writes the session that it has
+    just read."""
     key, value = stored(seat.session)
     log_out(seat)
     assert bring_back(key, value) == "anonymous"
@@ -84,7 +86,7 @@ def test_a_session_that_a_slow_request_brings_back_after_logout_lets_nobody_in(
 def test_a_session_that_a_slow_request_brings_back_after_a_step_up_lets_nobody_in(
     seat: Client, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails without the note at the claim: the old key keeps a verified login."""
+    """Fails when the claim does not note the ended key: the old key keeps a verified login."""
     configure(RESEND_COOLDOWN=[0])
     key, value = stored(seat.session)
     step_up(seat, bandwidth)
@@ -96,7 +98,8 @@ def test_a_session_that_a_slow_request_brings_back_after_a_step_up_lets_nobody_i
 def test_a_session_that_a_slow_request_brings_back_after_sign_out_everywhere_else_is_over(
     seat: Client,
 ) -> None:
-    """Fails without the note there: it lasts as long as its mark is trusted."""
+    """Fails when signing out everywhere else does not note the ended key: the session would last as
+    long as its mark is trusted."""
     key, value = stored(seat.session)
     seat.post("/mfa/sign-out-others/")
     assert bring_back(key, value) == "anonymous"
@@ -105,7 +108,7 @@ def test_a_session_that_a_slow_request_brings_back_after_sign_out_everywhere_els
 
 @pytest.mark.attack("P40")
 def test_an_async_site_finds_nobody_in_a_session_that_came_back(seat: Client) -> None:
-    """Fails when only the sync side of the middleware asks for the note."""
+    """Fails when only the sync part of the middleware reads the note."""
     key, value = stored(seat.session)
     log_out(seat)
     caches["default"].set(key, value)
@@ -119,8 +122,8 @@ def test_an_async_site_finds_nobody_in_a_session_that_came_back(seat: Client) ->
 def test_a_session_that_came_back_does_not_slide_on_past_the_note(
     seat: Client, settings: Any
 ) -> None:
-    """Fails when only a look at the user asks for the note: pages that save the session without it
-    keep the session until the note is gone."""
+    """Fails when the note is read only if a view reads the user: a page that saves the session
+    without reading the user would keep the session until the note has expired."""
     settings.SESSION_SAVE_EVERY_REQUEST = True
     with time_machine.travel(time.time(), tick=False) as clock:
         key, value = stored(seat.session)
@@ -137,7 +140,8 @@ def test_a_session_that_came_back_does_not_slide_on_past_the_note(
 
 @pytest.mark.attack("P40")
 def test_another_login_in_the_same_browser_ends_the_old_key_too(seat: Client) -> None:
-    """Fails when only a logout is noted: Django empties the session without one."""
+    """Fails when only a logout notes the key: Django also empties the session when another user
+    signs in."""
     key, value = stored(seat.session)
     give_password(seat, make_user("eve"))
     assert bring_back(key, value) == "anonymous"
@@ -147,7 +151,7 @@ def test_another_login_in_the_same_browser_ends_the_old_key_too(seat: Client) ->
 def test_a_cache_that_takes_nothing_more_stops_no_logout(
     seat: Client, settings: Any, caplog: Any, engine: str
 ) -> None:
-    """Fails when the error of the cache goes on: Django then does not log out."""
+    """Fails when the error of the cache is not caught: Django then does not log out."""
     settings.CACHES = {
         "default": {"BACKEND": f"{__name__}.FullCache", "LOCATION": engine},
     }

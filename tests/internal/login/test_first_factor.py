@@ -1,4 +1,4 @@
-"""After the password: each login door is shut until the code."""
+"""After the password: no login door opens before the code."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_remote_user_is_shut_on_every_request_until_the_code(
 
 
 class Fallback:
-    """Answers what no view does, as the flatpages' middleware does."""
+    """Answers without a view, as the middleware of flatpages does."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -140,7 +140,7 @@ class Fallback:
 def test_remote_user_is_nobody_to_a_middleware_that_answers_without_a_view(
     user: Any, settings: Any, middleware: list[str]
 ) -> None:
-    """Fails when the user is made anonymous just before a view: a flatpage has none."""
+    """Fails when the user becomes anonymous only before a view: a flatpage has no view."""
     settings.MIDDLEWARE = [*middleware, f"{__name__}.Fallback"]
     settings.AUTHENTICATION_BACKENDS = REMOTE_BACKEND
     client = Client(REMOTE_USER="ada")
@@ -237,7 +237,8 @@ def test_a_password_given_again_in_an_exempt_session_asks_anew(
 def test_the_password_again_owes_no_second_send_unless_it_is_another_password(
     client: Client, user: Any, bandwidth: Any, configure: Any, changed: bool
 ) -> None:
-    """Fails when a parked login that is parked again begins anew: a login would send each time."""
+    """Fails when a second password starts a new parked login: each repeated login would send a
+    code."""
     configure(RESEND_COOLDOWN=[0])
     give_password(client, user)
     client.get("/mfa/verify/")

@@ -1,4 +1,4 @@
-"""What the login view says is said when it is true: after the code."""
+"""Messages of the login view are shown after the code, when they are true."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from tests.conftest import PASSWORD
 pytestmark = pytest.mark.django_db
 
 
-def said(answer: Any) -> list[Any]:
+def messages_of(answer: Any) -> list[Any]:
     return [message.message for message in answer.context["messages"]]
 
 
 def finish(client: Client, bandwidth: Any) -> Any:
-    """Type the code; the answer is a page that shows messages."""
+    """Enter the code, and return the messages of a page that shows messages."""
     answer = client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
     assert answer.status_code == 302
     return client.get("/mfa/phones/")
 
 
 def test_allauth_says_signed_in_after_the_code(client: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when its message is queued as the login view queues it."""
+    """Fails when allauth's message is queued before the code."""
     client.post("/allauth/login/", {"login": "ada", "password": PASSWORD})
-    assert said(client.get("/mfa/verify/")) == []
+    assert messages_of(client.get("/mfa/verify/")) == []
     assert_shut(client)
-    assert said(finish(client, bandwidth)) == ["Successfully signed in as ada."]
-    assert said(client.get("/mfa/phones/")) == []
+    assert messages_of(finish(client, bandwidth)) == ["Successfully signed in as ada."]
+    assert messages_of(client.get("/mfa/phones/")) == []
 
 
 def welcome(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
-    """What a shop says in a receiver, once for each of the kinds that messages come in."""
+    """Add messages in a receiver, as a shop does: a lazy text, a safe text, and one below the
+    level."""
     if request.META.get("PATH_INFO") == "/accounts/login/":
         messages.info(request, gettext_lazy("Yes"), extra_tags="shop")
         messages.warning(request, mark_safe("<b>Welcome</b>"))
@@ -48,21 +49,21 @@ def welcome(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
 def test_a_message_keeps_its_level_its_tags_and_whether_it_is_safe(
     client: Client, user: Any, bandwidth: Any, settings: Any
 ) -> None:
-    """Fails when markup of the site is escaped, or text of others is not."""
+    """Fails when markup of the site is escaped, or when text of other people is not escaped."""
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.Welcoming"]
     client.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
-    assert said(client.get("/mfa/verify/")) == []
+    assert messages_of(client.get("/mfa/verify/")) == []
     client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
-    found = list(client.get("/mfa/phones/").context["messages"])
-    assert [(one.level, one.message, one.extra_tags) for one in found] == [
+    page_messages = list(client.get("/mfa/phones/").context["messages"])
+    assert [(one.level, one.message, one.extra_tags) for one in page_messages] == [
         (messages.INFO, "Yes", "shop"),
         (messages.WARNING, "<b>Welcome</b>", ""),
     ]
-    assert [isinstance(one.message, SafeData) for one in found] == [False, True]
+    assert [isinstance(one.message, SafeData) for one in page_messages] == [False, True]
 
 
 class Welcoming:
-    """Says welcome when the login view has answered."""
+    """Adds a message after the login view has answered."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -78,7 +79,7 @@ def test_a_login_that_owes_no_code_says_it_at_once(
     client: Client, newcomer: Any, bandwidth: Any
 ) -> None:
     client.post("/allauth/login/", {"login": "newcomer", "password": PASSWORD})
-    assert said(client.get("/mfa/phones/")) == ["Successfully signed in as newcomer."]
+    assert messages_of(client.get("/mfa/phones/")) == ["Successfully signed in as newcomer."]
 
 
 def test_a_login_that_is_left_takes_its_messages_along(
@@ -86,4 +87,4 @@ def test_a_login_that_is_left_takes_its_messages_along(
 ) -> None:
     client.post("/allauth/login/", {"login": "ada", "password": PASSWORD})
     client.post("/mfa/cancel/")
-    assert said(client.get("/allauth/login/")) == []
+    assert messages_of(client.get("/allauth/login/")) == []

@@ -23,7 +23,7 @@ def moment_of(user: Any) -> Any:
 def test_it_moves_at_the_code_and_not_at_the_password(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails with Django's own receiver: the admin shows a login that never was."""
+    """Fails with Django's own receiver: the admin would show a login that was never completed."""
     give_password(client, user)
     client.get("/mfa/verify/")
     assert moment_of(user) is None
@@ -55,7 +55,7 @@ def test_it_moves_when_the_password_is_given_again_in_a_verified_session(
 def test_the_order_of_the_receivers_makes_no_difference(
     client: Client, user: Any, newcomer: Any, bandwidth: Any, is_first: bool
 ) -> None:
-    """Fails when a login that was parked just before counts as one without a session."""
+    """Fails when a login that has just been parked counts as a login without a session."""
     receivers = list(user_logged_in.receivers)
     [ours] = [one for one in receivers if one[0][0] == last_login.NAME]
     others = [one for one in receivers if one is not ours]
@@ -75,7 +75,7 @@ def test_the_order_of_the_receivers_makes_no_difference(
 
 
 def test_a_login_without_a_session_moves_it_at_once(user: Any, rf: Any) -> None:
-    """Where a token is issued, for instance."""
+    """A view that issues a token makes such a login."""
     user_logged_in.send(type(user), user=user, request=None)
     first = moment_of(user)
     assert first is not None
@@ -84,7 +84,7 @@ def test_a_login_without_a_session_moves_it_at_once(user: Any, rf: Any) -> None:
 
 
 def test_a_site_that_disconnects_it_keeps_it_as_it_is(client: Client, newcomer: Any) -> None:
-    """Fails when ``last_login`` moves although nobody wants it to."""
+    """Fails when ``last_login`` changes although the site has disconnected Django's receiver."""
     try:
         assert user_logged_in.disconnect(update_last_login, dispatch_uid=last_login.NAME)
         give_password(client, newcomer)
@@ -96,7 +96,8 @@ def test_a_site_that_disconnects_it_keeps_it_as_it_is(client: Client, newcomer: 
 
 
 def test_it_is_taken_over_from_djangos_own_receiver(client: Client, user: Any) -> None:
-    """django-hijack connects Django's own one again; so does an app whose ready() comes later."""
+    """django-hijack connects Django's own receiver again. An app whose ready() runs later can do
+    that, too."""
     user_logged_in.disconnect(dispatch_uid=last_login.NAME)
     user_logged_in.connect(update_last_login, dispatch_uid=last_login.NAME)
     last_login.take_over()

@@ -1,4 +1,4 @@
-"""The mark: whose it is, and how long it holds."""
+"""The mark of a verified session: to which user it belongs, and how long it is valid."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import NUMBER, make_user
 def test_tests_that_begin_with_a_verified_session_have_the_one_that_pages_make(
     user: Any, bandwidth: Any
 ) -> None:
-    """Fails when ``let_in`` leaves out, say, the phone that the code went to."""
+    """Fails when ``let_in`` leaves out a part of the mark, such as the phone that got the code."""
     client, other = Client(), Client()
     with time_machine.travel(1_800_000_000, tick=False):
         sign_in(client, user, bandwidth)
@@ -29,7 +29,7 @@ def test_tests_that_begin_with_a_verified_session_have_the_one_that_pages_make(
 
 @pytest.mark.attack("P29")
 def test_the_mark_is_void_for_another_user(client: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when the user of the mark is not compared."""
+    """Fails when the user of the mark is not compared with the user of the session."""
     sign_in(client, user, bandwidth)
     bob = make_user("bob", "+12025550188")
     session = client.session

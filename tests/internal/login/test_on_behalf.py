@@ -1,4 +1,4 @@
-"""Staff who act on behalf of a user: no code for the user, and no loss of their own login."""
+"""Staff who act on behalf of a user: the user gets no code, and staff keep their own login."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ urlpatterns = [
 
 
 class SwapUser:
-    """What impersonation packages do that leave the session alone."""
+    """Changes the user of the request, as impersonation packages do that do not change the
+    session."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -92,24 +93,24 @@ def seat(client: Client, staff: Any, bandwidth: Any) -> Client:
     return client
 
 
-def seen(client: Client, **headers: str) -> tuple[str, str, bool]:
-    told = client.get("/who/", headers=headers).json()
-    return told["user"], told["state"], told["is_on_behalf"]
+def state_of(client: Client, **headers: str) -> tuple[str, str, bool]:
+    answer = client.get("/who/", headers=headers).json()
+    return answer["user"], answer["state"], answer["is_on_behalf"]
 
 
 @pytest.mark.attack("P39")
 def test_the_user_is_sent_no_code_and_the_actor_comes_back_verified(
     client: Client, staff: Any, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the receiver does not look whether the login is one on behalf of somebody: the
-    session is parked, and the user is sent a code."""
+    """Fails when the receiver does not check whether the login is on behalf of a user: the session
+    would be parked, and the user would get a code."""
     sign_in(client, staff, bandwidth)
     assert client.get("/act/ada/").content == b"done"
-    assert seen(client) == ("ada", "exempt", True)
+    assert state_of(client) == ("ada", "exempt", True)
     user.refresh_from_db()
     assert user.last_login is None
     assert client.get("/act/staff/").content == b"done"
-    assert seen(client) == ("staff", "verified", False)
+    assert state_of(client) == ("staff", "verified", False)
     assert len(bandwidth.inbox) == 1
 
 
@@ -119,9 +120,9 @@ def test_from_one_user_to_the_next_the_way_back_is_the_same(
     make_user("eve", "+12025550199")
     for name in ("ada", "eve", "ada"):
         seat.get(f"/act/{name}/")
-        assert seen(seat) == (name, "exempt", True)
+        assert state_of(seat) == (name, "exempt", True)
     seat.get("/act/staff/")
-    assert seen(seat) == ("staff", "verified", False)
+    assert state_of(seat) == ("staff", "verified", False)
     assert bandwidth.inbox == []
 
 
@@ -139,7 +140,8 @@ BUTTONS = (
 def test_the_pages_of_the_app_stay_shut(
     seat: Client, user: Any, bandwidth: Any, method: str, name: str
 ) -> None:
-    """Fails when the pages do not ask who acts: staff add a phone of theirs to the account."""
+    """Fails when the pages do not check who acts: staff could add their own phone to the user's
+    account."""
     seat.get("/act/ada/")
     answer = getattr(seat, method)(reverse(f"bandwidth_mfa:{name}"), {"number": "+12025550111"})
     assert answer.status_code == 403
@@ -153,7 +155,7 @@ def test_the_pages_of_the_app_stay_shut(
 def test_a_view_that_asks_for_a_code_is_refused_and_sends_none(
     seat: Client, user: Any, bandwidth: Any, page: str
 ) -> None:
-    """Fails when the decorator takes the second factor of the actor for the user's."""
+    """Fails when the decorator accepts the second factor of staff as the user's second factor."""
     seat.get("/act/ada/")
     answer = seat.get(f"/{page}/")
     assert (answer.status_code, b"We sent them no code." in answer.content) == (403, True)
@@ -190,14 +192,15 @@ ENDINGS = [deactivate, change_password, change_phone, service.end_sessions]
 def test_a_login_on_behalf_ends_with_the_actors_own(
     seat: Client, user: Any, staff: Any, end: Callable[[Any], None]
 ) -> None:
-    """Fails when only the user's own rows are asked about: a dismissed member of staff goes on."""
+    """Fails when only the user's own rows are checked: a dismissed member of staff could
+    continue."""
     with time_machine.travel(time.time() + 60, tick=False) as clock:
         seat.get("/act/ada/")
         end(staff)
         clock.shift(299)
-        assert seen(seat) == ("ada", "exempt", True)
+        assert state_of(seat) == ("ada", "exempt", True)
         clock.shift(1)
-        assert seen(seat) == ("AnonymousUser", "anonymous", False)
+        assert state_of(seat) == ("AnonymousUser", "anonymous", False)
 
 
 @pytest.mark.attack("P39")
@@ -205,11 +208,11 @@ def test_a_login_on_behalf_ends_with_the_actors_own(
 def test_a_member_of_staff_whose_session_is_over_cannot_begin_to_act(
     seat: Client, user: Any, staff: Any, bandwidth: Any, end: Callable[[Any], None]
 ) -> None:
-    """Fails when only a mark younger than RECHECK_SECONDS is asked for."""
-    assert seen(seat) == ("staff", "verified", False)
+    """Fails when the only check is that the mark is younger than RECHECK_SECONDS."""
+    assert state_of(seat) == ("staff", "verified", False)
     end(staff)
     assert seat.get("/act/ada/").status_code != 200
-    assert seen(seat)[0] == "AnonymousUser"
+    assert state_of(seat)[0] == "AnonymousUser"
     assert bandwidth.inbox == []
 
 
@@ -217,22 +220,22 @@ def test_there_is_no_way_back_to_a_login_that_is_over(seat: Client, user: Any, s
     seat.get("/act/ada/")
     change_phone(staff)
     assert seat.get("/act/staff/").status_code == 403
-    assert seen(seat) == ("AnonymousUser", "anonymous", False)
+    assert state_of(seat) == ("AnonymousUser", "anonymous", False)
 
 
 @pytest.mark.attack("P39")
 def test_a_view_that_goes_on_after_the_refusal_finds_nobody(
     seat: Client, user: Any, staff: Any
 ) -> None:
-    """Fails when the refusal leaves ``request.user`` as it was: the session of staff is over."""
-    end_before = seen(seat)
+    """Fails when the refusal does not change ``request.user``: the session of staff has ended."""
+    end_before = state_of(seat)
     service.end_sessions(staff)
     answer = seat.get("/try-to-act/ada/")
     assert (end_before[0], answer.content) == ("staff", b"AnonymousUser")
 
 
 def moody(request: HttpRequest | None, user: Any) -> bool:
-    """A policy that breaks once staff have signed in."""
+    """Use a policy that raises an error after staff have signed in."""
     if user.get_username() == "newstaff" and user.last_name:
         raise Http404
     return False
@@ -242,20 +245,21 @@ def moody(request: HttpRequest | None, user: Any) -> bool:
 def test_a_policy_that_raises_lets_nobody_act(
     client: Client, newcomer: Any, configure: Any
 ) -> None:
-    """Fails when Django's keys stay after the error: the answer to it saves the session."""
+    """Fails when Django's keys stay in the session after the error: the error response saves the
+    session."""
     staff = make_user("newstaff")
     configure(REQUIRED=moody)
     give_password(client, staff)
-    assert seen(client)[0] == "newstaff"
+    assert state_of(client)[0] == "newstaff"
     type(staff).objects.filter(pk=staff.pk).update(last_name="broken")
     assert client.get("/act/newcomer/").status_code == 404
-    assert seen(client)[0] != "newcomer"
+    assert state_of(client)[0] != "newcomer"
 
 
 @pytest.mark.attack("P39")
 def test_a_record_that_cannot_be_read_opens_nothing(seat: Client, newcomer: Any) -> None:
-    """Fails when such a session counts as the user's own: while a new release is rolled out, an old
-    worker cannot read what a new one wrote."""
+    """Fails when such a session counts as the user's own. During a deployment, an old worker may be
+    unable to read a record that a new worker wrote."""
     seat.get("/act/newcomer/")
     session = seat.session
     session[ON_BEHALF] |= {"a field of another release": 1}
@@ -266,15 +270,15 @@ def test_a_record_that_cannot_be_read_opens_nothing(seat: Client, newcomer: Any)
     assert answer.json() == {"user": "AnonymousUser", "state": "anonymous"}
     session.save(must_create=True)
     assert seat.get("/mfa/phones/add/").status_code == 302
-    assert seen(seat) == ("AnonymousUser", "anonymous", False)
+    assert state_of(seat) == ("AnonymousUser", "anonymous", False)
 
 
 def test_a_block_within_a_block_leaves_the_outer_one_as_it_was(
     seat: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the inner block forgets who acts: the user is sent a code."""
+    """Fails when the end of the inner block forgets who acts: the user would get a code."""
     assert seat.get("/act-twice/ada/").content == b"done"
-    assert seen(seat) == ("ada", "exempt", True)
+    assert state_of(seat) == ("ada", "exempt", True)
     seat.get("/mfa/verify/")
     assert bandwidth.inbox == []
 
@@ -287,23 +291,24 @@ def test_the_user_ends_a_login_on_their_behalf_and_not_one_that_begins_later(
         clock.shift(10)
         seat.get("/act/ada/")
         clock.shift(300)
-        assert seen(seat) == ("ada", "exempt", True)
+        assert state_of(seat) == ("ada", "exempt", True)
         service.end_sessions(user)
         clock.shift(300)
-        assert seen(seat) == ("AnonymousUser", "anonymous", False)
+        assert state_of(seat) == ("AnonymousUser", "anonymous", False)
 
 
 @pytest.mark.attack("P39")
 def test_the_users_password_typed_in_that_session_owes_a_code(
     seat: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the record of the actor outlives a login that is none on behalf of anybody."""
+    """Fails when the record of the actor stays in the session after a login that is not on behalf
+    of a user."""
     seat.get("/act/ada/")
     give_password(seat, user)
     assert state(seat) == "parked"
     seat.get("/mfa/verify/")
     seat.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
-    assert seen(seat) == ("ada", "verified", False)
+    assert state_of(seat) == ("ada", "verified", False)
 
 
 @pytest.mark.attack("P39")
@@ -311,18 +316,19 @@ def test_the_users_password_typed_in_that_session_owes_a_code(
 def test_nobody_acts_without_a_login_of_their_own(
     client: Client, user: Any, staff: Any, is_parked: bool
 ) -> None:
-    """Fails when a parked login may act: the password of staff would open every account."""
+    """Fails when a parked login may act: the password of one member of staff would open every
+    account."""
     if is_parked:
         give_password(client, staff)
     assert client.get("/act/ada/").status_code == 403
-    assert seen(client)[0] == "AnonymousUser"
+    assert state_of(client)[0] == "AnonymousUser"
 
 
 def test_the_log_says_who_acts_for_whom(seat: Client, user: Any, staff: Any, caplog: Any) -> None:
     with caplog.at_level("INFO", "django_bandwidth_mfa"):
         seat.get("/act/ada/")
-    told = [record for record in caplog.records if record.event == "login_on_behalf"]
-    assert [(record.user, record.actor) for record in told] == [(user.pk, str(staff.pk))]
+    records = [record for record in caplog.records if record.event == "login_on_behalf"]
+    assert [(record.user, record.actor) for record in records] == [(user.pk, str(staff.pk))]
 
 
 OURS = "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware"
@@ -330,7 +336,7 @@ OURS = "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware"
 
 @pytest.fixture(params=["before ours", "after ours"])
 def swapping(request: Any, settings: Any) -> str:
-    """A middleware that puts another user into the request stands before, or after, ours."""
+    """Add a middleware that changes the user of the request, before or after ours."""
     middleware = list(settings.MIDDLEWARE)
     place = middleware.index(OURS) + (request.param == "after ours")
     settings.MIDDLEWARE = [*middleware[:place], f"{HERE}.SwapUser", *middleware[place:]]
@@ -341,12 +347,13 @@ def swapping(request: Any, settings: Any) -> str:
 def test_a_user_put_into_the_request_is_sent_no_code_and_staff_stay_signed_in(
     swapping: str, seat: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when the session is judged as the login of ``request.user``: then it is parked."""
+    """Fails when the session is checked as the login of ``request.user``: the session would be
+    parked."""
     configure(RECHECK_SECONDS=0)
-    assert seen(seat, Swap="ada") == ("ada", "exempt", True)
+    assert state_of(seat, Swap="ada") == ("ada", "exempt", True)
     for page in ("verified", "atransfer", "mfa/verify", "mfa/phones", "mfa/phones/add"):
         assert seat.get(f"/{page}/", headers={"Swap": "ada"}).status_code == 403
-    assert seen(seat) == ("staff", "verified", False)
+    assert state_of(seat) == ("staff", "verified", False)
     assert bandwidth.inbox == []
 
 
@@ -355,20 +362,20 @@ def test_a_user_put_into_the_request_is_sent_no_code_and_staff_stay_signed_in(
 def test_a_user_put_into_the_request_goes_with_the_login_of_the_session(
     swapping: str, seat: Client, user: Any, staff: Any, end: Callable[[Any], None]
 ) -> None:
-    """Fails when such a user is let through unasked: a session from before the app, or one that was
-    ended, would need no code."""
+    """Fails when such a user needs no check: a session from before the app, or an ended session,
+    would need no code."""
     session = seat.session
     session[MARK] |= {"checked": 0}
     session.save()
     end(staff)
-    assert seen(seat, Swap="ada")[0] == "AnonymousUser"
+    assert state_of(seat, Swap="ada")[0] == "AnonymousUser"
 
 
 def test_a_visitor_who_types_a_password_acts_for_nobody(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
     sign_in(client, user, bandwidth)
-    assert seen(client) == ("ada", "verified", False)
+    assert state_of(client) == ("ada", "verified", False)
     assert PASSWORD not in str(dict(client.session))
 
 
@@ -376,8 +383,8 @@ def test_a_visitor_who_types_a_password_acts_for_nobody(
 def test_an_async_view_sees_the_user_who_was_put_into_the_request(
     swapping: str, seat: Client, user: Any
 ) -> None:
-    """Fails when ``auser`` is asked only: it names the session's user, whose second factor then
-    opens an async view to the other one."""
+    """Fails when only ``auser`` is read. It returns the session's user, whose second factor would
+    then open an async view to the other user."""
     assert seat.get("/awhoami/", headers={"Swap": "ada"}).json() == {
         "user": "ada",
         "state": "exempt",

@@ -1,4 +1,4 @@
-"""What a parked session holds, and when a parked login ends."""
+"""What a parked session contains, and when a parked login ends."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def test_the_session_key_changes_at_the_password_and_at_the_code(
 def test_a_second_user_over_the_firsts_parked_login_starts_empty(
     client: Client, user: Any, newcomer: Any, bandwidth: Any
 ) -> None:
-    """Fails when the session is not flushed: the basket of the first reaches the second."""
+    """Fails when the session is not flushed: the second user would see the basket of the first
+    user."""
     session = client.session
     give_password(client, user, "/account/?of=ada")
     session = client.session
@@ -102,7 +103,7 @@ def test_a_login_in_another_browser_adopts_the_code_that_just_came(
 
 @pytest.mark.attack("P30")
 def test_a_parked_login_ends_after_login_seconds(client: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when the age of a parked login (``at``) is not looked at."""
+    """Fails when the age of a parked login (``at``) is not checked."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         give_password(client, user)
         client.get("/mfa/verify/")
@@ -117,7 +118,7 @@ def test_a_parked_login_ends_after_login_seconds(client: Client, user: Any, band
 def test_what_happens_to_the_user_ends_the_parked_login(
     client: Client, user: Any, bandwidth: Any, change: str
 ) -> None:
-    """Fails when no session hash is compared, so that the old password still counts."""
+    """Fails when the session hash is not compared: the old password would still count."""
     give_password(client, user)
     client.get("/mfa/verify/")
     code = bandwidth.inbox[0]["code"]
@@ -139,7 +140,7 @@ def test_what_happens_to_the_user_ends_the_parked_login(
 def test_a_user_whom_a_middleware_set_is_nobody_only_while_that_user_is_parked(
     client: Client, user: Any, bandwidth: Any, backend_user: str
 ) -> None:
-    """Fails when the two users are not compared: either would be let in, or both be shut out."""
+    """Fails when the two users are not compared: both would get in, or both would be shut out."""
     give_password(client, user)
     session = client.session
     someone = user if backend_user == "the parked one" else make_user("bob", "+12025550188")
@@ -171,7 +172,8 @@ def test_a_parked_login_ends_to_the_second(client: Client, user: Any, bandwidth:
 
 
 def test_a_parked_login_from_the_future_is_none(client: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when only its end is looked at: a clock that was set back would keep it for ever."""
+    """Fails when only the end of the parked login is checked: a clock that was set back would keep
+    it for too long."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         give_password(client, user)
         clock.shift(-3)
@@ -182,7 +184,7 @@ def test_a_parked_login_from_the_future_is_none(client: Client, user: Any, bandw
 def test_a_machine_whose_clock_is_behind_goes_on_with_the_login(
     client: Client, user: Any, bandwidth: Any, behind: float
 ) -> None:
-    """Fails when a moment in the near future is taken for none."""
+    """Fails when a moment in the near future makes the parked login invalid."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         give_password(client, user)
         clock.shift(-behind)
@@ -195,10 +197,11 @@ def test_a_machine_whose_clock_is_behind_goes_on_with_the_login(
 
 
 @pytest.mark.parametrize("first", ["ada", "bob"])
-def test_whoever_comes_second_gets_nothing_of_the_first(
+def test_the_second_user_gets_no_data_of_the_first(
     client: Client, user: Any, bandwidth: Any, first: str
 ) -> None:
-    """In both orders of their keys."""
+    """The second user gets no data of the first user. The test tries both orders of the users'
+    keys."""
     both = {"ada": user, "bob": make_user("bob", "+12025550188")}
     second = next(name for name in both if name != first)
     give_password(client, both[first])
@@ -221,7 +224,8 @@ def test_cancel_forgets_the_parked_login(client: Client, user: Any, bandwidth: A
 def test_a_deactivated_user_is_refused_whatever_the_backend_says(
     client: Client, user: Any, bandwidth: Any, settings: Any
 ) -> None:
-    """Fails when only the backend looks at ``is_active``: this one does not."""
+    """Fails when only the backend checks ``is_active``: the backend of this test does not check
+    it."""
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
     give_password(client, user)
     client.get("/mfa/verify/")
@@ -234,7 +238,7 @@ def test_a_deactivated_user_is_refused_whatever_the_backend_says(
 def test_a_password_changed_while_bandwidth_answers_lets_nobody_in(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the user as loaded before the request to Bandwidth is trusted after it."""
+    """Fails when the user is not loaded again after the request to Bandwidth."""
 
     def change(challenge: Any, **kwargs: Any) -> None:
         user.set_password("another")

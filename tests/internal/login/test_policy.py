@@ -1,4 +1,4 @@
-"""Who owes a code."""
+"""Which users need a code."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def test_where_the_site_keeps_the_numbers_and_has_none_the_page_says_whom_to_ask
 def test_a_user_model_that_cannot_say_who_is_staff_lets_nobody_in(
     client: Client, db: None, bandwidth: Any, configure: Any, monkeypatch: Any
 ) -> None:
-    """Fails when a missing ``is_staff`` counts as False: staff would sign in by password alone."""
+    """Fails when a missing ``is_staff`` counts as False: staff could sign in with the password
+    alone."""
     configure(REQUIRED="staff")
     make_user("boss", is_staff=True)
 

@@ -1,4 +1,5 @@
-"""Logins by token: what their password is worth, and whether what they have shown still counts."""
+"""Logins by token: what the password alone returns, and whether a login's second factor still
+counts."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def as_stored(user: Any) -> Any:
 
 
 def proof_of(user: Any, **changed: Any) -> LoginProof:
-    """A login of ``user`` at ``START``, with the code of their phone."""
+    """Return the proof of a login of ``user`` at ``START``, with the code of their phone."""
     phone = Phone.objects.get(user=user).choice
     proof = LoginProof(
         user=user,
@@ -52,7 +53,7 @@ def proof_of(user: Any, **changed: Any) -> LoginProof:
 def test_the_password_of_a_user_who_owes_a_code_is_worth_a_ticket(
     user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the policy is not asked: the login is complete."""
+    """Fails when the policy is not checked: the password alone would complete the login."""
     begun = service.begin_login(user, backend=BACKEND)
     assert isinstance(begun, PendingLogin)
     assert (begun.user, begun.needs) == (user, "code")
@@ -124,7 +125,7 @@ ENDS: dict[str, Callable[[Any], object]] = {
 @pytest.mark.attack("P46")
 @pytest.mark.parametrize("end", ENDS)
 def test_what_ends_a_session_ends_a_login_by_token(user: Any, end: str) -> None:
-    """Fails for each of them when ``proofs.is_in_force`` does not ask about it."""
+    """Fails for each cause that ``proofs.is_in_force`` does not check."""
     with time_machine.travel(START, tick=False) as clock:
         proof = proof_of(user)
         clock.shift(LATER)
@@ -138,7 +139,7 @@ def test_what_ends_a_session_ends_a_login_by_token(user: Any, end: str) -> None:
 
 @pytest.mark.attack("P46")
 def test_another_users_end_ends_nothing(user: Any) -> None:
-    """Fails when the row of another user is asked."""
+    """Fails when the row of another user is read."""
     with time_machine.travel(START, tick=False) as clock:
         proof = proof_of(user)
         clock.shift(LATER)
@@ -150,7 +151,7 @@ def test_another_users_end_ends_nothing(user: Any) -> None:
 
 @pytest.mark.attack("P46")
 def test_a_login_without_a_code_ends_when_its_user_owes_one(newcomer: Any) -> None:
-    """Fails when a login that was exempt once stays exempt."""
+    """Fails when a login that once needed no code never needs a code later."""
     proof = LoginProof(user=newcomer, signed_in_at=START)
     assert service.is_in_force(proof)
     Phone.objects.create(user=newcomer, number=OTHER_NUMBER, is_primary=True, confirmed_at=START)
@@ -159,7 +160,7 @@ def test_a_login_without_a_code_ends_when_its_user_owes_one(newcomer: Any) -> No
 
 @pytest.mark.attack("P46", "P47")
 def test_a_login_that_does_not_say_when_it_began_is_older_than_any_end(newcomer: Any) -> None:
-    """Fails when an unknown moment counts as now."""
+    """Fails when a missing start time counts as the present time."""
     proof = LoginProof(user=newcomer)
     assert service.is_in_force(proof)
     service.end_sessions(newcomer)
@@ -173,14 +174,14 @@ def test_a_login_that_does_not_say_when_it_began_is_older_than_any_end(newcomer:
     ids=["no method", "no moment", "neither"],
 )
 def test_half_a_proof_is_none(user: Any, changed: dict[str, None]) -> None:
-    """Fails when the method, or the moment, is enough."""
+    """Fails when the method alone, or the moment alone, counts as a proof."""
     proof = proof_of(user, **changed)
     assert not service.is_verified(proof)
     assert not service.is_in_force(proof)
 
 
 def test_max_age_counts_from_the_code(user: Any) -> None:
-    """Fails when the age is not asked."""
+    """Fails when the age of the code is not checked."""
     with time_machine.travel(START, tick=False) as clock:
         proof = proof_of(user)
         clock.shift(timedelta(seconds=59))

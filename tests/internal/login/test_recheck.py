@@ -1,4 +1,4 @@
-"""What a session says on later requests, to the second and for nobody else."""
+"""How a session is checked on later requests: the exact second, and the right user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from tests.conftest import make_user
 
 
 def session_of(user: Any, mark: dict[str, Any] | None = None) -> Any:
-    """A logged-in session, unsaved: verified but for what ``mark`` says, or without a mark."""
+    """Return an unsaved, logged-in session. It is verified, with the changes in ``mark``; without a
+    mark if ``mark`` is None."""
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
@@ -49,7 +50,7 @@ def request_with(rf: Any, session: Any, user: Any) -> Any:
 
 @pytest.fixture
 def three(db: None) -> list[Any]:
-    """Users whose keys are in this order as numbers and as texts."""
+    """Create users whose keys sort in the same order as numbers and as texts."""
     return [make_user(name, f"+1202555016{n}") for n, name in enumerate(("ada", "bob", "eve"))]
 
 
@@ -124,8 +125,8 @@ def test_a_view_that_asks_for_any_code_opens_once_one_passed(
 
 @pytest.mark.parametrize("moment", ["verified_since", "signed_in_since"])
 def test_a_session_that_was_ended_does_not_outlive_another_end(user: Any, moment: str) -> None:
-    """Fails when a session is kept without a look at what held before: two sessions that end each
-    other at the same moment would both stay."""
+    """Fails when the earlier state of a session is not checked before it is kept: two sessions that
+    end each other at the same moment would both stay."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         session = session_of(user, {})
         clock.shift(1)
@@ -138,7 +139,7 @@ def test_a_session_that_was_ended_does_not_outlive_another_end(user: Any, moment
 
 @pytest.mark.parametrize("whose", [0, 1, 2])
 def test_a_verification_lets_in_its_own_user_only(three: list[Any], rf: Any, whose: int) -> None:
-    """Fails when a login does not look at whose verification it is."""
+    """Fails when a login does not check to which user the verification belongs."""
     user = three[1]
     user.mfa_verification = Verification(three[whose], "sms", verified_at=timezone.now())
     session = session_of(user)

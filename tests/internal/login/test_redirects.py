@@ -1,4 +1,4 @@
-"""Which page is the login page, whatever the settings and the URLconf of a request."""
+"""Which page is the login page, for each setting and each URLconf of a request."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class WithoutLogin:
 
 
 class AtTheRoot:
-    """A URLconf whose login page is the first page of the site."""
+    """A URLconf in which the login page is the first page of the site."""
 
     urlpatterns = (path("", page, name="login"), path("page/", page))
 
@@ -64,17 +64,16 @@ class Entry:
 
 
 class Translated:
-    """A URLconf with a translated route, below an address that is none."""
+    """A URLconf with a translated route below a route that is not translated."""
 
     urlpatterns = (path("in/", include([path(lazystr(Entry()), page, name="login")])),)
 
 
 def is_at(address: str, urlconf: Any = None) -> bool:
-    """Whether a request for ``address`` is one for a login page.
+    """Return whether ``address`` is a login page. Checks that both functions agree: the fast one,
+    and the one that needs no request.
 
-    Both functions have to say so: the quick one, and the one that has no request.
-
-    :param urlconf: the request's own, which Django puts in force as here.
+    :param urlconf: the URLconf of the request; Django activates it, and so does this function.
     """
     request: Any = RequestFactory().get(address)
     request.resolver_match = None
@@ -96,7 +95,7 @@ def script_prefix() -> Iterator[Any]:
 
 
 def test_the_login_page_follows_the_setting() -> None:
-    """Fails when its address is kept without a look at the setting."""
+    """Fails when the cached address does not depend on the setting."""
     with override_settings(LOGIN_URL="login"):
         assert is_at("/accounts/login/")
     with override_settings(LOGIN_URL="/somewhere/"):
@@ -108,7 +107,7 @@ def test_the_login_page_follows_the_setting() -> None:
 
 
 def test_the_login_page_follows_the_urlconf_of_the_site_and_of_the_request() -> None:
-    """Fails when its address is kept without a look at the URLconf."""
+    """Fails when the cached address does not depend on the URLconf."""
     with override_settings(LOGIN_URL="login"):
         assert is_at("/accounts/login/")
         with override_settings(ROOT_URLCONF=Elsewhere):
@@ -120,7 +119,7 @@ def test_the_login_page_follows_the_urlconf_of_the_site_and_of_the_request() -> 
 
 
 def test_the_login_page_follows_the_language() -> None:
-    """Fails when its address is kept without a look at the language."""
+    """Fails when the cached address does not depend on the language."""
     with override_settings(LOGIN_URL="login", ROOT_URLCONF=InTwoLanguages):
         for language, other in (("en", "es"), ("es", "en"), ("en", "es")):
             with translation.override(language):
@@ -129,7 +128,7 @@ def test_the_login_page_follows_the_language() -> None:
 
 
 def test_the_login_page_follows_the_translation_of_its_route() -> None:
-    """Fails when only ``i18n_patterns`` are taken to depend on the language."""
+    """Fails when only ``i18n_patterns`` count as dependent on the language."""
     with override_settings(LOGIN_URL="login"):
         for language, address in (("en", "/in/entry/"), ("es", "/in/entrada/")) * 2:
             with translation.override(language):
@@ -139,7 +138,7 @@ def test_the_login_page_follows_the_translation_of_its_route() -> None:
 
 
 def test_the_login_page_follows_the_prefix_of_the_site(script_prefix: Any) -> None:
-    """Fails when the prefix is kept with the end of the address."""
+    """Fails when the script prefix is cached together with the rest of the address."""
 
     class Prefixed:
         urlpatterns = (path("entry/", page, name="login"),)
@@ -153,8 +152,8 @@ def test_the_login_page_follows_the_prefix_of_the_site(script_prefix: Any) -> No
 
 
 def test_the_login_page_follows_a_urlconf_that_was_changed() -> None:
-    """Fails when its address is kept under the name of the URLconf: Django's own caches are
-    cleared by ``clear_url_caches()``."""
+    """Fails when the cache key is the name of the URLconf: ``clear_url_caches()`` clears Django's
+    own caches."""
 
     class Changing:
         urlpatterns = (path("first/", page, name="login"),)
@@ -168,7 +167,7 @@ def test_the_login_page_follows_a_urlconf_that_was_changed() -> None:
 
 
 def test_a_lazy_setting_is_asked_each_time() -> None:
-    """Fails when what a lazy text said once is kept."""
+    """Fails when the first value of a lazy text is cached."""
     addresses = iter(["/first/", "/second/"] * 2)
 
     class Next:
@@ -191,7 +190,7 @@ def test_a_login_page_can_be_the_first_page_of_the_site() -> None:
 
 
 def test_a_urlconf_without_that_name_has_no_login_page() -> None:
-    """Fails when the name alone is resolved: each page of such a URLconf was an error 500."""
+    """Fails when a missing name raises an error: each page of such a URLconf would answer 500."""
     with override_settings(LOGIN_URL="login"):
         assert not is_at("/page/", WithoutLogin)
         assert not is_at("/login", WithoutLogin)

@@ -1,4 +1,4 @@
-"""Trusted browsers: what lets one in without a code, and what does not any more."""
+"""Trusted browsers: when a browser needs no code, and when it needs one again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sign_in_and_trust(client: Client, user: Any, bandwidth: Any) -> Any:
 
 @pytest.fixture
 def trusted(user: Any, bandwidth: Any) -> Client:
-    """A browser that its user, signed out now, has chosen to trust."""
+    """Return a browser that its user has chosen to trust. The user is signed out now."""
     client = Client(headers={"user-agent": FIREFOX})
     sign_in_and_trust(client, user, bandwidth)
     return client
@@ -63,7 +63,7 @@ def test_the_session_key_changes_at_such_a_login(trusted: Client, user: Any) -> 
 
 @pytest.mark.attack("P17")
 def test_no_max_age_accepts_it(trusted: Client, user: Any) -> None:
-    """Fails when ``max_age`` does not look at the method."""
+    """Fails when ``max_age`` does not check the method."""
     give_password(trusted, user)
     assert trusted.get("/verified/").status_code == 200
     assert trusted.get("/transfer/")["Location"] == "/mfa/verify/?next=/transfer/"
@@ -77,8 +77,8 @@ def test_the_password_is_asked_for_all_the_same(trusted: Client, user: Any) -> N
 
 @pytest.mark.attack("P16")
 def test_the_cookie_is_as_safe_as_cookies_get(client: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when it is readable by scripts, sent over HTTP or to subdomains, or plain in the
-    database."""
+    """Fails when scripts can read the cookie, when it is sent over HTTP or to subdomains, or when
+    the database stores its value as it is."""
     answer = sign_in_and_trust(client, user, bandwidth)
     (cookie,) = (morsel for name, morsel in answer.cookies.items() if name.startswith("__Host-"))
     assert cookie["secure"]
@@ -96,7 +96,7 @@ def test_the_cookie_is_as_safe_as_cookies_get(client: Client, user: Any, bandwid
 def test_nobody_is_trusted_unasked(
     client: Client, user: Any, bandwidth: Any, data: dict[str, str]
 ) -> None:
-    """Fails when the cookie does not wait for a right code."""
+    """Fails when the cookie is set before a right code."""
     give_password(client, user)
     client.get("/mfa/verify/")
     code = bandwidth.inbox[0]["code"]
@@ -135,7 +135,8 @@ def assert_not_trusted(client: Client, user: Any, password: str = PASSWORD) -> N
 
 @pytest.mark.attack("P16")
 def test_it_ends_with_its_days(user: Any, bandwidth: Any) -> None:
-    """Fails when only the cookie's own age ends it: a copy of it would last for ever."""
+    """Fails when only the cookie's own age ends the trust: a copy of the cookie would never
+    expire."""
     client = Client()
     with time_machine.travel(START, tick=False) as clock:
         sign_in_and_trust(client, user, bandwidth)
@@ -150,14 +151,14 @@ def test_it_ends_with_its_days(user: Any, bandwidth: Any) -> None:
 
 
 def test_turned_off_it_lets_nobody_in(trusted: Client, user: Any, configure: Any) -> None:
-    """Fails when nothing looks at ``TRUST_DAYS`` while a browser is recognised."""
+    """Fails when ``TRUST_DAYS`` is not checked when a browser is recognised."""
     configure(TRUST_DAYS=0)
     assert_not_trusted(trusted, user)
 
 
 @pytest.mark.attack("P16")
 def test_a_new_password_voids_it(trusted: Client, user: Any) -> None:
-    """Fails when it is not bound to the password's hash."""
+    """Fails when the trust is not bound to the password's hash."""
     user.set_password("another one")
     user.save()
     assert_not_trusted(trusted, user, "another one")
@@ -177,7 +178,7 @@ def test_a_new_secret_key_does_not_while_the_old_one_counts(
 def test_changes_of_the_second_factor_void_it(
     trusted: Client, user: Any, bandwidth: Any, change: str
 ) -> None:
-    """Fails when a change that ends sessions leaves the rows of trusted browsers."""
+    """Fails when a change that ends sessions does not delete the rows of trusted browsers."""
     phone = Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at=user.date_joined)
     if change == "remove":
         changes.remove(phone)
@@ -195,8 +196,8 @@ def test_changes_of_the_second_factor_void_it(
 
 @pytest.mark.attack("P16")
 def test_another_users_cookie_is_worth_nothing(trusted: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when the digest is looked for among all users' browsers.  (The same password hash, for
-    another one would keep them out too.)"""
+    """Fails when the digest is looked up among the browsers of all users. Both users have the same
+    password hash: a different hash would also refuse the cookie."""
     other = make_user("bob", OTHER_NUMBER)
     other.password = user.password
     other.save()
@@ -207,7 +208,7 @@ def test_another_users_cookie_is_worth_nothing(trusted: Client, user: Any, bandw
 
 @pytest.mark.parametrize("value", ["", "x", "é", "a" * 5000, '"', "\x00"])
 def test_a_cookie_of_nonsense_is_worth_nothing(client: Client, user: Any, value: str) -> None:
-    # As the header has it: Python's own cookies refuse some of these values.
+    # The header is set directly: Python's cookie class refuses some of these values.
     cookie = f"{trusted_browsers.cookie_name(user)}={value}"
     answer = client.post(
         "/accounts/login/", {"username": "ada", "password": PASSWORD}, headers={"cookie": cookie}
@@ -238,7 +239,7 @@ def test_trusting_again_leaves_one_row_for_one_browser(
     assert TrustedBrowser.objects.count() == 1
 
 
-def test_it_is_told(client: Client, user: Any, bandwidth: Any) -> None:
+def test_it_sends_a_signal(client: Client, user: Any, bandwidth: Any) -> None:
     heard: list[Any] = []
 
     def hear(browser: TrustedBrowser, **kwargs: Any) -> None:
@@ -285,8 +286,10 @@ def test_nonsense_forgets_nothing(trusted: Client, user: Any, junk: str) -> None
 
 
 @pytest.mark.attack("P13")
-def test_nobody_forgets_anothers(trusted: Client, user: Any, client: Client) -> None:
-    """Fails when a browser is forgotten without a look at whose it is."""
+def test_nobody_forgets_the_browser_of_another_user(
+    trusted: Client, user: Any, client: Client
+) -> None:
+    """Fails when a browser is deleted without a check of its owner."""
     other = make_user("bob")
     client.force_login(other)
     client.post("/mfa/browsers/", {"browser": TrustedBrowser.objects.get().pk})

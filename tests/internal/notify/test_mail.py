@@ -1,4 +1,4 @@
-"""The mail that tells users of what happens to their second factor."""
+"""The mails that tell users what happens to their second factor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def two_recovery_codes(configure: Any) -> None:
-    """A set of two: each code takes time to make."""
+    """Make sets of only two codes: each code takes time to make."""
     configure(RECOVERY_CODES=2)
 
 
@@ -55,7 +55,7 @@ def test_a_mail_for_each_change_of_a_phone(
 def test_no_mail_holds_a_full_number_or_a_link_and_each_has_html(
     user: Any, mailoutbox: Any, event: str, language: str
 ) -> None:
-    """Fails when a template shows ``phone.number``, or says where to click."""
+    """Fails when a template shows ``phone.number``, or contains a link."""
     told: dict[str, Any] = {"phone": Phone.objects.get(), "many": 2, "forget_phones": True}
     with translation.override(language):
         SecondFactor.objects.create(user=user, language=language)
@@ -76,7 +76,7 @@ def test_no_mail_holds_a_full_number_or_a_link_and_each_has_html(
 
 
 def test_a_mail_says_whom_to_ask(user: Any, mailoutbox: Any, configure: Any) -> None:
-    """Fails when it holds the address of SUPPORT: a mail has no link."""
+    """Fails when the mail contains the address of SUPPORT: a mail has no link."""
     mail.notify(user, "phone_removed", None, phone=Phone.objects.get())
     configure(SUPPORT={"name": "Harbour support", "address": "https://bank.example/help"})
     mail.notify(user, "phone_removed", None, phone=Phone.objects.get())
@@ -89,7 +89,8 @@ def test_a_mail_says_whom_to_ask(user: Any, mailoutbox: Any, configure: Any) -> 
 
 
 def test_a_mail_does_not_hold_the_name_of_a_phone(user: Any, mailoutbox: Any) -> None:
-    """Fails with ``phone.label``: an intruder could write what the owner reads here."""
+    """Fails when the mail contains ``phone.label``: an intruder could write a text that the owner
+    reads in the mail."""
     phone = Phone.objects.get()
     phone.name = "please visit evil.example"
     for event in ("phone_confirmed", "phone_removed", "primary_phone_changed"):
@@ -116,10 +117,10 @@ def test_recovery_codes_are_never_in_it(user: Any, mailoutbox: Any) -> None:
 
 
 @pytest.mark.attack("P25")
-def test_a_streak_of_wrong_codes_is_told_once(
+def test_a_series_of_wrong_codes_is_mailed_once(
     user: Any, bandwidth: Any, configure: Any, mailoutbox: Any
 ) -> None:
-    """Fails when nobody tells the owner that their password is known."""
+    """Fails when no mail tells the owner that somebody knows their password."""
     configure(FAILURES_BEFORE_WAIT=2, FAILURE_WAIT_MIN=1)
     challenge = service.send_code(user)
     bad = wrong(bandwidth.inbox[0]["code"])
@@ -134,7 +135,9 @@ def test_a_streak_of_wrong_codes_is_told_once(
     assert len(mailoutbox) == 1
 
 
-def test_so_are_guesses_at_recovery_codes(user: Any, configure: Any, mailoutbox: Any) -> None:
+def test_a_series_of_wrong_recovery_codes_is_mailed_once(
+    user: Any, configure: Any, mailoutbox: Any
+) -> None:
     configure(FAILURES_BEFORE_WAIT=2)
     service.use_recovery_code(user, WRONG_RECOVERY_CODE)
     service.use_recovery_code(user, WRONG_RECOVERY_CODE)
@@ -157,8 +160,8 @@ def test_a_user_without_an_address_gets_none(user: Any, mailoutbox: Any) -> None
 def test_a_mail_server_that_fails_stops_nothing_and_is_logged(
     client: Client, user: Any, settings: Any, caplog: Any
 ) -> None:
-    """Fails when the error is let through: a page would answer 500, or Django would log it with
-    variables."""
+    """Fails when the error is not caught: a page would answer 500, or Django would log it with
+    local variables."""
     smtp = "django.core.mail.backends.smtp.EmailBackend"
     if django.VERSION >= (6, 1):
         options = {"host": "127.0.0.1", "port": 1}
@@ -178,8 +181,10 @@ def test_it_is_in_the_language_of_the_page(client: Client, user: Any, mailoutbox
     assert "Hola" in mailoutbox[0].body
 
 
-def test_what_staff_do_is_told_in_the_users_language(user: Any, mailoutbox: Any) -> None:
-    """Not in the one that the member of staff reads."""
+def test_a_mail_about_an_action_of_staff_is_in_the_users_language(
+    user: Any, mailoutbox: Any
+) -> None:
+    """The mail is not in the language of the member of staff."""
     SecondFactor.objects.create(user=user, language="es")
     reset_second_factor(user, by=make_user("staff"))
     assert "Hola" in mailoutbox[0].body
@@ -195,7 +200,7 @@ def test_a_change_keeps_the_language_for_later(client: Client, user: Any, mailou
 
 
 def test_names_and_browsers_are_text_in_it(client: Client, bandwidth: Any, mailoutbox: Any) -> None:
-    """Fails when the HTML is not escaped: the header is the visitor's to choose."""
+    """Fails when the HTML is not escaped: the visitor chooses the header's content."""
     user = make_user("ada", NUMBER)
     user.username = "<b>ada</b>"
     user.save()

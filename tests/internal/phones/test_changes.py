@@ -1,4 +1,4 @@
-"""What becomes of phones, sessions and trusted browsers when something changes."""
+"""What happens to phones, sessions and trusted browsers when something changes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_another_phone_becomes_primary(two: Any) -> None:
 
 
 def test_an_unconfirmed_phone_does_not(two: Any) -> None:
-    """Fails when ``confirmed_at`` is not asked for: nobody has proven that number."""
+    """Fails when ``confirmed_at`` is not checked: nobody has confirmed that number."""
     with pytest.raises(NoPhone):
         changes.make_primary(Phone.objects.create(user=two, number=THIRD_NUMBER))
     assert phones(two) == [(NUMBER, True), (OTHER_NUMBER, False)]
@@ -88,8 +88,9 @@ def test_the_last_phone_stays_where_it_has_to(user: Any) -> None:
     assert SecondFactor.objects.filter(verified_since__isnull=False).count() == 0
 
 
-def test_an_unconfirmed_phone_keeps_nobody_company(user: Any) -> None:
-    """Fails when ``others`` counts those: the last that codes can go to would be gone."""
+def test_an_unconfirmed_phone_does_not_allow_removing_the_last_phone(user: Any) -> None:
+    """Fails when ``others`` counts unconfirmed phones: the user could remove the last phone that
+    gets codes."""
     Phone.objects.create(user=user, number=OTHER_NUMBER)
     with pytest.raises(LastPhone):
         changes.remove(Phone.objects.get(number=NUMBER), must_stay=lambda: True)
@@ -103,7 +104,7 @@ def test_with_the_last_phone_go_the_recovery_codes(two: Any) -> None:
     assert not RecoveryCode.objects.filter(user=two).exists()
 
 
-def test_a_change_is_told(two: Any) -> None:
+def test_a_change_sends_a_signal(two: Any) -> None:
     heard: list[Any] = []
 
     def hear(phone: Phone, user: Any, **kwargs: Any) -> None:
@@ -140,7 +141,7 @@ def test_a_new_phone_takes_the_place_of_the_old_one(two: Any, bandwidth: Any) ->
 
 
 def test_another_users_phone_is_never_replaced(two: Any, bandwidth: Any) -> None:
-    """Fails when the old phone is looked for among all users'."""
+    """Fails when the old phone is looked up among the phones of all users."""
     other = make_user("bob", THIRD_NUMBER)
     enrol(two, bandwidth, "+12025550199", Phone.objects.get(user=other))
     assert phones(other) == [(THIRD_NUMBER, True)]
@@ -159,7 +160,8 @@ def test_until_it_is_confirmed_the_old_phone_stays(two: Any, bandwidth: Any) -> 
 
 @pytest.fixture
 def elsewhere(two: Any) -> Client:
-    """Another browser, which passed with a recovery code: no phone's going alone ends that."""
+    """Return another browser, which signed in with a recovery code: the removal of a single phone
+    does not end that session."""
     client = Client()
     login_verified(client, two, method="recovery_code")
     return client
@@ -169,7 +171,7 @@ def elsewhere(two: Any) -> Client:
 def test_a_change_ends_the_verified_state_within_the_recheck_time(
     two: Any, elsewhere: Client
 ) -> None:
-    """Fails when the recheck does not look at ``verified_since``."""
+    """Fails when the recheck ignores ``verified_since``."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         login_verified(elsewhere, two, method="recovery_code")
         clock.shift(10)
@@ -201,7 +203,7 @@ def test_making_another_phone_primary_ends_nothing(
 def test_signing_out_elsewhere_signs_out_those_who_owe_no_code_too(
     user: Any, configure: Any
 ) -> None:
-    """Fails when the recheck does not look at ``signed_in_since``."""
+    """Fails when the recheck ignores ``signed_in_since``."""
     configure(RECHECK_SECONDS=0, REQUIRED="never")
     client = Client()
     client.force_login(user)
@@ -209,7 +211,7 @@ def test_signing_out_elsewhere_signs_out_those_who_owe_no_code_too(
     service.end_sessions(user)
     assert state(client) == "anonymous"
     assert not client.session.keys()
-    # A session of the next two seconds might have begun before, on a machine that is ahead.
+    # On a machine whose clock is ahead, such a session may have begun before the end.
     client.force_login(user)
     assert state(client) == "anonymous"
     with time_machine.travel(timezone.now() + timedelta(seconds=3)):
@@ -218,7 +220,7 @@ def test_signing_out_elsewhere_signs_out_those_who_owe_no_code_too(
 
 
 def test_another_users_sessions_go_on(two: Any, elsewhere: Client, configure: Any) -> None:
-    """Fails when the row is not the user's own."""
+    """Fails when the recheck reads the row of another user."""
     configure(RECHECK_SECONDS=0)
     other = make_user("bob", THIRD_NUMBER)
     service.end_sessions(other)
@@ -258,7 +260,7 @@ def test_a_reset_can_forget_the_phones_and_the_codes(two: Any, bandwidth: Any) -
 def test_a_reset_while_a_login_is_parked_voids_its_code(
     client: Client, two: Any, bandwidth: Any
 ) -> None:
-    """Fails when challenges outlive their phone."""
+    """Fails when a challenge stays after its phone is deleted."""
     give_password(client, two)
     client.get("/mfa/verify/")
     reset_second_factor(two, forget_phones=True)
@@ -270,8 +272,8 @@ def test_a_reset_while_a_login_is_parked_voids_its_code(
 def test_a_session_that_began_within_two_seconds_after_the_end_is_ended_too(
     user: Any, configure: Any, later: float, stays: bool
 ) -> None:
-    """Fails without the two seconds: a session from before, on a machine whose clock is ahead,
-    would stay."""
+    """Fails without the two seconds: a session that began earlier, on a machine whose clock is
+    ahead, would stay."""
     configure(RECHECK_SECONDS=0, REQUIRED="never")
     client = Client()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
@@ -285,7 +287,7 @@ def test_a_session_that_began_within_two_seconds_after_the_end_is_ended_too(
 def test_the_session_that_replaces_a_phone_stays_and_another_does_not(
     two: Any, bandwidth: Any
 ) -> None:
-    """Fails when the two seconds of doubt also end the session that asked for the change."""
+    """Fails when the two extra seconds also end the session that made the change."""
     here, elsewhere = Client(), Client()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         login_verified(here, two)

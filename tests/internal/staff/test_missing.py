@@ -1,4 +1,5 @@
-"""Who needs a phone and has none: the reminder, ``mfa_status --missing``, the admin's filter."""
+"""Users who need a phone and have none: the reminder, ``mfa_status --missing``, the admin's
+filter."""
 
 from __future__ import annotations
 
@@ -44,16 +45,14 @@ STAFF_FROM_MARCH = any_of(enrolled, from_date(DAY, staff))
 @pytest.fixture(autouse=True)
 def clock(settings: Any) -> Any:
     settings.TIME_ZONE = "UTC"
-    with time_machine.travel(FIRST_OF_FEBRUARY, tick=False) as found:
-        yield found
+    with time_machine.travel(FIRST_OF_FEBRUARY, tick=False) as frozen_clock:
+        yield frozen_clock
 
 
 @pytest.fixture
 def people(user: Any, newcomer: Any) -> dict[str, Any]:
-    """``ada`` has a phone, and so has the member of staff ``boss``; the others have none.
-
-    ``clerk`` has begun to add one, and has not confirmed it.
-    """
+    """Create users. ``ada`` and the member of staff ``boss`` have a phone; the others have none.
+    ``clerk`` has begun to add a phone and has not confirmed it."""
     made = {
         "ada": user,
         "newcomer": newcomer,
@@ -95,7 +94,7 @@ def test_before_the_day_a_login_names_it_and_leads_to_the_page_that_adds_a_phone
         "From March 1, 2027 on, you need a code from your phone to sign in. "
         '<a href="/mfa/phones/add/">Add my phone</a>'
     ]
-    # And this login is recent enough to go there at once.
+    # This login is recent enough to open that page without a new code.
     client.post("/mfa/phones/add/", {"number": NUMBER})
     client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
     assert state(client) == "verified"
@@ -109,7 +108,7 @@ def test_before_the_day_a_login_names_it_and_leads_to_the_page_that_adds_a_phone
         ("clerk", any_of(enrolled, from_date(DAY, staff, remind_days=0)), 1),
         ("clerk", any_of(enrolled, from_date(DAY, unless(staff, everyone))), 28),
         ("clerk", enrolled, 28),
-        ("boss", from_date(DAY, staff), 28),  # who has a phone, and is not asked for it yet
+        ("boss", from_date(DAY, staff), 28),  # a user with a phone who needs no code yet
     ],
 )
 def test_nobody_else_is_reminded(
@@ -134,8 +133,8 @@ def raise_error(request: Any, user: Any) -> bool:
 def test_a_reminder_that_fails_stops_no_login(
     client: Client, people: dict[str, Any], configure: Any, caplog: Any
 ) -> None:
-    """Fails when an error of the reminder is the login's: before the day, nobody but the reminder
-    asks what is behind ``from_date``."""
+    """Fails when an error of the reminder stops the login: before the day, only the reminder
+    evaluates the policy inside ``from_date``."""
     configure(REQUIRED=any_of(enrolled, from_date(DAY, all_of(staff, raise_error))))
     assert give_password(client, people["clerk"]).status_code == 302
     assert state(client) == "exempt"
@@ -146,20 +145,20 @@ def test_a_reminder_that_fails_stops_no_login(
 def test_of_two_days_the_first_that_is_the_users_is_named(
     client: Client, people: dict[str, Any], configure: Any
 ) -> None:
-    """Fails when any day of the policy is named, and not that of this user."""
+    """Fails when the reminder names a day of the policy that does not apply to this user."""
     configure(REQUIRED=any_of(from_date(DAY, staff), from_date(LATER, everyone, remind_days=90)))
-    [said] = said_after_login(client, people["newcomer"])
-    assert said.startswith("From April 1, 2027 on,")
-    [said] = said_after_login(Client(), people["clerk"])
-    assert said.startswith("From March 1, 2027 on,")
+    [message] = said_after_login(client, people["newcomer"])
+    assert message.startswith("From April 1, 2027 on,")
+    [message] = said_after_login(Client(), people["clerk"])
+    assert message.startswith("From March 1, 2027 on,")
 
 
 def test_where_the_site_keeps_the_numbers_the_reminder_leads_nowhere(
     client: Client, people: dict[str, Any], configure: Any
 ) -> None:
     configure(REQUIRED=STAFF_FROM_MARCH, GET_PHONES="tests.policies.numbers_of")
-    [said] = said_after_login(client, people["clerk"])
-    assert said == "From March 1, 2027 on, you need a code from your phone to sign in."
+    [message] = said_after_login(client, people["clerk"])
+    assert message == "From March 1, 2027 on, you need a code from your phone to sign in."
 
 
 # mfa_status --missing ----------------------------------------------------------------------------
@@ -168,8 +167,8 @@ def test_where_the_site_keeps_the_numbers_the_reminder_leads_nowhere(
 def test_the_report_names_who_needs_a_phone_and_from_when_on(
     people: dict[str, Any], configure: Any
 ) -> None:
-    """Fails when the report waits for the day, or when users with a phone or without an active
-    account are in it."""
+    """Fails when the report is empty before the day, or when it contains users with a phone or
+    inactive users."""
     configure(REQUIRED=any_of(groups("finance"), STAFF_FROM_MARCH))
     assert run("--missing") == (
         "now         teller  teller@example.com\n"
@@ -201,7 +200,7 @@ def test_each_policy_is_read_alike_by_the_report_and_at_the_login(
     """Fails when an empty ``Q()``, which Django drops, stands for all users or for none."""
     configure(REQUIRED=required)
     rows = json.loads(run("--missing", "--json"))
-    # In the order of the days, and of the keys, which UUIDs have at random.
+    # The order is by day, and then by key. The order of UUIDs is random.
     assert sorted(row["username"] for row in rows) == sorted(named.split())
 
 
@@ -230,16 +229,14 @@ def test_the_csv_has_a_line_for_each_user(people: dict[str, Any], configure: Any
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
 def test_no_name_becomes_a_formula_in_a_spreadsheet(configure: Any, start: str) -> None:
-    """People choose their own names.  Fails when the cells are written as they are."""
+    """Users choose their own names. Fails when the cells contain the names without a change."""
     configure(REQUIRED="all")
     make_user(f"{start}HYPERLINK")
     [row] = csv.DictReader(io.StringIO(run("--missing", "--csv")))
     assert row["username"] == f"'{start}HYPERLINK"
 
 
-def test_a_group_that_is_not_there_is_told(
-    people: dict[str, Any], configure: Any, capsys: Any
-) -> None:
+def test_a_missing_group_is_reported(people: dict[str, Any], configure: Any, capsys: Any) -> None:
     configure(REQUIRED=any_of(enrolled, groups("finance", "finanec")))
     run("--missing")
     assert capsys.readouterr().err == 'There is no group "finanec", which REQUIRED names.\n'
@@ -285,17 +282,17 @@ def test_the_filter_lists_whom_the_report_names(
 def test_the_filter_is_not_offered_where_no_query_can_tell(
     admin: Client, people: dict[str, Any], configure: Any, changes: dict[str, Any]
 ) -> None:
-    """Fails when it lists everybody, or asks about each user."""
+    """Fails when the filter lists all users, or evaluates the policy for each user."""
     configure(**changes)
     assert "Needs a phone, and has none" not in admin.get(users_page()).text
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the plans of SQLite")
 def test_the_filter_reads_by_indexes(people: dict[str, Any], configure: Any) -> None:
-    """Phones are looked up by user, and members of groups by their keys.  There is no index for
-    ``is_staff`` in Django's own table.
+    """The query finds phones by user, and members of groups by their keys. Django's own table has
+    no index for ``is_staff``.
 
-    Fails when the phones are read as a whole, or when groups join users who are then all read.
+    Fails when the query reads all phones, or when a join with groups reads all users.
     """
 
     def plan() -> list[str]:

@@ -1,4 +1,4 @@
-"""The figures, the two commands that a site's owner uses, and the alarm on a falling conversion."""
+"""The figures, two commands for a site's owner, and the alarm when few codes are entered."""
 
 from __future__ import annotations
 
@@ -98,10 +98,10 @@ def test_one_users_figures_mask_the_number(user: Any, bandwidth: Any) -> None:
     Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at=timezone.now())
     challenge = service.send_code(user)
     service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
-    found = json.loads(run("mfa_status", "ada", "--json"))
-    assert found.pop("last_code_sent") == challenge.sent_at.isoformat()
-    assert 25 <= found.pop("seconds_until_send") <= 30
-    assert found == {
+    figures = json.loads(run("mfa_status", "ada", "--json"))
+    assert figures.pop("last_code_sent") == challenge.sent_at.isoformat()
+    assert 25 <= figures.pop("seconds_until_send") <= 30
+    assert figures == {
         "user": "ada",
         "phones": [
             {"number": "••42", "primary": True, "channel": "sms"},
@@ -116,10 +116,11 @@ def test_one_users_figures_mask_the_number(user: Any, bandwidth: Any) -> None:
     }
 
 
-def test_the_wait_of_a_user_who_has_used_up_the_hour_is_told(
+def test_the_wait_of_a_user_who_has_used_up_the_hour_is_shown(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when only the cooldown is asked: "0" was said to one with 29 minutes to go."""
+    """Fails when only the cooldown is checked: the command would show 0 for a user who must wait
+    for 29 minutes."""
     configure(RESEND_COOLDOWN=[0], SEND_LIMITS={"user": "2/h"})
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         for _ in range(2):
@@ -131,7 +132,7 @@ def test_the_wait_of_a_user_who_has_used_up_the_hour_is_told(
         assert json.loads(run("mfa_status", "ada", "--json"))["seconds_until_send"] == 29 * 60
         give_password(client, user)
         page = client.get("/mfa/verify/")
-        # Two seconds more, since clocks differ: so it is rounded to the next minute.
+        # Two seconds are added because clocks differ, so the wait is rounded up to the next minute.
         assert 'data-wait="1742"' in page.content.decode()
         assert "Wait 30 minutes before you get a new code." in page.content.decode()
 
@@ -151,34 +152,34 @@ def test_a_user_who_was_sent_nothing_has_nothing_to_wait_for(newcomer: Any) -> N
     }
 
 
-def test_why_messages_did_not_arrive_is_told_the_most_frequent_reason_first(user: Any) -> None:
+def test_reasons_of_failed_messages_are_listed_the_most_frequent_first(user: Any) -> None:
     challenges(user, sent=5, entered=0)
     rows = list(Challenge.objects.all())
     for row, code in zip(rows, [4476, 4721, 4476, None, 4999], strict=True):
         row.delivery, row.delivery_error = "failed", code
     Challenge.objects.bulk_update(rows, ["delivery", "delivery_error"])
-    found = json.loads(run("mfa_status", "--json"))["delivery_errors"]
-    assert found[0] == {
+    errors = json.loads(run("mfa_status", "--json"))["delivery_errors"]
+    assert errors[0] == {
         "code": 4476,
         "messages": 2,
         "means": "FROM_NUMBER belongs to no registered 10DLC campaign.",
         "is_senders_fault": True,
     }
-    assert {(one["code"], one["messages"]) for one in found[1:]} == {
+    assert {(one["code"], one["messages"]) for one in errors[1:]} == {
         (4721, 1),
         (None, 1),
         (4999, 1),
     }
-    told = run("mfa_status")
-    assert "messages undelivered    5\n" in told
+    output = run("mfa_status")
+    assert "messages undelivered    5\n" in output
     assert (
         "undelivered, 4476       2: OUR FAULT: FROM_NUMBER belongs to no registered 10DLC campaign."
-    ) in told
-    assert "undelivered, 4721       1: The number is deactivated." in told
-    assert "undelivered, no code    1: The receipt gave no reason." in told
+    ) in output
+    assert "undelivered, 4721       1: The number is deactivated." in output
+    assert "undelivered, no code    1: The receipt gave no reason." in output
 
 
-def test_people_read_the_same_in_words(user: Any) -> None:
+def test_the_output_for_people_has_the_same_figures(user: Any) -> None:
     site, one = run("mfa_status"), run("mfa_status", "ada")
     assert "codes sent              sms 0, voice 0\n" in site
     assert "conversion              -\n" in site
@@ -187,7 +188,7 @@ def test_people_read_the_same_in_words(user: Any) -> None:
     assert NUMBER[2:] not in one
 
 
-def test_an_unknown_user_is_told(db: None) -> None:
+def test_an_unknown_user_is_an_error(db: None) -> None:
     nameless = make_user("ada")
     nameless.email = ""
     nameless.save()
@@ -199,30 +200,30 @@ def test_an_unknown_user_is_told(db: None) -> None:
 
 
 def test_a_user_is_found_by_what_people_type_at_login(user: Any, monkeypatch: Any) -> None:
-    """Fails when only the name is looked for: people who sign in by e-mail were not found."""
+    """Fails when only the user name is searched: users who sign in by e-mail would not be found."""
 
-    def found(name: str) -> object:
+    def name_of_user(name: str) -> object:
         return json.loads(run("mfa_status", name, "--json"))["user"]
 
     make_user("ada@example.com")
-    assert found("ada") == "ada"
-    assert found("ada@example.com") == "ada@example.com"  # the name comes first
+    assert name_of_user("ada") == "ada"
+    assert name_of_user("ada@example.com") == "ada@example.com"  # the name comes first
     make_user("bob")
-    assert found("Bob@Example.com") == "bob"
+    assert name_of_user("Bob@Example.com") == "bob"
     assert "can ask for a code" not in run("mfa_reset", "bob@example.com")
-    if connection.vendor != "mysql":  # its names know no case at all
+    if connection.vendor != "mysql":  # its user names ignore case
         with pytest.raises(CommandError, match="no user 'ADA'"):
-            found("ADA")
-    # A manager whose login takes any case is asked as the login asks it.
+            name_of_user("ADA")
+    # If the login of a manager ignores case, the command ignores it, too.
     manager = type(get_user_model()._default_manager)
     monkeypatch.setattr(
         manager, "get_by_natural_key", lambda self, name: self.get(username__iexact=name)
     )
-    assert found("ADA") == "ada"
+    assert name_of_user("ADA") == "ada"
 
 
-def test_an_address_of_several_users_is_told(user: Any) -> None:
-    """Fails when the first one is taken: staff would reset somebody else."""
+def test_an_address_of_several_users_is_an_error(user: Any) -> None:
+    """Fails when the first user is chosen: staff would reset the wrong user."""
     other = make_user("bob")
     other.email = "Ada@example.com"
     other.save()
@@ -245,7 +246,7 @@ def test_a_site_that_keeps_the_numbers_itself_is_not_asked_for_every_user(
 def test_a_locked_user_gets_in_after_a_reset_and_nobody_else_does(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when the reset clears nothing, or everybody."""
+    """Fails when the reset clears no count, or the counts of all users."""
     configure(FAILURES_BEFORE_LOCK=1, RESEND_COOLDOWN=[0])
     other = make_user("bob", OTHER_NUMBER)
     for someone in (other, user):
@@ -270,7 +271,8 @@ def test_a_reset_keeps_phones_and_recovery_codes(user: Any) -> None:
 def test_a_reset_ends_each_limit_of_the_user_and_of_the_users_numbers(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when a reset clears the cooldown only: "can ask for a code now" was not so."""
+    """Fails when a reset clears the cooldown only: the text "can ask for a code now" would be
+    false."""
     configure(RESEND_COOLDOWN=[0], SEND_LIMITS={"user": "3/h", "number": "1/h,2/d"})
     Phone.objects.create(user=user, number=OTHER_NUMBER)
     new = Phone.objects.get(number=OTHER_NUMBER)
@@ -297,10 +299,10 @@ def test_a_reset_leaves_the_limits_of_others(user: Any, bandwidth: Any, configur
         service.send_code(other)
 
 
-def test_a_reset_says_what_is_so_when_no_code_can_be_sent_yet(
+def test_a_reset_says_why_no_code_can_be_sent_yet(
     user: Any, newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when the answer is a fixed text."""
+    """Fails when the output is a fixed text."""
     with time_machine.travel(1_800_000_000, tick=False):
         bandwidth.fault(on="messaging", status=429, times=1)
         with pytest.raises(Limited) as refusal:
@@ -319,10 +321,10 @@ def test_a_reset_says_what_is_so_when_no_code_can_be_sent_yet(
 
 
 def test_a_reset_that_forgets_phones_says_whose_they_are(user: Any, configure: Any) -> None:
-    """Fails when numbers that the site keeps are said to be gone."""
+    """Fails when the output says that numbers were deleted which the site itself stores."""
     configure(GET_PHONES=lambda user: [NUMBER])
-    told = run("mfa_reset", "ada", "--forget-phones")
-    assert "ada has no recovery codes any more. ada can ask for a code now." in told
+    output = run("mfa_reset", "ada", "--forget-phones")
+    assert "ada has no recovery codes any more. ada can ask for a code now." in output
     configure(GET_PHONES=None)
     assert "ada has no phone and no recovery codes any more" in run(
         "mfa_reset", "ada", "--forget-phones"
@@ -348,7 +350,7 @@ def alarms() -> Any:
 def test_codes_that_nobody_types_raise_an_alarm_once_in_ten_minutes(
     user: Any, bandwidth: Any, configure: Any, alarms: Any, caplog: Any
 ) -> None:
-    """Fails when nobody looks, or every send does."""
+    """Fails when the conversion is never checked, or when every send checks it."""
     configure(RESEND_COOLDOWN=[0])
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         challenges(user, 30, 14)
@@ -359,8 +361,8 @@ def test_codes_that_nobody_types_raise_an_alarm_once_in_ten_minutes(
         clock.shift(600)
         service.send_code(user)
         assert len(alarms) == 2
-    told = [record for record in caplog.records if record.levelname == "CRITICAL"]
-    assert [(record.event, record.sent, record.entered) for record in told][:1] == [
+    records = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert [(record.event, record.sent, record.entered) for record in records][:1] == [
         ("conversion_fell", 30, 14)
     ]
 
@@ -381,7 +383,8 @@ def test_no_alarm_without_a_reason(
 def test_an_alarm_that_fails_is_logged_and_the_code_is_sent(
     client: Client, user: Any, bandwidth: Any, caplog: Any
 ) -> None:
-    """Fails when the error goes on: the page told of an outage while the code arrived."""
+    """Fails when the error is not caught: the page would report an outage although the code was
+    sent."""
 
     def fail(execute: Any, sql: str, parameters: Any, *args: Any) -> Any:
         if "every:conversion" in str(parameters):
@@ -403,7 +406,7 @@ def test_an_alarm_that_fails_is_logged_and_the_code_is_sent(
 def test_a_connection_that_the_alarm_loses_stops_nobody(
     client: Client, user: Any, bandwidth: Any, caplog: Any
 ) -> None:
-    """Fails when the lost connection stays: the next query of the page would fail."""
+    """Fails when the lost connection is not closed: the next query of the page would fail."""
 
     def lose(execute: Any, sql: str, *args: Any) -> Any:
         if "COUNT(" in sql and "passed_at" in sql:
@@ -423,7 +426,8 @@ def test_a_connection_that_the_alarm_loses_stops_nobody(
 def test_a_purge_forgets_what_is_over_and_nothing_else(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when wrong codes are deleted too: time would forgive a hundred of them."""
+    """Fails when the purge also deletes counts of wrong codes: the count would begin again at
+    zero."""
     configure(RESEND_COOLDOWN=[0])
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])
@@ -498,8 +502,8 @@ def test_a_purge_that_is_stopped_has_deleted_the_oldest_and_goes_on_when_run_aga
 
 @pytest.mark.slow
 def test_a_purge_never_looks_again_at_what_it_has_deleted(user: Any) -> None:
-    """Fails when a batch begins at the oldest row each time: until the database has cleaned up, it
-    steps over every deleted entry of the index, and is slower with each batch."""
+    """Fails when each batch begins at the oldest row. Until the database has cleaned up, such a
+    batch reads every deleted entry of the index, so each batch is slower than the one before."""
     keys = old_challenges(user, 2200)
     reached = list(Challenge.objects.in_bulk(keys[999::1000]).values())
     with CaptureQueriesContext(connection) as queries:
@@ -509,14 +513,14 @@ def test_a_purge_never_looks_again_at_what_it_has_deleted(user: Any) -> None:
         for query in queries
         if "ORDER BY" in query["sql"] and "bandwidth_mfa_challenge" in query["sql"]
     ]
-    assert len(looks) == 4  # three batches, and one that finds nothing
+    assert len(looks) == 4  # three batches, and one batch without rows
     for look, row in zip(looks[1:], sorted(reached, key=lambda row: row.sent_at), strict=False):
         assert f"{row.sent_at:%Y-%m-%d %H:%M:%S.%f}" in look
 
 
 @pytest.mark.slow
 def test_a_purge_of_rows_of_one_moment_deletes_a_batch_at_a_time(user: Any) -> None:
-    """Fails when a batch is all that was sent until a moment, or begins after that moment."""
+    """Fails when a batch contains all rows up to a moment, or begins after that moment."""
     challenges(user, 2200, 0, minutes_ago=60 * 24 * 31)
     with CaptureQueriesContext(connection) as queries:
         assert run("mfa_purge").startswith("Deleted 2200 challenges")
@@ -551,7 +555,9 @@ def test_a_purge_of_today_is_refused(db: None) -> None:
 @pytest.mark.parametrize(
     ("whole", "shown"), [(4, "[#######                       ] 1 of 4"), (None, "rows: 1")]
 )
-def test_a_long_run_shows_its_progress_to_whoever_looks(whole: int | None, shown: str) -> None:
+def test_a_long_run_shows_its_progress_in_a_terminal_and_not_in_a_file(
+    whole: int | None, shown: str
+) -> None:
     terminal, file = StringIO(), StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     for stream in (terminal, file):
