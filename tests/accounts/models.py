@@ -1,4 +1,4 @@
-"""User models whose primary keys are no numbers.
+"""User models whose primary keys are not numbers.
 
 The gate runs the tests once with ``UUIDUser`` as AUTH_USER_MODEL.
 """

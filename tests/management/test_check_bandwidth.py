@@ -1,4 +1,4 @@
-"""``mfa_check_bandwidth``: what Bandwidth says of the site's own settings."""
+"""``mfa_check_bandwidth``: what Bandwidth answers to the site's own settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conftest import NUMBER
 
 
 def run(*arguments: str) -> tuple[str, str]:
-    """What was printed, and the error in the end, if any."""
+    """Return the output of the command, and its error if it ends with one."""
     out = io.StringIO()
     try:
         call_command("mfa_check_bandwidth", *arguments, stdout=out)
@@ -24,22 +24,23 @@ def run(*arguments: str) -> tuple[str, str]:
 
 
 def test_nothing_is_sent_and_only_what_bandwidth_proved_is_claimed(bandwidth: Any) -> None:
-    """Fails when a code is sent to find out, or when all is said to be well: Bandwidth looks at no
-    application id where nothing was sent with it."""
-    told, error = run()
+    """Fails when the command sends a code without ``--send``, or when it reports success for
+    everything: Bandwidth checks an application id only when a code is sent with it."""
+    output, error = run()
     assert error == ""
-    assert "Bandwidth took the credentials for account 5500001." in told
-    assert told.endswith(
+    assert "Bandwidth took the credentials for account 5500001." in output
+    assert output.endswith(
         "Not proved: FROM_NUMBER, MESSAGING_APPLICATION_ID, VOICE_APPLICATION_ID. "
         "--send TO tries them.\n"
     )
-    assert "well" not in told
+    assert "well" not in output
     assert bandwidth.inbox == []
 
 
 def test_one_code_is_sent_by_each_channel_where_it_is_asked_for(bandwidth: Any) -> None:
-    """Fails when only the first channel is used: the other application's id stays untried."""
-    told, error = run("--send", NUMBER)
+    """Fails when only the first channel is used: the id of the other application would not be
+    tested."""
+    output, error = run("--send", NUMBER)
     assert error == ""
     call, message = bandwidth.inbox
     assert [(one["to"], one["channel"]) for one in (message, call)] == [
@@ -49,14 +50,14 @@ def test_one_code_is_sent_by_each_channel_where_it_is_asked_for(bandwidth: Any) 
     assert (
         "A code to ••42 by sms, with MESSAGING_APPLICATION_ID: Bandwidth took it, "
         f"id {message['id']}."
-    ) in told
+    ) in output
     assert (
         f"A code to ••42 by voice, with VOICE_APPLICATION_ID: Bandwidth took it, id {call['id']}."
-    ) in told
-    assert told.endswith("Whether they arrive, only the phone shows.\n")
-    assert NUMBER not in told
-    assert message["code"] not in told
-    assert call["code"] not in told
+    ) in output
+    assert output.endswith("Whether they arrive, only the phone shows.\n")
+    assert NUMBER not in output
+    assert message["code"] not in output
+    assert call["code"] not in output
 
 
 @pytest.mark.parametrize(
@@ -65,12 +66,12 @@ def test_one_code_is_sent_by_each_channel_where_it_is_asked_for(bandwidth: Any) 
 def test_the_message_shows_whether_bandwidth_fills_the_code_in_twice(
     bandwidth: Any, configure: Any, origin: str | None, line: str
 ) -> None:
-    """Fails when {CODE} stands in the message once: nobody would see whether ORIGIN works."""
+    """Fails when the message contains {CODE} only once: nobody would see whether ORIGIN works."""
     configure(ORIGIN=origin)
-    told, _error = run("--send", NUMBER)
+    output, _error = run("--send", NUMBER)
     call, message = bandwidth.inbox
     assert message["text"].splitlines()[1] == line.replace("{CODE}", message["code"])
-    assert told.count('If it shows "{CODE}", leave ORIGIN out.') == 1
+    assert output.count('If it shows "{CODE}", leave ORIGIN out.') == 1
     assert len(call["text"].splitlines()) == 1
 
 
@@ -84,7 +85,7 @@ def test_what_is_sent_is_the_sites_own_text(
 
 
 def test_a_function_that_needs_a_user_is_not_asked(bandwidth: Any, configure: Any) -> None:
-    """Fails when it is called without a user, and raises."""
+    """Fails when the function is called without a user, and raises an error."""
     configure(MESSAGE="tests.internal.codes.test_texts.signed")
     _told, error = run("--send", NUMBER)
     assert error == ""
@@ -99,10 +100,10 @@ def test_an_application_id_that_bandwidth_does_not_know_is_named(
     bandwidth: Any, endpoint: str, name: str
 ) -> None:
     bandwidth.fault(on=endpoint, status=400, body='{"error": "Invalid application"}')
-    told, error = run("--send", NUMBER)
-    assert f"with {name}: BadRequest, status 400. Look at FROM_NUMBER and the application" in told
+    output, error = run("--send", NUMBER)
+    assert f"with {name}: BadRequest, status 400. Look at FROM_NUMBER and the application" in output
     assert error == "Codes will not work until this is mended."
-    assert len(bandwidth.inbox) == 1  # the other channel is tried all the same
+    assert len(bandwidth.inbox) == 1  # the other channel is tried, too
 
 
 def test_it_calls_where_only_calls_are_set_up(bandwidth: Any, configure: Any) -> None:
@@ -112,7 +113,7 @@ def test_it_calls_where_only_calls_are_set_up(bandwidth: Any, configure: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("fault", "said", "then"),
+    ("fault", "message", "advice"),
     [
         ({"status": 400, "body": '{"error": "x", "requestId": "r-1"}'}, "BadRequest", "FROM_NUM"),
         ({"status": 401}, "Unauthorized, status 401", "CLIENT_SECRET"),
@@ -122,37 +123,38 @@ def test_it_calls_where_only_calls_are_set_up(bandwidth: Any, configure: Any) ->
         ({"status": 200, "body": "<html>"}, "InvalidResponse", "proxies"),
     ],
 )
-def test_what_bandwidth_says_is_told_and_what_to_do_next(
-    bandwidth: Any, fault: dict[str, Any], said: str, then: str
+def test_the_output_shows_bandwidths_answer_and_the_next_step(
+    bandwidth: Any, fault: dict[str, Any], message: str, advice: str
 ) -> None:
     bandwidth.fault(on="verify", **fault)
-    told, error = run("--send", NUMBER)
-    assert said in told
-    assert then in told
+    output, error = run("--send", NUMBER)
+    assert message in output
+    assert advice in output
     assert error == "Codes will not work until this is mended."
     assert bandwidth.inbox == []
 
 
-def test_the_request_id_is_told(bandwidth: Any) -> None:
+def test_the_request_id_is_shown(bandwidth: Any) -> None:
     body = json.dumps({"error": "x", "requestId": "r-1"})
     bandwidth.fault(on="verify", status=400, body=body)
     assert "requestId r-1" in run()[0]
 
 
 def test_too_many_checks_prove_nothing(bandwidth: Any) -> None:
-    """Fails when a 429 counts as "it answers, so it is well": credentials may come after it."""
+    """Fails when a 429 counts as a success: Bandwidth may check the credentials only after its
+    limits."""
     bandwidth.fault(on="verify", status=429, body='{"error": "please wait 30 seconds"}')
-    told, error = run("--send", NUMBER)
-    assert "TooManyRequests, status 429. Wait 30 seconds, and try again." in told
-    assert "Bandwidth took" not in told
+    output, error = run("--send", NUMBER)
+    assert "TooManyRequests, status 429. Wait 30 seconds, and try again." in output
+    assert "Bandwidth took" not in output
     assert error == "Bandwidth asks to wait, so not everything was tried."
     assert bandwidth.inbox == []
 
 
-def test_a_refused_message_is_told(bandwidth: Any) -> None:
+def test_a_refused_message_is_reported(bandwidth: Any) -> None:
     bandwidth.fault(on="messaging", status=403)
-    told, error = run("--send", NUMBER)
-    assert "A code to ••42 by sms, with MESSAGING_APPLICATION_ID: Forbidden, status 403" in told
+    output, error = run("--send", NUMBER)
+    assert "A code to ••42 by sms, with MESSAGING_APPLICATION_ID: Forbidden, status 403" in output
     assert error
 
 
@@ -162,24 +164,25 @@ def json_web_token(**claims: object) -> str:
 
 
 def give(bandwidth: Any, token: str) -> None:
-    """The next token is ``token``; the API takes it."""
+    """Make ``token`` the next token; the API accepts it."""
     bandwidth.fault(on="verify", body='{"valid": false}')
     body = json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
     bandwidth.fault(on="token", body=body, times=1)
 
 
 def test_accounts_and_roles_are_those_of_the_token(bandwidth: Any, configure: Any) -> None:
-    """Fails when the claims are not read, or when the account of the settings is not looked for."""
+    """Fails when the claims are not read, or when the account of the settings is not searched in
+    them."""
     configure(CONNECT_TIMEOUT=2.25)  # a client of its own, without a token
     token = json_web_token(accounts=["9900000", 42], roles=["MFA", "Voice"], sub="someone")
     give(bandwidth, token)
-    told, error = run()
+    output, error = run()
     assert error == ""
-    assert "The token names these accounts: 9900000, 42.\n" in told
-    assert "The token names these roles: MFA, Voice.\n" in told
-    assert "ACCOUNT_ID 5500001 is not among its accounts." in told
-    assert "someone" not in told
-    assert token not in told
+    assert "The token names these accounts: 9900000, 42.\n" in output
+    assert "The token names these roles: MFA, Voice.\n" in output
+    assert "ACCOUNT_ID 5500001 is not among its accounts." in output
+    assert "someone" not in output
+    assert token not in output
 
 
 @pytest.mark.attack("T6")
@@ -196,38 +199,39 @@ def test_accounts_and_roles_are_those_of_the_token(bandwidth: Any, configure: An
 def test_a_token_shows_nothing_that_is_not_a_plain_word(
     bandwidth: Any, configure: Any, token: str
 ) -> None:
-    """Fails when a claim is printed as it is: it is somebody else's text, on a terminal."""
+    """Fails when a claim is printed without a check: another party wrote the text, and it would
+    reach a terminal."""
     configure(CONNECT_TIMEOUT=2.0 + len(token) / 1000)  # a client of its own, without a token
     give(bandwidth, token)
-    told, error = run()
+    output, error = run()
     assert error == ""
-    assert "The token" not in told
+    assert "The token" not in output
 
 
-def test_a_token_that_is_not_given_is_told(bandwidth: Any, configure: Any) -> None:
+def test_a_token_that_cannot_be_fetched_is_reported(bandwidth: Any, configure: Any) -> None:
     configure(CONNECT_TIMEOUT=1.75)
     bandwidth.fault(on="token", status=500)
-    told, error = run()
-    assert told.startswith("The token: ServerError, status 500, requestId ")
+    output, error = run()
+    assert output.startswith("The token: ServerError, status 500, requestId ")
     assert error == "Codes will not work until this is mended."
 
 
-def test_wrong_credentials_are_told_without_them(bandwidth: Any, configure: Any) -> None:
+def test_wrong_credentials_are_reported_and_not_shown(bandwidth: Any, configure: Any) -> None:
     configure(CLIENT_SECRET="not-the-secret")
-    told, error = run()
-    assert "Unauthorized" in told
-    assert "not-the-secret" not in told + error
+    output, error = run()
+    assert "Unauthorized" in output
+    assert "not-the-secret" not in output + error
 
 
 def test_a_bandwidth_that_takes_any_code_is_an_alarm(bandwidth: Any) -> None:
-    """Fails when ``valid: true`` counts as "it answers, so it works"."""
+    """Fails when every answer ``valid: true`` counts as a success."""
     bandwidth.fault(on="verify", status=200, body='{"valid": true}')
-    told, error = run()
-    assert "took a code that nobody was sent" in told
+    output, error = run()
+    assert "took a code that nobody was sent" in output
     assert error
 
 
-def test_settings_that_are_not_complete_are_told_first(bandwidth: Any, configure: Any) -> None:
+def test_incomplete_settings_are_reported_first(bandwidth: Any, configure: Any) -> None:
     configure(FROM_NUMBER="12", DIGITS=99)
     _told, error = run()
     assert 'BANDWIDTH_MFA["FROM_NUMBER"] must be a phone number' in error
@@ -235,6 +239,6 @@ def test_settings_that_are_not_complete_are_told_first(bandwidth: Any, configure
     assert bandwidth.requests == []
 
 
-def test_a_number_that_is_none_is_told(bandwidth: Any) -> None:
+def test_a_text_that_is_no_number_is_reported(bandwidth: Any) -> None:
     assert run("--send", "12")[1].startswith("--send: Begin with your country code")
     assert bandwidth.requests == []

@@ -1,4 +1,4 @@
-"""Taking phones over from a file, and from other packages' tables."""
+"""The import of phones from a file, and from tables of other packages."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def phones() -> set[tuple[str, str, bool]]:
 
 @pytest.fixture(scope="session")
 def tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The other packages' tables, with those columns of their migrations that are read.
+    """Create the other packages' tables, with the columns that the import reads.
 
-    Once, outside of any test's transaction: MariaDB ends one at each CREATE.
+    This happens once, outside of any test's transaction: MariaDB ends a transaction at each CREATE.
     """
     with django_db_blocker.unblock():
         user_id = get_user_model()._meta.pk.rel_db_type(connection)
@@ -106,7 +106,7 @@ def device(
 
 
 def other_device(table: str, user: Any, *, confirmed: bool = True, tokens: int = 1) -> None:
-    """A device that is no phone; one of backup codes has ``tokens`` codes."""
+    """Insert a device that is not a phone. A device of backup codes has ``tokens`` codes."""
     insert(table, user_id=key(user.pk), name="default", confirmed=confirmed)
     if table == STATIC:
         with connection.cursor() as cursor:
@@ -132,7 +132,8 @@ def test_a_devices_phone_is_taken_over_and_signs_in(
 def test_an_unconfirmed_device_is_left_out(
     newcomer: Any, tables: None, source: str, table: str
 ) -> None:
-    """Fails when ``confirmed`` is not looked at: codes would go to a number nobody has proven."""
+    """Fails when ``confirmed`` is not checked: codes would go to a number that nobody has
+    confirmed."""
     device(table, newcomer.pk, NUMBER, confirmed=False)
     assert "1 unconfirmed, left out" in run(source, "--write")
     assert phones() == set()
@@ -150,13 +151,15 @@ def test_the_default_device_is_the_primary_phone(newcomer: Any, tables: None) ->
     }
 
 
-def test_so_it_is_across_batches(newcomer: Any, tables: None, monkeypatch: Any) -> None:
+def test_the_default_device_is_the_primary_phone_across_batches(
+    newcomer: Any, tables: None, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(mfa_import_phones, "BATCH", 1)
     test_the_default_device_is_the_primary_phone(newcomer, tables)
 
 
 def test_a_primary_phone_of_the_users_own_stays(user: Any, tables: None) -> None:
-    """Fails when an imported phone takes its place: codes would go elsewhere than yesterday."""
+    """Fails when an imported phone replaces it: codes would go to another phone than before."""
     device(TWO_FACTOR, user.pk, OTHER_NUMBER)
     run("two-factor-auth", "--write")
     assert phones() == {("ada", NUMBER, True), ("ada", OTHER_NUMBER, False)}
@@ -170,28 +173,28 @@ def test_a_phone_that_waits_for_its_code_becomes_confirmed(newcomer: Any, tables
     assert Phone.objects.get().is_primary
 
 
-def test_a_device_of_nobody_is_told(tables: None, db: None) -> None:
+def test_a_device_without_a_user_is_reported(tables: None, db: None) -> None:
     is_uuid = isinstance(get_user_model()._meta.pk, models.UUIDField)
     device(TWO_FACTOR, uuid.uuid4() if is_uuid else 4242, NUMBER)
-    told = run("two-factor-auth", "--write")
-    assert "no such user: row " in told
-    assert ", ••42)" in told
-    assert "1 no such user" in told
+    output = run("two-factor-auth", "--write")
+    assert "no such user: row " in output
+    assert ", ••42)" in output
+    assert "1 no such user" in output
 
 
 def test_numbers_are_refused_as_everywhere_and_the_rest_goes_on(
     newcomer: Any, tables: None, configure: Any
 ) -> None:
-    """Fails when an imported number is not checked as a typed one is."""
+    """Fails when an imported number is not checked in the same way as a typed number."""
     configure(ALLOWED_REGIONS=["US"])
     for number in ("+447400123456", "12", "+18005550199", "tel:+1-202-555-0142"):
         device(TWO_FACTOR, newcomer.pk, number, name="backup")
-    told = run("two-factor-auth", "--write")
+    output = run("two-factor-auth", "--write")
     assert phones() == {("newcomer", NUMBER, True)}
-    assert "We cannot send codes to this country" in told
-    assert "We cannot send codes to this kind of number" in told
-    assert "Check the phone number." in told or "Begin with your country code" in told
-    assert "7400123456" not in told
+    assert "We cannot send codes to this country" in output
+    assert "We cannot send codes to this kind of number" in output
+    assert "Check the phone number." in output or "Begin with your country code" in output
+    assert "7400123456" not in output
 
 
 @pytest.mark.parametrize(("source", "table"), SOURCES)
@@ -199,9 +202,9 @@ def test_without_write_nothing_is_written(
     newcomer: Any, tables: None, source: str, table: str
 ) -> None:
     device(table, newcomer.pk, NUMBER)
-    told = run(source)
-    assert "Would import 1 phones." in told
-    assert "Nothing was written; add --write to do it." in told
+    output = run(source)
+    assert "Would import 1 phones." in output
+    assert "Nothing was written; add --write to do it." in output
     assert phones() == set()
 
 
@@ -211,15 +214,15 @@ def test_it_can_be_run_again(tables: None, db: None, monkeypatch: Any) -> None:
         device(TWO_FACTOR, make_user(f"user{n}").pk, f"+1206555{n:04}")
     assert "Imported 5 phones." in run("two-factor-auth", "--write")
     before = list(Phone.objects.order_by("pk").values())
-    told = run("two-factor-auth", "--write")
-    assert "Imported 0 phones." in told
-    assert "5 already there" in told
+    output = run("two-factor-auth", "--write")
+    assert "Imported 0 phones." in output
+    assert "5 already there" in output
     assert list(Phone.objects.order_by("pk").values()) == before
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_interruption_loses_nothing_and_it_goes_on(tables: None, monkeypatch: Any) -> None:
-    """What was written stays; a batch is written whole or not at all."""
+    """Rows that were written stay. A batch is written completely or not at all."""
     monkeypatch.setattr(mfa_import_phones, "BATCH", 2)
     users = [make_user(f"user{n}") for n in range(6)]
     try:
@@ -266,7 +269,9 @@ def test_more_devices_in_a_batch_take_no_more_queries(tables: None, db: None) ->
     assert Phone.objects.count() == 50
 
 
-def test_a_table_that_is_not_there_or_has_other_columns_is_told(db: None, monkeypatch: Any) -> None:
+def test_a_table_that_is_missing_or_has_other_columns_is_reported(
+    db: None, monkeypatch: Any
+) -> None:
     monkeypatch.setitem(mfa_import_phones.TABLES, "otp-twilio", "nowhere")
     with pytest.raises(CommandError, match="There is no table nowhere"):
         run("otp-twilio")
@@ -275,7 +280,7 @@ def test_a_table_that_is_not_there_or_has_other_columns_is_told(db: None, monkey
         run("otp-twilio")
 
 
-def test_a_database_that_is_not_there_is_told(db: None) -> None:
+def test_a_missing_database_is_reported(db: None) -> None:
     with pytest.raises(CommandError, match="no database 'elsewhere'"):
         run("otp-twilio", "--database", "elsewhere")
 
@@ -286,8 +291,8 @@ def test_a_device_that_is_called_there_is_called_here(
     """Fails when ``method`` is not read: a landline would get a text message."""
     device(TWO_FACTOR, newcomer.pk, NUMBER, method="call")
     device(TWO_FACTOR, newcomer.pk, OTHER_NUMBER, name="backup", method="sms")
-    told = run("two-factor-auth", "--write")
-    assert "1 of them to be called, as was set there\n" in told
+    output = run("two-factor-auth", "--write")
+    assert "1 of them to be called, as was set there\n" in output
     assert [(one.number, one.channel) for one in Phone.objects.all()] == [
         (NUMBER, "voice"),
         (OTHER_NUMBER, "sms"),
@@ -297,7 +302,7 @@ def test_a_device_that_is_called_there_is_called_here(
     assert [(one["to"], one["channel"]) for one in bandwidth.inbox] == [(NUMBER, "voice")]
 
 
-def test_where_the_site_calls_nobody_that_is_told(
+def test_the_output_says_that_the_site_makes_no_calls(
     newcomer: Any, tables: None, configure: Any
 ) -> None:
     configure(VOICE_APPLICATION_ID=None)
@@ -312,40 +317,41 @@ def test_a_phone_of_somebody_who_began_to_add_it_is_called_too(newcomer: Any, ta
     assert Phone.objects.confirmed().get().channel == "voice"
 
 
-# Who is named -----------------------------------------------------------------------------------
+# Users' names -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arguments", [(), ("--write",)])
 def test_a_refused_row_names_its_user_and_not_its_number(
     newcomer: Any, tables: None, configure: Any, arguments: tuple[str, ...]
 ) -> None:
-    """Fails when the row alone is told: staff would have to look it up by hand."""
+    """Fails when only the row is named: staff would have to search for the user by hand."""
     configure(ALLOWED_REGIONS=["US"])
     device(TWO_FACTOR, newcomer.pk, "+447400123456")
-    told = run("two-factor-auth", *arguments)
-    assert f"(newcomer, pk {newcomer.pk}, ••56)" in told
-    assert "7400123456" not in told
+    output = run("two-factor-auth", *arguments)
+    assert f"(newcomer, pk {newcomer.pk}, ••56)" in output
+    assert "7400123456" not in output
 
 
 def test_a_name_that_is_a_number_is_masked_and_one_with_control_characters_is_tamed(
     tables: None, db: None, tmp_path: Path
 ) -> None:
-    """Fails when the name is printed as it is: it may be a full number, or forge a line."""
+    """Fails when the name is printed without a change: it may be a full number, or contain control
+    characters that forge a line."""
     for name in ("+1 (202) 555-0199", "ada\nImported 9 phones."):
         device(TWO_FACTOR, make_user(name).pk, "12")
     path = tmp_path / "list.csv"
-    told = run("two-factor-auth", "--list", str(path))
-    assert "(••99, pk " in told
-    assert "555-0199" not in told + path.read_text()
-    assert "\nImported 9 phones." not in told
+    output = run("two-factor-auth", "--list", str(path))
+    assert "(••99, pk " in output
+    assert "555-0199" not in output + path.read_text()
+    assert "\nImported 9 phones." not in output
 
 
 @pytest.mark.parametrize("arguments", [(), ("--write",)])
 def test_users_who_lose_a_device_are_named_and_counted(
     tables: None, db: None, bandwidth: Any, configure: Any, arguments: tuple[str, ...]
 ) -> None:
-    """Fails when a table of django-otp is not read, when a device that is not confirmed counts, or
-    backup codes of which none is left, and when the phones of this run are forgotten."""
+    """Fails when one table of django-otp is not read. Fails when unconfirmed devices count, or
+    backup codes that are all used. Fails when the phones that this run imports are ignored."""
     configure(ALLOWED_REGIONS=["US"])
     both, app_only, refused, phone_only, had_one, nothing_there = (
         make_user(name) for name in ("both", "apponly", "refused", "phoneonly", "hadone", "nothing")
@@ -361,9 +367,9 @@ def test_users_who_lose_a_device_are_named_and_counted(
     device(TWO_FACTOR, had_one.pk, "12", name="backup")
     other_device(STATIC, nothing_there, tokens=0)
     other_device(TOTP, nothing_there, confirmed=False)
-    told = run("two-factor-auth", *arguments).splitlines()
-    [none] = [line for line in told if " NO second factor" in line]
-    [one] = [line for line in told if " with a phone here" in line]
+    output = run("two-factor-auth", *arguments).splitlines()
+    [none] = [line for line in output if " NO second factor" in line]
+    [one] = [line for line in output if " with a phone here" in line]
     assert none == (
         "2 with NO second factor once the other package is gone: "
         f"apponly, pk {app_only.pk} (authenticator app), "
@@ -374,23 +380,23 @@ def test_users_who_lose_a_device_are_named_and_counted(
     assert f"hadone, pk {had_one.pk} (authenticator app)" in one
 
 
-def test_where_nobody_loses_anything_that_is_told(newcomer: Any, tables: None) -> None:
+def test_the_output_says_that_nobody_loses_a_device(newcomer: Any, tables: None) -> None:
     device(TWO_FACTOR, newcomer.pk, NUMBER)
-    told = run("two-factor-auth", "--write")
-    assert "0 with another device that is not taken over" in told
-    assert "NO second factor" not in told
+    output = run("two-factor-auth", "--write")
+    assert "0 with another device that is not taken over" in output
+    assert "NO second factor" not in output
 
 
 def test_phones_of_the_other_package_are_not_taken_over_either(newcomer: Any, tables: None) -> None:
     device(TWILIO, newcomer.pk, NUMBER)
-    told = run("two-factor-auth")
-    assert f"newcomer, pk {newcomer.pk} (phone in django-otp-twilio)" in told
+    output = run("two-factor-auth")
+    assert f"newcomer, pk {newcomer.pk} (phone in django-otp-twilio)" in output
 
 
 def test_a_file_from_elsewhere_says_nothing_of_devices(
     newcomer: Any, tables: None, csv: Any
 ) -> None:
-    """Who imports a file may go on with the other package."""
+    """A site that imports a file may continue to use the other package."""
     other_device(TOTP, newcomer)
     assert "authenticator" not in run(csv(f"username,number\nnewcomer,{NUMBER}\n"))
 
@@ -398,7 +404,8 @@ def test_a_file_from_elsewhere_says_nothing_of_devices(
 def test_the_devices_are_read_page_by_page_and_each_user_is_named_once(
     tables: None, db: None, monkeypatch: Any, tmp_path: Path
 ) -> None:
-    """Fails when a page ends in the middle of a user, or the next one begins with the same one."""
+    """Fails when a page ends between two devices of one user, or when the next page begins with the
+    same user."""
     monkeypatch.setattr(other_devices, "PAGE", 2)
     users = [make_user(f"user{n}") for n in range(7)]
     for n, user in enumerate(users):
@@ -406,8 +413,8 @@ def test_the_devices_are_read_page_by_page_and_each_user_is_named_once(
             other_device(table, user)
             other_device(table, user)
     path = tmp_path / "list.csv"
-    told = run("two-factor-auth", "--list", str(path))
-    assert "7 with NO second factor once the other package is gone: " in told
+    output = run("two-factor-auth", "--list", str(path))
+    assert "7 with NO second factor once the other package is gone: " in output
     rows = list(csv_files.DictReader(path.read_text().splitlines()))
     kinds = ["authenticator app, backup codes, security key", "backup codes"]
     kinds.append("authenticator app, security key")
@@ -419,18 +426,19 @@ def test_the_devices_are_read_page_by_page_and_each_user_is_named_once(
 def test_the_list_names_all_and_only_its_owner_can_read_it(
     tables: None, db: None, tmp_path: Path
 ) -> None:
-    """Fails when the file has the rights that new files have, and when it ends with the screen."""
+    """Fails when the file has the default permissions of a new file. Fails when the file has only
+    the names that the screen shows."""
     path = tmp_path / "list.csv"
     users = [make_user(f"user{n:02}") for n in range(25)]
     for user in users:
         other_device(TOTP, user)
     short = run("two-factor-auth")
     assert " and 5 more (--list FILE names all)" in short
-    told = run("two-factor-auth", "--list", str(path))
-    assert f"The whole lists are in {path}." in told
+    output = run("two-factor-auth", "--list", str(path))
+    assert f"The whole lists are in {path}." in output
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     rows = list(csv_files.DictReader(path.read_text().splitlines()))
-    # The order is that of the keys: for UUIDs it is not the order in which the users came.
+    # Rows are in the order of the keys. For UUIDs, users were not created in that order.
     assert next(row for row in rows if row["username"] == "user00") == {
         "what": "NO second factor once the other package is gone",
         "username": "user00",
@@ -442,7 +450,7 @@ def test_the_list_names_all_and_only_its_owner_can_read_it(
 
 
 def test_a_name_is_no_formula_in_a_spreadsheet(tables: None, db: None, tmp_path: Path) -> None:
-    """Fails when the cell begins as the name does."""
+    """Fails when the cell contains the name unchanged: a spreadsheet would run it as a formula."""
     path = tmp_path / "list.csv"
     other_device(TOTP, make_user("@SUM(A1:A9)"))
     run("two-factor-auth", "--list", str(path))
@@ -450,7 +458,7 @@ def test_a_name_is_no_formula_in_a_spreadsheet(tables: None, db: None, tmp_path:
     assert row["username"] == "'@SUM(A1:A9)"
 
 
-def test_a_list_that_cannot_be_written_is_told_before_anything_is_done(
+def test_a_list_that_cannot_be_written_is_reported_before_anything_is_done(
     newcomer: Any, tables: None, tmp_path: Path
 ) -> None:
     device(TWO_FACTOR, newcomer.pk, NUMBER)
@@ -463,17 +471,18 @@ def test_a_list_that_cannot_be_written_is_told_before_anything_is_done(
 def test_the_same_number_twice_is_counted_once_and_named(
     newcomer: Any, tables: None, monkeypatch: Any, arguments: tuple[str, ...]
 ) -> None:
-    """In two batches.  Fails when a run without --write forgets what it would have written."""
+    """The number is in two batches. Fails when a run without --write does not remember the numbers
+    that it would write."""
     monkeypatch.setattr(mfa_import_phones, "BATCH", 1)
     device(TWO_FACTOR, newcomer.pk, NUMBER)
     device(TWO_FACTOR, newcomer.pk, NUMBER, name="backup")
-    told = run("two-factor-auth", *arguments)
-    assert "mport 1 phones." in told or "Imported 1 phones." in told
-    assert "the same number again, left out: row " in told
-    assert f"(newcomer, pk {newcomer.pk}, ••42)" in told
+    output = run("two-factor-auth", *arguments)
+    assert "mport 1 phones." in output or "Imported 1 phones." in output
+    assert "the same number again, left out: row " in output
+    assert f"(newcomer, pk {newcomer.pk}, ••42)" in output
 
 
-def test_a_table_of_devices_with_other_columns_is_told(
+def test_a_table_of_devices_with_other_columns_is_reported(
     newcomer: Any, tables: None, monkeypatch: Any
 ) -> None:
     monkeypatch.setitem(other_devices.KINDS, "django_session", "session")
@@ -502,10 +511,10 @@ def test_a_file_is_taken_over(newcomer: Any, user: Any, csv: Any) -> None:
         f"ada,{NUMBER},,\n",
         encoding="utf-8-sig",
     )
-    told = run(file, "--write")
-    assert "Imported 1 phones." in told  # no DEFAULT_REGION: the second has no country code
-    assert "line 3" in told
-    assert "1 already there" in told
+    output = run(file, "--write")
+    assert "Imported 1 phones." in output  # no DEFAULT_REGION: the second has no country code
+    assert "line 3" in output
+    assert "1 already there" in output
 
 
 def test_a_file_says_which_phones_are_called(newcomer: Any, csv: Any) -> None:
@@ -513,8 +522,8 @@ def test_a_file_says_which_phones_are_called(newcomer: Any, csv: Any) -> None:
         "username,number,channel\n"
         f"newcomer,{NUMBER},voice\nnewcomer,{OTHER_NUMBER},\nnewcomer,{THIRD_NUMBER},fax\n"
     )
-    told = run(file, "--write")
-    assert "refused: The channel is sms or voice.: line 4 (newcomer, " in told
+    output = run(file, "--write")
+    assert "refused: The channel is sms or voice.: line 4 (newcomer, " in output
     assert {(one.number, one.channel) for one in Phone.objects.all()} == {
         (NUMBER, "voice"),
         (OTHER_NUMBER, ""),
@@ -530,28 +539,28 @@ def test_numbers_are_read_in_the_sites_region(newcomer: Any, csv: Any, configure
     assert phones() == {("newcomer", OTHER_NUMBER, False), ("newcomer", THIRD_NUMBER, True)}
 
 
-def test_an_unknown_user_is_told_by_line(newcomer: Any, csv: Any) -> None:
+def test_an_unknown_user_is_reported_with_the_line(newcomer: Any, csv: Any) -> None:
     file = csv("username,number\n" + "".join(f"nobody,+1206555{n:04}\n" for n in range(25)))
-    told = run(file, "--write")
-    assert "no such user: line 2 (nobody, ••00), " in told
-    assert " and 5 more" in told
-    assert "25 no such user" in told
+    output = run(file, "--write")
+    assert "no such user: line 2 (nobody, ••00), " in output
+    assert " and 5 more" in output
+    assert "25 no such user" in output
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "it has nothing"),
         ("user;phone\n", "it has user;phone"),
         ("number\n+1", "it has number"),
     ],
 )
-def test_other_columns_are_told(db: None, csv: Any, text: str, said: str) -> None:
-    with pytest.raises(CommandError, match=said):
+def test_other_columns_are_reported(db: None, csv: Any, text: str, message: str) -> None:
+    with pytest.raises(CommandError, match=message):
         run(csv(text))
 
 
-def test_a_file_that_cannot_be_read_is_told(db: None, csv: Any, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(db: None, csv: Any, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be read"):
         run(csv("username,number\nada,é", encoding="latin-1"))
     with pytest.raises(CommandError, match="cannot be read"):
@@ -560,10 +569,10 @@ def test_a_file_that_cannot_be_read_is_told(db: None, csv: Any, tmp_path: Path) 
         run(str(tmp_path))
 
 
-def test_short_lines_are_told(newcomer: Any, csv: Any) -> None:
-    told = run(csv("username,number\nnewcomer\n,\n"), "--write")
-    assert "refused" in told
-    assert "no such user: line 3" in told
+def test_short_lines_are_reported(newcomer: Any, csv: Any) -> None:
+    output = run(csv("username,number\nnewcomer\n,\n"), "--write")
+    assert "refused" in output
+    assert "no such user: line 3" in output
 
 
 def test_standard_input_is_read(newcomer: Any, monkeypatch: Any) -> None:
@@ -577,8 +586,8 @@ def test_a_site_that_keeps_the_numbers_imports_none(db: None, csv: Any, configur
         run(csv("username,number\n"))
 
 
-def test_a_phone_added_at_the_same_moment_is_told(newcomer: Any, csv: Any) -> None:
-    """Fails when the database's error is shown as it is."""
+def test_a_phone_added_at_the_same_moment_is_reported(newcomer: Any, csv: Any) -> None:
+    """Fails when the output shows the database's own error."""
 
     def add() -> None:
         Phone.objects.create(user=newcomer, number=NUMBER, confirmed_at=timezone.now())
