@@ -1,4 +1,4 @@
-"""A site with allauth headless, as docs/allauth.md has it, and a client that is an app."""
+"""A site with allauth headless, as docs/allauth.md sets it up, and a client that is an app."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CODE = API + "bandwidth-mfa/"
 
 
 class Who(APIView):
-    """Tells who is there, by any token of allauth."""
+    """Returns the user of the request, for each type of token that allauth has."""
 
     authentication_classes: list[type[BaseAuthentication]] = [  # noqa: RUF012
         ours.XSessionTokenAuthentication,
@@ -36,7 +36,7 @@ class Who(APIView):
 
 
 class WhoByStock(Who):
-    """With allauth's own classes."""
+    """Returns the user of the request, by allauth's own classes."""
 
     authentication_classes = [  # noqa: RUF012
         stock.XSessionTokenAuthentication,
@@ -56,7 +56,7 @@ urlpatterns = [
 
 
 class App:
-    """A client without cookies.  It keeps the tokens that it is told."""
+    """A client without cookies. It stores the tokens that it gets."""
 
     def __init__(self) -> None:
         self.session_token: str | None = None
@@ -94,7 +94,7 @@ class App:
         return self.post(API + "auth/login", username=user.get_username(), password=password)
 
     def sign_in(self, user: Any, bandwidth: Any) -> Any:
-        """The password, and the code that came; the answer to the code."""
+        """Send the password and the code, and return the answer to the code."""
         self.give_password(user)
         self.post(CODE + "send")
         return self.post(CODE + "verify", code=bandwidth.inbox[0]["code"])
@@ -105,6 +105,6 @@ def _json(method: str) -> dict[str, str]:
 
 
 def pending(answer: Any) -> list[str]:
-    """The flows that the answer says to be pending."""
+    """Return the flows that are pending in the answer."""
     flows = answer.json()["data"].get("flows", [])
     return [flow["id"] for flow in flows if flow.get("is_pending")]

@@ -8,7 +8,7 @@ from .site import ROOT
 
 
 def code(first_line: str, page: str = "docs/security.md") -> str:
-    """The block of Python on ``page`` whose first line is the comment ``first_line``."""
+    """Return the block of Python on ``page`` whose first line is the comment ``first_line``."""
     text = (ROOT / page).read_text()
     blocks: list[str] = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     [found] = [block for block in blocks if block.splitlines()[0].startswith(f"# {first_line}")]

@@ -64,5 +64,5 @@ class Passkey:
 
 
 def _client_data(kind: str, challenge: str) -> bytes:
-    told = {"type": kind, "challenge": challenge, "origin": "https://testserver"}
-    return json.dumps(told).encode()
+    client_data = {"type": kind, "challenge": challenge, "origin": "https://testserver"}
+    return json.dumps(client_data).encode()

@@ -1,7 +1,8 @@
-"""Doors for APIs that take the password alone: a site with each of them, and what closes it.
+"""Doors for APIs that accept the password alone: a site with each door, and the code that closes
+it.
 
-The attempt knows the password of ada, who owes a code.  Where it gets in, it sets ``found`` to her
-name, as a view of the site sees it.
+The attacker knows the password of ada, who needs a code. If the attack succeeds, it sets ``found``
+to her name, as a view of the site sees it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .site import Outcome, visit
 SESSIONS_BY_DEFAULT = code("settings.py, REST framework")
 REST = ("rest_framework",)
 
-# A view that says who asks, by the authentication class of the door.
+# A view that returns the user's name, with the authentication class of the door.
 ME = """
 from django.urls import include, path
 from rest_framework.response import Response
@@ -48,17 +49,17 @@ def by_token(door: str, scheme: str) -> str:
 
 
 def takes(authentication: str) -> str:
-    """Settings under which the view ``Me`` takes this class of tokens."""
+    """Return settings under which the view ``Me`` accepts this class of tokens."""
     return f'REST_FRAMEWORK = {{"DEFAULT_AUTHENTICATION_CLASSES": ["{authentication}"]}}\n'
 
 
 @dataclass(frozen=True)
 class Case:
-    """A site with one door, the attempt to pass it, and what closes it."""
+    """A site with one door, an attack on it, and the code that closes it."""
 
     id: str
     door: str
-    """What the message names: the view, or the setting."""
+    """The view or the setting that the message names."""
     apps: tuple[str, ...]
     urls: str
     program: str
@@ -89,7 +90,7 @@ ALLAUTH_IN_TWO_STEPS = code("settings.py, allauth headless", "docs/allauth.md")
 
 
 def with_me(urls: str) -> str:
-    """A documented URLconf, with the view that says who asks."""
+    """Return a documented URLconf, with the view that returns the user's name."""
     return urls + ME.replace("urlpatterns = [", "urlpatterns = [*urlpatterns, ")
 
 
@@ -209,7 +210,7 @@ urlpatterns = router.urls
         program=by_token("/api/jwt/create/", "Bearer"),
         closed_urls=with_me(code("urls.py, simplejwt")),
     ),
-    # As its quick start says.  The app need not be in INSTALLED_APPS.
+    # The package's quick start does this.  The app need not be in INSTALLED_APPS.
     "simplejwt": Case(
         id="E022",
         door="rest_framework_simplejwt.views.TokenObtainPairView",
@@ -247,7 +248,7 @@ class Tokens(TokenViewBase):
 
 urlpatterns += [path("api/token/", mfa_required(Tokens.as_view()))]
 """,
-        # A visitor with an account of their own sends the password of ada.
+        # A visitor who is signed in to another account sends the password of ada.
         program="""
 from tests.conftest import make_user
 from django_bandwidth_mfa.testing import login_verified

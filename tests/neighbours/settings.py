@@ -18,7 +18,7 @@ INSTALLED_APPS = [
     "allauth.mfa",
 ]
 SITE_ID = 1
-# Directly after ours stands what swaps the user; at the end what answers a 404 with a flatpage.
+# The middleware that changes the user is directly after ours; the flatpages' middleware is last.
 MIDDLEWARE = [
     *MIDDLEWARE,
     "hijack.middleware.HijackUserMiddleware",
@@ -30,7 +30,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
 
-# As docs/rest-framework.md has it.
+# docs/rest-framework.md shows this setting.
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "EXCEPTION_HANDLER": "django_bandwidth_mfa.contrib.rest_framework.handlers.exception_handler",

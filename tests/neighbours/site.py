@@ -1,6 +1,6 @@
-"""A whole site in a process of its own: settings, URLconf, a user with a phone, and a visit.
+"""A complete site in a separate process: settings, URLconf, a user with a phone, and a visit.
 
-``visit(...)`` runs it.  The process is this module as a program.
+``visit(...)`` starts the process, which runs this module as a program.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Message:
-    """What one system check said."""
+    """The message of one system check."""
 
     id: str
     text: str
@@ -26,22 +26,23 @@ class Message:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the visit found, and what the site's own checks say of it."""
+    """The result of a visit, and the messages of the site's system checks."""
 
     found: Any
-    """The value that the visit gave ``found``."""
+    """The value of ``found`` at the end of the visit."""
     said: list[Message]
-    """By ``check --deploy``, of the doors."""
+    """The messages of ``check --deploy`` about doors."""
 
     def ids(self) -> list[str]:
         return sorted({message.id.removeprefix("bandwidth_mfa.") for message in self.said})
 
 
 def visit(*, apps: tuple[str, ...], settings: str = "", urls: str, program: str) -> Outcome:
-    """Run ``program`` on the site.  It has a ``client``, the user ``ada``, and sets ``found``.
+    """Run ``program`` on the site. The program has a ``client`` and the user ``ada``, and sets
+    ``found``.
 
-    :param settings: lines of a settings file, after those of the base.
-    :param urls: the URLconf, as source; the app's own URLs are added to it.
+    :param settings: lines of a settings file, after the lines of the base settings.
+    :param urls: the source of the URLconf; the app's own URLs are added to it.
     """
     given = {"apps": apps, "settings": settings, "urls": urls, "program": program}
     done = subprocess.run(
@@ -75,7 +76,8 @@ def configure(apps: list[str], source: str) -> None:
     from tests import settings as base
 
     class NoMigrations:
-        """Tables are made from the models: faster, and the packages' migrations do not matter."""
+        """Makes tables directly from the models. This is faster, and the packages' migrations are
+        not tested here."""
 
         def __contains__(self, app: str) -> bool:
             return True
@@ -112,7 +114,7 @@ def configure(apps: list[str], source: str) -> None:
 
 
 def main() -> None:
-    """Read the site from the standard input; print what was found and said, as the last line."""
+    """Read the site from the standard input. Print the result and the messages as the last line."""
     given = json.load(sys.stdin)
     configure(given["apps"], given["settings"])
     from types import ModuleType

@@ -13,13 +13,13 @@ from django_bandwidth_mfa.exceptions import CodeOwed
 
 
 def site_of(consumer: Any, *, guarded: bool = True) -> Any:
-    """The application of a site with this consumer."""
+    """Return the application of a site with this consumer."""
     inner = consumer.as_asgi()
     return AuthMiddlewareStack(MFAMiddleware(inner) if guarded else inner)
 
 
 def talk(consumer: Any, *messages: dict[str, str], cookie: str = "", guarded: bool = True) -> Any:
-    """Open a socket, send the messages one by one; what came back, or the error."""
+    """Open a socket, and send the messages one by one. Return the answers, or the error."""
     application = site_of(consumer, guarded=guarded)
 
     async def conversation() -> list[Any]:

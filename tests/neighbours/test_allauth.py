@@ -49,11 +49,11 @@ def jwt(settings: Any) -> None:
 
 
 def look_at_user(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
-    """A middleware that asks who is there, before allauth puts its session into the request."""
+    """Add a middleware that reads the user before allauth puts its session into the request."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         str(request.user.is_authenticated)
-        # Before ours, or after it.
+        # Its place is before our middleware, or after it.
         if hasattr(request, "mfa"):
             assert request.mfa.pending_user or request.mfa.state != "parked"
         return get_response(request)
@@ -63,8 +63,8 @@ def look_at_user(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
 
 def claims_of(token: str) -> dict[str, Any]:
     middle = token.split(".")[1]
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
-    return found
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    return claims
 
 
 # The two steps -----------------------------------------------------------------------------------
@@ -83,8 +83,8 @@ def test_an_app_gives_the_password_then_the_code(user: Any, bandwidth: Any) -> N
     assert app.get("/who/").status_code in (401, 403)
     assert bandwidth.inbox == []
 
-    told = app.get(CODE + "state").json()
-    assert (told["status"], told["data"]["state"]) == (200, "parked")
+    answer = app.get(CODE + "state").json()
+    assert (answer["status"], answer["data"]["state"]) == (200, "parked")
     assert app.post(CODE + "send").status_code == 200
     wrong = app.post(CODE + "verify", code="000000")
     assert wrong.status_code == 400
@@ -106,7 +106,7 @@ def test_an_app_gives_the_password_then_the_code(user: Any, bandwidth: Any) -> N
 def test_the_strategy_for_json_web_tokens_makes_them_after_the_code(
     user: Any, bandwidth: Any, jwt: None
 ) -> None:
-    """Fails without the stage: the password is answered with an access token."""
+    """Fails without the stage: the answer to the password contains an access token."""
     app = App()
     first = app.give_password(user)
     assert first.status_code == 401
@@ -146,7 +146,7 @@ def test_an_access_token_says_what_its_login_has_shown_and_so_does_the_next(
             "code": "code_required",
             "next": {"api": CODE + "send"},
         }
-        # Another code gives the session another key, and the app other tokens.
+        # A second code changes the session key, and the app gets new tokens.
         assert app.post(CODE + "send").status_code == 200
         app.post(CODE + "verify", code=bandwidth.inbox[0]["code"])
         assert app.get("/who/recent/", by="access").status_code == 200
@@ -204,7 +204,7 @@ def test_a_browser_client_signs_in_with_its_cookie(user: Any, bandwidth: Any) ->
 def test_no_other_site_sends_a_code_for_a_browser_client(
     user: Any, bandwidth: Any, settings: Any
 ) -> None:
-    """Failed when the views for browsers left out the check, as those for apps do."""
+    """Fails when the views for browsers have no CSRF check, like the views for apps."""
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if "csrf" not in one]
     client = Client(enforce_csrf_checks=True)
     start = "/_allauth/browser/v1/"
@@ -267,7 +267,7 @@ def test_a_login_on_allauths_pages_is_told_by_each_package_once_after_the_code(
 def test_the_code_is_sent_and_tried_outside_a_transaction_of_the_request(
     bandwidth: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails when the view does not say so itself: the count could be rolled back."""
+    """Fails when the view does not leave ATOMIC_REQUESTS: a rollback could undo the count."""
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     assert App().sign_in(make_user("ada", NUMBER), bandwidth).status_code == 200
 
@@ -296,8 +296,8 @@ def test_a_parked_login_that_is_too_old_is_pending_no_more(user: Any) -> None:
 def test_the_token_of_a_parked_login_is_good_for_the_code_and_nothing_else(
     user: Any, bandwidth: Any, settings: Any, strategy: str
 ) -> None:
-    """Failed with a stage that parks nothing, and allauth's own strategy for JSON Web Tokens; and,
-    for session tokens, without the receiver, too."""
+    """Fails with a stage that parks no login, together with allauth's own strategy for JSON Web
+    Tokens. For session tokens, it also fails without the receiver."""
     settings.HEADLESS_TOKEN_STRATEGY = f"{OURS}.strategies.{strategy}"
     app = App()
     app.give_password(user)
@@ -317,7 +317,7 @@ def test_the_token_of_a_parked_login_is_good_for_the_code_and_nothing_else(
     ]
     assert {answer.status_code for answer in shut} <= {400, 401, 403}
     assert app.access_token is None
-    # As a cookie, as a bearer, and as a ticket.
+    # The token is sent as a cookie, as a bearer token, and as a ticket.
     cookie, bearer = Client(), Client(headers={"authorization": f"Bearer {app.session_token}"})
     cookie.cookies["sessionid"] = app.session_token
     assert cookie.get("/account/").status_code == 302
@@ -334,7 +334,7 @@ def test_the_token_of_a_parked_login_is_good_for_the_code_and_nothing_else(
 def test_our_strategy_makes_no_access_token_for_a_login_that_another_view_has_parked(
     user: Any, settings: Any, jwt: None
 ) -> None:
-    """Failed with allauth's own strategy: with the stage left out, the password is enough."""
+    """Fails with allauth's own strategy: without the stage, the password is enough."""
     settings.ACCOUNT_ADAPTER = "allauth.account.adapter.DefaultAccountAdapter"
     app = App()
     app.give_password(user)
@@ -355,8 +355,8 @@ def test_our_strategy_makes_no_access_token_for_a_login_that_another_view_has_pa
 def test_what_ends_a_login_ends_its_tokens_at_the_next_refresh(
     bandwidth: Any, jwt: None, end: Any
 ) -> None:
-    """Failed with allauth's own strategy and classes, which refresh for a day; and, without
-    ``anew``, as long as ``RECHECK_SECONDS``."""
+    """Fails with allauth's own strategy and classes, which refresh a token for a day. Without
+    ``anew`` it fails until ``RECHECK_SECONDS`` have passed."""
     user = make_user("ada", NUMBER, OTHER_NUMBER)
     app = App()
     with time_machine.travel(START, tick=False) as clock:
@@ -379,7 +379,7 @@ def test_what_ends_a_login_ends_its_tokens_at_the_next_refresh(
 def test_our_class_takes_no_access_token_of_a_session_that_has_ended(
     user: Any, bandwidth: Any, jwt: None, configure: Any, address: str
 ) -> None:
-    """Failed with allauth's own class: an access token is good until it expires."""
+    """Fails with allauth's own class: its access token is valid until it expires."""
     configure(RECHECK_SECONDS=0)
     app = App()
     with time_machine.travel(START, tick=False) as clock:
@@ -393,7 +393,7 @@ def test_our_class_takes_no_access_token_of_a_session_that_has_ended(
 
 
 @pytest.mark.attack("P61")
-def test_who_signs_out_everywhere_else_stays_in_with_the_own_tokens(
+def test_signing_out_everywhere_else_keeps_the_apps_own_tokens(
     user: Any, bandwidth: Any, jwt: None, configure: Any
 ) -> None:
     configure(RECHECK_SECONDS=0)
@@ -416,10 +416,8 @@ def test_who_signs_out_everywhere_else_stays_in_with_the_own_tokens(
 def test_a_session_that_has_ended_lets_no_app_in(
     user: Any, bandwidth: Any, configure: Any, settings: Any, by_stock: bool
 ) -> None:
-    """allauth's class with our strategy, and ours with allauth's.
-
-    Failed with allauth's class and strategy: they read the session by themselves.
-    """
+    """The test uses allauth's class with our strategy, and our class with allauth's strategy. Fails
+    with allauth's class and strategy: they read the session without a check."""
     configure(RECHECK_SECONDS=0)
     address = "/who/stock/" if by_stock else "/who/"
     app = App()
@@ -439,7 +437,8 @@ def test_a_session_that_has_ended_lets_no_app_in(
 def test_allauths_own_views_ask_after_a_middleware_that_looked_at_the_user(
     user: Any, bandwidth: Any, configure: Any, settings: Any
 ) -> None:
-    """Failed with allauth's own strategy: it makes the user anew, past our middleware."""
+    """Fails with allauth's own strategy: it loads the user again, and our middleware is not
+    used."""
     configure(RECHECK_SECONDS=0)
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{HERE}.look_at_user"]
     app = App()
@@ -452,7 +451,7 @@ def test_allauths_own_views_ask_after_a_middleware_that_looked_at_the_user(
 
 
 def outside_the_office(request: HttpRequest, user: Any) -> bool:
-    """A policy of a site.  An app on this machine is in the office."""
+    """Require a code outside the office. An app on this machine is in the office."""
     return request.META["REMOTE_ADDR"] != "127.0.0.1"
 
 
@@ -460,8 +459,8 @@ def outside_the_office(request: HttpRequest, user: Any) -> bool:
 def test_the_policy_sees_the_request_that_brings_the_token(
     user: Any, configure: Any, settings: Any, strategy: str
 ) -> None:
-    """Fails when the strategies ask about a session with a request of their own: a policy that
-    looks at the address raised there, on each request of the app, or ended its login."""
+    """Fails when the strategies check a session with a new request. A policy that reads the
+    client's address would raise an error on each request of the app, or end its login."""
     configure(REQUIRED=outside_the_office, RECHECK_SECONDS=0)
     settings.HEADLESS_TOKEN_STRATEGY = f"{OURS}.strategies.{strategy}"
     app = App()
@@ -479,7 +478,7 @@ def test_the_policy_sees_the_request_that_brings_the_token(
 
 @pytest.mark.attack("P62")
 def test_a_code_signs_in_one_app_and_no_second_one(user: Any, bandwidth: Any) -> None:
-    """Failed with a ``spending.spend`` that always answers yes."""
+    """Fails with a ``spending.spend`` that always returns True."""
     first, second = App(), App()
     first.give_password(user)
     second.give_password(user)
@@ -488,11 +487,11 @@ def test_a_code_signs_in_one_app_and_no_second_one(user: Any, bandwidth: Any) ->
     parked_token = first.session_token
     assert first.post(CODE + "verify", code=code).status_code == 200
     assert second.post(CODE + "verify", code=code).status_code in (400, 409)
-    # Nor after another one was sent, while Bandwidth would still take the first one.
+    # The code does not pass after a second code was sent, although Bandwidth still accepts it.
     assert second.post(CODE + "send").status_code == 200
     assert second.post(CODE + "verify", code=code).status_code == 400
     assert second.get("/who/").status_code in (401, 403)
-    # Nor does the old token sign in again.
+    # The old token does not sign in again.
     thief = App()
     thief.session_token = parked_token
     assert thief.post(CODE + "verify", code=code).status_code in (401, 410)
@@ -504,9 +503,9 @@ def test_a_code_signs_in_one_app_and_no_second_one(user: Any, bandwidth: Any) ->
 def test_a_cookie_beside_the_token_lends_nothing(
     user: Any, bandwidth: Any, settings: Any, is_before_ours: bool
 ) -> None:
-    """Failed when our middleware kept the user of the cookie for the session of the token, and when
-    the view kept ``request.mfa``."""
-    # Those two keep the user of the cookie by themselves.
+    """Fails when our middleware keeps the user of the cookie for the session of the token, and when
+    the view keeps ``request.mfa``."""
+    # These two keep the user of the cookie themselves.
     middleware = [
         one for one in settings.MIDDLEWARE if not one.startswith(("hijack.", "impersonate."))
     ]
@@ -537,7 +536,7 @@ def test_a_cookie_beside_the_token_lends_nothing(
 
 @pytest.mark.attack("P34", "P60")
 def test_a_session_that_was_planted_before_the_password_is_not_parked(user: Any) -> None:
-    """Failed without the new key in ``park_before_login``."""
+    """Fails when ``park_before_login`` does not change the session key."""
     app = App()
     app.post(API + "auth/login", username="ada", password="wrong")
     planted = Client()

@@ -1,4 +1,4 @@
-"""django-sesame: links that sign their owner in, as docs/security.md tells of them."""
+"""django-sesame: links that sign in their owner, as docs/security.md describes them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def sesame(settings: Any) -> None:
 def test_a_view_below_the_decorator_runs_with_the_link_alone_and_no_other_view_does(
     client: Client, user: Any, page: str, afterwards: str
 ) -> None:
-    """The page on security tells of it: the decorator sets ``request.user`` around that view."""
+    """docs/security.md describes this: the decorator sets ``request.user`` only for its own
+    view."""
     assert client.get(f"/{page}/{get_query_string(user)}").content == b"ada"
     assert client.get("/who/").content == b"AnonymousUser"
     assert state(client) == afterwards
@@ -62,7 +63,8 @@ def test_the_login_view_of_the_link_leads_to_the_code(client: Client, user: Any)
 def test_the_middleware_of_the_link_signs_nobody_in_before_the_code(
     client: Client, user: Any, settings: Any, offset: int
 ) -> None:
-    """Fails when a login that a middleware made is made anonymous only after the view."""
+    """Fails when the user of a login that a middleware made becomes anonymous only after the
+    view."""
     middleware = list(settings.MIDDLEWARE)
     middleware.insert(middleware.index(OURS) + offset, "sesame.middleware.AuthenticationMiddleware")
     settings.MIDDLEWARE = middleware

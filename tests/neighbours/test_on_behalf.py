@@ -1,4 +1,4 @@
-"""django-hijack and django-impersonate: nobody is sent a code, and staff stay signed in."""
+"""django-hijack and django-impersonate: the user gets no code, and staff stay signed in."""
 
 from __future__ import annotations
 
@@ -27,30 +27,31 @@ urlpatterns = [
 
 @pytest.fixture
 def seat(client: Client, bandwidth: Any) -> Client:
-    """A browser in which a superuser is verified.  The one code in the inbox is theirs."""
+    """Return a browser in which a superuser is verified. The one code in the inbox is the
+    superuser's."""
     sign_in(client, make_user("root", "+12025550188", is_staff=True, is_superuser=True), bandwidth)
     return client
 
 
-def seen(client: Client) -> tuple[str, str]:
-    told = client.get("/here/").json()
-    return told["user"], told["state"]
+def state_of(client: Client) -> tuple[str, str]:
+    answer = client.get("/here/").json()
+    return answer["user"], answer["state"]
 
 
 @pytest.mark.package("django-hijack")
 def test_hijack_leads_to_the_account_and_back_without_a_code(
     seat: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails with hijack's own URLs: the session is parked, and the user is sent a code."""
+    """Fails with hijack's own URLs: the session is parked, and the user gets a code."""
     assert seat.post("/hijack/acquire/", {"user_pk": user.pk}).status_code == 302
-    assert seen(seat) == ("ada", "exempt")
+    assert state_of(seat) == ("ada", "exempt")
     assert seat.get("/account/").status_code == 200
     assert seat.get("/mfa/phones/").status_code == 403
     assert seat.post("/hijack/release/").status_code == 302
-    assert seen(seat) == ("root", "verified")
+    assert state_of(seat) == ("root", "verified")
     assert len(bandwidth.inbox) == 1
     assert seat.get("/mfa/phones/").status_code == 200
-    # django-hijack has put Django's own receiver of `last_login` back, and we ours.
+    # django-hijack has connected Django's receiver of `last_login` again, and our app replaced it.
     give_password(Client(), user)
     user.refresh_from_db()
     assert user.last_login is None
@@ -65,7 +66,7 @@ def test_hijack_keeps_its_own_rules_and_its_csrf_protection(
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = seat.cookies
     assert strict.post("/hijack/acquire/", {"user_pk": user.pk}).status_code == 403
-    assert seen(seat) == ("root", "verified")
+    assert state_of(seat) == ("root", "verified")
 
 
 def test_the_buttons_of_hijack_lead_to_our_views() -> None:
@@ -77,19 +78,19 @@ def test_the_buttons_of_hijack_lead_to_our_views() -> None:
 def test_a_user_who_signs_in_where_staff_acted_is_not_released_into_the_account_of_staff(
     seat: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the session keeps hijack's list, and its way back asks nobody: the user is in the
-    admin, without any factor of the staff member."""
+    """Fails when the session keeps hijack's list, and the release view does not check it: the user
+    would be in the admin without any factor of the member of staff."""
     seat.post("/hijack/acquire/", {"user_pk": user.pk})
     give_password(seat, user)
     seat.get("/mfa/verify/")
     seat.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
-    assert seen(seat) == ("ada", "verified")
+    assert state_of(seat) == ("ada", "verified")
     assert seat.post("/hijack/release/").status_code == 403
     session = seat.session
     session["hijack_history"] = [str(get_user_model().objects.get(username="root").pk)]
     session.save()
     assert seat.post("/hijack/release/").status_code == 403
-    assert seen(seat) == ("ada", "verified")
+    assert state_of(seat) == ("ada", "verified")
 
 
 def doors_of_hijack() -> list[str]:
@@ -108,13 +109,14 @@ def test_the_check_names_hijacks_own_urls_and_is_silent_on_ours(settings: Any) -
 def test_impersonate_sends_no_code_and_staff_stay_signed_in(
     seat: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when the session is judged as the login of ``request.user``: then it is parked."""
+    """Fails when the session is checked as the login of ``request.user``: the session would be
+    parked."""
     configure(RECHECK_SECONDS=0)
     seat.get(f"/impersonate/{user.pk}/")
-    assert seen(seat) == ("ada", "exempt")
+    assert state_of(seat) == ("ada", "exempt")
     assert seat.get("/mfa/verify/").status_code == 403
     assert seat.get("/verified/").status_code == 403
     assert seat.get("/atransfer/").status_code == 403
     seat.get("/impersonate/stop/")
-    assert seen(seat) == ("root", "verified")
+    assert state_of(seat) == ("root", "verified")
     assert len(bandwidth.inbox) == 1

@@ -1,6 +1,6 @@
-"""``policies.other_factor``: a one-time password or a passkey of allauth, and no SMS on top.
+"""``policies.other_factor``: a one-time password or a passkey of allauth, with no SMS in addition.
 
-allauth is the real one, and so are its one-time passwords and its passkeys.
+The tests use the real allauth, with its one-time passwords and passkeys.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ pytestmark = pytest.mark.django_db
 SECRET = "JBSWY3DPEHPK3PXP"
 START = 1_800_000_000
 
-# As docs/policies.md has it, for all users and not for staff alone.
+# docs/policies.md shows this policy for staff; here it is for all users.
 POLICY = unless(other_factor, any_of(enrolled, everyone))
 
 
 @pytest.fixture(autouse=True)
 def clock(configure: Any) -> Any:
     configure(REQUIRED=POLICY, RECHECK_SECONDS=300)
-    # allauth counts wrong codes there, by the user's primary key.
+    # allauth counts wrong codes in this cache, by the user's primary key.
     cache.clear()
-    with time_machine.travel(START, tick=False) as found:
-        yield found
+    with time_machine.travel(START, tick=False) as frozen_clock:
+        yield frozen_clock
 
 
 def with_totp(user: Any) -> Any:
@@ -53,7 +53,7 @@ def with_totp(user: Any) -> Any:
 
 @pytest.fixture
 def totp(db: None) -> Any:
-    """A user with an authenticator app and without a phone."""
+    """Return a user with an authenticator app and without a phone."""
     return with_totp(make_user("totp"))
 
 
@@ -78,7 +78,7 @@ def sign_in_by_passkey(client: Client, key: Passkey) -> Any:
     return client.post("/allauth/2fa/webauthn/login/", {"credential": key.answer(challenge)})
 
 
-# What it is for ----------------------------------------------------------------------------------
+# The normal use ----------------------------------------------------------------------------------
 
 
 def test_a_one_time_password_is_enough(client: Client, totp: Any, bandwidth: Any) -> None:
@@ -97,7 +97,7 @@ def test_a_passkey_is_enough_also_for_a_user_with_a_phone(
 
 
 def test_it_is_enough_for_the_whole_session(client: Client, totp: Any, clock: Any) -> None:
-    """Fails when a factor is measured against now and not against its login."""
+    """Fails when the age of a factor is measured from the present time and not from its login."""
     sign_in_by_totp(client, totp)
     for _ in range(10):
         clock.shift(3600)
@@ -113,7 +113,8 @@ def test_without_the_factor_a_code_is_owed(client: Client, user: Any, bandwidth:
 
 
 def test_signing_out_all_others_keeps_this_session(client: Client, totp: Any, clock: Any) -> None:
-    """Fails when the moment that ends the others ends this one, too, at the second look."""
+    """Fails when the moment that ends the other sessions also ends this session at the second
+    check."""
     others = Client()
     sign_in_by_totp(others, totp)
     clock.shift(60)
@@ -138,12 +139,10 @@ def test_who_has_the_factor_needs_no_phone(totp: Any, newcomer: Any) -> None:
 def test_the_record_of_another_user_counts_for_nobody_else(
     client: Client, totp: Any, user: Any
 ) -> None:
-    """A thief signs in with an authenticator app of their own until just before the login is made,
-    and gives the victim's password in the same session.
-
-    Fails when any authenticator counts, and not only one of the user who signs in.  allauth's own
-    note of whose records they are is changed, too: before it existed, only the row could tell.
-    """
+    """A thief uses their own authenticator app until just before the login is made. Then the thief
+    gives the victim's password in the same session. Fails when an authenticator of any user counts,
+    and not only one of the user who signs in. The test also changes allauth's own note of the
+    records' user: in older versions of allauth, only the row shows the user."""
     password_at_allauth(client, totp)
     code_at_allauth(client)
     session = client.session
@@ -161,10 +160,8 @@ def test_the_record_of_another_user_counts_for_nobody_else(
 def test_the_record_of_an_earlier_login_does_not_count(
     client: Client, totp: Any, user: Any, clock: Any
 ) -> None:
-    """In a browser that somebody has left signed in, the password is given again.
-
-    Fails when the mark of the earlier login says to which login the record belongs.
-    """
+    """Somebody left a browser signed in, and the password is given there again. Fails when the mark
+    of the earlier login decides to which login the record belongs."""
     with_totp(user)
     sign_in_by_totp(client, user)
     assert state(client) == "exempt"
@@ -177,11 +174,8 @@ def test_the_record_of_an_earlier_login_does_not_count(
 def test_the_record_of_a_login_that_was_never_finished_does_not_count_later(
     client: Client, user: Any, clock: Any
 ) -> None:
-    """allauth keeps the records of a login whose last step is still to come: a mail that has to be
-    confirmed, for instance.
-
-    Fails when the age of a record does not count.
-    """
+    """allauth keeps the records of a login that still has a step to come, such as the confirmation
+    of an address. Fails when the age of a record is not checked."""
     with_totp(user)
     sign_in_by_totp(client, user)
     session = client.session
@@ -199,8 +193,8 @@ def test_the_record_of_a_login_that_was_never_finished_does_not_count_later(
 def test_a_password_alone_at_a_door_that_does_not_ask_for_it_stays_out(
     client: Client, user: Any
 ) -> None:
-    """Fails when to have an authenticator is enough, without having shown it: the stock login page
-    knows nothing of allauth's factors."""
+    """Fails when an authenticator counts that the user owns but has not used: the stock login page
+    does not ask for allauth's factors."""
     with_totp(user)
     give_password(client, user)
     assert_shut(client)
@@ -218,10 +212,8 @@ def test_a_recovery_code_of_allauth_is_no_factor(client: Client, user: Any) -> N
 
 @pytest.mark.attack("P50")
 def test_a_factor_that_was_removed_counts_no_more(client: Client, totp: Any, clock: Any) -> None:
-    """Its owner, or staff, have removed a stolen device.
-
-    Fails when the record in the session is enough.
-    """
+    """The owner, or staff, have removed a stolen device. Fails when the record in the session is
+    enough."""
     sign_in_by_totp(client, totp)
     Authenticator.objects.filter(user=totp).delete()
     clock.shift(301)
@@ -233,8 +225,8 @@ def test_a_factor_that_was_removed_counts_no_more(client: Client, totp: Any, clo
 def test_a_factor_from_before_a_reset_counts_no_more(
     client: Client, totp: Any, clock: Any, end: Any
 ) -> None:
-    """Fails when the moment since which sessions count is not looked at; and, for a session that
-    was parked by it, when the record counts for the next password."""
+    """Fails when ``verified_since`` is ignored. For a session that the reset has parked, it fails
+    when the record counts for the next password."""
     sign_in_by_totp(client, totp)
     clock.shift(10)
     end(totp)
@@ -260,8 +252,9 @@ def test_a_factor_from_before_a_reset_counts_no_more(
     ],
 )
 def test_a_broken_record_counts_for_nothing(client: Client, totp: Any, broken: Any) -> None:
-    """Fails when a record from the future counts (a clock that was set back would keep it for
-    ever), or when its type is not that of its row."""
+    """Fails when a record from the future counts: after a clock was set back, it would count for
+    too long. Fails when the type of the record differs from the type of its row and the record
+    counts."""
     row = Authenticator.objects.get(user=totp)
     for record in broken if isinstance(broken, list) else ():
         if isinstance(record, dict) and record.get("id") == 1:
@@ -276,7 +269,7 @@ def test_a_broken_record_counts_for_nothing(client: Client, totp: Any, broken: A
     assert state(client) == "parked"
 
 
-# Round the factor, by a phone of the thief's -----------------------------------------------------
+# A thief who tries to add a phone ----------------------------------------------------------------
 
 
 @pytest.mark.attack("P51")
@@ -284,8 +277,8 @@ def test_a_broken_record_counts_for_nothing(client: Client, totp: Any, broken: A
 def test_a_thief_of_the_password_enrols_no_phone_in_place_of_the_factor(
     client: Client, totp: Any, bandwidth: Any, page: str
 ) -> None:
-    """The stock login page asks for the password alone.  Fails when a user who has no phone may add
-    one there, although they have another factor."""
+    """The stock login page asks for the password alone. Fails when a user with another factor and
+    without a phone may add a phone there."""
     give_password(client, totp)
     Phone.objects.create(user=totp, number=NUMBER)
     answer = client.post(f"/mfa/phones/{page}/", {"number": OTHER_NUMBER, "code": "123456"})
@@ -297,10 +290,11 @@ def test_a_thief_of_the_password_enrols_no_phone_in_place_of_the_factor(
 
 
 @pytest.mark.attack("P51")
-def test_nor_by_the_api_with_a_session_or_a_ticket(
+def test_a_thief_of_the_password_enrols_no_phone_by_the_api_with_a_session_or_a_ticket(
     client: Client, totp: Any, bandwidth: Any
 ) -> None:
-    """Fails when only the pages are shut."""
+    """A thief of the password cannot add a phone through the API. Fails when only the pages refuse
+    it."""
     give_password(client, totp)
     answer = client.post("/mfa/api/phones/add", {"number": NUMBER}, content_type="application/json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "sign_in_again")
@@ -320,8 +314,9 @@ def test_nor_by_the_api_with_a_session_or_a_ticket(
 @pytest.mark.attack("P49")
 @pytest.mark.urls("tests.neighbours.token_logins")
 def test_a_session_with_the_factor_lends_it_to_no_token(client: Client, totp: Any, rf: Any) -> None:
-    """Fails when the session that comes beside the password is asked: a thief of both would have a
-    token that outlives the session.  And when it is asked beside a token that has shown no code."""
+    """Fails when a session in the same request as the password is checked: a thief of both would
+    get a token that lasts longer than the session. Fails also when the session is checked beside a
+    token without a code."""
     sign_in_by_totp(client, totp)
     assert state(client) == "exempt"
     login = {"username": "totp", "password": PASSWORD}
@@ -338,7 +333,8 @@ def test_a_session_with_the_factor_lends_it_to_no_token(client: Client, totp: An
 def test_who_has_lost_the_device_adds_a_phone_after_a_recovery_code_of_allauth(
     client: Client, totp: Any, bandwidth: Any
 ) -> None:
-    """Fails when they are shut out for good: they cannot sign in with what they have lost."""
+    """Fails when such users can never sign in again: they cannot use the device that they have
+    lost."""
     code = RecoveryCodes.activate(totp).get_unused_codes()[0]
     password_at_allauth(client, totp)
     client.post("/allauth/2fa/authenticate/", {"code": code})
@@ -351,7 +347,7 @@ def test_who_has_lost_the_device_adds_a_phone_after_a_recovery_code_of_allauth(
 def test_a_policy_that_takes_no_other_factor_lets_everybody_add_a_first_phone(
     client: Client, totp: Any, configure: Any, bandwidth: Any
 ) -> None:
-    """A site may have allauth's factors and still want a phone of each user."""
+    """A site may have allauth's factors and still require a phone of each user."""
     configure(REQUIRED="all")
     give_password(client, totp)
     client.post("/mfa/phones/add/", {"number": NUMBER})

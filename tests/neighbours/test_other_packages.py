@@ -1,6 +1,7 @@
-"""The doors of docs/other-packages.md: the first factor, then the code, and never in without it.
+"""The doors of docs/other-packages.md: the first factor leads to the code, and the code opens the
+site.
 
-Each site runs in a process of its own, with the settings of the page.
+Each site runs in a separate process, with the settings of the page.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def inside(request):
 urlpatterns = [path("inside/", inside)]
 """
 
-# What every visit can do.
+# Functions for every visit.
 VISITOR = """
 from django_bandwidth_mfa.testing import FakeBandwidth
 
@@ -73,7 +74,7 @@ AXES = code("settings.py, django-axes", PAGE)
 
 @pytest.mark.package("django-axes")
 def test_with_axes_the_password_leads_to_the_code_and_the_code_in() -> None:
-    """Fails without the receiver, as all of these: the first factor is enough."""
+    """Fails without the receiver that parks logins: the first factor would be enough."""
     outcome = site("axes", settings=AXES, program="found = walk(give_password())")
     assert outcome.found == WALKED
 
@@ -81,8 +82,8 @@ def test_with_axes_the_password_leads_to_the_code_and_the_code_in() -> None:
 @pytest.mark.package("django-axes")
 @pytest.mark.parametrize("what", ["password", "code", "JSON API"])
 def test_axes_counts_wrong_passwords_and_wrong_codes_and_locks_out(what: str) -> None:
-    """Fails when a wrong code, or a password of the JSON API, is not told by
-    ``user_login_failed``."""
+    """Fails when ``user_login_failed`` is not sent for a wrong code, or for a wrong password at the
+    JSON API."""
     program = {
         "password": """
 for _ in range(3):
@@ -288,6 +289,6 @@ found += [inside(), len(fake.outbox)]
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.is_installed], ids=str)
 def test_the_page_names_a_release_that_is_not_newer_than_the_one_of_these_tests(row: Row) -> None:
-    """Fails when the page claims a release that was not tried."""
+    """Fails when the page names a release that was not tested."""
     installed, named = version(row.distribution), row.tried
     assert tuple(map(int, named.split("."))) <= tuple(map(int, installed.split(".")[:3]))

@@ -1,4 +1,4 @@
-"""REST framework's permissions and authentication: what they ask, and what their answers say."""
+"""REST framework's permissions and authentication: what they require, and how they answer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MOMENT = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
 each_token = pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
 
 
-def told(client: Client, address: str = "/verified/by/") -> tuple[int, Any]:
+def answer_of(client: Client, address: str = "/verified/by/") -> tuple[int, Any]:
     answer = client.get(address)
     return answer.status_code, answer.json()
 
@@ -46,7 +46,7 @@ def told(client: Client, address: str = "/verified/by/") -> tuple[int, Any]:
 
 
 def test_a_visitor_is_told_to_sign_in(client: Client) -> None:
-    assert told(client) == (
+    assert answer_of(client) == (
         403,
         {
             "detail": "Please sign in.",
@@ -59,9 +59,9 @@ def test_a_visitor_is_told_to_sign_in(client: Client) -> None:
 def test_a_view_that_takes_no_session_does_not_lead_to_the_code_page(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the session is looked at: after the code the view would be as shut as before."""
+    """Fails when the session is checked: the view would still refuse the user after the code."""
     give_password(client, user)
-    code, body = told(client, "/strict/")
+    code, body = answer_of(client, "/strict/")
     assert (code, body["code"], body["next"]) == (
         401,
         "sign_in_required",
@@ -80,19 +80,19 @@ CODE = {
 def test_a_parked_login_is_told_of_the_code(
     client: Client, user: Any, bandwidth: Any, address: str
 ) -> None:
-    """Also by a view that asks for a signed-in user only."""
+    """A view that requires only a signed-in user also gives this answer."""
     give_password(client, user)
-    assert told(client, address) == (403, CODE)
+    assert answer_of(client, address) == (403, CODE)
     assert bandwidth.inbox == []
 
 
 @pytest.mark.attack("P47")
 def test_a_session_without_a_code_is_told_what_comes_next(client: Client, newcomer: Any) -> None:
-    """Fails when IsVerified is content with a signed-in user."""
+    """Fails when IsVerified accepts any signed-in user."""
     client.force_login(newcomer)
     assert status("/who/") == 403
     assert client.get("/who/").status_code == 200
-    code, body = told(client)
+    code, body = answer_of(client)
     assert (code, body["code"]) == (403, "phone_required")
     assert body["next"] == {"page": "/mfa/phones/add/", "api": "/mfa/api/phones/add"}
     assert client.get("/open/").status_code == 200
@@ -100,24 +100,24 @@ def test_a_session_without_a_code_is_told_what_comes_next(client: Client, newcom
 
 def test_a_verified_session_is_let_in(client: Client, user: Any) -> None:
     login_verified(client, user)
-    assert told(client) == (200, "ada")
-    assert told(client, "/recent/") == (200, "ada")
+    assert answer_of(client) == (200, "ada")
+    assert answer_of(client, "/recent/") == (200, "ada")
 
 
 def test_a_code_of_long_ago_is_not_recent(client: Client, user: Any) -> None:
-    """Fails when RecentlyVerified forgets its age."""
+    """Fails when RecentlyVerified ignores the age of the code."""
     with time_machine.travel(MOMENT, tick=False) as clock:
         login_verified(client, user)
         clock.shift(61)
-        assert told(client)[0] == 200
-        assert told(client, "/recent/") == (403, CODE)
+        assert answer_of(client)[0] == 200
+        assert answer_of(client, "/recent/") == (403, CODE)
 
 
 @pytest.mark.attack("P17")
 def test_a_trusted_browser_is_not_recent(client: Client, user: Any) -> None:
     login_verified(client, user, method="trusted_browser")
-    assert told(client)[0] == 200
-    assert told(client, "/recent/")[0] == 403
+    assert answer_of(client)[0] == 200
+    assert answer_of(client, "/recent/")[0] == 403
 
 
 @pytest.mark.attack("P54")
@@ -125,12 +125,12 @@ def test_a_trusted_browser_is_not_recent(client: Client, user: Any) -> None:
 def test_a_view_that_wants_a_code_takes_nothing_else(
     client: Client, user: Any, method: str
 ) -> None:
-    """Fails when ``methods`` is not handed on."""
+    """Fails when ``methods`` is not passed to the check."""
     login_verified(client, user, method=method)
-    assert told(client)[0] == 200
-    assert told(client, "/by-code/") == (403, CODE)
+    assert answer_of(client)[0] == 200
+    assert answer_of(client, "/by-code/") == (403, CODE)
     login_verified(client, user, method="voice")
-    assert told(client, "/by-code/") == (200, "ada")
+    assert answer_of(client, "/by-code/") == (200, "ada")
 
 
 @each_token
@@ -138,7 +138,7 @@ def test_a_view_that_wants_a_code_takes_nothing_else(
 def test_a_token_that_a_recovery_code_has_made_is_not_enough_there(
     user: Any, bandwidth: Any, token: Token
 ) -> None:
-    """Fails when the method of a token is not looked at."""
+    """Fails when the method of a token is not checked."""
     code = give_recovery_codes(user)[0]
     ticket = ask_with_password(token.door, user).json()["ticket"]
     answer = post(TicketClient(ticket), "recovery-code", recovery_code=code)
@@ -168,8 +168,8 @@ def test_staff_who_act_on_behalf_are_not_let_in(client: Client, user: Any, rf: A
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session.save()
     client.cookies["sessionid"] = request.session.session_key
-    assert told(client, "/who/") == (200, "ada")
-    code, body = told(client)
+    assert answer_of(client, "/who/") == (200, "ada")
+    code, body = answer_of(client)
     assert (code, body["code"]) == (403, "on_behalf")
     assert "next" not in body
 
@@ -177,7 +177,7 @@ def test_staff_who_act_on_behalf_are_not_let_in(client: Client, user: Any, rf: A
 def test_the_words_are_in_the_language_of_the_request(client: Client, newcomer: Any) -> None:
     client.force_login(newcomer)
     with translation.override("es"):
-        detail = told(client)[1]["detail"]
+        detail = answer_of(client)[1]["detail"]
     assert detail != "A code is needed here, and you have no phone."
     assert detail
 
@@ -186,7 +186,7 @@ def test_the_words_are_in_the_language_of_the_request(client: Client, newcomer: 
 
 
 def made_elsewhere(token: Token, user: Any) -> dict[str, str]:
-    """The header with a token of ``user`` that a command, or another view, has made."""
+    """Return the header with a token of ``user`` that a command or another view has made."""
     if token.key == "token":
         return token.header_of(TokenRow.objects.create(user=user).key)
     return token.header_of(str(AccessToken.for_user(user)))
@@ -195,7 +195,7 @@ def made_elsewhere(token: Token, user: Any) -> dict[str, str]:
 @pytest.mark.attack("P47")
 @each_token
 def test_a_token_that_skipped_the_code_is_not_verified(user: Any, token: Token) -> None:
-    """Fails when a token that nothing is known of counts as verified."""
+    """Fails when a token without a record counts as verified."""
     headers = made_elsewhere(token, user)
     assert status("/who/", headers) == 200
     answer = Client().get("/verified/by/", headers=headers)
@@ -213,7 +213,7 @@ def test_a_token_that_skipped_the_code_is_not_verified(user: Any, token: Token) 
 @pytest.mark.attack("P47")
 @each_token
 def test_authentication_refuses_a_token_that_skipped_the_code(user: Any, token: Token) -> None:
-    """Fails with the packages' own classes, as ``/who/`` has them."""
+    """Fails with the packages' own classes, which the view ``/who/`` uses."""
     headers = made_elsewhere(token, user)
     answer = Client().get("/strict/", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, "code_required")
@@ -226,7 +226,7 @@ def test_authentication_refuses_a_token_that_skipped_the_code(user: Any, token: 
 
 @pytest.mark.attack("P47", "P9")
 def test_http_basic_is_refused_for_those_who_owe_a_code(user: Any) -> None:
-    """Fails without CodeRequiredMixin, as on ``/who/``."""
+    """Fails without CodeRequiredMixin: the view ``/who/`` does not use it, and lets the user in."""
     basic = {"authorization": "Basic " + b64encode(f"ada:{PASSWORD}".encode()).decode()}
     assert status("/who/", basic) == 200
     assert status("/verified/by/", basic) == 403
@@ -238,7 +238,7 @@ def test_http_basic_is_refused_for_those_who_owe_a_code(user: Any) -> None:
 def test_a_verified_session_beside_a_token_lends_it_nothing(
     client: Client, user: Any, token: Token
 ) -> None:
-    """Fails when IsVerified asks the session, whoever has signed the request in."""
+    """Fails when IsVerified checks the session although a token has authenticated the request."""
     login_verified(client, user)
     assert client.get("/tokens-first/").status_code == 200
     answer = client.get("/tokens-first/", headers=made_elsewhere(token, user))
@@ -250,7 +250,7 @@ def test_a_verified_session_beside_a_token_lends_it_nothing(
 def test_a_verified_token_beside_a_session_lends_it_nothing(
     client: Client, newcomer: Any, user: Any, bandwidth: Any, token: Token
 ) -> None:
-    """Fails when IsVerified looks at a token that has not signed the request in."""
+    """Fails when IsVerified checks a token that has not authenticated the request."""
     client.force_login(newcomer)
     headers = token.sign_in(user, bandwidth)
     assert status("/verified/by/", headers) == 200
@@ -275,7 +275,7 @@ def test_a_verified_token_beside_a_session_lends_it_nothing(
     ],
 )
 def test_claims_of_another_form_say_nothing(user: Any, claims: dict[str, Any]) -> None:
-    """Fails when half of them is enough."""
+    """Fails when one of the two claims is enough."""
     proof = proof_of_claims(claims, user)
     assert proof.method is None or proof.verified_at is None
 
@@ -297,7 +297,7 @@ def test_claims_are_read_as_they_were_written(user: Any, method: str | None) -> 
 def test_the_permission_costs_as_many_queries_as_documented(
     user: Any, bandwidth: Any, django_assert_num_queries: Any, name: str, queries: int
 ) -> None:
-    """Beside the one that loads the user."""
+    """The count leaves out the query that loads the user."""
     headers = TOKENS[name].sign_in(user, bandwidth)
     with django_assert_num_queries(1):
         assert status("/who/", headers) == 200
@@ -324,8 +324,8 @@ def test_a_rest_client_is_signed_in_as_any_other(user: Any) -> None:
 def test_an_error_report_shows_no_password(
     user: Any, bandwidth: Any, configure: Any, settings: Any, door: str
 ) -> None:
-    """Fails without ``sensitive_variables``: the fields of the request are in frames of ours.  The
-    package's own frames are its own affair."""
+    """Fails without ``sensitive_variables``: local variables of this app contain the fields of the
+    request. The test does not look at local variables of the package."""
     configure(REQUIRED="tests.neighbours.test_permissions.broken")
     client = Client(raise_request_exception=False)
     answer = client.post(door, {"username": "ada", "password": PASSWORD})
@@ -343,7 +343,8 @@ def test_an_error_report_shows_no_password(
 
 @pytest.mark.attack("T9")
 def test_the_error_that_a_code_is_owed_shows_no_ticket(user: Any) -> None:
-    """Fails when the error shows its answer, or the pending login its ticket: both are logged."""
+    """Fails when the text of the error shows its answer, or the text of the pending login shows its
+    ticket: both may be logged."""
     pending = PendingLogin(user=user, ticket="a-secret-ticket", needs="code")
     error = CodeOwed(pending)
     assert error.detail["ticket"] == "a-secret-ticket"

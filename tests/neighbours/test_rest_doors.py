@@ -1,4 +1,5 @@
-"""Doors for APIs that take the password alone: open, named by the check, closed as documented."""
+"""Doors for APIs that accept the password alone: the check names an open door, and the
+documentation closes it."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ from .site import visit
 @pytest.mark.attack("P9")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_door_that_stands_open_is_named_and_is_an_error_of_a_deployment(case: Case) -> None:
-    """Fails when the door's line is taken out of ``_KINDS``, and when a package of the door moves
-    the class that the check looks for."""
+    """Fails when the door's line is removed from ``_KINDS``, and when a package moves the class
+    that the check looks for."""
     outcome = case.run()
     assert outcome.found == "ada"
     assert outcome.ids() == [case.id, "W004"]
@@ -37,11 +38,12 @@ def test_a_door_that_stands_open_is_named_and_is_an_error_of_a_deployment(case: 
 @pytest.mark.attack("P9")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_door_that_is_closed_as_documented_lets_nobody_in_and_is_not_named(case: Case) -> None:
-    """Fails when the check looks at the apps that are installed: they still are."""
+    """Fails when the check looks at the installed apps: the app of a closed door is still
+    installed."""
     closed = case.closed()
     assert closed != case
     outcome = closed.run()
-    # "eve" is the visitor's own token.
+    # The answer "eve" comes from the visitor's own token.
     assert outcome.found in (None, "AnonymousUser", "eve", {"detail": "Unauthorized"})
     assert outcome.said == []
 
@@ -72,7 +74,7 @@ found = [parked["Location"], forged.status_code, shown.json()]
     ],
 )
 def test_a_token_is_issued_after_the_code_as_documented(name: str, scheme: str) -> None:
-    """Fails when the recipe's view takes a class of authentication that looks at no session."""
+    """Fails when the documented view uses an authentication class that ignores the session."""
     program = AFTER_THE_CODE.replace("SCHEME", scheme)
     outcome = replace(CASES[name].closed(), program=program).run()
     assert outcome.found == ["/mfa/verify/?next=/api/token/", 403, "ada"]
@@ -80,7 +82,7 @@ def test_a_token_is_issued_after_the_code_as_documented(name: str, scheme: str) 
 
 @pytest.mark.attack("P9")
 def test_ninja_jwts_token_is_issued_after_the_code_as_documented() -> None:
-    """Fails without ``auth=django_auth``: the operation has no user to issue for."""
+    """Fails without ``auth=django_auth``: the operation would have no user for the token."""
     program = """
 from django_bandwidth_mfa.testing import login_verified
 client.post("/accounts/login/", {"username": "ada", "password": password})
@@ -99,7 +101,7 @@ found = [parked.status_code, forged.status_code, shown.json()]
 
 @pytest.mark.attack("P9")
 def test_a_password_grant_that_the_toolkits_own_setting_refuses_is_no_door() -> None:
-    """Fails when only the class of the server is looked at."""
+    """Fails when only the class of the server is checked."""
     refused = 'OAUTH2_PROVIDER = {"COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True}'
     outcome = CASES["the password grant of OAuth 2.0"].run(refused)
     assert outcome.found == "AnonymousUser"
@@ -108,7 +110,7 @@ def test_a_password_grant_that_the_toolkits_own_setting_refuses_is_no_door() -> 
 
 @pytest.mark.attack("P9")
 def test_the_session_of_dj_rest_auths_login_waits_for_the_code() -> None:
-    """So its login without tokens is no door."""
+    """For this reason, a dj-rest-auth login without tokens is no door."""
     case = replace(
         CASES["dj-rest-auth with a token"].closed(),
         settings=SESSIONS_BY_DEFAULT + code("settings.py, dj-rest-auth"),
@@ -124,8 +126,8 @@ found = [client.get("/me/").json(), "bandwidth_mfa.parked" in str(dict(client.se
 
 @pytest.mark.attack("P9", "P4")
 def test_allauths_session_token_is_worth_nothing_until_the_code() -> None:
-    """So allauth's session strategy is no door, for either client.  But it does not ask whether a
-    session has ended."""
+    """For this reason, allauth's session strategy is no door, for browsers and for apps. But the
+    strategy does not check whether a session has ended."""
     sessions = "allauth.headless.contrib.rest_framework.authentication.XSessionTokenAuthentication"
     case = replace(
         CASES["allauth's access tokens"],
@@ -151,7 +153,8 @@ found = [shown.json(), own.status_code]
 
 @pytest.mark.attack("P9")
 def test_allauths_stateful_validation_does_not_silence_its_door() -> None:
-    """Fails when the setting counts as a lock: allauth 65.14 lets a parked login's token in."""
+    """Fails when the setting counts as protection: allauth 65.14 accepts the token of a parked
+    login."""
     stateful = "HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True"
     assert CASES["allauth's access tokens"].run(stateful).ids() == ["E024", "W004"]
 
@@ -183,7 +186,7 @@ urlpatterns = [
 
 
 def test_a_site_that_has_all_these_packages_and_no_door_hears_nothing() -> None:
-    """Fails when a view that refreshes a token is taken for one that takes a password."""
+    """Fails when a view that refreshes a token counts as a view that accepts a password."""
     outcome = visit(
         apps=(
             *("rest_framework", "rest_framework.authtoken", "rest_framework_simplejwt", "knox"),
@@ -231,7 +234,8 @@ urlpatterns += [
 def test_a_door_is_silenced_by_its_own_name_or_that_of_its_kind(
     silenced: list[str], expected: list[tuple[str, str]]
 ) -> None:
-    """Fails when W004 silences the error: a door that is added later would never be told of."""
+    """Fails when W004 silences the error: the check would never report a door that is added
+    later."""
     case = replace(CASES["Basic given to as_view()"], urls=TWO_DOORS)
     said = case.run(f"SILENCED_SYSTEM_CHECKS = {silenced!r}").said
     names = ("Me", "Other")
@@ -247,7 +251,7 @@ def test_a_door_is_silenced_by_its_own_name_or_that_of_its_kind(
 
 
 def test_the_default_of_rest_framework_is_one_door_whatever_the_number_of_views() -> None:
-    """Fails when each view is a door: one setting closes them all."""
+    """Fails when each view counts as a door: one setting closes them all."""
     more = "class Other(Me): pass\nurlpatterns += [path('other/', Other.as_view())]\n"
     said = replace(BASIC, urls=ME + more).run().said
     assert [message.id for message in said] == ["bandwidth_mfa.W004", "bandwidth_mfa.E020"]

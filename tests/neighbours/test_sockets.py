@@ -1,4 +1,4 @@
-"""Channels: a login in a WebSocket, and what a consumer sees."""
+"""Channels: a login in a WebSocket, and the user whom a consumer sees."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class Consumer(AsyncJsonWebsocketConsumer):
-    """Signs in whom a message names, and says to each message who is there."""
+    """Signs in the user whom a message names, and answers each message with the current user."""
 
     catches = False
 
@@ -54,7 +54,7 @@ class CatchingConsumer(Consumer):
 
 
 class SilentConsumer(CatchingConsumer):
-    """Catches the error, and answers nothing to the message that signs in."""
+    """Catches the error, and does not answer the message that signs in."""
 
     async def send_json(self, content: Any, close: bool = False) -> None:
         if content["user"] == "AnonymousUser" or self.heard > 1:
@@ -80,13 +80,13 @@ class SyncConsumer(JsonWebsocketConsumer):
 @pytest.mark.package("channels")
 @pytest.mark.parametrize("consumer", [Consumer, CatchingConsumer, SyncConsumer])
 def test_a_socket_serves_nobody_with_the_password_alone(user: Any, consumer: Any) -> None:
-    """Fails when the receiver lets a login without a request be, and when the connection goes on
-    after a consumer has caught the error."""
+    """Fails when the receiver ignores a login without a request. Fails when the connection
+    continues after a consumer has caught the error."""
     assert talk(consumer, {"login": "ada"}) == [4403]
 
 
 def test_a_consumer_that_answers_nothing_hears_no_message_after_a_refused_login(user: Any) -> None:
-    """Fails when only what the consumer sends is stopped."""
+    """Fails when only the messages that the consumer sends are stopped."""
     assert talk(SilentConsumer, {"login": "ada"}, {}) == [4403]
 
 
@@ -100,7 +100,7 @@ def test_a_login_that_owes_no_code_goes_on(newcomer: Any) -> None:
 
 
 class GroupConsumer(CatchingConsumer):
-    """Signs in when a message of its group says so, and notes to whom each message came."""
+    """Signs in when its group sends a certain message, and records the user of each message."""
 
     groups = ("board",)
     heard: ClassVar[list[str]] = []
@@ -117,7 +117,7 @@ class GroupConsumer(CatchingConsumer):
 def test_no_message_of_a_channel_layer_is_handled_after_a_refused_login(
     user: Any, settings: Any
 ) -> None:
-    """Fails when only the messages of the client are stopped."""
+    """Fails when only the client's messages are stopped."""
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     GroupConsumer.heard.clear()
 
@@ -136,7 +136,7 @@ def test_no_message_of_a_channel_layer_is_handled_after_a_refused_login(
 
 
 class ThreadConsumer(CatchingConsumer):
-    """Signs in, in a thread that knows nothing of the connection."""
+    """Signs in, in a thread that has no reference to the connection."""
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         user = await get_user_model().objects.aget(username="ada")
@@ -148,7 +148,7 @@ class ThreadConsumer(CatchingConsumer):
 
 
 def test_a_login_in_a_thread_of_its_own_is_seen_before_the_next_message(user: Any) -> None:
-    """Fails when only the context says which connection a login belongs to."""
+    """Fails when only a context variable connects a login with its connection."""
     assert talk(ThreadConsumer, {}) == [4403]
 
 
@@ -162,8 +162,8 @@ def test_a_verified_user_may_sign_in_again_in_a_socket(
 
 
 def test_a_login_signal_of_other_code_without_a_request_is_let_through(user: Any) -> None:
-    """Fails when Channels counts as the sender because it is installed: where a token is issued,
-    some packages send the signal without a request."""
+    """Fails when every login signal without a request counts as one of Channels because Channels is
+    installed: some packages send the signal without a request when they issue a token."""
     for receiver, answer in user_logged_in.send_robust(type(user), request=None, user=user):
         assert not isinstance(answer, Exception), receiver
 
@@ -190,8 +190,8 @@ REVOCATIONS: dict[str, Any] = {
 def test_a_socket_ends_within_recheck_seconds_of_a_revocation(
     client: Client, user: Any, bandwidth: Any, configure: Any, revocation: str
 ) -> None:
-    """Fails when a connection is judged only when it opens, and when its own copy of the session is
-    judged instead of the store's (a logout)."""
+    """Fails when a connection is checked only when it opens. Fails when the connection's own copy
+    of the session is checked instead of the stored session: a logout would have no effect."""
     configure(REQUIRED="all", RECHECK_SECONDS=300)
     sign_in(client, user, bandwidth)
     headers = [(b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
@@ -204,14 +204,14 @@ def test_a_socket_ends_within_recheck_seconds_of_a_revocation(
         if revoke is not None:
             await revoke(user)
         answers = []
-        # Timers of the loop ask it for the time. So no time passes for a test that moves it on.
+        # Timers of the loop use this clock. The test moves the clock, and does not wait.
         moment = clock.time
         for later in (299, 301):
             clock.time = lambda later=later: moment() + later  # type: ignore[method-assign]
             await socket.send_json_to({})
             answer = await socket.receive_output(timeout=5)
             while later == 301 and revoke is not None and answer["type"] == "websocket.send":
-                # It was answered before the database was: the end comes next.
+                # This message was answered before the check was complete. The end comes next.
                 answer = await socket.receive_output(timeout=5)
             answers.append(answer.get("text") or answer["code"])
         await socket.disconnect()
@@ -225,7 +225,7 @@ def test_a_socket_ends_within_recheck_seconds_of_a_revocation(
 def test_a_socket_ends_when_the_database_cannot_be_asked(
     client: Client, user: Any, bandwidth: Any, configure: Any, caplog: Any
 ) -> None:
-    """Fails when an error in the check ends only the check."""
+    """Fails when an error in the check ends the check but not the connection."""
     configure(RECHECK_SECONDS=300)
     sign_in(client, user, bandwidth)
     headers = [(b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
@@ -251,7 +251,7 @@ def test_a_socket_ends_when_the_database_cannot_be_asked(
 
 @pytest.mark.attack("P6")
 def test_a_consumer_sees_nobody_while_a_login_is_parked(client: Client, user: Any) -> None:
-    """Fails when parking leaves Django's keys in the session."""
+    """Fails when Django's keys stay in the session while the login is parked."""
     give_password(client, user)
     cookie = client.cookies["sessionid"].value
     assert talk(Consumer, {}, cookie=cookie) == ['{"user": "AnonymousUser"}']

@@ -1,4 +1,5 @@
-"""The doors of other packages, one by one: shut with the password alone, open after the code."""
+"""The doors of other packages, one by one: the password alone opens none, and the code opens
+each."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ urlpatterns = [
 
 
 class Consumer(JsonWebsocketConsumer):
-    """Tells who is there."""
+    """Answers with the name of the current user."""
 
     def receive_json(self, content: Any, **kwargs: Any) -> None:
         self.send_json(str(self.scope["user"]))
@@ -111,7 +112,8 @@ def impersonate(client: Client) -> bool:
 
 @dataclass(frozen=True)
 class Door:
-    """A way in: how the first factor is given, and whether what is behind the door is seen."""
+    """A way to sign in: how the first factor is given, and whether the content behind the door is
+    visible."""
 
     name: str
     enter: Callable[[Client, Any], None]
@@ -120,7 +122,8 @@ class Door:
 
 
 def remote_user(offset: int) -> dict[str, Any]:
-    """Settings with ``RemoteUserMiddleware`` directly before ours (0), or directly after it (1)."""
+    """Return settings with ``RemoteUserMiddleware`` directly before ours (0), or directly after it
+    (1)."""
     place = MIDDLEWARE.index(OURS) + offset
     return {
         "MIDDLEWARE": [*MIDDLEWARE[:place], REMOTE_USER, *MIDDLEWARE[place:]],
@@ -152,7 +155,7 @@ DOORS = [
 def test_the_password_alone_opens_no_door_and_the_code_opens_each(
     client: Client, bandwidth: Any, settings: Any, figures: Any, door: Door
 ) -> None:
-    """Fails without the receiver: the first factor opens all of them."""
+    """Fails without the receiver: the first factor opens all doors."""
     for name, value in door.settings.items():
         setattr(settings, name, value)
     user = make_user("root", "+12025550188", is_staff=True, is_superuser=True)

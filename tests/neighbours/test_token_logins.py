@@ -1,4 +1,4 @@
-"""Token logins in two steps, for REST framework's own tokens and for simplejwt's."""
+"""Token logins in two steps, for REST framework's own tokens and for simplejwt's tokens."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ pytestmark = [
 
 START = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
 LATER = timedelta(seconds=10)
-# REST framework answers 403 where the first class of authentication is that of sessions.
+# REST framework answers 403 if the first authentication class is the one for sessions.
 SHUT = (401, 403)
 
 each_token = pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
@@ -60,11 +60,11 @@ def made_tokens() -> int:
 @pytest.mark.attack("P45")
 @pytest.mark.parametrize("door", ["/token/", "/jwt/", "/sliding/"])
 def test_the_password_alone_makes_no_token(user: Any, bandwidth: Any, door: str) -> None:
-    """Fails when ``CompletionMixin.after_password`` lets a user through who owes a code."""
+    """Fails when ``CompletionMixin.after_password`` lets in a user who needs a code."""
     answer = ask_with_password(door, user)
     assert answer.status_code == 202
-    told = answer.json()
-    assert {**told, "ticket": ""} == {
+    body = answer.json()
+    assert {**body, "ticket": ""} == {
         "state": "parked",
         "needs": "code",
         "ticket": "",
@@ -74,8 +74,8 @@ def test_the_password_alone_makes_no_token(user: Any, bandwidth: Any, door: str)
     assert bandwidth.inbox == []
     assert not answer.cookies
     assert Session.objects.count() == 0
-    # A ticket is no token, and no completion.
-    ticket = told["ticket"]
+    # A ticket is not a token and not a completion.
+    ticket = body["ticket"]
     assert ask(door, completion=ticket).status_code == 401
     for token in TOKENS.values():
         assert status("/who/", token.header_of(ticket)) in SHUT
@@ -90,10 +90,10 @@ def test_ticket_and_code_make_the_token(user: Any, bandwidth: Any, door: str) ->
 
     login_completed.connect(note)
     try:
-        told = sign_in(door, user, bandwidth)
+        body = sign_in(door, user, bandwidth)
     finally:
         login_completed.disconnect(note)
-    text = told.get("token") or told["access"]
+    text = body.get("token") or body["access"]
     if door == "/sliding/":
         assert SlidingToken(text)["amr"] == ["pwd", "sms"]
     else:
@@ -110,10 +110,10 @@ def test_a_user_who_owes_no_code_gets_the_token_at_once(
 ) -> None:
     answer = ask_with_password(door, newcomer)
     assert answer.status_code == 200
-    told = answer.json()
+    body = answer.json()
     scheme = "Token" if door == "/token/" else "Bearer"
     if door != "/sliding/":
-        headers = {"authorization": f"{scheme} {told.get('token') or told['access']}"}
+        headers = {"authorization": f"{scheme} {body.get('token') or body['access']}"}
         assert status("/who/", headers) == 200
         assert status("/strict/", headers) == 200
         assert status("/verified/by/", headers) == 403
@@ -124,9 +124,9 @@ def test_a_user_who_must_add_a_phone_first_is_led_there(
     newcomer: Any, bandwidth: Any, configure: Any, token: Token
 ) -> None:
     configure(REQUIRED="all")
-    told = ask_with_password(token.door, newcomer).json()
-    assert (told["needs"], told["next"]) == ("phone", {"api": "/mfa/api/phones/add"})
-    app = TicketClient(told["ticket"])
+    body = ask_with_password(token.door, newcomer).json()
+    assert (body["needs"], body["next"]) == ("phone", {"api": "/mfa/api/phones/add"})
+    app = TicketClient(body["ticket"])
     post(app, "phones/add", number=OTHER_NUMBER)
     code = bandwidth.inbox[0]["code"]
     completion = post(app, "phones/confirm", code=code).json()["completion"]
@@ -139,16 +139,16 @@ def test_a_recovery_code_makes_the_token_too(user: Any, bandwidth: Any, token: T
     codes = service.issue_recovery_codes(user)
     app = TicketClient(ask_with_password(token.door, user).json()["ticket"])
     completion = post(app, "recovery-code", recovery_code=codes[0]).json()["completion"]
-    told = ask(token.door, completion=completion).json()
-    assert status("/verified/by/", token.header_of(told[token.key])) == 200
+    body = ask(token.door, completion=completion).json()
+    assert status("/verified/by/", token.header_of(body[token.key])) == 200
     if token.key == "access":
-        assert AccessToken(told["access"])["amr"] == ["pwd", "otp"]
+        assert AccessToken(body["access"])["amr"] == ["pwd", "otp"]
 
 
 @pytest.mark.attack("P44")
 @each_token
 def test_a_completion_makes_one_token(user: Any, bandwidth: Any, token: Token) -> None:
-    """Fails when the completion is read and not used up."""
+    """Fails when the completion is not marked as used."""
     ticket = ask_with_password(token.door, user).json()["ticket"]
     completion = completion_for(ticket, bandwidth)
     assert ask(token.door, completion=completion).status_code == 200
@@ -168,8 +168,8 @@ def test_a_completion_makes_one_token(user: Any, bandwidth: Any, token: Token) -
 def test_a_forged_completion_makes_no_token(
     user: Any, bandwidth: Any, token: Token, completion: Any
 ) -> None:
-    """Fails when a completion that does not count falls back to the password beside it, which no
-    code has followed."""
+    """Fails when, after an invalid completion, the view accepts the password in the same request
+    without a code."""
     answer = ask(token.door, username="ada", password="correct horse", completion=completion)
     assert answer.status_code in (400, 401)
     assert made_tokens() == 0
@@ -196,8 +196,8 @@ def refuse_all(user: Any) -> bool:
 def test_a_rule_of_simplejwt_is_asked_before_the_login_counts(
     user: Any, bandwidth: Any, monkeypatch: Any
 ) -> None:
-    """Fails when ``login_completed`` is sent for a user whom ``USER_AUTHENTICATION_RULE`` does not
-    let in."""
+    """Fails when ``login_completed`` is sent for a user whom ``USER_AUTHENTICATION_RULE``
+    refuses."""
     heard: list[Any] = []
 
     def note(**kwargs: Any) -> None:
@@ -218,7 +218,7 @@ def test_a_rule_of_simplejwt_is_asked_before_the_login_counts(
 def test_a_wrong_password_is_answered_by_the_package_itself(
     user: Any, bandwidth: Any, token: Token
 ) -> None:
-    """Fails when the second factor is asked about before the password was right."""
+    """Fails when the second factor is checked before the password."""
     wrong = ask_with_password(token.door, user, "wrong")
     nobody = ask(token.door, username="nobody", password="wrong")
     assert (wrong.status_code, wrong.content) == (nobody.status_code, nobody.content)
@@ -231,7 +231,7 @@ def test_a_wrong_password_is_answered_by_the_package_itself(
 
 def test_the_claims_say_how_and_when_and_the_refresh_keeps_them(user: Any, bandwidth: Any) -> None:
     with time_machine.travel(START, tick=False) as clock:
-        told = sign_in("/jwt/", user, bandwidth)
+        body = sign_in("/jwt/", user, bandwidth)
         moment = int(START.timestamp())
         wanted = {
             "amr": ["pwd", "sms"],
@@ -240,10 +240,10 @@ def test_the_claims_say_how_and_when_and_the_refresh_keeps_them(user: Any, bandw
             "mfa_phone": Phone.objects.get(user=user).choice,
         }
         clock.shift(timedelta(hours=1))
-        refreshed = ask("/jwt/refresh/", refresh=told["refresh"])
+        refreshed = ask("/jwt/refresh/", refresh=body["refresh"])
         assert refreshed.status_code == 200
-        for text in (told["refresh"], refreshed.json()["access"]):
-            payload = (RefreshToken if text == told["refresh"] else AccessToken)(text).payload
+        for text in (body["refresh"], refreshed.json()["access"]):
+            payload = (RefreshToken if text == body["refresh"] else AccessToken)(text).payload
             assert {name: payload[name] for name in wanted} == wanted
             assert "+1" not in str(payload)
         headers = {"authorization": f"Bearer {refreshed.json()['access']}"}
@@ -252,13 +252,13 @@ def test_the_claims_say_how_and_when_and_the_refresh_keeps_them(user: Any, bandw
         assert status("/recent/", headers) == 403
 
 
-def test_a_call_is_told_as_one(user: Any, bandwidth: Any) -> None:
+def test_the_claims_name_a_call(user: Any, bandwidth: Any) -> None:
     app = TicketClient(ask_with_password("/jwt/", user).json()["ticket"])
     post(app, "send", channel="voice")
     completion = post(app, "verify", code=bandwidth.inbox[0]["code"]).json()["completion"]
-    told = ask("/jwt/", completion=completion).json()
-    assert AccessToken(told["access"])["amr"] == ["pwd", "tel"]
-    assert status("/verified/by/", {"authorization": f"Bearer {told['access']}"}) == 200
+    body = ask("/jwt/", completion=completion).json()
+    assert AccessToken(body["access"])["amr"] == ["pwd", "tel"]
+    assert status("/verified/by/", {"authorization": f"Bearer {body['access']}"}) == 200
 
 
 def test_a_login_that_owed_no_code_says_so(newcomer: Any, bandwidth: Any) -> None:
@@ -267,7 +267,7 @@ def test_a_login_that_owed_no_code_says_so(newcomer: Any, bandwidth: Any) -> Non
     assert "mfa_at" not in payload
 
 
-# What ends one -----------------------------------------------------------------------------------
+# What ends a login -------------------------------------------------------------------------------
 
 
 def another_password(user: Any) -> None:
@@ -290,7 +290,8 @@ ENDS: dict[str, Callable[[Any], object]] = {
 def test_what_ends_sessions_ends_the_token_at_the_next_check(
     user: Any, bandwidth: Any, token: Token, end: str
 ) -> None:
-    """Fails when ``IsVerified`` believes the claims, or the row, without asking the database."""
+    """Fails when ``IsVerified`` trusts the claims, or the token's row, and does not check the
+    user's second factor in the database."""
     with time_machine.travel(START, tick=False) as clock:
         headers = token.sign_in(user, bandwidth)
         clock.shift(LATER)
@@ -316,28 +317,29 @@ def test_what_ends_sessions_ends_the_token_at_the_next_check(
 def test_what_ends_sessions_ends_the_token_at_the_next_refresh(
     user: Any, bandwidth: Any, kind: str, end: str
 ) -> None:
-    """Fails with simplejwt's own serializer: the token lives on for as long as it is refreshed."""
+    """Fails with simplejwt's own serializer: it would refresh the token again and again."""
     with time_machine.travel(START, tick=False) as clock:
-        told = sign_in(kind, user, bandwidth)
+        body = sign_in(kind, user, bandwidth)
         field = "refresh" if kind == "/jwt/" else "token"
         clock.shift(LATER)
-        assert ask(f"{kind}refresh/", **{field: told[field]}).status_code == 200
+        assert ask(f"{kind}refresh/", **{field: body[field]}).status_code == 200
         ENDS[end](user)
-        answer = ask(f"{kind}refresh/", **{field: told[field]})
+        answer = ask(f"{kind}refresh/", **{field: body[field]})
         assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")
         assert list(answer.json()) == ["detail", "code", "next"]
 
 
 @pytest.mark.attack("P46")
 def test_a_token_of_a_user_who_is_gone_is_not_refreshed(user: Any, bandwidth: Any) -> None:
-    told = sign_in("/jwt/", user, bandwidth)
+    body = sign_in("/jwt/", user, bandwidth)
     user.delete()
-    assert ask("/jwt/refresh/", refresh=told["refresh"]).status_code == 401
+    assert ask("/jwt/refresh/", refresh=body["refresh"]).status_code == 401
     assert ask("/jwt/refresh/", refresh="x").status_code == 401
 
 
 class UsersElsewhere:
-    """Sends each read of users to a database that is not there: so a read is an error."""
+    """Sends each read of users to a database that does not exist, so that a read raises an
+    error."""
 
     def db_for_read(self, model: Any, **hints: Any) -> str | None:
         return "replica" if model is get_user_model() else None
@@ -347,8 +349,8 @@ class UsersElsewhere:
 def test_the_user_of_a_token_is_read_from_no_replica(
     user: Any, bandwidth: Any, settings: Any
 ) -> None:
-    """Fails when the user is read where a router sends reads: a replica may not know yet that they
-    were deactivated, or have another password."""
+    """Fails when the user is read from the database that a router chooses for reads: a replica may
+    not yet show a deactivation or a new password."""
     access = sign_in("/jwt/", user, bandwidth)["access"]
     sliding = sign_in("/sliding/", user, bandwidth)["token"]
     settings.DATABASE_ROUTERS = [UsersElsewhere()]
@@ -360,13 +362,13 @@ def test_the_user_of_a_token_is_read_from_no_replica(
 def test_a_token_without_a_code_is_not_refreshed_once_its_user_owes_one(
     newcomer: Any, bandwidth: Any
 ) -> None:
-    """Fails when a login that was exempt once stays exempt."""
-    told = ask_with_password("/jwt/", newcomer).json()
-    assert ask("/jwt/refresh/", refresh=told["refresh"]).status_code == 200
+    """Fails when a login that once needed no code never needs a code later."""
+    body = ask_with_password("/jwt/", newcomer).json()
+    assert ask("/jwt/refresh/", refresh=body["refresh"]).status_code == 200
     Phone.objects.create(user=newcomer, number=OTHER_NUMBER, is_primary=True, confirmed_at=START)
-    answer = ask("/jwt/refresh/", refresh=told["refresh"])
+    answer = ask("/jwt/refresh/", refresh=body["refresh"])
     assert (answer.status_code, answer.json()["code"]) == (401, "code_required")
-    assert status("/strict/", {"authorization": f"Bearer {told['access']}"}) == 401
+    assert status("/strict/", {"authorization": f"Bearer {body['access']}"}) == 401
 
 
 # REST framework's one token for each user ---------------------------------------------------------
@@ -374,8 +376,8 @@ def test_a_token_without_a_code_is_not_refreshed_once_its_user_owes_one(
 
 @pytest.mark.attack("P48")
 def test_a_code_makes_no_old_token_fresh(user: Any, bandwidth: Any) -> None:
-    """Fails with ``get_or_create``: a token that was copied, or made before the app came, is
-    verified by the next login of its owner."""
+    """Fails with ``get_or_create``: the owner's next login would verify an old token that was
+    copied, or that was made before the app was installed."""
     stolen = TOKENS["REST framework's"].header_of(TokenRow.objects.create(user=user).key)
     assert status("/who/", stolen) == 200
     first = TOKENS["REST framework's"].sign_in(user, bandwidth)
@@ -392,22 +394,22 @@ def test_a_code_makes_no_old_token_fresh(user: Any, bandwidth: Any) -> None:
 def test_a_password_alone_never_gets_a_token_that_a_code_has_made(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when a login that owes no code gets whatever token is there: under a policy that lets
-    the office in without a code, a password would be worth a verified token there."""
+    """Fails when a login that needs no code gets the existing token. If the policy needs no code in
+    the office, the password alone would get a verified token there."""
     verified = TOKENS["REST framework's"].sign_in(user, bandwidth)
     configure(REQUIRED="never")
-    told = ask_with_password("/token/", user).json()
-    headers = TOKENS["REST framework's"].header_of(told["token"])
+    body = ask_with_password("/token/", user).json()
+    headers = TOKENS["REST framework's"].header_of(body["token"])
     assert headers != verified
     assert status("/verified/by/", headers) == 403
-    # A login without a code shares it with the next one, as REST framework has it.
-    assert ask_with_password("/token/", user).json() == told
+    # Logins without a code share one token, as in REST framework.
+    assert ask_with_password("/token/", user).json() == body
     assert status("/who/", verified) in SHUT
 
 
 @pytest.mark.attack("P46")
 def test_a_shared_token_that_was_signed_out_is_not_handed_out_again(newcomer: Any) -> None:
-    """Fails when an ended token is shared: its user could not get in any more."""
+    """Fails when an ended token is shared: its user could not sign in any more."""
     with time_machine.travel(START, tick=False) as clock:
         first = ask_with_password("/token/", newcomer).json()
         service.end_sessions(newcomer)
@@ -426,7 +428,7 @@ def test_the_row_goes_with_the_token(user: Any, bandwidth: Any) -> None:
 
 @pytest.mark.attack("T14")
 def test_the_table_holds_no_token(user: Any, bandwidth: Any) -> None:
-    """Fails when the key itself is stored."""
+    """Fails when the table stores the key itself."""
     key = sign_in("/token/", user, bandwidth)["token"]
     [row] = TokenLogin.objects.values()
     assert key not in str(row)
@@ -447,12 +449,12 @@ def test_no_migration_is_missing() -> None:
 def test_a_completion_is_worth_a_token_of_its_own_user_only(
     user: Any, bandwidth: Any, token: Token
 ) -> None:
-    """Fails when the user name beside the completion chooses the user."""
+    """Fails when the user name in the same request chooses the user."""
     make_user("victim", OTHER_NUMBER)
     ticket = ask_with_password(token.door, user).json()["ticket"]
     completion = completion_for(ticket, bandwidth)
-    told = ask(token.door, completion=completion, username="victim", password="x").json()
-    answer = Client().get("/who/", headers=token.header_of(told[token.key]))
+    body = ask(token.door, completion=completion, username="victim", password="x").json()
+    answer = Client().get("/who/", headers=token.header_of(body[token.key]))
     assert answer.json() == "ada"
 
 

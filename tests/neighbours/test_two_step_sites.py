@@ -1,4 +1,5 @@
-"""Sites that are set up as docs/rest-framework.md says: two steps, and no door is named."""
+"""Sites that are set up as docs/rest-framework.md describes: login takes two steps, and the check
+names no door."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ STOCK_TOKENS = takes("rest_framework.authentication.TokenAuthentication")
 STOCK_JWT = takes("rest_framework_simplejwt.authentication.JWTAuthentication")
 DJ_URLS = ME + 'urlpatterns += [path("api/", include("dj_rest_auth.urls"))]\n'
 
-# What a client does: the password, the code at the JSON API, the completion, a view that asks for
-# a second factor; then the owner signs out everywhere else.
+# A client sends the password, the code at the JSON API and the completion. It calls a view that
+# needs a second factor. Then the owner signs out everywhere else.
 BOTH_STEPS = """
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.testing import FakeBandwidth
@@ -60,7 +61,7 @@ urlpatterns = [path("verified/", Verified.as_view()), *urlpatterns]
 
 @dataclass(frozen=True)
 class Site:
-    """A site with one door that takes two steps."""
+    """A site with one door that requires two steps."""
 
     door: str
     key: str
@@ -153,7 +154,7 @@ urlpatterns = [
         urls=with_me(code("urls.py, dj-rest-auth with simplejwt in two steps", PAGE)),
     ),
     "dj-rest-auth with simplejwt in cookies": Site(
-        # dj-rest-auth has it with a slash and without.
+        # dj-rest-auth accepts this address with and without a slash.
         refresh="/api/token/refresh",
         door="/api/login/",
         key="access",
@@ -173,8 +174,9 @@ urlpatterns = [
 @pytest.mark.attack("P45", "P46")
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
 def test_a_site_as_documented_takes_two_steps_and_names_no_door(site: Site) -> None:
-    """Fails when the check does not know our serializers; when a package moves what ours inherit
-    from; and with the package's own serializer for the refresh, which goes on after the end."""
+    """Fails when the check does not know our serializers, and when a package moves the base classes
+    of our classes. Fails with the package's own serializer for the refresh, which still works after
+    the login has ended."""
     program = (
         BOTH_STEPS.replace("DOOR", repr(site.door))
         .replace("KEY", repr(site.key))
@@ -230,7 +232,8 @@ def test_the_password_alone_gets_nothing_at_a_site_as_documented(site: Site) -> 
 def test_a_door_beside_one_that_takes_two_steps_is_still_named(
     name: str, urls: str, expected: str
 ) -> None:
-    """Fails when the check is content with what is installed, or with what the settings name."""
+    """Fails when the check looks only at the installed apps, or only at the classes in the
+    settings."""
     site = SITES[name]
     outcome = visit(
         apps=site.apps, settings=site.settings, urls=site.urls + VERIFIED + urls, program=""
@@ -255,7 +258,8 @@ def test_http_basic_that_refuses_those_who_owe_a_code_is_no_door() -> None:
 
 @pytest.mark.attack("P47")
 def test_the_classes_can_be_the_default_of_a_site() -> None:
-    """Fails when a module of theirs imports REST framework's views, which import the default."""
+    """Fails when one of their modules imports REST framework's views, which import the default
+    classes."""
     program = """
 from django.test import Client
 from rest_framework.authtoken.models import Token
@@ -293,7 +297,7 @@ found = [[one.status_code, one.json()["code"]] for one in answers]
 def test_a_refresh_that_outlives_the_login_is_named(
     name: str, settings: str, urls: str | None
 ) -> None:
-    """Fails when nobody tells that the second of the two settings was forgotten."""
+    """Fails when the check does not report that the second of the two settings is missing."""
     site = SITES[name]
     outcome = visit(
         apps=site.apps,
@@ -333,13 +337,13 @@ found.append(browser.post("/api/logout/").status_code)
 
 @pytest.mark.attack("P46")
 def test_a_cookie_whose_login_has_ended_shuts_nobody_out() -> None:
-    """Fails when such a cookie is refused as a header is: a browser sends it to the login and to
-    the logout as well, and no script can take it away."""
+    """Fails when such a cookie is refused like a header. A browser also sends the cookie to the
+    login and logout views, and no script can delete it."""
     site = SITES["dj-rest-auth with simplejwt in cookies"]
     assert site.run(WITH_A_COOKIE_THAT_ENDED).found == [200, 401, "session_ended", 202, 200]
 
 
-# The password is given to the JSON API, which knows nothing of the rules of dj-rest-auth.
+# The password goes to the JSON API, which does not check the rules of dj-rest-auth.
 BY_THE_JSON_API = """
 from allauth.account.models import EmailAddress
 from django_bandwidth_mfa.signals import login_completed
@@ -372,8 +376,8 @@ with FakeBandwidth() as bandwidth:
 @pytest.mark.attack("P45")
 @pytest.mark.parametrize("with_phone", [True, False], ids=["with a code", "without"])
 def test_a_completion_passes_no_rule_of_dj_rest_auth_by(with_phone: bool) -> None:
-    """Fails when a completion makes a token without the rules that follow the password: the
-    password may have been given to the JSON API, which does not know them."""
+    """Fails when a completion makes a token without the rules that dj-rest-auth checks after the
+    password: the JSON API accepts the password without these rules."""
     site = SITES["dj-rest-auth"]
     program = BY_THE_JSON_API.replace("DOOR", repr(site.door))
     if not with_phone:

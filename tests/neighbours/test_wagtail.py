@@ -19,7 +19,8 @@ pytestmark = pytest.mark.django_db
 def test_the_account_page_links_ones_own_second_factor(
     client: Client, settings: Any, rf: RequestFactory
 ) -> None:
-    """What Wagtail's account page does: it asks each hook for a link, with its text."""
+    """The test does what Wagtail's account page does: it calls each hook to get a link and its
+    text."""
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django_bandwidth_mfa.contrib.wagtail"]
     found = hooks.get_hooks("register_account_menu_item")
     with translation.override("es"):

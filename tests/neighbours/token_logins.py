@@ -1,4 +1,5 @@
-"""A site whose APIs take sessions, REST framework's tokens and simplejwt's, and its clients."""
+"""A site whose APIs accept sessions, REST framework's tokens and simplejwt's tokens, and its
+clients."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ from tests.conftest import PASSWORD
 
 
 class Who(APIView):
-    """Says who asks.  Each class of authentication of the packages themselves signs in."""
+    """Returns the user of the request. Each of the packages' own authentication classes is
+    active."""
 
     authentication_classes = (
         SessionAuthentication,
@@ -63,7 +65,7 @@ class ByCode(Who):
 
 
 class TokensFirst(Verified):
-    """A browser's cookie may come beside the token; the token is looked at first."""
+    """Checks the token before the cookie: a browser may send both."""
 
     authentication_classes = Who.authentication_classes[::-1]
 
@@ -73,7 +75,7 @@ class OwnBasic(CodeRequiredMixin, BasicAuthentication):
 
 
 class Strict(Who):
-    """Lets in no token that skipped the code."""
+    """Refuses each token whose login skipped the code."""
 
     authentication_classes = (
         TokenAuthentication,
@@ -118,7 +120,7 @@ def ask_with_password(door: str, user: Any, password: str = PASSWORD) -> Any:
 
 
 def completion_for(ticket: str, bandwidth: Any) -> str:
-    """What the ticket becomes by the code that is sent for it."""
+    """Send a code, enter it with the ticket, and return the completion."""
     app = TicketClient(ticket)
     post(app, "send")
     completion: str = post(app, "verify", code=newest_code(bandwidth)).json()["completion"]
@@ -126,7 +128,7 @@ def completion_for(ticket: str, bandwidth: Any) -> str:
 
 
 def sign_in(door: str, user: Any, bandwidth: Any) -> Any:
-    """Both steps at the door; the body of the last answer."""
+    """Do both steps at the door, and return the body of the last answer."""
     first = ask_with_password(door, user)
     assert first.status_code == 202, first.content
     answer = ask(door, completion=completion_for(first.json()["ticket"], bandwidth))
@@ -136,7 +138,7 @@ def sign_in(door: str, user: Any, bandwidth: Any) -> Any:
 
 @dataclass(frozen=True)
 class Token:
-    """A kind of token: its door, the key of the token in an answer, and its scheme."""
+    """A type of token: its door, its key in an answer, and its scheme."""
 
     door: str
     key: str
@@ -146,7 +148,7 @@ class Token:
         return {"authorization": f"{self.scheme} {text}"}
 
     def sign_in(self, user: Any, bandwidth: Any) -> dict[str, str]:
-        """Both steps; the header that carries the token."""
+        """Do both steps, and return the header that contains the token."""
         return self.header_of(sign_in(self.door, user, bandwidth)[self.key])
 
 
