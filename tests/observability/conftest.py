@@ -1,4 +1,4 @@
-"""A day of codes, which both kinds of monitoring are to tell of."""
+"""A day of codes, which both monitoring packages must report."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from tests.conftest import give_recovery_codes
 
 @pytest.fixture
 def a_day(user: Any, bandwidth: Any, configure: Any) -> list[str]:
-    """Have each outcome happen once, and return the codes that were sent.
+    """Produce each outcome once, and return the codes that were sent.
 
-    Two codes are sent by SMS and one by a call; one is right, one wrong.  Both limits refuse, and
-    the lock.  One send fails, one finds no place, and one finds the breaker open.
+    Two codes are sent by SMS and one by a call. One code is right and one is wrong. Both limits and
+    the lock refuse a code. One send fails, one exceeds the number of concurrent calls, and one
+    finds the breaker open.
     """
     configure(RESEND_COOLDOWN=[0], FAILURES_BEFORE_WAIT=1, SEND_LIMITS={"user": "3/h"})
     assert service.verify_code(service.send_code(user), bandwidth.inbox[0]["code"])

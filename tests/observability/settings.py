@@ -1,4 +1,4 @@
-"""The test site with both kinds of monitoring."""
+"""The test site with both monitoring packages."""
 
 from tests.settings import *  # noqa: F403
 from tests.settings import INSTALLED_APPS

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(scope="session")
 def exporters() -> tuple[InMemorySpanExporter, InMemoryMetricReader]:
-    """What a site sets.  It is set after the apps are ready, and once in a process."""
+    """Set the exporters of a site. A process sets them once, after the apps are ready."""
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -81,8 +81,8 @@ def test_a_span_tells_the_status_and_the_id_of_the_request(
 def test_the_span_is_the_current_one_while_bandwidth_is_asked_and_not_after_it(
     exporter: InMemorySpanExporter, user: Any, configure: Any
 ) -> None:
-    """So the span of an instrumented ``requests`` is below ours.  Fails without ``attach``, and
-    without ``detach``."""
+    """The span of an instrumented ``requests`` is then a child of our span. Fails without
+    ``attach``, and without ``detach``."""
     seen: list[str] = []
 
     def answer(request: Any) -> tuple[int, dict[str, str], str]:
@@ -133,7 +133,7 @@ def test_the_metrics_are_those_of_the_table(exporters: Any, a_day: list[str]) ->
 def test_spans_that_fail_stop_no_login(
     client: Client, user: Any, bandwidth: Any, caplog: Any
 ) -> None:
-    """A call whose span did not begin ends without one.  Both errors are logged."""
+    """A call whose span could not begin has no span at its end. Both errors are logged."""
 
     def fail(call: Any, **kwargs: object) -> None:
         spans._spans.pop(call, None)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def values() -> dict[tuple[str, tuple[str, ...]], float]:
-    """Each sample of ours, by its name and its labels' values."""
+    """Return each sample of the app's metrics, by its name and the values of its labels."""
     return {
         (sample.name.removeprefix("bandwidth_mfa_"), tuple(sample.labels.values())): sample.value
         for metric in REGISTRY.collect()
@@ -32,7 +32,7 @@ def values() -> dict[tuple[str, tuple[str, ...]], float]:
 @pytest.fixture
 def added() -> Callable[[], dict[Any, float]]:
     """Return what was added since the test began."""
-    # A state stays as the last call of an earlier test has left it.
+    # A state keeps the value that an earlier test has set.
     RECORDER.put("breaker_open", 0)
     before = values()
 
@@ -106,12 +106,12 @@ def test_each_measurement_is_a_metric() -> None:
 def test_a_recorder_that_fails_stops_no_login(
     client: Client, user: Any, bandwidth: Any, monkeypatch: Any, caplog: Any
 ) -> None:
-    """Tried on a broken copy that sends ``call_ended`` with ``send``: the code page is a 500."""
+    """Fails when ``call_ended`` is sent with ``send``: the code page would answer 500."""
 
     def fail(*args: object) -> None:
         raise OSError("no space for the files of prometheus_client")
 
-    # Of the library's own, as a full disk has it in multiprocess mode.
+    # The library raises this error if the disk is full in multiprocess mode.
     for metric in RECORDER._metrics.values():
         for name in ("inc", "set", "observe", "labels"):
             if hasattr(metric, name):

@@ -11,7 +11,7 @@ from django_bandwidth_mfa.contrib.otp.models import BandwidthDevice
 
 @pytest.fixture
 def device(user: Any, bandwidth: Any, configure: Any) -> BandwidthDevice:
-    """The device of ``user``, and a Bandwidth for it."""
+    """The device of ``user``, with a fake Bandwidth."""
     configure(RESEND_COOLDOWN=[0])
     assert BandwidthDevice.objects.add_missing() == 1
     return BandwidthDevice.objects.get(user=user)

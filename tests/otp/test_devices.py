@@ -52,7 +52,7 @@ def errors(form: Any) -> list[str]:
 
 
 def failures(user: Any) -> int:
-    """How many wrong codes in a row this app has counted."""
+    """Return how many wrong codes in a row this app has counted."""
     return sum(SecondFactor.objects.filter(user=user).values_list("failures", flat=True))
 
 
@@ -89,7 +89,7 @@ def make_phone(user: Any, number: str) -> Phone:
 
 
 def test_a_device_sends_to_no_phone_of_somebody_else(device: Any, bandwidth: Any) -> None:
-    """Fails when the device sends to ``phone`` without a look at whose it is."""
+    """Fails when the device sends to ``phone`` without a check of its owner."""
     eve = make_user("eve")
     stolen = BandwidthDevice(user=eve, phone=device.phone, name="stolen")
     device.delete()
@@ -111,7 +111,7 @@ def test_the_cooldown_and_the_limits_of_this_app_hold(
     assert len(bandwidth.inbox) == 1
 
 
-def test_bandwidth_down_is_told_and_raises_nothing(device: Any, bandwidth: Any) -> None:
+def test_an_outage_of_bandwidth_is_reported_and_raises_nothing(device: Any, bandwidth: Any) -> None:
     bandwidth.fault(on="messaging", status=500)
     text = "The phone service does not answer right now. Please try again in a moment."
     assert device.generate_challenge() == text
@@ -153,7 +153,7 @@ def test_no_other_text_passes(device: Any, bandwidth: Any, token: Any) -> None:
 
 
 def test_a_code_of_another_users_device_does_not_pass(device: Any, bandwidth: Any) -> None:
-    """Fails when the challenge is read by its key alone."""
+    """Fails when the challenge is looked up by its key alone."""
     device.generate_challenge()
     eve = make_user("eve", OTHER_NUMBER)
     hers = BandwidthDevice.objects.create(user=eve, challenge_id=device.challenge_id)
@@ -181,7 +181,7 @@ def test_a_form_says_why_no_code_is_checked(device: Any, bandwidth: Any, configu
     assert errors(form) == ["Invalid token. Please make sure you have entered it correctly."]
     again = OTPTokenForm(device.user, None, posted(device, otp_token=code(bandwidth)))
     assert "1 failed attempt" in errors(again)[0]
-    # django-otp's wait aside, this app says what is so.
+    # After django-otp's wait has ended, this app's own text appears.
     BandwidthDevice.objects.update(throttling_failure_count=0)
     configure(RESEND_COOLDOWN=[0], FAILURES_BEFORE_LOCK=1, FAILURES_BEFORE_WAIT=1)
     locked = OTPTokenForm(device.user, None, posted(device, otp_token=code(bandwidth)))
@@ -206,8 +206,8 @@ def test_a_phone_that_is_removed_takes_its_device_along(device: Any, bandwidth: 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.attack("T7")
 def test_no_error_report_shows_the_code(device: Any, bandwidth: Any, configure: Any) -> None:
-    """Tried on a broken copy: with a ``lambda`` in place of ``check``, the report of an error on
-    PostgreSQL shows the code, for its thread has no frame that masks it."""
+    """Fails with a ``lambda`` in place of ``check``: on PostgreSQL the error report shows the code,
+    because no function in that thread masks it."""
     device.generate_challenge()
     sent = code(bandwidth)
     configure(BASE_URL="no address")
@@ -216,7 +216,7 @@ def test_no_error_report_shows_the_code(device: Any, bandwidth: Any, configure: 
             device.verify_token(sent)
     except ValueError:
         kind, error, traceback = sys.exc_info()
-    # Without the frame of this test.
+    # The frame of this test is left out.
     assert traceback is not None
     reporter = ExceptionReporter(RequestFactory().get("/"), kind, error, traceback.tb_next)
     report = reporter.get_traceback_html() + reporter.get_traceback_text()
@@ -278,7 +278,7 @@ def log_in(client: Client, device: BandwidthDevice, token: str) -> Any:
 def test_the_login_form_of_django_otp_sends_a_code_and_takes_it(
     device: Any, bandwidth: Any
 ) -> None:
-    """As django-otp's own ``test_email_interaction``."""
+    """The test does the same as django-otp's own ``test_email_interaction``."""
     form = OTPAuthenticationForm(None, posted(device, otp_challenge="1"))
     assert not form.is_valid()
     assert errors(form) == ["OTP Challenge: We sent a 6-digit code to your phone ending in 42."]
@@ -291,7 +291,7 @@ def test_the_login_form_of_django_otp_sends_a_code_and_takes_it(
 def test_a_login_with_a_code_of_the_device_owes_no_second_code(
     client: Client, device: Any, bandwidth: Any
 ) -> None:
-    """Fails when the verification does not reach the receiver that parks logins."""
+    """Fails when the receiver that parks logins does not get the verification."""
     device.generate_challenge()
     assert log_in(client, device, code(bandwidth)).status_code == 302
     assert state(client) == {"verified": True, "state": "verified"}
@@ -303,10 +303,8 @@ def test_a_login_with_a_code_of_the_device_owes_no_second_code(
 def test_a_device_on_the_user_shows_nothing_without_a_code(
     client: Client, device: Any, bandwidth: Any
 ) -> None:
-    """Tried on a broken copy: ``show_verification`` without its look at ``verification``.
-
-    django-two-factor-auth puts a device on the user for a cookie alone.
-    """
+    """Fails when ``show_verification`` does not check ``verification``: django-two-factor-auth sets
+    a device on the user if the browser has a certain cookie."""
     device.user.otp_device = BandwidthDevice.objects.get()
     show_verification(RequestFactory().get("/"), device.user)
     assert "mfa_verification" not in vars(device.user)
@@ -331,7 +329,7 @@ def test_one_right_code_makes_one_login(client: Client, device: Any, bandwidth: 
 def test_is_verified_tells_of_the_login_on_our_own_page(
     client: Client, device: Any, bandwidth: Any, by: str
 ) -> None:
-    """Tried on a broken copy: a middleware that says yes to every signed-in user."""
+    """Fails with a middleware that returns True for every signed-in user."""
     client.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
     client.get("/mfa/verify/")
     assert state(client) == {"verified": False, "state": "parked"}
@@ -353,8 +351,8 @@ def test_an_exempt_session_is_not_verified(client: Client, device: Any, configur
 def test_a_code_within_a_session_changes_its_key(
     client: Client, device: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Tried on a broken copy: ``show_verification`` without ``cycle_key``: Django keeps the key of
-    a user who signs in again."""
+    """Fails when ``show_verification`` does not call ``cycle_key``: Django keeps the session key if
+    the same user signs in again."""
     configure(REQUIRED="never", RESEND_COOLDOWN=[0])
     client.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
     before = client.session.session_key
@@ -381,12 +379,13 @@ def test_is_verified_ends_with_the_phone(
 def test_a_visitor_who_is_not_let_in_can_be_asked_about_twice(
     client: Client, user: Any, session: str, page: str
 ) -> None:
-    """Fails when the look at the user leaves one in the request who has no ``is_verified``: each
-    page that asks twice was an error to everybody who was not signed in."""
+    """Fails when the first use of ``request.user`` leaves a user without ``is_verified`` in the
+    request: each page that reads the user twice would be an error for every visitor who is not
+    signed in."""
     if session == "parked":
         give_password(client, user)
     elif session == "without a mark":
-        # As it was before the app was installed.
+        # A session from before the app was installed has no mark.
         login_verified(client, user)
         store = client.session
         del store[MARK]
@@ -440,8 +439,8 @@ on_real_transactions = pytest.mark.django_db(transaction=True)
 def test_a_wrong_code_stays_counted_in_the_transaction_of_django_otp(
     device: Any, bandwidth: Any
 ) -> None:
-    """Tried on a broken copy: ``counted`` without ``within_transaction`` (and without a connection
-    of its own) raises, and then no code passes at all."""
+    """Fails with a ``counted`` that has neither ``within_transaction`` nor a separate connection:
+    it raises an error, and then no code passes."""
     device.generate_challenge()
     sent = code(bandwidth)
     assert verify_token(device.user, device.persistent_id, wrong(sent)) is None
@@ -459,11 +458,9 @@ def test_a_wrong_code_stays_counted_in_the_transaction_of_django_otp(
 @on_real_transactions
 @pytest.mark.attack("G11")
 def test_a_rollback_around_django_otp_gives_no_try_back(device: Any, bandwidth: Any) -> None:
-    """Tried on a broken copy that counts in the caller's transaction on each database.
-
-    On PostgreSQL and MariaDB the count has a connection of its own, and stays.  SQLite has no
-    second writer: there, nothing is tried.
-    """
+    """Fails when a try is counted in the caller's transaction on each database. On PostgreSQL and
+    MariaDB the count has a separate connection, and stays. SQLite allows no second writer, so no
+    code is tried there."""
     device.generate_challenge()
     sent = code(bandwidth)
     asked = len(bandwidth.requests)
@@ -491,13 +488,11 @@ def test_a_rollback_around_django_otp_gives_no_try_back(device: Any, bandwidth: 
 def test_no_counter_is_locked_while_bandwidth_is_asked_on_a_server(
     device: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """While django-otp's transaction is open, another user is sent a code at once.
-
-    Fails on PostgreSQL when the send counts in django-otp's transaction: it locks the row of the
-    limit ``site`` until that transaction ends.
-    """
+    """While django-otp's transaction is open, another user gets a code without a wait. Fails on
+    PostgreSQL when the send counts in django-otp's transaction: that locks the row of the limit
+    ``site`` until the transaction ends."""
     if connection.vendor == "sqlite":
-        # One writer at a time: the documentation says so.
+        # SQLite allows one writer at a time, as the documentation says.
         return
     other = make_user("grace", OTHER_NUMBER)
     done = threading.Event()
@@ -521,10 +516,11 @@ def test_no_counter_is_locked_while_bandwidth_is_asked_on_a_server(
 def test_two_connections_that_wait_for_each_other_come_to_an_end(
     device: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """As when the phone is removed at that moment.  The database sees no deadlock: half of it is a
-    thread that waits.  Without an end of the wait this test hangs on PostgreSQL."""
+    """This can happen when the phone is removed at that moment. The database sees no deadlock,
+    because one of the two sides is a thread that waits. Without a time limit for the wait, this
+    test does not end on PostgreSQL."""
     if connection.vendor == "sqlite":
-        # There is no second connection.
+        # SQLite has no second connection here.
         return
     device.generate_challenge()
     configure(TOTAL_TIMEOUT=0.5, WAIT_SECONDS=0.5)
@@ -536,7 +532,7 @@ def test_two_connections_that_wait_for_each_other_come_to_an_end(
     for thread in threading.enumerate():
         if thread.name == "bandwidth_mfa_otp":
             thread.join()
-    # The try was made after all, and the code is used up.
+    # The waiting thread has tried the code in the end, so the code is now used.
     assert Challenge.objects.get().passed_at is not None
     assert device.verify_token(sent) is False
 
@@ -544,7 +540,7 @@ def test_two_connections_that_wait_for_each_other_come_to_an_end(
 @on_real_transactions
 @pytest.mark.attack("G1")
 def test_of_concurrent_right_codes_one_passes(device: Any, bandwidth: Any) -> None:
-    """As django-otp's own ``ConcurrencyTestCase``, with eight threads."""
+    """The test does the same as django-otp's own ``ConcurrencyTestCase``, with eight threads."""
     device.generate_challenge()
     sent = code(bandwidth)
     passed: list[bool] = []

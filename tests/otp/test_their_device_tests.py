@@ -1,8 +1,8 @@
 """django-otp's own tests of its e-mail device, with our device in its place.
 
-The tests are taken from django-otp's source distribution (``DJANGO_OTP_SOURCE``), and run as they
-are.  Two things are put in: our device, and how a test reads the code.  An e-mail device keeps its
-code in ``token``; ours is read from the phone.
+The tests come from django-otp's source distribution (``DJANGO_OTP_SOURCE``), and run unchanged. Two
+things are replaced: the device, and the way to read the code. An e-mail device stores its code in
+``token``; for our device, the code is read from the phone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django_bandwidth_mfa.testing import FakeBandwidth
 
 SOURCE = Path(os.environ["DJANGO_OTP_SOURCE"])
 
-# These cannot run against our device, for one of these reasons.
+# These tests cannot run with our device, for one of these reasons.
 MAILS = "it is about the text and the address of an e-mail"
 NO_TIMESTAMPS = "the device has no TimestampMixin"
 LEFT_OUT = {
@@ -65,13 +65,13 @@ class Wrapped:
 
 
 class OurDevice:
-    """Stands where ``EmailDeviceMixin`` stood: it makes the device for each test."""
+    """Replaces ``EmailDeviceMixin``: it makes the device for each test."""
 
     def setUp(self) -> None:
         bandwidth: Any = FakeBandwidth()
         bandwidth.__enter__()
         self.addCleanup(bandwidth.__exit__, None, None, None)  # type: ignore[attr-defined]
-        # As OTP_EMAIL_COOLDOWN_DURATION in their tests.
+        # This equals OTP_EMAIL_COOLDOWN_DURATION in django-otp's tests.
         cooldown = 10 if type(self).__name__ == "CooldownTestCase" else 0
         configured = {**_settings(), "RESEND_COOLDOWN": [cooldown]}
         override = override_settings(BANDWIDTH_MFA=configured)
@@ -83,7 +83,7 @@ class OurDevice:
         )
         device = BandwidthDevice.objects.create(user=alice)
         if "EmailTest" in type(self).__name__:
-            # As OTP_EMAIL_THROTTLE_FACTOR=0 in their tests.
+            # This equals OTP_EMAIL_THROTTLE_FACTOR=0 in django-otp's tests.
             device.throttling_enabled = False
         self.device = Wrapped(device, bandwidth)
 
@@ -95,7 +95,8 @@ def _settings() -> dict[str, Any]:
 
 
 def their_tests() -> dict[str, type]:
-    """Their classes of tests, with :class:`OurDevice` as the base that makes the device."""
+    """Return django-otp's test classes, with :class:`OurDevice` as the base class that makes the
+    device."""
     name = "django_otp.plugins.otp_email.tests"
     spec = importlib.util.spec_from_file_location(
         name, SOURCE / "src/django_otp/plugins/otp_email/tests.py"
@@ -122,7 +123,7 @@ globals().update(their_tests())
 
 
 def test_no_test_is_left_out_that_is_not_there() -> None:
-    """Fails when django-otp renames a test: then the list above says less than it seems to."""
+    """Fails when django-otp renames a test: a name in the list above would have no test."""
     text = (SOURCE / "src/django_otp/plugins/otp_email/tests.py").read_text()
     missing = [one for one in LEFT_OUT if f" {one.rpartition('.')[2]}(" not in text]
     assert missing == []

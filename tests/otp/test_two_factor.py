@@ -60,7 +60,7 @@ def test_its_login_sends_a_code_by_bandwidth_and_takes_it(
 
 
 def test_its_page_says_that_bandwidth_is_down(client: Client, device: Any, bandwidth: Any) -> None:
-    """Fails when ``generate_challenge`` raises: the page is a 500 then."""
+    """Fails when ``generate_challenge`` raises an error: the page would answer 500."""
     bandwidth.fault(on="messaging", status=500)
     page = give_password(client)
     assert page.status_code == 200
@@ -96,7 +96,7 @@ def test_it_says_that_a_code_comes_by_a_call(
 def test_its_setup_asks_for_a_code_of_bandwidth(
     client: Client, bandwidth: Any, configure: Any
 ) -> None:
-    """A user with a phone, and without a device, whom the policy does not ask for a code."""
+    """The user has a phone and no device, and the policy does not require a code."""
     configure(REQUIRED="never", RESEND_COOLDOWN=[0])
     client.force_login(make_user("ada", NUMBER))
     client.post(SETUP, {"setup_view-current_step": "welcome"})
@@ -129,8 +129,8 @@ def test_its_setup_confirms_nothing_for_a_user_without_a_phone(
 def test_its_cookie_that_remembers_a_browser_is_no_code(
     client: Client, device: Any, bandwidth: Any, settings: Any
 ) -> None:
-    """Tried on a broken copy: ``show_verification`` without its look at ``verification``: the
-    cookie then makes a verified session."""
+    """Fails when ``show_verification`` does not check ``verification``: the cookie would make a
+    verified session."""
     settings.TWO_FACTOR_REMEMBER_COOKIE_AGE = 3600
     give_password(client)
     give_code(client, bandwidth.inbox[0]["code"], **{"token-remember": "on"})

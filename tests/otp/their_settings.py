@@ -1,4 +1,4 @@
-"""The site of django-otp's own tests, with this app on it."""
+"""The site of django-otp's own tests, with this app installed."""
 
 from test_project.settings import *  # noqa: F403
 from test_project.settings import INSTALLED_APPS, MIDDLEWARE

@@ -22,12 +22,12 @@ def vault(request: HttpRequest) -> HttpResponse:
 
 
 def state(request: HttpRequest) -> HttpResponse:
-    """What both packages say of the visitor."""
+    """Return what both packages report about the visitor."""
     return JsonResponse({"verified": request.user.is_verified(), "state": request.mfa.state})
 
 
 def twice(request: HttpRequest) -> JsonResponse:
-    """A view, and a template after it, say."""
+    """Read the user twice, as a view and its template do."""
     return JsonResponse([request.user.is_verified(), request.user.is_verified()], safe=False)
 
 
