@@ -32,13 +32,13 @@ for n in range({many}):
 
 @pytest.fixture
 def engine() -> str:
-    """The session store of the site."""
+    """Return the session store of the site."""
     return "db"
 
 
 @pytest.fixture
 def extra_environment() -> dict[str, str]:
-    """More variables of the site's environment."""
+    """Return more variables for the site's environment."""
     return {}
 
 
@@ -46,7 +46,7 @@ def extra_environment() -> dict[str, str]:
 def site(
     bandwidth: Any, tmp_path: Path, engine: str, extra_environment: dict[str, str]
 ) -> Iterator[int]:
-    """The example site under gunicorn; its port."""
+    """Run the example site under gunicorn, and return its port."""
     (port,) = free_ports(1)
     environment = {
         **os.environ,
@@ -84,7 +84,7 @@ def site(
                 get(port, "/")
                 break
             except OSError:
-                time.sleep(0.05)  # the one way to learn that a port is listened on
+                time.sleep(0.05)  # A connection is the only way to see that the server listens.
         yield port
     finally:
         server.terminate()

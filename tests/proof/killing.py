@@ -1,8 +1,9 @@
-"""Kills a process at every point of what a person does, and looks at what is left.
+"""Kill a process at every point of a user's action, and check the state that is left.
 
-A program of its own, because it forks: ``python -m tests.proof.killing BASE_URL`` with the database
-in ``DATABASE_URL`` prints a line of JSON per point.  Two points are the same where nothing left the
-process in between: no query, no begin or end of a transaction, no request to Bandwidth.
+It is a separate program, because it forks. ``python -m tests.proof.killing BASE_URL``, with the
+database in ``DATABASE_URL``, prints one line of JSON for each point. Two points count as one if
+nothing left the process between them: no query, no begin or end of a transaction, no request to
+Bandwidth.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Tracer:
 
 
 def in_child(work: Callable[[], Any]) -> Any:
-    """What ``work`` returns in a forked child; ``{"killed": …}`` when it does not come back."""
+    """Return the result of ``work`` in a forked child process. Return ``{"killed": …}`` if the
+    child is killed."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -78,13 +80,13 @@ def in_child(work: Callable[[], Any]) -> Any:
             os._exit(status)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        told = pipe.read()
+        output = pipe.read()
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code < 0:
         return {"killed": -code}
     if code:
         raise SystemExit(f"a child failed: {code}")
-    return json.loads(told)
+    return json.loads(output)
 
 
 def get_json(url: str) -> Any:
@@ -93,7 +95,7 @@ def get_json(url: str) -> Any:
 
 
 class Person:
-    """Somebody with a number of their own, and what the simulator knows of it."""
+    """A person with a phone number, and what the simulator knows about the number."""
 
     def __init__(self, n: int, simulator: str) -> None:
         self.number = f"+1202555{n:04}"
@@ -101,12 +103,12 @@ class Person:
         self.simulator = simulator
 
     def codes(self) -> list[str]:
-        """Newest first."""
+        """Return the codes that were sent to the number, the newest first."""
         inbox = get_json(f"{self.simulator}/inbox.json")
         return [message["code"] for message in inbox if message["to"] == self.number]
 
-    def asked(self, what: str) -> int:
-        """How many requests for this number reached Bandwidth."""
+    def count_requests(self, what: str) -> int:
+        """Return how many requests of the type ``what`` for this number reached Bandwidth."""
         return sum(
             isinstance(one["body"], dict)
             and one["body"].get("to") == self.number
@@ -115,7 +117,7 @@ class Person:
         )
 
     def begin(self, action: str) -> dict[str, str]:
-        """Come as far as the moment before ``action``."""
+        """Do everything that comes before ``action``."""
         from django.test import Client
 
         from tests.browsing import give_password
@@ -132,7 +134,7 @@ class Person:
         return {"cookie": cookie, "code": code, "recovery_code": recovery_code}
 
     def do(self, action: str, begun: dict[str, str], kill_at: int) -> None:
-        """Do it, and die at the ``kill_at``-th point, if it has so many."""
+        """Do ``action``. Die at the ``kill_at``-th point, if the action has so many points."""
         from django.db import connection
 
         client = self.browser(begun)
@@ -158,13 +160,13 @@ class Person:
         return client
 
     def look(self, action: str, begun: dict[str, str]) -> dict[str, Any]:
-        """What the death left behind, and whether the person gets in all the same."""
+        """Return the state after the death, and whether the person can still sign in."""
         from tests.browsing import give_password, state
 
         user = self.user()
         wrongs = [*self.uncounted(user), *self.half_made_logins(user)]
         client = self.browser(begun)
-        if state(client) == "anonymous":  # the login died too: begin at the password
+        if state(client) == "anonymous":  # The parked login was lost, too: begin with the password.
             give_password(client, user)
         used = self.used(user, action)
         client.get("/mfa/verify/")
@@ -188,7 +190,7 @@ class Person:
         return get_user_model().objects.get(username=self.username)
 
     def used(self, user: Any, action: str) -> bool:
-        """Whether the killed process came as far as using the code up."""
+        """Return whether the killed process had marked the code as used."""
         from django_bandwidth_mfa.models import Challenge, RecoveryCode
 
         if action == "use a recovery code":
@@ -202,28 +204,28 @@ class Person:
             client.post("/mfa/verify/", {"code": code})
 
     def uncounted(self, user: Any) -> list[str]:
-        """Requests that reached Bandwidth and stand in no counter."""
+        """Return how many requests reached Bandwidth without being in a counter."""
         from django.db.models import Sum
 
         from django_bandwidth_mfa.internal.limits import rules, store
         from django_bandwidth_mfa.models import Challenge, Counter
 
-        # The ceiling, which is given nothing back.  What has leaked out is less than one send.
+        # Nothing is given back to the ceiling. Less than one send has leaked out.
         send = rules.Send(user, None, "login", "sms", is_proven=True, address=None)
         [hourly] = [one for one in send.ceilings if one.name == "user" and one.rate.limit == 20]
         row = Counter.objects.filter(key=hourly.key).first()
         sends = math.ceil((row.moment - store.now()) / hourly.amount) if row else 0
         mine = Challenge.objects.filter(user=user)
         tries = mine.aggregate(all=Sum("tries", default=0))["all"]
-        found = []
-        if self.asked("messaging") > sends:
-            found.append("a send is not counted")
-        if self.asked("verify") > tries:
-            found.append("a try is not counted")
+        faults = []
+        if self.count_requests("messaging") > sends:
+            faults.append("a send is not counted")
+        if self.count_requests("verify") > tries:
+            faults.append("a try is not counted")
         failures = rules.count_failures(user)
-        if not self.used(user, "") and self.asked("verify") > failures:
-            found.append("a failure is not counted")
-        return found
+        if not self.used(user, "") and self.count_requests("verify") > failures:
+            faults.append("a failure is not counted")
+        return faults
 
     def half_made_logins(self, user: Any) -> list[str]:
         from django.contrib.auth import SESSION_KEY
@@ -232,18 +234,18 @@ class Person:
         from django_bandwidth_mfa.internal.login.mark import MARK
         from django_bandwidth_mfa.internal.login.parking import PARKED
 
-        found = []
+        faults = []
         for session in Session.objects.all():
             data = session.get_decoded()
             if data.get(SESSION_KEY) != str(user.pk):
                 continue
             if data.get(MARK, {}).get("state") != "verified" or PARKED in data:
-                found.append("a session is logged in without the mark")
-        return found
+                faults.append("a session is logged in without the mark")
+        return faults
 
 
 def warm_up() -> None:
-    """Import what a request imports, once and without a database, for all children."""
+    """Import the modules that a request needs, once and without a database, for all children."""
     from django.template.loader import get_template
     from django.test import Client
 
@@ -272,8 +274,8 @@ def main(simulator: str) -> None:
             begun = in_child(partial(person.begin, action))
             if not in_child(lambda: person.do(action, begun, point)):  # noqa: B023
                 break
-            seen = in_child(partial(person.look, action, begun))
-            print(json.dumps({"action": action, "point": point, **seen}), flush=True)
+            result = in_child(partial(person.look, action, begun))
+            print(json.dumps({"action": action, "point": point, **result}), flush=True)
 
 
 if __name__ == "__main__":

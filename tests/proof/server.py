@@ -1,4 +1,4 @@
-"""A real server with four threads, ten visitors, and what they ask of it."""
+"""A real server with four threads, ten visitors, and their requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 THREADS = 4
 VISITORS = 10
-HANGS = 3.0  # seconds that Bandwidth takes, and that a call waits for it
+HANGS = 3.0  # seconds until Bandwidth answers; also the time-out of a call
 
 
 def request(port: int, method: str, path: str, cookies: dict[str, str], form: str = "") -> Any:
@@ -31,7 +31,7 @@ def get(port: int, path: str) -> int:
 
 
 def park(port: int, n: int) -> tuple[dict[str, str], str]:
-    """Come as far as the code page; the cookies, and the form's token."""
+    """Sign in up to the code page, and return the cookies and the form's token."""
     cookies: dict[str, str] = {}
     _, page = request(port, "GET", "/accounts/login/", cookies)
     login = f"username=visitor{n}&password=correct+horse&csrfmiddlewaretoken={token(page)}"

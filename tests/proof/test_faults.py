@@ -1,6 +1,6 @@
-"""Bandwidth on its bad days, and a database that goes away.
+"""Faults of Bandwidth, and a database that loses its connection.
 
-Nobody gets in without a code, nobody stays out for good, and nobody sees a 500.
+Nobody gets in without a code, nobody is locked out for ever, and nobody gets a 500 page.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def latest_code(bandwidth: Any, number: str) -> str:
 def test_a_login_survives_each_fault(
     bandwidth: Any, configure: Any, figures: Any, fault: str, on: str
 ) -> None:
-    """Fails when an outcome that is unknown loses the challenge, when a refusal is not given back,
+    """Fails when an unknown outcome deletes the challenge, when a refused send is not given back,
     and when any error of the client is not caught."""
     number = "+12025550142"
     user = make_user("ada", number)
@@ -126,7 +126,8 @@ def test_a_flapping_bandwidth_loses_no_login_and_sends_no_more_than_the_limits(
 def test_an_hour_without_bandwidth_costs_nobody_anything(
     bandwidth: Any, configure: Any, figures: Any
 ) -> None:
-    """Fails when an outage is counted: the user's five sends would be gone when it is over."""
+    """Fails when sends during an outage are counted: the user would have used all five sends when
+    it ends."""
     configure(BREAKER_FAILURES=5, BREAKER_SECONDS=30)
     user = make_user("ada", "+12025550142")
     codes = give_recovery_codes(user)
@@ -158,9 +159,10 @@ def test_an_hour_without_bandwidth_costs_nobody_anything(
 
 
 class Cut:
-    """An execute wrapper that takes the database away before the ``query``-th query.
+    """An execute wrapper that ends the database connection before the ``query``-th query.
 
-    On PostgreSQL and MariaDB the server ends the connection; SQLite has none to end.
+    On PostgreSQL and MariaDB the server ends the connection. SQLite has no connection to a server,
+    so the wrapper raises an error.
     """
 
     def __init__(self, query: int) -> None:
@@ -178,7 +180,7 @@ class Cut:
 
 
 def end_connection() -> None:
-    """Have the server end this thread's connection, from another one."""
+    """Let the server end this thread's connection, by a command on another connection."""
     mine = connection.connection
     find, kill = {
         "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
@@ -198,11 +200,12 @@ def end_connection() -> None:
 @pytest.mark.attack("N12")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("action", ["code", "recovery code", "page", "send"])
-def test_a_database_that_goes_away_at_any_query_is_told_and_leaves_no_half_made_login(
+def test_a_database_that_goes_away_at_any_query_is_reported_and_leaves_no_half_made_login(
     bandwidth: Any, configure: Any, figures: Any, caplog: Any, action: str
 ) -> None:
-    """Fails when the error is not caught, or is told with a status under 500: Django would then
-    save the session.  Where its own saving fails, it answers 400, and no browser gets the key."""
+    """Fails when the error is not caught, or when the answer has a status below 500: Django would
+    then save the session. If saving the session fails, Django answers 400, and no browser gets the
+    key."""
     configure(RESEND_COOLDOWN=[0], SEND_LIMITS={"address": "", "site": ""})
     for query in range(1, 80):
         number = f"+1202555{query:04}"
@@ -226,7 +229,7 @@ def test_a_database_that_goes_away_at_any_query_is_told_and_leaves_no_half_made_
         if cut.left > 0:
             break
         figures.add("database cuts", 1)
-        # counting() takes a second run at a connection that was cut, so some of them go unnoticed.
+        # counting() tries again after a lost connection, so some faults have no effect.
         assert answer.status_code in (200, 302, 400, 503), (action, query)
         if answer.status_code == 400:
             assert "The request's session was deleted" in caplog.text

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def database_url() -> str:
-    """The test database, for a process of its own."""
+    """Return the URL of the test database, for a separate process."""
     found = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{found['NAME']}"
@@ -35,7 +35,7 @@ def database_url() -> str:
 def test_a_process_killed_at_any_point_loses_no_count_and_lets_no_code_pass_twice(
     bandwidth: Any, figures: Any
 ) -> None:
-    """Fails when a try, or a send, is counted after the request instead of before it."""
+    """Fails when a try or a send is counted after the request to Bandwidth instead of before it."""
     url = database_url()
     connections.close_all()
     killed = subprocess.run(

@@ -1,6 +1,8 @@
-"""Lies and nonsense from the network: none passes, none is a 500, none holds the caller.
+"""False and broken answers from the network: none lets a code pass, causes a 500, or blocks the
+caller.
 
-What is asked first must be able to pass: :func:`test_the_one_true_answer_passes` is the control.
+The control is :func:`test_the_one_true_answer_passes`: it shows that the right answer lets a code
+pass.
 """
 
 from __future__ import annotations
@@ -43,13 +45,14 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=6,
 )
-# True aside, which is no lie; 1 and 1.0 equal it in Python, and are.
+# True is left out: it is the right answer. 1 and 1.0 equal True in Python, and are wrong answers.
 not_true = json_values.filter(lambda value: value is not True)
 
 
 @pytest.fixture
 def liar() -> Any:
-    """``liar(data)``: what a client of a server that answers with these very bytes makes of it."""
+    """Return the function ``liar(data)``: it returns the client's result for a server that answers
+    with exactly these bytes."""
     said: list[bytes] = [b""]
     with RawServer(lambda connection: connection.sendall(said[0])) as server:
         client = basic_client(f"{server.url}/api/v1", read_timeout=1, total_timeout=2)
@@ -62,7 +65,7 @@ def liar() -> Any:
 
 
 def refused(ask: Callable[[bytes], bool], data: bytes, figures: Any) -> None:
-    """Assert that ``data`` passes nothing and raises nothing else than the client's own errors."""
+    """Assert that ``data`` lets no code pass, and raises only the client's own errors."""
     figures.add("lies tried", 1)
     with suppress(BandwidthError):
         assert ask(data) is False
@@ -70,7 +73,7 @@ def refused(ask: Callable[[bytes], bool], data: bytes, figures: Any) -> None:
 
 
 def test_the_one_true_answer_passes(liar: Any) -> None:
-    """Or everything below would hold of a client that never lets anybody in."""
+    """Without this test, the other tests would also pass with a client that refuses every code."""
     assert liar(answer(TRUE)) is True
     assert liar(answer(b'\n{"valid" :true , "more":[1]}')) is True
     assert liar(answer(b'{"valid": false}')) is False
@@ -84,14 +87,14 @@ def test_the_one_true_answer_passes(liar: Any) -> None:
 @example([True])
 @example({"valid": True})
 def test_only_the_literal_true_is_true(liar: Any, figures: Any, value: Any) -> None:
-    """Fails when the client takes ``valid`` for what it is worth in an ``if``."""
+    """Fails when the client checks the truth value of ``valid``, as ``if valid`` does."""
     refused(liar, answer(json.dumps({"valid": value}).encode()), figures)
 
 
 @many
 @given(value=json_values)
 def test_no_other_shape_is_a_verdict(liar: Any, figures: Any, value: Any) -> None:
-    """Fails when ``valid`` is looked for deeper than at the top."""
+    """Fails when ``valid`` is read below the top level of the answer."""
     assume(not (isinstance(value, dict) and value.get("valid") is True))
     for shape in (value, [{"valid": True}, value], {"valid ": True, "x": value}, {"VALID": True}):
         refused(liar, answer(json.dumps(shape).encode()), figures)
@@ -100,7 +103,7 @@ def test_no_other_shape_is_a_verdict(liar: Any, figures: Any, value: Any) -> Non
 @many
 @given(status=st.integers(200, 599).filter(lambda status: status not in (200, 204, 304)))
 def test_no_other_status_is_a_pass(liar: Any, figures: Any, status: int) -> None:
-    """Fails when all of 2xx will do."""
+    """Fails when every 2xx status is accepted."""
     refused(liar, answer(TRUE, f"{status} Whatever"), figures)
 
 
@@ -114,7 +117,7 @@ def test_no_redirect_is_followed_to_a_yes(liar: Any, figures: Any, status: int) 
 
 @pytest.mark.parametrize("length", range(len(TRUE)))
 def test_no_part_of_a_yes_is_a_yes(liar: Any, figures: Any, length: int) -> None:
-    """Fails when what came before the connection broke is read."""
+    """Fails when the client reads a part of an answer whose connection broke."""
     refused(liar, answer(TRUE[:length]), figures)
     cut = HEAD + b"Content-Length: %d\r\n\r\n" % len(TRUE) + TRUE[:length]
     refused(liar, cut, figures)
@@ -166,13 +169,14 @@ ENCODED = {
 @pytest.mark.parametrize("name", ENCODED)
 @pytest.mark.parametrize("header", ["", "Content-Encoding: gzip", "Content-Type: text/html"])
 def test_no_other_spelling_is_a_yes(liar: Any, figures: Any, name: str, header: str) -> None:
-    """Fails when the answer's charset is guessed, unpacked, or read past its cap."""
+    """Fails when the client guesses the charset, decompresses the answer, or reads beyond its size
+    limit."""
     refused(liar, answer(ENCODED[name], "200 OK", *filter(None, [header])), figures)
 
 
 @pytest.mark.parametrize("kind", ["text/html", "TEXT/HTML; charset=utf-8"])
 def test_a_yes_that_calls_itself_a_page_is_none(liar: Any, figures: Any, kind: str) -> None:
-    """Fails when the content type is not looked at: a captive portal is not Bandwidth."""
+    """Fails when the content type is not checked: the answer may come from a captive portal."""
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(TRUE)}\r\n\r\n"
     refused(liar, head.encode() + TRUE, figures)
 
@@ -190,7 +194,7 @@ def test_random_bytes_are_no_answer(liar: Any, figures: Any, junk: bytes) -> Non
 
 @pytest.fixture
 def patient(bandwidth: Any, configure: Any) -> None:
-    """Neither waits nor the breaker come between a test and the lie that it tells."""
+    """Turn off the waits and the breaker, so that each test reaches the check of the answer."""
     configure(
         FAILURES_BEFORE_WAIT=100,
         FAILURES_BEFORE_LOCK=10_000,
@@ -213,7 +217,7 @@ def patient(bandwidth: Any, configure: Any) -> None:
 def test_no_lie_passes_the_service_and_none_stops_the_right_code(
     bandwidth: Any, patient: None, figures: Any, body: str, status: int, content_type: str
 ) -> None:
-    """Fails when the service takes an answer's truth for ``valid is True``."""
+    """Fails when the service checks the truth value of an answer instead of ``valid is True``."""
     user = make_user(f"user{figures['lies tried']}", NUMBER)
     Counter.objects.all().delete()
     SecondFactor.objects.all().delete()
@@ -250,7 +254,7 @@ NETWORK: dict[str, Handler] = {
 
 @pytest.fixture
 def addresses(tmp_path: Path) -> Any:
-    """Where nobody answers as Bandwidth would."""
+    """Yield addresses at which nobody answers as Bandwidth does."""
     with RawServer(sends(WHOLE)) as plain:
         yield {
             "no TLS": plain.url.replace("http:", "https:"),
@@ -260,7 +264,7 @@ def addresses(tmp_path: Path) -> Any:
 
 
 def try_the_page(base_url: str, bandwidth: Any, settings: Any, figures: Any) -> None:
-    """Type the right code while ``base_url`` is in Bandwidth's place."""
+    """Enter the right code while the server at ``base_url`` replaces Bandwidth."""
     user = make_user("ada", NUMBER)
     client = Client()
     give_password(client, user)
@@ -280,7 +284,7 @@ def try_the_page(base_url: str, bandwidth: Any, settings: Any, figures: Any) -> 
     figures.add("lies tried", 1)
     began = time.monotonic()
     answered = client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
-    # A bound against hanging, and no measure of speed: the servers go on for three seconds.
+    # This limit is against hanging, and measures no speed: the servers send for three seconds.
     assert time.monotonic() - began < 2.5
     assert answered["Location"] == "/mfa/verify/"
     assert_shut(client)
@@ -299,7 +303,7 @@ def try_the_page(base_url: str, bandwidth: Any, settings: Any, figures: Any) -> 
 def test_a_server_that_misbehaves_lets_nobody_in_and_holds_nobody(
     bandwidth: Any, settings: Any, figures: Any, fault: str
 ) -> None:
-    """Fails when each read has a time-out and their sum has none."""
+    """Fails when each read has a time-out but all reads together have none."""
     with RawServer(NETWORK[fault]) as server:
         try_the_page(server.url, bandwidth, settings, figures)
 

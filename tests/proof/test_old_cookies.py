@@ -18,13 +18,14 @@ from .server import THREADS, VISITORS, park, request, token
 def test_an_old_cookie_sent_again_and_again_does_not_outlive_logout_or_a_step_up(
     bandwidth: Any, site: int, figures: Any
 ) -> None:
-    """Fails without the notes of ended keys: Django's store writes a session that it found just
+    """Fails without the notes of ended keys: Django's store writes a session that it read just
     before another request deleted it."""
     visitors = [park(site, n) for n in range(VISITORS)]
     codes = {message["to"]: message["code"] for message in bandwidth.inbox}
 
     def leave(n: int) -> bool:
-        """Sign in, then log out, or step up, while the old cookie is sent; is that one alive?"""
+        """Sign in, then log out or step up while the old cookie is sent. Return whether the old
+        cookie's session is still active."""
         cookies, csrf = visitors[n]
         form = f"code={codes[f'+12025550{n:03}']}&csrfmiddlewaretoken={csrf}"
         assert request(site, "POST", "/mfa/verify/", cookies, form)[0] == 302
@@ -46,7 +47,7 @@ def test_an_old_cookie_sent_again_and_again_does_not_outlive_logout_or_a_step_up
             for _ in range(THREADS - 1):
                 pool.submit(hammer)
             status = request(site, "POST", path, cookies, form)[0]
-            time.sleep(0.05)  # what began before the end may write after it
+            time.sleep(0.05)  # a request that began before the end may write after it
             done.set()
         assert status == 302
         return bool(request(site, "GET", "/account/", dict(old))[0] == 200)

@@ -1,4 +1,5 @@
-"""A real server with four threads, and a Bandwidth that hangs: other pages keep answering."""
+"""A real server with four threads, and a Bandwidth that does not answer: other pages still
+answer."""
 
 from __future__ import annotations
 
@@ -18,11 +19,9 @@ TEXTS = ("could not check your code", "The site is busy", "That is not the code 
 def test_while_bandwidth_hangs_other_pages_answer_and_codes_fail_fast(
     bandwidth: Any, site: int, figures: Any
 ) -> None:
-    """Fails without MAX_CONCURRENT_CALLS: all four threads would wait for Bandwidth.
-
-    Two calls hang, one waits for a place, and a thread is left.  The bound of one thread less than
-    there are is the site's to set, as the reference says.
-    """
+    """Fails without MAX_CONCURRENT_CALLS: all four threads would wait for Bandwidth. Here two calls
+    hang, one call waits for a place, and one thread is free. The site must set the limit to less
+    than its number of threads, as the reference says."""
     visitors = [park(site, n) for n in range(VISITORS)]
     bandwidth.fault(on="verify", delay=HANGS + 1, times=THREADS - 2)
 
@@ -33,10 +32,10 @@ def test_while_bandwidth_hangs_other_pages_answer_and_codes_fail_fast(
         status, page = request(site, "GET", "/mfa/verify/", cookies)
         return int(status), str(page)
 
-    asked = len(bandwidth.requests)
+    requests_before = len(bandwidth.requests)
     with ThreadPoolExecutor(VISITORS) as pool:
         hanging = [pool.submit(type_code, n) for n in range(VISITORS)]
-        while len(bandwidth.requests) < asked + THREADS - 2:
+        while len(bandwidth.requests) < requests_before + THREADS - 2:
             time.sleep(0.01)
         answered = [get(site, "/") for _ in range(20)]
         still_hanging = sum(not one.done() for one in hanging)
@@ -44,12 +43,12 @@ def test_while_bandwidth_hangs_other_pages_answer_and_codes_fail_fast(
         assert still_hanging == THREADS - 1
         wait(hanging)
     pages = [one.result()[1] for one in hanging]
-    told = Counter(
+    text_counts = Counter(
         next(text for text in TEXTS if text in page)  # what each visitor reads
         for page in pages
     )
-    assert told == dict(zip(TEXTS, (THREADS - 2, VISITORS - THREADS + 1, 1), strict=True))
-    assert len(bandwidth.requests) == asked + THREADS - 1
+    assert text_counts == dict(zip(TEXTS, (THREADS - 2, VISITORS - THREADS + 1, 1), strict=True))
+    assert len(bandwidth.requests) == requests_before + THREADS - 1
     figures.add("faults injected", THREADS - 2)
 
 
@@ -58,19 +57,21 @@ def test_while_bandwidth_hangs_other_pages_answer_and_codes_fail_fast(
 def test_no_session_comes_back_that_was_left_while_bandwidth_was_asked(
     bandwidth: Any, site: int, figures: Any
 ) -> None:
-    """Fails when the login is made from what the waiting request has in memory: all came back."""
+    """Fails when the login uses the session data that the waiting request has in memory: every
+    session that the user left would be signed in."""
     visitors = [park(site, n) for n in range(VISITORS)]
     codes = {message["to"]: message["code"] for message in bandwidth.inbox}
     bandwidth.fault(on="verify", delay=0.2)
 
     def type_code(n: int) -> int:
-        """Type the right code; "use a different account" is pressed while Bandwidth is asked."""
+        """Enter the right code. The user chooses "use a different account" while the server waits
+        for Bandwidth."""
         cookies, csrf = visitors[n]
         form = f"code={codes[f'+12025550{n:03}']}&csrfmiddlewaretoken={csrf}"
-        asked = len(bandwidth.requests)
+        requests_before = len(bandwidth.requests)
         with ThreadPoolExecutor(1) as pool:
             typed = pool.submit(request, site, "POST", "/mfa/verify/", cookies, form)
-            while len(bandwidth.requests) == asked:
+            while len(bandwidth.requests) == requests_before:
                 time.sleep(0.005)
             left = f"csrfmiddlewaretoken={csrf}"
             assert request(site, "POST", "/mfa/cancel/", dict(cookies), left)[0] == 302

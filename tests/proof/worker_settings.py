@@ -1,4 +1,4 @@
-"""The example's settings, with the session store that a test wants."""
+"""The example's settings, with the session store that a test chooses."""
 
 import os
 

@@ -1,8 +1,8 @@
-"""The JSON API under requests that schemathesis makes up from the API's own description.
+"""The JSON API under requests that schemathesis generates from the API's own description.
 
-Each address is asked by an anonymous visitor, a parked login, a signed-in user and a ticket, with
-bodies that fit the description and bodies that do not; and addresses are asked one after the other,
-along the links of the description.  The nox session ``openapi`` runs this folder.
+Each address gets requests from an anonymous visitor, a parked login, a signed-in user and a ticket.
+Some bodies match the description and some do not. The requests also go from one address to the
+next, along the links of the description. The nox session ``openapi`` runs this folder.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 schema = schemathesis.openapi.from_wsgi(
     "/mfa/api/openapi.json",
     get_wsgi_application(),
-    # The tests bring sessions and tickets of their own.
+    # The tests make their own sessions and tickets.
     config=schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}}),
 )
 
@@ -47,17 +47,17 @@ EACH = settings(
 )
 
 NOT_ASKED: list[Any] = [
-    # A code that fits the description is wrong all the same, and so are a number, a name and a
-    # channel.  A 400 says so.
+    # A code, a number, a name or a channel that matches the description can still be wrong. The
+    # answer is then 400.
     checks.CHECKS.get_one("positive_data_acceptance"),
-    # It repeats a request without what was generated, and the sessions here are not generated.  The
-    # anonymous visitor asks the same.
+    # This check repeats a request without the generated credentials, and the sessions here are not
+    # generated. The anonymous visitor sends the same requests.
     checks.CHECKS.get_one("ignored_auth"),
 ]
 
 SECRET = "a" * 32
 
-# What a login that owes a code goes through.  The other addresses refuse it, one as the other.
+# The addresses for a login that needs a code. All other addresses refuse it in the same way.
 SIGNING_IN = ["/state", "/send", "/verify", "/recovery-code", "/cancel", "/phones"]
 
 
@@ -90,9 +90,9 @@ def call_and_validate(case: Any, who: str, user: Any) -> Any:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """Undo in the database what happens meanwhile: each example begins in the same world."""
+    """Undo the database changes of the block, so that each example begins with the same data."""
     block = transaction.atomic()
-    # As Django's own test case does: what insists on the outermost transaction takes this for none.
+    # Django's own test case does this: code that needs the outermost transaction ignores this one.
     block._from_testcase = True  # type: ignore[attr-defined]
     with block:
         yield
@@ -122,10 +122,9 @@ def test_each_address_answers_as_described(case: Any, who: str, two: Any, figure
 def test_addresses_asked_one_after_the_other_answer_as_described(
     who: str, two: Any, bandwidth: Any, figures: Any
 ) -> None:
-    """The session is one, from the first request to the last; a new one begins where it ended.
-
-    A made-up code is never right.  So every other one is replaced by the code that came.
-    """
+    """One session is used from the first request to the last; the next run begins with a new
+    session. A generated code is never right, so every second code is replaced by the code that was
+    sent."""
 
     asked = schema if who == "verified" else schema.include(path=SIGNING_IN)
 

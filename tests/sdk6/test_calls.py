@@ -1,4 +1,4 @@
-"""The three MFA calls of bandwidth-sdk 6.14, unchanged: what they return, and what they raise."""
+"""The three MFA calls of bandwidth-sdk 6.14, unchanged: their return values and their errors."""
 
 from __future__ import annotations
 
@@ -111,10 +111,8 @@ def test_a_call_is_made_and_its_code_verified(mfa: APIController, simulator: Sim
 def test_floats_are_taken_and_the_scope_may_be_left_out(
     mfa: APIController, simulator: Simulator
 ) -> None:
-    """The SDK calls ``digits`` and the minutes floats, and says that the scope is then 2FA.
-
-    Fails when the simulator takes integers only.
-    """
+    """The SDK documents ``digits`` and the minutes as floats, and 2FA as the default scope. Fails
+    when the simulator accepts integers only."""
     mfa.create_messaging_two_factor(DEFAULT_ACCOUNT, code_request(digits=6.0, scope=None))
 
     [message] = simulator.inbox

@@ -1,4 +1,4 @@
-"""What a site with typed code writes.  Nothing runs it: mypy reads it, as a part of the gate."""
+"""Views of a site with typed code. They never run: mypy checks them as a part of the gate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def account(request: MFAHttpRequest) -> HttpResponse:
     assert_type(request.mfa.state, State)
     assert_type(request.mfa.verified_at, datetime | None)
     assert_type(request.mfa.is_verified(max_age=60), bool)
-    # An unused "ignore" is an error: so this line holds that a mistake is found.
+    # An unused "ignore" is an error, so this line checks that mypy finds the mistake.
     mistake = request.mfa.statte  # type: ignore[attr-defined]
     return HttpResponse(mistake)
 
