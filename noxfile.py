@@ -1,10 +1,8 @@
-"""The parts of the gate, each runnable alone: ``nox --list`` names them.
+"""The parts of the gate, each of which can run alone: ``nox --list`` names them.
 
-Arguments after ``--`` go to pytest in the sessions that run it, in place of the session's own
-choice of tests: ``nox -s "database(postgresql)" -- tests/views/test_verify.py``.
-
-A session without an environment of its own uses the environment that nox runs in: the working
-copy's, with the extra ``dev``.
+Arguments after ``--`` go to pytest in the sessions that run it, and replace the session's own
+choice of tests: ``nox -s "database(postgresql)" -- tests/views/test_verify.py``. A session without
+an environment of its own uses the environment of nox: the working copy's, with the extra ``dev``.
 """
 
 from __future__ import annotations
@@ -39,18 +37,18 @@ REDIS_URL = os.environ.get("CI_REDIS_URL", f"redis://127.0.0.1:{REDIS_PORT}/9")
 DESCRIPTION = ROOT / "django_bandwidth_mfa/api/openapi.json"
 
 DATABASES = ("sqlite", "postgresql", "mariadb")
-# Their race needs a cache on another server.
+# The race of these tests needs a cache on another server.
 OLD_COOKIES = "tests/proof/test_old_cookies.py"
 # These tests use no database.
 NO_DATABASE = ("--ignore=tests/bandwidth", "--ignore=tests/simulator")
-# Bandwidth's SDK: the release whose smoke tests run, and a 6.14, whose calls have other names.
+# Bandwidth's SDK: the release whose smoke tests run, and 6.14, whose calls have other names.
 SDK = "bandwidth-sdk==23.3.1"
 OLD_SDK = "bandwidth-sdk==6.14.2"
-# The release whose own tests run, too. Its wheel has none of them.
+# The release whose own tests also run. Its wheel does not contain them.
 OTP = "django-otp==1.7.5"
 # The release whose own tests run. They name the tests that cannot pass with this app.
 DJ_REST_AUTH = "dj-rest-auth[with-mfa,with-social]==7.2.0"
-# What finds the mistakes that keep people with disabilities out.
+# It finds mistakes in a page that exclude people with disabilities.
 AXE = "axe-core@4"
 
 nox.options.sessions = ["lint", "tests"]
@@ -66,7 +64,7 @@ os.environ["PATH"] = os.pathsep.join(
 
 
 def supported(classifier: str) -> list[str]:
-    """The versions that pyproject.toml names after ``classifier``."""
+    """Return the versions that pyproject.toml names after ``classifier``."""
     versions = (line.rpartition(" :: ") for line in PROJECT["project"]["classifiers"])
     return [version for start, _, version in versions if start == classifier and "." in version]
 
@@ -84,18 +82,21 @@ Environment = Mapping[str, str | None]  # None takes a variable away
 def run_python(
     session: nox.Session, *arguments: str, environment: Environment | None = None
 ) -> None:
-    """Run a program with the working copy's Python. Raises ``CommandFailed`` where it fails."""
+    """Run a program with the working copy's Python.
+
+    Raises ``CommandFailed`` if the program fails.
+    """
     session.run(sys.executable, *arguments, env=environment, external=True)
 
 
 def run_tests(session: nox.Session, *chosen: str, environment: Environment | None = None) -> None:
-    """Run the tests named after ``--``, in one process; without any, those of ``chosen``."""
+    """Run the tests that are named after ``--`` in one process. Without names, run ``chosen``."""
     arguments = chosen_tests(session, *chosen)
     run_python(session, "-m", "pytest", *arguments, environment=environment)
 
 
 def run_each(session: nox.Session, *commands: tuple[str, ...], **variables: str) -> None:
-    """Run all commands, so that one run tells all; fail at the end if one of them failed."""
+    """Run all commands, so that one run shows all failures. Fail at the end if a command failed."""
     failed = []
     for command in commands:
         try:
@@ -107,12 +108,12 @@ def run_each(session: nox.Session, *commands: tuple[str, ...], **variables: str)
 
 
 def chosen_tests(session: nox.Session, *chosen: str) -> tuple[str, ...]:
-    """The arguments after ``--`` for pytest, or else ``chosen``."""
+    """Return the arguments after ``--`` for pytest, or else ``chosen``."""
     return ("-n", "0", *session.posargs) if session.posargs else chosen
 
 
 def prepare_database(session: nox.Session, kind: str) -> dict[str, str | None]:
-    """Install the driver and start the server where they are missing.
+    """Install the driver and start the server if they are missing.
 
     Returns the environment variables that let the tests use that database.
     """
@@ -136,13 +137,13 @@ def start_service(session: nox.Session, kind: str, variable: str) -> None:
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """All tests that need nothing but pip, on SQLite; the slow ones, too."""
+    """Run all tests that need only packages from pip, on SQLite. The slow tests run, too."""
     run_tests(session, "tests")
 
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """Style, types, import rules, and no migration that is missing."""
+    """Check style, types and import rules, and that no migration is missing."""
     commands: list[tuple[str, ...]] = [
         (sys.executable, "-m", "ruff", "check", "."),
         (sys.executable, "-m", "ruff", "format", "--check", "."),
@@ -159,7 +160,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def languages(session: nox.Session) -> None:
-    """Each catalogue is complete and right, and people sign in with each; the names of regions."""
+    """Check each catalogue, sign in with each language, and check the names of regions."""
     run_each(
         session,
         (sys.executable, "-m", "tests.catalogues"),
@@ -170,7 +171,7 @@ def languages(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def checks(session: nox.Session) -> None:
-    """Django's deployment checks of the example, and known weaknesses of what is installed."""
+    """Run Django's deployment checks of the example, and look for known vulnerabilities."""
     production = {
         "DEBUG": "0",
         "SECRET_KEY": secrets.token_hex(32),
@@ -193,9 +194,9 @@ def checks(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def coverage(session: nox.Session) -> None:
-    """All tests on SQLite; fails where less than 90 % of the lines and branches run.
+    """Run all tests on SQLite. Fail if less than 90 % of the lines and branches run.
 
-    What works with other packages (``contrib``) is not counted: its tests run in other sessions.
+    The code for other packages (``contrib``) is not counted: its tests run in other sessions.
     """
     wanted = chosen_tests(session, "tests", "--cov-fail-under=90")
     run_python(session, "-m", "pytest", "--cov", "--cov-report=term", *wanted)
@@ -204,7 +205,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 @nox.parametrize("kind", [nox.param(kind, id=kind) for kind in (*DATABASES, "uuid")])
 def database(session: nox.Session, kind: str) -> None:
-    """The tests that use a database, on one of them; ``uuid``: SQLite, users with UUID keys."""
+    """Run the tests that use a database; ``uuid`` is SQLite with UUID keys for users."""
     if kind == "uuid":
         environment = prepare_database(session, "sqlite")
         environment["TEST_USER_MODEL"] = "accounts.UUIDUser"
@@ -215,7 +216,7 @@ def database(session: nox.Session, kind: str) -> None:
 
 @nox.session(venv_backend="none")
 def redis(session: nox.Session) -> None:
-    """The tests of sessions, with the sessions in Redis; old cookies on a real server."""
+    """Run the tests of sessions with sessions in Redis, and send old cookies to a server."""
     start_service(session, "redis", "CI_REDIS_URL")
     environment = {"TEST_SESSION_CACHE": REDIS_URL}
     run_tests(session, "tests/internal/login", "tests/views", OLD_COOKIES, environment=environment)
@@ -224,7 +225,7 @@ def redis(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 @nox.parametrize("kind", [nox.param(kind, id=kind) for kind in DATABASES])
 def proof(session: nox.Session, kind: str) -> None:
-    """Lies of the network, raced threads, injected faults, killed processes, in figures."""
+    """Attack each database with false answers, races, faults and killed processes."""
     environment = prepare_database(session, kind)
     chosen = ("tests/proof", "tests/test_races.py", f"--ignore={OLD_COOKIES}")
     run_tests(session, "-n0", *chosen, environment=environment)
@@ -232,10 +233,10 @@ def proof(session: nox.Session, kind: str) -> None:
 
 @nox.session(venv_backend="venv")
 def benchmarks(session: nox.Session) -> None:
-    """A small run of the benchmarks, and the import of a hundred thousand phones.
+    """Run small benchmarks, and import a hundred thousand phones.
 
-    It fails where a ratio is far off, and on no time.  With arguments it is one benchmark:
-    ``nox -s benchmarks -- sign-in --profile``.
+    The session fails if a ratio is far from normal, and never because of a time. With arguments it
+    runs one benchmark: ``nox -s benchmarks -- sign-in --profile``.
     """
     session.install("-q", "-e", ".", "-r", "benchmarks/requirements.txt")
     start_service(session, "postgresql", "CI_POSTGRES_URL")
@@ -248,16 +249,16 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def browser(session: nox.Session) -> None:
-    """The tests in a real browser: ``CHROMIUM``, ``chromium`` on the path, or Playwright's own."""
+    """Run the tests in a browser: ``CHROMIUM``, ``chromium`` on the path, or Playwright's."""
     run_tests(session, "-n0", "tests/browser")
 
 
 @nox.session(venv_backend="none")
 def gallery(session: nox.Session) -> None:
-    """Each state of each page in pictures, and what is wrong with it: gallery/index.html.
+    """Take pictures of each state of each page, and list their errors in gallery/index.html.
 
-    Arguments choose states: ``nox -s gallery -- --only locked``.  With ``--docs`` it writes the
-    pictures of the documents instead.
+    Arguments choose states: ``nox -s gallery -- --only locked``. With ``--docs`` the session writes
+    the pictures of the documents instead.
     """
     folder = session.create_tmp()
     quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--silent")
@@ -268,7 +269,7 @@ def gallery(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def neighbours(session: nox.Session) -> None:
-    """The doors that other packages open. A package that is missing fails its tests."""
+    """Test the doors that other packages open. If a package is missing, its tests fail."""
     session.install("-q", "-e", ".[neighbours]")
     site = "--ds=tests.neighbours.settings"
     session.run("python", "-m", "pytest", site, *chosen_tests(session, "tests/neighbours"))
@@ -276,16 +277,17 @@ def neighbours(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def allauth(session: nox.Session) -> None:
-    """allauth's own tests of its headless API, on a site where everybody owes a code."""
+    """Run allauth's own tests of its headless API, on a site where all users need a code."""
     session.install("-q", "-e", ".[allauth-suite]")
     session.run("python", ".ci/check_allauth.py", session.create_tmp(), *session.posargs)
 
 
 @nox.session(venv_backend="venv")
 def dj_rest_auth(session: nox.Session) -> None:
-    """dj-rest-auth's own tests, on a site where everybody owes a code.
+    """Run dj-rest-auth's own tests, on a site where all users need a code.
 
-    To compare: ``nox -s dj_rest_auth -- app`` without our ``contrib``, ``-- none`` without the app.
+    To compare the results: ``nox -s dj_rest_auth -- app`` runs them without our ``contrib``, and
+    ``-- none`` without the app.
     """
     session.install("-q", "-e", ".[simplejwt,test]", DJ_REST_AUTH)
     session.run("python", ".ci/check_dj_rest_auth.py", *(session.posargs or ["contrib"]))
@@ -293,7 +295,7 @@ def dj_rest_auth(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def observability(session: nox.Session) -> None:
-    """Metrics and spans, by prometheus_client and OpenTelemetry's SDK."""
+    """Test metrics and spans with prometheus_client and OpenTelemetry's SDK."""
     session.install("-q", "-e", ".[opentelemetry,prometheus,test]", "opentelemetry-sdk>=1.30")
     tests = chosen_tests(session, "-n", "0", "tests/observability")
     session.run("python", "-m", "pytest", "--ds=tests.observability.settings", *tests)
@@ -301,7 +303,7 @@ def observability(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def otp(session: nox.Session) -> None:
-    """The devices of django-otp: our tests, and django-otp's own with this app and our device.
+    """Test the devices of django-otp, also with django-otp's own tests.
 
     The tests of transactions run on PostgreSQL, too.
     """
@@ -327,7 +329,7 @@ def otp(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def openapi(session: nox.Session) -> None:
-    """The JSON API against its description, under requests that schemathesis makes up."""
+    """Test the JSON API against its description, with requests that schemathesis generates."""
     session.install("-q", "-e", ".[openapi]")
     session.run("openapi-spec-validator", "--schema", "3.1", str(DESCRIPTION))
     session.run("python", "-m", "pytest", *chosen_tests(session, "-n", "2", "tests/schemathesis"))
@@ -335,7 +337,7 @@ def openapi(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def typescript(session: nox.Session) -> None:
-    """A TypeScript client that is generated from the API's description, and what uses it."""
+    """Generate a TypeScript client from the API's description, and compile code that uses it."""
     folder = Path(session.create_tmp())
     shutil.copytree(ROOT / "tests/typescript", folder, dirs_exist_ok=True)
     shutil.copy(DESCRIPTION, folder)
@@ -350,7 +352,7 @@ def typescript(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def docs(session: nox.Session) -> None:
-    """The site of the documents, without a warning: build/docs/index.html. Follow the tutorial."""
+    """Build the documentation site in build/docs without a warning, and follow the tutorial."""
     session.install("-q", "-e", ".[docs]")
     strict = ("--quiet", "--fail-on-warning", "--keep-going", "--fresh-env")
     session.run("sphinx-build", *strict, "docs", "build/docs")
@@ -361,14 +363,14 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def smoke(session: nox.Session) -> None:
-    """Bandwidth's own smoke tests of its MFA API, unchanged, against the simulator."""
+    """Run Bandwidth's own smoke tests of its MFA API, unchanged, against the simulator."""
     session.install("-q", "-e", ".", SDK, "pyhamcrest>=2.1", "pytest>=8")
     session.run("python", ".ci/check_smoke.py", session.create_tmp(), *session.posargs)
 
 
 @nox.session(venv_backend="venv")
 def oldsdk(session: nox.Session) -> None:
-    """The MFA calls of bandwidth-sdk 6.14 against the simulator."""
+    """Test the MFA calls of bandwidth-sdk 6.14 against the simulator."""
     test = PROJECT["project"]["optional-dependencies"]["test"]
     # The new SDK's package has the same name.
     others = [line for line in test if not line.startswith("bandwidth-sdk")]
@@ -378,7 +380,7 @@ def oldsdk(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def package(session: nox.Session) -> None:
-    """Wheel and sdist hold everything, and the README's installation works on a fresh site."""
+    """Check the content of wheel and sdist, and the README's installation on a new site."""
     with tempfile.TemporaryDirectory() as folder:
         run_python(session, "-m", "build", "--outdir", f"{folder}/dist", ".")
         run_python(session, ".ci/check_dist.py", f"{folder}/dist")
@@ -387,13 +389,13 @@ def package(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def demo(session: nox.Session) -> None:
-    """The README's demo command, in a fresh copy, signed in to over HTTP."""
+    """Run the README's demo command in a new copy, and sign in to the demo over HTTP."""
     run_python(session, ".ci/check_demo.py")
 
 
 @nox.session(venv_backend="venv")
 def lowest(session: nox.Session) -> None:
-    """All tests with the lowest versions that pyproject.toml allows."""
+    """Run all tests with the lowest versions that pyproject.toml allows."""
     constraints = str(Path(session.create_tmp(), "lowest.txt"))
     run_python(session, ".ci/lowest.py", "write", constraints)
     session.install("-q", "-c", constraints, "-e", ".[test]")
@@ -413,7 +415,7 @@ def lowest(session: nox.Session) -> None:
     ],
 )
 def matrix(session: nox.Session, django: str) -> None:
-    """All tests on each version of Python and Django that pyproject.toml names.
+    """Run all tests on each version of Python and Django that pyproject.toml names.
 
     A series such as 5.2 means its newest version.
     """

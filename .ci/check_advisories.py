@@ -1,7 +1,7 @@
-"""Ends non-zero if a package that the app brings along has a weakness of ``advisories.toml``.
+"""Fail if an installed dependency of the app has a weakness that is in ``advisories.toml``.
 
-It knows what that file knows, and needs no network. Every advisory must be about a package that is
-installed: one that names none, misspelt say, could never fail.
+The program knows only the weaknesses in that file, and needs no network. Each advisory must name an
+installed package: an advisory with a misspelt name could never fail.
 """
 
 import re
@@ -16,7 +16,7 @@ from packaging.version import Version
 
 
 def brought_along(package: str, seen: dict[str, Version]) -> dict[str, Version]:
-    """``package`` and whatever it requires, with the versions installed."""
+    """Return ``package`` and all its dependencies, with the installed versions."""
     name = canonicalize_name(package)
     if name in seen:
         return seen

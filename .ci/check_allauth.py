@@ -1,10 +1,10 @@
-"""Run allauth's own tests of its headless API on a site where everybody owes a code.
+"""Run allauth's own tests of its headless API on a site where all users need a code.
 
-``check_allauth.py FOLDER`` gets the source of the django-allauth that is installed, by pip, and
-unpacks it in FOLDER. The tests run twice, once for each of its test projects: ``regular`` and
-``headless_only``. Further arguments go to pytest. Ends non-zero if a test fails.
-
-``--without`` leaves out ``django_bandwidth_mfa.contrib.allauth``, and the client gives no code.
+``check_allauth.py FOLDER`` gets the source of the installed django-allauth with pip, and unpacks it
+in FOLDER. The tests run twice, once for each of allauth's test projects: ``regular`` and
+``headless_only``. Further arguments go to pytest. The exit status is not zero if a test fails.
+``--without`` leaves out ``django_bandwidth_mfa.contrib.allauth``, and then the client gives no
+code.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def get_source(folder: Path) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the tests, and return the status to end with."""
+    """Run the tests, and return the exit status."""
     folder = Path(arguments.pop(0)).resolve()
     part = "contrib"
     if "--without" in arguments:

@@ -16,17 +16,17 @@ ROOT = HERE.parent
 
 
 def copy_files(folder: Path) -> None:
-    """Copy what a clone would hold, with the changes that are not committed yet."""
+    """Copy the files that a clone would contain, with the changes that are not committed yet."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, names.split("\0")):
-        if (ROOT / name).exists():  # a file that was deleted is listed until the next commit
+        if (ROOT / name).exists():  # git lists a deleted file until the next commit
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
 
 
 def free_ports() -> tuple[int, int]:
-    """Two ports of loopback that nothing listens on."""
+    """Return two unused ports of the loopback address."""
     with (
         socket.create_server(("127.0.0.1", 0)) as one,
         socket.create_server(("127.0.0.1", 0)) as other,

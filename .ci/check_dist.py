@@ -1,4 +1,4 @@
-"""Wheel and sdist hold all that an installed app needs."""
+"""Check that wheel and sdist contain everything that an installed app needs."""
 
 import sys
 import tarfile
@@ -20,7 +20,7 @@ NEEDED = [
     "django_bandwidth_mfa/simulator/inbox.css",
 ]
 
-# What the tests in the sdist read.
+# The tests in the sdist read these files.
 NEEDED_IN_SDIST = [
     ".ci/run",
     ".github/workflows/ci.yml",

@@ -1,4 +1,4 @@
-"""The README's five steps, on what `startproject` makes, in an environment of its own."""
+"""Follow the README's five steps on a project that `startproject` makes, in a new environment."""
 
 import os
 import re

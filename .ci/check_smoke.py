@@ -1,8 +1,8 @@
 """Run Bandwidth's own smoke tests of its MFA API, unchanged, against the simulator.
 
-``check_smoke.py FOLDER`` copies the tests to FOLDER from the bandwidth-sdk that is installed: its
-wheel brings them. Further arguments go to pytest. Ends non-zero if a test fails. One of them waits
-35 seconds.
+``check_smoke.py FOLDER`` copies the tests to FOLDER from the installed bandwidth-sdk, whose wheel
+contains them. Further arguments go to pytest. The exit status is not zero if a test fails. One of
+the tests waits 35 seconds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ USER_NUMBER = "+12025550143"
 
 
 def copy_tests(folder: Path) -> None:
-    """Copy the tests of the installed SDK. Raises FileNotFoundError if it brings none."""
+    """Copy the tests of the installed SDK. Raises FileNotFoundError if the SDK contains none."""
     shutil.rmtree(folder / "test", ignore_errors=True)
     tests = [one for one in files("bandwidth-sdk") or () if one.match("test/*/*.py")]
     if not tests:
@@ -44,7 +44,7 @@ def copy_tests(folder: Path) -> None:
 
 @contextmanager
 def simulator() -> Iterator[dict[str, str]]:
-    """Run the simulator's command. Yields the settings that it prints, to be pasted by people."""
+    """Run the simulator's command. Yields the settings that it prints for people to paste."""
     command = [
         *(sys.executable, "-m", "django_bandwidth_mfa.simulator", "--port", "0", "--quiet"),
         *("--throttle-seconds", "30"),
@@ -58,7 +58,10 @@ def simulator() -> Iterator[dict[str, str]]:
 
 
 def printed_settings(process: subprocess.Popen[str]) -> dict[str, str]:
-    """Read what the simulator prints. Raises RuntimeError if it ends before it is ready."""
+    """Read the settings that the simulator prints.
+
+    Raises RuntimeError if the simulator ends before it is ready.
+    """
     settings = {}
     for line in process.stdout or ():
         words = shlex.split(line) if line.startswith("export ") else []
@@ -69,7 +72,10 @@ def printed_settings(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def set_variables(folder: Path, settings: dict[str, str]) -> None:
-    """Set the variables that the tests read. Those of Bandwidth's other products are not used."""
+    """Set the variables that the tests read.
+
+    The variables of Bandwidth's other products get no real values.
+    """
     ours = {
         "BW_ACCOUNT_ID": settings["BANDWIDTH_MFA_ACCOUNT_ID"],
         "BW_USERNAME": DEFAULT_USERNAME,
@@ -85,9 +91,9 @@ def set_variables(folder: Path, settings: dict[str, str]) -> None:
 
 
 def point_sdk_at(base_url: str) -> None:
-    """Make the SDK speak to ``base_url``, with its own options.
+    """Make the SDK send its requests to ``base_url``, with its own options.
 
-    The tests make clients without an address: the SDK holds Bandwidth's.
+    The tests make clients without an address, so the SDK would use Bandwidth's address.
     """
     Configuration.__init__ = partialmethod(
         Configuration.__init__, host=base_url, ignore_operation_servers=True
@@ -99,7 +105,7 @@ def main(folder: Path, *arguments: str) -> int:
     with simulator() as settings:
         set_variables(folder, settings)
         point_sdk_at(settings["BANDWIDTH_MFA_BASE_URL"])
-        # The folder may lie in this project, whose settings and plugin of pytest are not for it.
+        # The folder may be inside this project, whose pytest settings and plugin must not apply.
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         alone = ("-c", os.devnull, "--rootdir", str(folder))
         return pytest.main([*alone, "-v", *arguments, str(folder / "test/smoke/test_mfa_api.py")])

@@ -1,8 +1,8 @@
-"""Follow docs/tutorial.md in a fresh folder, word by word, and sign in over HTTP.
+"""Follow docs/tutorial.md in a new folder, word by word, and sign in over HTTP.
 
-The commands and the code are those of the page.  Two things differ: the ports are free ones, and
-the page that asks for a new code asks for one sooner, so that nobody waits for a minute.
-The argument is a folder that holds the wheel of the app.
+The commands and the code are those of the page, with two differences. The ports are free ones. The
+page that asks for a new code asks sooner, so that the program need not wait for a minute. The
+argument is a folder that contains the wheel of the app.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NUMBER = "+1 202 555 0142"
 
 
 def free_ports() -> tuple[int, int]:
-    """Return two ports of loopback that nothing listens on."""
+    """Return two unused ports of the loopback address."""
     with (
         socket.create_server(("127.0.0.1", 0)) as one,
         socket.create_server(("127.0.0.1", 0)) as other,
@@ -35,7 +35,7 @@ def free_ports() -> tuple[int, int]:
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Try again until ``condition`` holds.  End the program if it does not within a minute."""
+    """Repeat until ``condition`` holds. End the program if it does not hold within a minute."""
     for _ in range(240):
         try:
             if condition():
@@ -54,7 +54,7 @@ def expect(is_true: bool, what: str) -> None:
 
 
 class Reader:
-    """Somebody who follows the page, with two terminals and a browser."""
+    """A reader who follows the page, with two terminals and a browser."""
 
     def __init__(self, folder: Path, wheels: str) -> None:
         self.site_port, self.simulator_port = free_ports()
@@ -95,13 +95,13 @@ class Reader:
             file.write("\n" + block)
 
     def type(self, block: str) -> None:
-        """Type a block into a terminal.  The last command of a server runs on."""
+        """Type a block into a terminal. A server that its last command starts keeps running."""
         in_second_terminal = block.startswith("# In the second terminal")
         is_server = in_second_terminal or "runserver" in block
         if in_second_terminal:
             self.run(block, self.folder / "bank", wait=False)
             return
-        # A terminal keeps its folder and its variables: repeat what was typed of that kind.
+        # A terminal keeps its folder and its variables, so those commands are repeated.
         kept = re.findall(r"^(?:cd|export|\.) .*", "\n".join(self.typed), re.MULTILINE)
         self.typed.append(block)
         self.run("\n".join([*kept, block]), self.folder, wait=not is_server)
@@ -135,7 +135,10 @@ class Reader:
         return self.browser.get(self.site + path, timeout=10)
 
     def post(self, path: str, *, on: str = "", **data: str) -> requests.Response:
-        """Fill in a form of the page ``on``, and send it to ``path``; both are the same without."""
+        """Fill in a form of the page ``on``, and send it to ``path``.
+
+        Without ``on``, the form is on the page ``path``.
+        """
         page = self.get(on or path).text
         hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
         return self.browser.post(self.site + path, data=hidden | data, timeout=10)

@@ -1,7 +1,7 @@
-"""The lowest versions that pyproject.toml allows the app and its tests.
+"""The lowest versions that pyproject.toml allows for the app and its tests.
 
-``lowest.py write FILE`` writes them as a constraints file for pip. ``lowest.py check`` ends
-non-zero if anything else is installed.
+``lowest.py write FILE`` writes them as a constraints file for pip. ``lowest.py check`` has an exit
+status other than zero if another version is installed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def floor(requirement: Requirement) -> Version:
-    """The version after ``>=``. Raises ``ValueError`` for a requirement that has none."""
+    """Return the version after ``>=``. Raises ``ValueError`` for a requirement without it."""
     floors = [one.version for one in requirement.specifier if one.operator == ">="]
     if len(floors) != 1:
         raise ValueError(f"{requirement} names no lowest version")
@@ -26,7 +26,7 @@ def floor(requirement: Requirement) -> Version:
 
 
 def lowest_versions(pyproject: str) -> dict[str, Version]:
-    """The floor of each package in ``dependencies`` and the extra ``test``."""
+    """Return the lowest version of each package in ``dependencies`` and the extra ``test``."""
     project = tomllib.loads(pyproject)["project"]
     lines = project["dependencies"] + project["optional-dependencies"]["test"]
     requirements = [Requirement(line) for line in lines]

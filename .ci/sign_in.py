@@ -1,4 +1,4 @@
-"""Sign in to the running demo as a person would, over plain HTTP; ends non-zero where it cannot."""
+"""Sign in to the running demo as a person does, over plain HTTP. Fail if this is not possible."""
 
 import re
 import sys

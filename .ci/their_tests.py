@@ -1,6 +1,6 @@
-"""Another package's own tests, on a site with this app: what the sessions that run them share.
+"""Run another package's own tests on a site with this app. Several sessions share this module.
 
-It is a pytest plugin, too: each test has a Bandwidth, and the codes are counted.
+It is a pytest plugin, too: it gives each test a fake Bandwidth, and counts the codes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def run(suite: str, source: Path, tests: str, *arguments: str, **variables: str)
 
 @pytest.fixture(autouse=True)
 def bandwidth() -> Iterator[FakeBandwidth]:
-    """A Bandwidth in this process, for :func:`last_code`."""
+    """Run a fake Bandwidth in this process, for :func:`last_code`."""
     global fake_bandwidth
     with FakeBandwidth() as fake_bandwidth:
         yield fake_bandwidth

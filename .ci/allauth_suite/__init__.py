@@ -1,1 +1,1 @@
-"""allauth's own tests of its headless API, on a site where everybody owes a code."""
+"""allauth's own tests of its headless API, on a site where all users need a code."""

@@ -6,4 +6,4 @@ from django_bandwidth_mfa.contrib.allauth.adapter import CodeStageMixin
 
 
 class AccountAdapter(CodeStageMixin, adapters.AccountAdapter):
-    """Asks for the code last."""
+    """Adds the code as the last stage of a login."""

@@ -1,8 +1,8 @@
-"""A pytest plugin: the test client gives the code wherever a login waits for it.
+"""A pytest plugin: the test client gives the code whenever a login waits for it.
 
-allauth's tests know of no code.  So where an answer says that the flow ``mfa_bandwidth`` is
-pending, the client adds the user's first phone or has a code sent, gives the code, and hands the
-last answer to the test.
+allauth's tests do not know about codes. If an answer says that the flow ``mfa_bandwidth`` is
+pending, the client adds the user's first phone or requests a code. Then it gives the code, and
+returns the last answer to the test.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ force_login = Client.force_login
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have each client of the tests give the code."""
+    """Make each client of the tests give the code."""
     if os.environ["ALLAUTH_WITH"] == "contrib":
         Client.generic = give_code
         Client.force_login = force_login_with_code
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def our_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the tests that name allauth's strategy for JSON Web Tokens use ours."""
+    """Replace allauth's strategy for JSON Web Tokens with ours in the tests that name it."""
     if os.environ["ALLAUTH_WITH"] == "contrib":
         from allauth.headless.tokens.strategies import jwt
 
@@ -46,7 +46,7 @@ def our_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def force_login_with_code(client: Client, user: Any, backend: str | None = None) -> None:
-    """Sign in as a user does who has given the code."""
+    """Sign in as a user who has given the code."""
     with _put_back():
         login_verified(client, user)
 
@@ -89,7 +89,7 @@ def give_code(client: Client, method: str, path: str, *args: Any, **kwargs: Any)
 
 
 def is_waiting(answer: Any) -> bool:
-    """Whether the answer says that our flow is pending."""
+    """Return whether the answer says that our flow is pending."""
     if answer.status_code != 401 or answer.get("content-type") != "application/json":
         return False
     flows = answer.json().get("data", {}).get("flows", [])

@@ -1,4 +1,4 @@
-"""The settings of one of allauth's own test projects, with this app as docs/allauth.md has it."""
+"""The settings of one of allauth's test projects, with this app as in docs/allauth.md."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""dj-rest-auth's own tests, on a site where everybody owes a code."""
+"""dj-rest-auth's own tests, on a site where all users need a code."""

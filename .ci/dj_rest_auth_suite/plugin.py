@@ -1,8 +1,9 @@
-"""A pytest plugin: the test client gives the code wherever a login waits for it.
+"""A pytest plugin: the test client gives the code whenever a login waits for it.
 
-dj-rest-auth's tests know of no code.  Where the password is answered with a ticket, the client adds
-the user's first phone or has a code sent, gives the code, and posts the completion.  Where a view
-refuses a session that waits for its code, the client gives it, and asks the view again.
+dj-rest-auth's tests do not know about codes. If the answer to a password is a ticket, the client
+adds the user's first phone or requests a code. Then it gives the code, and posts the completion. If
+a view refuses a session that waits for its code, the client gives the code, and repeats the
+request.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ generic = Client.generic
 
 
 def pytest_collection() -> None:
-    """Have each client give the code, and a serializer of the tests inherit from ours."""
+    """Make each client give the code, and make one serializer of the tests inherit from ours."""
     if WITH == "contrib":
         from rest_framework_simplejwt import serializers
 
@@ -60,7 +61,7 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name the tests that cannot pass.  One that passes all the same is a failure."""
+    """Mark the tests that cannot pass. If one of them passes, the run fails."""
     if WITH == "contrib" and os.environ["DJ_REST_AUTH_LOGIN"] == "tokens":
         for item in items:
             if reason := CANNOT_PASS.get(item.name):
@@ -87,12 +88,12 @@ def our_urls() -> None:
 
 @pytest.fixture(autouse=True)
 def network(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let tests that fake a social network reach our Bandwidth; let no test reach Facebook."""
+    """Let tests that fake a social network reach our fake Bandwidth. Let no test reach Facebook."""
     responses.add_passthru("http://127.0.0.1")
     if request.node.name != "test_http_error":
         yield
         return
-    # It sends Facebook a wrong token, over the internet.
+    # This test sends a wrong token to Facebook over the internet.
     with responses.RequestsMock() as facebook:
         facebook.get("https://graph.facebook.com/v19.0/me", status=400)
         yield
@@ -121,7 +122,7 @@ def told_by(answer: Any) -> dict[str, Any]:
 
 
 def pass_code(client: Client, following: str, headers: dict[str, str]) -> dict[str, Any]:
-    """Give the code, from the address on that an answer has named, and return the last answer."""
+    """Give the code, beginning at the address in an answer, and return the last answer."""
     if following.endswith("/phones/add"):
         post(client, following, headers, number=FIRST_PHONE)
         last = following.replace("/add", "/confirm")

@@ -1,4 +1,4 @@
-"""The settings of dj-rest-auth's tests, with this app as docs/rest-framework.md has it."""
+"""The settings of dj-rest-auth's tests, with this app set up as in docs/rest-framework.md."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ if WITH == "contrib":
 classes = ["rest_framework.authentication.SessionAuthentication", jwt_class]
 if os.environ["DJ_REST_AUTH_LOGIN"] == "tokens":
     REST_AUTH["SESSION_LOGIN"] = False
-    # The tests send their tokens so. With their own settings nothing reads these headers, and what
-    # lets in is the session.
+    # The tests send their tokens in these headers. With the tests' own settings, nothing reads the
+    # headers, and the session gives access.
     SIMPLE_JWT = {"AUTH_HEADER_TYPES": ["JWT", "Bearer"]}
     classes.insert(1, token_class)
 REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"] = classes
