@@ -1,4 +1,5 @@
-"""The command line: ``python -m benchmarks sign-in``, and so on; ``all`` runs all that measures."""
+"""The command line: ``python -m benchmarks sign-in``, for example; ``all`` runs all that
+measure."""
 
 from __future__ import annotations
 

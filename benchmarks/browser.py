@@ -1,7 +1,7 @@
-"""A browser that asks a site in the same process, through all of its middleware.
+"""A browser that sends requests to a site in the same process, through all of its middleware.
 
-It keeps cookies and the token of the last form, follows nothing by itself, and says what each
-request cost the site: what the browser does is not counted.
+It keeps cookies and the token of the last form, and does not follow redirects. It reports the cost
+of each request for the site; the work of the browser itself is not counted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Answer:
 
 
 SignIn = Generator[tuple[str, Request], Answer, None]
-"""Yields the name of a step and its request, and is sent the answer."""
+"""A generator of steps: it yields a step's name and request, and receives the answer."""
 
 
 def get(path: str) -> Request:
@@ -44,18 +44,18 @@ def get(path: str) -> Request:
 
 def post(path: str, **form: str) -> Request:
     """Return the request that posts a form, whose token the browser adds."""
-    # Names of fields may hold a hyphen, which "__" stands for.
+    # "__" stands for a hyphen in the name of a field.
     return Request(path, {field.replace("__", "-"): value for field, value in form.items()})
 
 
 def token_of(text: str) -> str:
-    """Return the token of the form on a page; empty where there is none."""
+    """Return the token of the form on a page, or an empty text if the page has none."""
     found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', text)
     return found[1] if found else ""
 
 
 class Browser:
-    """``address``: the client address that the site sees."""
+    """``address`` is the client address that the site sees."""
 
     def __init__(self, application: Application, address: str = "10.0.0.1") -> None:
         self._application = application

@@ -1,4 +1,4 @@
-"""Bars with whiskers, as an SVG file that is the same for the same figures."""
+"""Draws bars with whiskers as an SVG file. The same figures always give the same file."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What a call of our client costs the processor, beside Bandwidth's SDK and the bare libraries.
+"""What a call of our client costs in CPU time, beside Bandwidth's SDK and plain HTTP libraries.
 
     python benchmarks/client.py [--rounds 15] [--calls 300] [--tls]
 
-Each client asks a server in another process whether a code is right, on one kept connection.  The
-clients take turns: each makes ``--calls`` calls in a round.  The figure of a client is the median,
-over the rounds, of the processor time of this process for one call.  A ratio is the median of the
-ratios within a round, so that a slow moment of the machine hits both sides.
+Each client asks a server in another process whether a code is right, on one connection that stays
+open. The clients take turns: each makes ``--calls`` calls in a round. The figure of a client is the
+median, over the rounds, of this process's CPU time for one call. A ratio is the median of the
+ratios within a round, so that a slow moment of the machine affects both sides.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def measure(
     figures: dict[str, list[float]] = {name: [] for name in clients}
     names = list(clients)
     for number in range(rounds):
-        # Another one begins each round.
+        # A different client begins each round.
         for name in names[number % len(names) :] + names[: number % len(names)]:
             verify = clients[name]
             began = time.process_time()
@@ -200,7 +200,7 @@ def plain_http_client(origin: str, certificate: Path | None) -> Callable[[], boo
 
 @contextlib.contextmanager
 def server(certificate: Path | None) -> Iterator[int]:
-    """Run a server in another process. Gives its port."""
+    """Run a server in another process, and yield its port."""
     processes = get_context("spawn")
     receiver, sender = processes.Pipe(duplex=False)
     process = processes.Process(target=serve, args=(sender, certificate), daemon=True)
@@ -241,7 +241,7 @@ def answer_all(plain: socket.socket, context: ssl.SSLContext | None) -> None:
 
 
 def make_certificate(folder: Path) -> Path:
-    """Make a certificate for 127.0.0.1, with its key in the same file. It needs openssl."""
+    """Make a certificate for 127.0.0.1, with its key in the same file. This needs openssl."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subprocess.run(
         [

@@ -1,15 +1,15 @@
-"""How many people sign in while Bandwidth is slow and PostgreSQL takes few connections.
+"""How many people sign in while Bandwidth is slow and PostgreSQL accepts few connections.
 
     python benchmarks/connections.py [--rate 14] [--seconds 10] [--latency 2] [--limit 50] [--pool]
 
-The example site runs in one uvicorn process.  Its role in PostgreSQL may have ``--limit``
-connections at once.  The simulator stands for Bandwidth, and takes ``--latency`` seconds for each
-answer.  ``--rate`` people begin to sign in each second, whether those before them are in or not.
-Each loads the login page, gives the password, loads the code page, gives the code, and loads a page
-that needs both.
+The example site runs in one uvicorn process. Its role in PostgreSQL may have ``--limit``
+connections at once. The simulator replaces Bandwidth, and takes ``--latency`` seconds for each
+answer. ``--rate`` people begin to sign in each second, even if earlier people have not finished.
+Each person loads the login page, gives the password, loads the code page, gives the code, and loads
+a page that needs both.
 
-It needs ``uvicorn`` and ``psycopg[binary,pool]``, and makes and drops a role and a database of its
-own on the server that ``--server`` names.
+The program needs ``uvicorn`` and ``psycopg[binary,pool]``. It makes and deletes its own role and
+database on the server that ``--server`` names.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PLACES = {"MAX_CONCURRENT_CALLS": "64", "MAX_WAITING_CALLS": "64", "WAIT_SECONDS
 
 @dataclass
 class Result:
-    """What happened to those who signed in."""
+    """The outcomes of all sign-ins."""
 
     ends: Counter[str] = field(default_factory=Counter)
     sign_ins: list[float] = field(default_factory=list)  # seconds, of those who are in
@@ -107,13 +107,13 @@ def tell(result: Result, people: int) -> None:
 
 
 def number(n: int) -> str:
-    """A valid number of the United States: the n-th."""
+    """Return the n-th valid number of the United States."""
     return f"+1206{2_000_000 + n}"
 
 
 @contextlib.contextmanager
 def database(server: str, limit: int) -> Iterator[str]:
-    """Make a role that may have ``limit`` connections, and a database of its own. Gives its URL."""
+    """Make a role that may have ``limit`` connections, and a database. Yields its URL."""
     drop = (f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)", f"DROP ROLE IF EXISTS {NAME}")
     make = (
         f"CREATE ROLE {NAME} LOGIN PASSWORD '{NAME}' CONNECTION LIMIT {limit}",
@@ -131,7 +131,7 @@ def database(server: str, limit: int) -> Iterator[str]:
 
 
 def prepare(environment: dict[str, str], people: int) -> None:
-    """Make the tables, and ``people`` users with a phone, in a process of their own."""
+    """Make the tables, and ``people`` users with a phone, in a separate process."""
     run = f"import connections; connections.fill({people})"
     subprocess.run([sys.executable, "-c", run], env=environment, cwd=ROOT, check=True)
 
@@ -241,7 +241,7 @@ def sign_in(site: str, simulator: str, n: int, result: Result) -> None:
 
 
 def watch(server: str, result: Result, over: threading.Event) -> None:
-    """Note the most connections that the site's role has at once."""
+    """Record the largest number of connections that the site's role has at once."""
     count = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{NAME}'"  # noqa: S608
     with psycopg.connect(server, autocommit=True) as connection:
         while not over.wait(0.1):

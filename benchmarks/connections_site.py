@@ -1,4 +1,4 @@
-"""Settings for connections.py: the example site in plain HTTP, with passwords that cost nothing."""
+"""Settings for connections.py: the example site over plain HTTP, with a fast password hasher."""
 
 import json
 import os

@@ -27,12 +27,12 @@ AREAS = (206, 312, 415, 617, 713)
 
 
 def megabytes() -> float:
-    """The most memory that this process has had so far."""
+    """Return the most memory that this process has used so far, in megabytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def number(n: int) -> str:
-    """A valid number of the United States: the n-th."""
+    """Return the n-th valid number of the United States."""
     return f"+1{AREAS[n % len(AREAS)]}{2_000_000 + n // len(AREAS):07}"
 
 
@@ -86,7 +86,7 @@ def measure(devices: int) -> None:
     counts = Phone.objects.count(), users_with, called
     if not right or counts != (devices, devices, -(-devices // 5)):
         sys.exit("Some were lost.")
-    # Not by the model, which would read them all into memory first.
+    # The model is not used: it would first read all rows into memory.
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {Phone._meta.db_table}")  # noqa: S608
     before, began = megabytes(), time.perf_counter()
@@ -98,7 +98,7 @@ def measure(devices: int) -> None:
 
 
 def fill(devices: int) -> None:
-    """The other package's tables: one default device a user, and one of backup codes."""
+    """Fill the other package's tables: one default device and one device of backup codes a user."""
     from django.contrib.auth import get_user_model
     from django.db import connection, transaction
 
@@ -116,13 +116,13 @@ def fill(devices: int) -> None:
     with connection.cursor() as cursor:
         for table, columns in tables.items():
             cursor.execute(f"CREATE TABLE {table} ({columns})")
-            # As the other packages' foreign keys have them.
+            # The other packages' foreign keys make these indexes.
             if table != "two_factor_phonedevice":
                 key = "device_id" if "token" in table else "user_id"
                 cursor.execute(f"CREATE INDEX {table}_{key} ON {table} ({key})")
     pks = get_user_model().objects.order_by("pk").values_list("pk", "username")
     rows = ((pk, int(name.removeprefix("user"))) for pk, name in pks.iterator())
-    # Page by page: what fills the tables is to leave no high-water mark of its own.
+    # The tables are filled page by page, so that filling them does not raise the memory peak.
     while page := list(islice(rows, 5000)):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.executemany(

@@ -107,7 +107,7 @@ def program(environment: dict[str, str], *arguments: str) -> Iterator[None]:
 
 
 class People:
-    """Those who come to the site."""
+    """The people who use the site."""
 
     def __init__(self, site_port: int, simulator_port: int) -> None:
         self.site = f"http://127.0.0.1:{site_port}"
@@ -149,7 +149,7 @@ class People:
                 sys.exit(f"{url} does not answer.")
 
     async def read_until(self, others: asyncio.Future[list[None]], rate: float) -> None:
-        """Ask for pages until ``others`` are done.  A slow page delays none of those after it."""
+        """Ask for pages until ``others`` are done. A slow page does not delay the next pages."""
         reading = []
         while not others.done():
             reading.append(asyncio.create_task(self.read()))
@@ -199,7 +199,7 @@ class People:
     async def ask_and_go(self, n: int, wait: float) -> None:
         await asyncio.sleep(wait)
         asking = asyncio.create_task(self.ask(n, "send", await self.ticket(n)))
-        # Half a second: the request has come to Bandwidth, which has not answered.
+        # After half a second, the request has reached Bandwidth, which has not answered.
         await asyncio.wait([asking], timeout=0.5)
         asking.cancel()
         with contextlib.suppress(asyncio.CancelledError, RuntimeError):

@@ -33,7 +33,7 @@ KEY = "a" * 32
 
 
 def set_up() -> None:
-    """Make a site of a few pages."""
+    """Set up Django for a site with a few pages."""
     import django
 
     settings.configure(
@@ -105,7 +105,7 @@ async def aaccount(request: Any) -> Any:
 
 @dataclass(frozen=True)
 class Case:
-    """``most``: how many microseconds should be added at most, on a quiet machine."""
+    """``most`` is how many microseconds the middleware should add at most, on a quiet machine."""
 
     name: str
     path: str
@@ -125,14 +125,14 @@ CASES = (
 
 
 def make_user() -> Any:
-    """Return the user of the requests, who is in no database."""
+    """Return the user of the requests. The user is not in a database."""
     from django.contrib.auth.models import User
 
     return User(pk=7, username="ada", password="!")
 
 
 def make_request(case: Case, user: Any) -> Any:
-    """Return a request with a session that is loaded, and is verified if ``case`` says so."""
+    """Return a request with a loaded session, which is verified if ``case`` says so."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.models import AnonymousUser
     from django.contrib.sessions.backends.db import SessionStore
@@ -147,7 +147,7 @@ def make_request(case: Case, user: Any) -> Any:
     request.session = SessionStore(KEY if case.is_signed_in else None)
     request.session._session_cache = {}
     request._cached_user = request._acached_user = user if case.is_signed_in else AnonymousUser()
-    # Ours puts its own in place of this.
+    # Our middleware replaces this attribute.
     request.mfa = SimpleNamespace(is_verified=lambda max_age: request.user.is_authenticated)
     if case.is_signed_in:
         request.session[SESSION_KEY] = str(user.pk)
@@ -159,9 +159,9 @@ def make_request(case: Case, user: Any) -> Any:
 
 
 def make_chain(is_async: bool, *middleware: str) -> Any:
-    """Return a function that answers requests one after another, and says how long it took.
+    """Return a function that answers requests one after another, and returns the time they took.
 
-    It tells the seconds of CPU and of the clock.
+    The function returns seconds of CPU time and of wall time.
     """
     from asgiref.sync import ThreadSensitiveContext, sync_to_async
     from django.core.handlers.base import BaseHandler
@@ -193,9 +193,9 @@ def make_chain(is_async: bool, *middleware: str) -> Any:
 
 
 def measure(case: Case, rounds: int, many: int) -> tuple[float, float, float, float]:
-    """Return microseconds a request: of the bare chain, and what ours adds, CPU and clock.
+    """Return microseconds for one request: the bare chain, and what ours adds (CPU and wall time).
 
-    The fourth is half the distance of the quartiles of the CPU that ours adds.
+    The fourth figure is half the distance of the quartiles of the CPU time that ours adds.
     """
     user = make_user()
     chains = {"bare": make_chain(case.is_async), "ours": make_chain(case.is_async, OURS)}

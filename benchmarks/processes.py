@@ -32,7 +32,7 @@ DATABASES = ("sqlite", "postgresql")
 
 
 def connect() -> psycopg.Connection[Any]:
-    """Connect to the server of PostgreSQL, to no database of ours."""
+    """Connect to the PostgreSQL server, but not to a benchmark's database."""
     import psycopg
 
     address = POSTGRESQL._replace(scheme="postgresql", path="/postgres")
@@ -41,7 +41,7 @@ def connect() -> psycopg.Connection[Any]:
 
 @contextmanager
 def database(kind: str, name: str) -> Iterator[str]:
-    """Make an empty database; gives its ``DATABASE_URL``."""
+    """Make an empty database, and yield its ``DATABASE_URL``."""
     if kind == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
             yield f"sqlite:///{folder}/{name}.sqlite3"
@@ -59,9 +59,9 @@ def database(kind: str, name: str) -> Iterator[str]:
 def start(
     *arguments: str, variables: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run one of our modules.
+    """Run one of the benchmark modules.
 
-    It ends when its standard input is closed, and is made to where it is still at work.
+    The process ends when its standard input is closed. If it is still at work, it is killed.
     """
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -85,9 +85,9 @@ def start(
 
 @contextmanager
 def provider(latency: float = 0) -> Iterator[str]:
-    """Run the provider; gives its address.
+    """Run the provider, and yield its address.
 
-    :param latency: the seconds that each of its answers takes.
+    :param latency: how many seconds each of its answers takes.
     """
     with start("benchmarks.provider", f"--latency={latency}") as process:
         assert process.stdout is not None
@@ -134,9 +134,9 @@ def free_port() -> int:
 
 @contextmanager
 def role(database_url: str, connections: int) -> Iterator[str]:
-    """Make a role that may have so many connections; gives the database's address for it.
+    """Make a role with a limited number of connections, and yield the database's address for it.
 
-    No limit of connections holds for a superuser, as the role that makes databases is.
+    The role that makes databases is a superuser, and PostgreSQL limits no superuser.
     """
     name, password = f"bandwidth_mfa_benchmark_{os.getpid()}", secrets.token_hex(16)
     with connect() as connection:
@@ -144,7 +144,7 @@ def role(database_url: str, connections: int) -> Iterator[str]:
         connection.execute(
             f"CREATE ROLE {name} LOGIN PASSWORD '{password}' CONNECTION LIMIT {connections}"
         )
-        # It may do with the owner's tables what the owner may.
+        # The role gets the owner's rights on the owner's tables.
         connection.execute(f'GRANT "{owner}" TO {name}')
         try:
             address = urlsplit(database_url)
@@ -155,7 +155,7 @@ def role(database_url: str, connections: int) -> Iterator[str]:
 
 
 class Worker:
-    """A site in a process of its own, which does as it is told."""
+    """A site in a separate process, which does the tasks that it receives."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None
@@ -164,18 +164,18 @@ class Worker:
         self.answer()
 
     def __call__(self, task: str, **arguments: Any) -> Any:
-        """Have the site do a task, such as ``sign_in.queries``, and return what it answers."""
+        """Let the site do a task, such as ``sign_in.queries``, and return the answer."""
         self.begin(task, **arguments)
         return self.answer()
 
     def begin(self, task: str, **arguments: Any) -> None:
-        """Have the site begin a task."""
+        """Let the site begin a task."""
         print(json.dumps({"do": task, **arguments}), file=self._input, flush=True)
 
     def answer(self) -> Any:
-        """Wait for the end of the task, and return what the site answers.
+        """Wait for the end of the task, and return the site's answer.
 
-        :raises SystemExit: the task failed; the process has printed why.
+        :raises SystemExit: the task failed; the process has printed the reason.
         """
         line = self._output.readline()
         if not line:
@@ -189,7 +189,7 @@ def worker(
 ) -> Iterator[Worker]:
     """Run a site.
 
-    :param variables: more variables of its environment.
+    :param variables: more variables for the environment of the site.
     """
     given = {"DATABASE_URL": database_url, "PROVIDER_URL": provider_url, **(variables or {})}
     with start("benchmarks.worker", site, variables=given) as process:

@@ -1,10 +1,10 @@
-"""A provider of codes on a loopback socket, for all sites: Bandwidth's API, and one address more.
+"""A provider of codes on a loopback socket, for all sites: Bandwidth's API, and one more address.
 
     python -m benchmarks.provider [--latency SECONDS]
 
-It prints its port, and runs until its standard input is closed.  It keeps no state and does next to
-no work, so that it takes little from the sites that are measured: each code that does not begin
-with 0 is right.  The sites whose package checks codes itself post theirs to ``/send``.
+It prints its port, and runs until its standard input is closed. It keeps no state and does little
+work, so that it takes little CPU time from the measured sites. Each code that does not begin with 0
+is right. A site whose package checks codes itself posts its codes to ``/send``.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ async def serve(latency: float) -> None:
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    # Without a wait for the connections, which are kept alive, and hold nothing.
+    # The server does not wait for the connections, which are kept alive and have no work.
     os._exit(0)
 
 

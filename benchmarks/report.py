@@ -24,7 +24,7 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
 
 
 def ratios(values: Sequence[float], base: Sequence[float]) -> list[float]:
-    """Divide round by round: what slows a whole round down falls on both."""
+    """Divide round by round, so that a slow round affects both sides."""
     return [mine / other for mine, other in zip(values, base, strict=True)]
 
 
@@ -51,7 +51,7 @@ def conditions(kinds: Iterable[str], packages: Iterable[str] = ()) -> str:
     for kind in kinds:
         found.append(f"{NAMES[kind]} {version_of(kind)}")
     found += [f"{name} {version(name)}" for name in packages]
-    # Before the run: during it, the run itself is the load.
+    # The load is read before the run: during the run, the run itself is the load.
     load = f"load {os.getloadavg()[0]:.1f} before the run"
     return f"Measured on {os.cpu_count()} cores ({load}) with {', '.join(found)}."
 

@@ -70,7 +70,7 @@ def is_page_of(answer: Answer, name: str) -> bool:
 
 
 def main(name: str) -> None:
-    # What anything prints must not come between the answers.
+    # Other output must not mix with the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     site = Site(name)
     print(json.dumps("ready"), file=answers, flush=True)

@@ -1,5 +1,5 @@
-"""The benchmarks, one module each.
+"""The benchmarks, one in each module.
 
-Each has a line of documentation, ``add_arguments(parser)``, and ``run(chosen)``, which measures and
-returns Markdown.  ``TITLE`` names the section in ``docs/performance.md``.
+Each module has a docstring of one line, ``add_arguments(parser)``, and ``run(chosen)``, which
+measures and returns Markdown. ``TITLE`` names the section in ``docs/performance.md``.
 """

@@ -1,4 +1,4 @@
-"""A small run of most benchmarks, for the gate: fails on a ratio that is far off, on no time."""
+"""A small run of most benchmarks for the gate; it fails only if a ratio is far from normal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.report import NAMES, ratios
 from benchmarks.sites import SITES
 from benchmarks.tasks import FAILED
 
-# What is far off. The figures themselves are in docs/performance.md.
+# The limits of the ratios. The figures themselves are in docs/performance.md.
 MOST_TIMES_BARE = 4.0  # the CPU time of a sign-in, divided by the bare login's
 MOST_TIMES_BARE_PAGE = 2.0  # of a page for somebody who is signed in
 MOST_TIMES_SDK = 2.5  # of a check of a code, divided by that of Bandwidth's SDK
@@ -25,9 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(chosen: Namespace, folder: Path | None) -> str:
-    """Measure and judge.
+    """Measure, and compare the ratios with their limits.
 
-    :raises SystemExit: a ratio is far off, or something did not work at all.
+    :raises SystemExit: a ratio is too high, or a benchmark did not work.
     """
     found = measure()
     try_the_others()
@@ -38,9 +38,9 @@ def run(chosen: Namespace, folder: Path | None) -> str:
 
 
 def measure() -> dict[str, tuple[float, float]]:
-    """Return ``{name: (ratio, the most that it may be)}``."""
+    """Return ``{name: (ratio, its highest allowed value)}``."""
     found = {}
-    # The other sites sign in on one database: their people and their settings still work.
+    # The other sites sign in on one database, to check their users and settings.
     for kind, sites in (("sqlite", list(SITES)), ("postgresql", ["bare", "ours"])):
         results = sign_in.measure(sites, kind, ROUNDS, PEOPLE, PAGES)
         ratio = median(sign_in.to_bare(results, "ours", "steady"))
@@ -54,9 +54,9 @@ def measure() -> dict[str, tuple[float, float]]:
 
 
 def try_the_others() -> None:
-    """Run what gives no ratio, so that it still works on the day when somebody needs it.
+    """Run the benchmarks that give no ratio, so that an error in them is noticed.
 
-    :raises SystemExit: it does not.
+    :raises SystemExit: one of them fails.
     """
     with provider() as url:
         with database("sqlite", "scale") as address, worker("ours", url, address) as ask:
@@ -86,6 +86,6 @@ def try_the_others() -> None:
 
 
 def too_much(found: dict[str, tuple[float, float]]) -> list[str]:
-    """Return the names of the ratios that are over what they may be."""
-    # Not "over": a ratio that is no number is far off, too.
+    """Return the names of the ratios that are higher than allowed."""
+    # "not <=" also reports a ratio that is not a number.
     return [name for name, (ratio, most) in found.items() if not ratio <= most]

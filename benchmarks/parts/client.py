@@ -1,4 +1,4 @@
-"""One check of a code with this app's client, with Bandwidth's SDK, and with less."""
+"""One check of a code: this app's client, Bandwidth's SDK, and plain HTTP libraries."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def measure(rounds: int, calls: int) -> dict[str, list[tuple[float, float]]]:
 
 
 def to_sdk(found: dict[str, list[tuple[float, float]]], name: str) -> list[float]:
-    """The CPU time of a client divided by the SDK's, round by round."""
+    """Return the CPU time of a client divided by the SDK's, for each round."""
     mine, sdks = ([cpu for cpu, _wall in found[one]] for one in (name, SDK))
     return ratios(mine, sdks)
 

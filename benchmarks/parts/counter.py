@@ -42,17 +42,17 @@ def run(chosen: Namespace, folder: Path | None) -> str:
 
 
 class Senders:
-    """Processes of one site on one database."""
+    """Several processes of one site on one database."""
 
     def __init__(self, workers: list[Worker]) -> None:
         self._workers = workers
         self._next_person = 0
 
     def send(self, right: bool, is_limited: bool, threads: int, sends: int) -> list[Any]:
-        """Let all processes begin at the same moment; returns what each of them answers.
+        """Start all processes at the same moment, and return the answer of each.
 
-        :param threads: of each process.
-        :param sends: of each thread.
+        :param threads: the number of threads in each process.
+        :param sends: the number of sends in each thread.
         """
         people = 1 + threads * sends
         begin = time.time() + 2  # they make their users before
@@ -76,7 +76,7 @@ class Senders:
 def measure(
     senders: Senders, right: bool, connections: int, rounds: int, sends: int
 ) -> list[object]:
-    """Return the cells of one row: with the limit of the site, and without, round by round."""
+    """Return the cells of one row: with the limit of the site and without it, for each round."""
     rates: dict[bool, list[float]] = {True: [], False: []}
     slowest, failed = [], Counter[str]()
     for _round in range(rounds):

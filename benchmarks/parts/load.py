@@ -1,4 +1,4 @@
-"""Sign-ins at a rate, on gunicorn and uvicorn, and the other pages meanwhile; takes minutes."""
+"""Sign-ins at a fixed rate beside other page requests, on gunicorn and uvicorn; takes minutes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FOR_ASGI = {
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS))
-    # The other sites' packages check codes themselves: their provider is never waited for twice.
+    # The other sites' packages check codes themselves, so they wait for the provider only once.
     parser.add_argument("--sites", nargs="+", choices=("bare", "ours"), default=["bare", "ours"])
     parser.add_argument("--rates", type=float, nargs="+", default=[6, 10, 14])
     parser.add_argument("--latencies", type=float, nargs="+", default=[0.3, 2])
@@ -61,7 +61,7 @@ def run(chosen: Namespace, folder: Path | None) -> str:
 
 
 def measure(kind: str, latency: float, site: str, chosen: Namespace) -> dict[float, Any]:
-    """Run one server, and let people come at each rate; what each rate came to."""
+    """Run one server, let people arrive at each rate, and return the results of each rate."""
     port = free_port()
     with (
         provider(latency) as url,
@@ -96,7 +96,7 @@ def command(kind: str, port: int, chosen: Namespace) -> list[str]:
 
 
 def cells(found: Any) -> list[object]:
-    """Return the cells of a row.  The last one tells how much later than meant visitors came."""
+    """Return the cells of a row. The last cell shows how late visitors arrived."""
     outcomes = Counter(outcome for outcome, *_rest in found["sign_ins"])
     reloaded = sum(reloads > 0 for _outcome, _why, reloads, *_rest in found["sign_ins"])
     seconds = [s for outcome, _why, _reloads, s, _late in found["sign_ins"] if outcome == IN]

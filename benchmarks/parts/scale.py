@@ -1,4 +1,4 @@
-"""A site with many users and many codes: sign-ins, pages of the admin, commands, sizes, purge."""
+"""A site with many users and many codes: sign-ins, admin pages, commands, sizes, purge."""
 
 from __future__ import annotations
 
@@ -121,11 +121,11 @@ def purged(found: dict[str, list[tuple[float, int]]]) -> str:
 
 
 def parts(deletions: list[tuple[float, int]]) -> list[list[tuple[float, int]]]:
-    """Divide deletions into :data:`PARTS` of as many deletions, as far as they go."""
+    """Divide the deletions into :data:`PARTS` parts of equal size, or fewer."""
     many = max(1, len(deletions) // PARTS)
     return [deletions[start : start + many] for start in range(0, len(deletions), many)][:PARTS]
 
 
 def rate(deletions: list[tuple[float, int]]) -> float:
-    """Rows a second."""
+    """Return the number of rows per second."""
     return sum(rows for _s, rows in deletions) / sum(seconds for seconds, _r in deletions)

@@ -1,4 +1,4 @@
-"""Sign-ins by step on each site, and the pages after them."""
+"""Sign-ins on each site, step by step, and the pages after them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(chosen: Namespace, folder: Path | None) -> str:
-    """Measure; the chart goes to ``folder``."""
+    """Measure, and write the chart to ``folder``."""
     if chosen.profile:
         if folder is not None:
             raise SystemExit("A profile is too long for the page: leave --write out.")
@@ -63,10 +63,10 @@ def run(chosen: Namespace, folder: Path | None) -> str:
 
 
 def measure(sites: list[str], kind: str, rounds: int, people: int, pages: int) -> dict[str, Any]:
-    """Let each site work in each round, in an order that changes.
+    """Let each site work in each round, in a changing order.
 
     :returns: ``{site: {"queries": ..., "rounds": [...], "page": [...], "public": [...]}}``, as
-        :mod:`benchmarks.tasks.sign_in` gives them.
+        :mod:`benchmarks.tasks.sign_in` returns them.
     """
     order = random.Random(1)
     with provider() as url, ExitStack() as stack:
@@ -91,7 +91,7 @@ def measure(sites: list[str], kind: str, rounds: int, people: int, pages: int) -
 
 
 def milliseconds(result: Any, which: str, step: str, clock: int = CPU) -> list[float]:
-    """The median of each round, of one step or of ``"sign-in"``: all steps up to the page."""
+    """Return the median of each round, of one step or of a whole ``"sign-in"``."""
     medians = []
     for one in result["rounds"]:
         chosen = [times for name, times in one[which].items() if name in parts_of(step)]
@@ -106,12 +106,12 @@ def parts_of(step: str) -> tuple[str, ...]:
 
 
 def microseconds(result: Any, page: str, clock: int = CPU) -> list[float]:
-    """The median of each round, of ``"page"`` or ``"public"``."""
+    """Return the median of each round, of ``"page"`` or ``"public"``."""
     return [median(pair[clock] for pair in times) / 1e3 for times in result[page]]
 
 
 def count(result: Any, which: str, step: str) -> tuple[int, int]:
-    """How many queries and commits there are in one step, or in ``"sign-in"``."""
+    """Return the number of queries and commits in one step, or in ``"sign-in"``."""
     steps = result["queries"][which]
     chosen = [made for name, made in steps.items() if name in parts_of(step)]
     return (
@@ -121,13 +121,16 @@ def count(result: Any, which: str, step: str) -> tuple[int, int]:
 
 
 def is_query(sql: str) -> bool:
-    """Whether it is more than the begin or the end of a transaction or of a savepoint."""
+    """Return whether the statement does more than begin or end a transaction or a savepoint."""
     words = ("BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE SAVEPOINT")
     return not sql.upper().startswith(words)
 
 
 def to_bare(results: Any, site: str, which: str, clock: int = CPU) -> list[float]:
-    """A site's sign-in divided by the bare one's, round by round; empty without the bare one."""
+    """Return a site's sign-in divided by the bare site's, round by round.
+
+    The list is empty without the bare site.
+    """
     if "bare" not in results:
         return []
     mine, base = (milliseconds(results[one], which, "sign-in", clock) for one in (site, "bare"))
@@ -135,7 +138,7 @@ def to_bare(results: Any, site: str, which: str, clock: int = CPU) -> list[float
 
 
 def whole(results: Any, which: str) -> str:
-    """A table of whole sign-ins."""
+    """Return a table of complete sign-ins."""
     head = ["", "queries", "commits", "CPU ms", "÷ bare", "wall ms", "÷ bare"]
     rows = []
     for site, result in results.items():
@@ -148,7 +151,7 @@ def whole(results: Any, which: str) -> str:
 
 
 def by_step(results: Any) -> str:
-    """A table of the steps of a steady sign-in."""
+    """Return a table of the steps of a steady sign-in."""
     rows = []
     for site, result in results.items():
         cells = [SITES[site]]
@@ -161,7 +164,7 @@ def by_step(results: Any) -> str:
 
 
 def pages(results: Any) -> str:
-    """A table of the pages that somebody asks for who is signed in."""
+    """Return a table of the pages that a signed-in user requests."""
     head = ["", "queries", "CPU µs", "CPU µs of a view that does not look at the user"]
     rows = []
     for site, result in results.items():
@@ -184,7 +187,7 @@ def draw(found: dict[str, Any], file: Path) -> None:
 
 
 def profile(site: str, kind: str, people: int) -> str:
-    """The statements of a sign-in by step, and where its time goes."""
+    """Return the statements of a sign-in by step, and where its time goes."""
     told = []
     with provider() as url, database(kind, site) as address, worker(site, url, address) as ask:
         for which, steps in ask("sign_in.queries").items():

@@ -1,11 +1,11 @@
-"""The sites that are measured.  Each is a package with the same three modules.
+"""The sites that are measured. Each site is a package with the same three modules.
 
 - ``settings``: Django's settings.
-- ``urls``: the pages; ``/page/`` is for people who are signed in with all that the site asks for.
-- ``people``: ``add(numbers)`` makes users; ``sign_in(n)`` yields the steps of a sign-in of one.
+- ``urls``: the pages; ``/page/`` is for people who have completed the site's login.
+- ``people``: ``add(numbers)`` makes users; ``sign_in(n)`` yields the steps of one user's sign-in.
 
-A step is a name and a request; the generator is sent the answer.  The steps have the same names on
-each site.  Where a package does two of them in one request, the request has the name of the first.
+A step is a name and a request; the generator receives the answer. The steps have the same names on
+each site. If a package does two of them in one request, the request has the name of the first step.
 """
 
 # In the order of the tables. The first one is what the others are compared with.

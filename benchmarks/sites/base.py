@@ -1,7 +1,7 @@
 """The settings that all sites share: those of Django's project template, as in production.
 
-Two settings differ.  The hasher is MD5, for a real one takes the time that is to be measured a
-hundred times over.  The database comes from ``DATABASE_URL``.
+Two settings differ. The hasher is MD5, because a real hasher takes a hundred times as long as the
+work that is measured. The database comes from ``DATABASE_URL``.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How the users of all sites are made, and what they have."""
+"""How the users of all sites are made, and their names, numbers and addresses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def address(n: int) -> str:
 
 
 def add_users(numbers: Iterable[int]) -> list[tuple[int, User]]:
-    """Make users of these numbers, and return each with its number."""
+    """Make users with these numbers, and return each user with its number."""
     chosen = list(numbers)
     password = make_password(PASSWORD)
     made = User.objects.bulk_create(

@@ -7,7 +7,7 @@ from django.urls import path
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Say who is signed in.  Each site puts its own decorator on this page."""
+    """Return the name of the signed-in user. Each site adds its own decorator to this page."""
     return render(request, "page.html")
 
 

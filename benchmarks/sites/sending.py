@@ -1,4 +1,4 @@
-"""The call to the provider of the sites whose package checks codes itself."""
+"""The call to the provider, for sites whose package checks codes itself."""
 
 import requests
 

@@ -13,7 +13,7 @@ from benchmarks.worker import Site
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-# More than a process has threads: what waits is to wait for the row, not for a place.
+# There are more places than threads, so that threads wait for the row, and not for a place.
 PLACES = 200
 
 
@@ -59,7 +59,7 @@ def send(
 
 @contextmanager
 def limited(is_limited: bool) -> Iterator[None]:
-    """Count for the whole site, or not; no send is refused."""
+    """Turn the limit of the whole site on or off. No send is refused."""
     from django.conf import settings
     from django.test import override_settings
 
@@ -84,7 +84,7 @@ def users(site: Site, first: int, many: int) -> list[User]:
 
 
 def send_to(group: list[User], right: bool, seconds: list[float], failed: list[str]) -> None:
-    """Send each user a code; adds how long each took, or why it failed."""
+    """Send each user a code. Adds how long each send took, or why it failed."""
     from django_bandwidth_mfa import service
 
     for user in group:

@@ -1,6 +1,6 @@
-"""People who come when they come, to a site that runs on a server of its own.
+"""People who visit a site that runs on a separate server, at random times.
 
-They arrive at random, and do not wait for each other: a site that is slow gets no fewer visitors.
+They do not wait for each other, so a slow site gets no fewer visitors.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ ERROR = re.compile(r'class="mfa-error".*?<li>(.*?)</li>', re.DOTALL)
 
 
 def visit(site: Site, url: str, rate: float, pages: float, seconds: float) -> Any:
-    """Have people sign in, and others ask for pages meanwhile.
+    """Let people sign in, and let others ask for pages at the same time.
 
-    :param rate: sign-ins that begin in a second, on average.
+    :param rate: how many sign-ins begin in a second, on average.
     :param pages: pages in a second, on average: a public one and one for people who are signed in.
     :returns: ``{"sign_ins": [[outcome, why, reloads, seconds, late], ...], "pages": [[outcome,
         seconds, late], ...]}``.
@@ -60,14 +60,14 @@ def visit(site: Site, url: str, rate: float, pages: float, seconds: float) -> An
 
 
 def moments(rate: float, seconds: float, seed: int) -> Iterator[float]:
-    """Arrivals of a Poisson process: the same ones for the same seed."""
+    """Return the arrival times of a Poisson process. The same seed gives the same times."""
     chance, moment = random.Random(seed), 0.0
     while (moment := moment + chance.expovariate(rate)) < seconds:
         yield moment
 
 
 async def at(moment: float, do: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
-    """Do something at a moment; adds how long it took since that moment, and how late it began."""
+    """Call a function at a moment. Adds the time since that moment, and how late the call began."""
     clock = asyncio.get_running_loop()
     await asyncio.sleep(moment - clock.time())
     late = clock.time() - moment
@@ -76,13 +76,13 @@ async def at(moment: float, do: Callable[[], Awaitable[list[Any]]]) -> list[Any]
 
 
 async def sign_in(site: Site, url: str, n: int) -> list[Any]:
-    """Sign the n-th user in.
+    """Sign in the n-th user.
 
-    :returns: the outcome, why it is not :data:`IN`, and how often the page had to reload.
+    :returns: the outcome, the reason if it is not :data:`IN`, and how often the page had to reload.
     """
     from benchmarks.sites.making import address, name
 
-    # The server takes the last one, as behind a proxy that appends it.
+    # The server reads the last address, as behind a proxy that appends it.
     headers = {"X-Forwarded-For": address(n)}
     steps, token, reloads = site.people.sign_in(n), "", 0
     async with browser(headers=headers) as session:
@@ -113,7 +113,7 @@ async def sign_in(site: Site, url: str, n: int) -> list[Any]:
 
 
 async def read(url: str, path: str, cookies: dict[str, str]) -> list[Any]:
-    """Ask for a page as somebody who is signed in."""
+    """Ask for a page as a signed-in user."""
     async with browser(cookies=cookies) as session:
         try:
             answer = await ask(session, url, Request(path), "")
@@ -124,7 +124,7 @@ async def read(url: str, path: str, cookies: dict[str, str]) -> list[Any]:
 
 def browser(**given: Any) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        # A connection for each request, as from a proxy: none is closed just when it is used again.
+        # Each request has a new connection, so that no connection is closed while it is used again.
         connector=aiohttp.TCPConnector(force_close=True),
         cookie_jar=aiohttp.CookieJar(unsafe=True),  # unsafe: for addresses without a name, too
         timeout=aiohttp.ClientTimeout(total=PATIENCE),

@@ -1,4 +1,4 @@
-"""A site with many users and many codes behind it: how it is filled, and what then is measured."""
+"""A site with many users and many codes: how it is filled, and what is measured on it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 # The keys of the first rows are left to the users whom the benchmark makes before.
 OFFSET = 1000
-# The codes are spread over so many days, up to now.
+# The codes are spread over the last so many days.
 DAYS = 60
-# So many letters of a key are replaced by a number. Its length stays, as the column wants it.
+# The number of letters of a key that a number replaces. The length of the key stays the same.
 SUFFIX = 7
 
 
@@ -67,7 +67,7 @@ def fill(site: Site, users: int, challenges: int, counters: int) -> Any:
 
 
 def number_of(n: str) -> str:
-    """The phone number of a user as SQL, as :func:`benchmarks.sites.making.number` makes it."""
+    """Return SQL for a user's phone number, as :func:`benchmarks.sites.making.number` makes it."""
     from benchmarks.sites.making import AREAS
 
     areas = " ".join(f"WHEN {place} THEN '{area}'" for place, area in enumerate(AREAS))
@@ -83,7 +83,7 @@ def new_uuid() -> str:
 
 
 def moment(seconds_ago: str) -> str:
-    """A moment as SQL."""
+    """Return SQL for a moment."""
     from django.db import connection
 
     if connection.vendor == "sqlite":
@@ -92,7 +92,7 @@ def moment(seconds_ago: str) -> str:
 
 
 def numbered(column: str) -> str:
-    """A text column as SQL, its last letters replaced by a number."""
+    """Return SQL for a text column whose last letters are replaced by a number."""
     digits = f"substr('{'0' * SUFFIX}' || n, length('{'0' * SUFFIX}' || n) - {SUFFIX - 1})"
     return f"substr(original.{column}, 1, length(original.{column}) - {SUFFIX}) || {digits}"
 
@@ -124,7 +124,7 @@ def copy(row: Model, many: int, different: Mapping[str, str]) -> None:
 
 
 def tidy(*models: type[Model]) -> None:
-    """Let the keys go on after the copies, and the planner know what the tables hold."""
+    """Make keys continue after the copies, and update the statistics of the query planner."""
     from django.core.management.color import no_style
     from django.db import connection
 
@@ -135,13 +135,13 @@ def tidy(*models: type[Model]) -> None:
 
 
 def sign_in(site: Site, people: int) -> Any:
-    """Sign users in, chosen among all; as :func:`benchmarks.tasks.sign_in.sign_in`."""
+    """Sign in users chosen among all users, with :func:`benchmarks.tasks.sign_in.sign_in`."""
     chosen = random.Random(2).sample(range(1, site.next_person), people)
     return {which: sign_in_each(site, chosen) for which in ("first", "steady")}
 
 
 def commands(site: Site, times: int) -> Any:
-    """Run the commands of a site's staff; ``{command: [seconds, ...]}``."""
+    """Run the commands of a site's staff, and return ``{command: [seconds, ...]}``."""
     return {
         "mfa_status": [timed_command("mfa_status") for _ in range(times)],
         "mfa_status USER": [timed_command("mfa_status", "user7") for _ in range(times)],
@@ -170,7 +170,7 @@ ADMIN_PAGES = {
 
 
 def admin(site: Site, times: int) -> Any:
-    """Ask for pages of the admin; ``{page: [seconds, ...]}``."""
+    """Ask for pages of the admin, and return ``{page: [seconds, ...]}``."""
     from django.contrib.auth.models import User
 
     from benchmarks.sites.making import PASSWORD
@@ -239,7 +239,7 @@ class Deletions:
 
     def note(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         result = execute(sql, params, many, context)
-        # What was done between two deletions, such as finding the rows, belongs to the second.
+        # Work between two deletions, such as finding the rows, counts for the second deletion.
         now = time.perf_counter()
         if found := self.PATTERN.match(sql):
             rows = context["cursor"].rowcount

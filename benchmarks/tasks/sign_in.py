@@ -80,13 +80,13 @@ def statements(site: Site, n: int) -> dict[str, Any]:
 
 
 class Notes:
-    """The statements of each request that was asked through it."""
+    """Records the statements of each request that was sent through it."""
 
     def __init__(self) -> None:
         self.statements: list[list[str]] = []
 
     def ask(self, browser: Browser, request: Request) -> Answer:
-        """Ask as the browser does."""
+        """Send the request with the browser."""
         from django.db import connection
 
         connection.force_debug_cursor = True

@@ -1,4 +1,4 @@
-"""What django-allauth asks a site to write for logins by phone."""
+"""The methods that django-allauth requires of a site for logins by phone."""
 
 from typing import Any
 

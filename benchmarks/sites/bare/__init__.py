@@ -1,1 +1,1 @@
-"""Django's own login, with a code that nothing counts: the least that a second factor can cost."""
+"""Django's own login, with a code that is not counted: the lowest cost of a second factor."""

@@ -1,4 +1,4 @@
-"""The password is kept as passed in the session until the provider says that the code is right."""
+"""The session records the right password until the provider confirms the code."""
 
 import requests
 from django.conf import settings
