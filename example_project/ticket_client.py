@@ -22,7 +22,7 @@ from typing import Any
 class Refused(Exception):
     """The site has answered with an error; its text is for people.
 
-    :param code: what programs know the error by.
+    :param code: the error's name, for programs.
     """
 
     def __init__(self, message: str, code: str = "") -> None:
@@ -42,9 +42,9 @@ class Client:
     def ask(
         self, path: str, body: Mapping[str, object] | None = None, *, authorization: str = ""
     ) -> dict[str, Any]:
-        """Return what the site answers: to a POST of ``body``, or to a GET if it is None.
+        """Return the site's answer to a POST of ``body``, or to a GET if ``body`` is None.
 
-        :raises Refused: it answers with an error.
+        :raises Refused: the site answers with an error.
         """
         headers = {"Content-Type": "application/json"}
         if authorization:
@@ -60,7 +60,7 @@ class Client:
         return told
 
     def sign_in(self, username: str) -> str:
-        """Return the completion of a login: the password, and the code if one is owed."""
+        """Send the password, and the code if one is needed. Return the completion of the login."""
         password = read_secret("Password: ")
         state = self.ask("/mfa/api/login", {"username": username, "password": password})
         if state["needs"] == "phone":

@@ -1,7 +1,7 @@
-"""What the bank has for clients that render their own pages.
+"""The bank's views for clients that render their own pages.
 
-The page ``single_page`` signs in by ``fetch`` alone, with the site's session.  ``ticket_client.py``
-keeps no cookies: it signs in with a ticket, and the bank gives it a token.
+The page ``single_page`` signs in with ``fetch`` alone, and uses the site's session.
+``ticket_client.py`` keeps no cookies: it signs in with a ticket, and the bank gives it a token.
 """
 
 import json
@@ -21,7 +21,7 @@ from django_bandwidth_mfa.exceptions import TicketInvalid
 
 from .views import BALANCE
 
-# Seconds.  Nothing ends a token of this bank before: a real one asks its database about it.
+# Seconds. Nothing ends a token of this bank earlier; a real bank would check its database.
 TOKEN_SECONDS = 600
 TOKEN_SALT = "bank.token"  # noqa: S105 - no secret
 
@@ -34,7 +34,7 @@ def single_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 @sensitive_variables()
 def sign_in(request: HttpRequest) -> JsonResponse:
-    """Take the password.  The login is parked, if this user owes a code."""
+    """Check the password. The login is parked if this user needs a code."""
     form = AuthenticationForm(request, read_json(request))
     if not form.is_valid():
         return problem(str(form.non_field_errors()[0] if form.non_field_errors() else form.errors))
@@ -45,7 +45,7 @@ def sign_in(request: HttpRequest) -> JsonResponse:
 @csrf_exempt  # an app sends no cookies
 @require_POST
 def token(request: HttpRequest) -> JsonResponse:
-    """Exchange what the JSON API answered to the right code."""
+    """Exchange the completion, which the JSON API returned for the right code, for a token."""
     try:
         done = service.redeem_completion(str(read_json(request).get("completion")), request=request)
     except TicketInvalid as error:
@@ -76,6 +76,6 @@ def read_json(request: HttpRequest) -> dict[str, Any]:
 
 
 def problem(message: str, status: int = 400) -> JsonResponse:
-    """Return an error in the shape that the JSON API has."""
+    """Return an error in the format of the JSON API."""
     error = {"code": "bank", "message": message, "retry_after": None, "limit": None}
     return JsonResponse({"error": error}, status=status)

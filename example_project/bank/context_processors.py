@@ -3,6 +3,6 @@ from django.http import HttpRequest
 
 
 def demo(request: HttpRequest) -> dict[str, object]:
-    """Where codes arrive while the simulator stands in for Bandwidth, and whom to sign in as."""
+    """Return the address of the simulator's inbox, if there is one, and the demo's users."""
     inbox = f"{settings.SIMULATOR_URL}/inbox" if settings.SIMULATOR_URL else ""
     return {"demo_inbox": inbox, "demo_users": settings.DEMO_USERS}

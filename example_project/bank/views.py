@@ -1,4 +1,4 @@
-"""The bank's pages. All that the second factor asks of them is one decorator."""
+"""The bank's pages. The second factor needs only one decorator in them."""
 
 from datetime import date
 from decimal import Decimal
@@ -35,13 +35,13 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "bank/home.html")
 
 
-@login_required  # passes only those who owe no code any more
+@login_required  # only for users who need no further code
 def account(request: HttpRequest) -> HttpResponse:
     context = {"balance": BALANCE, "transactions": TRANSACTIONS}
     return render(request, "bank/account.html", context)
 
 
-@mfa_required(max_age=60)  # moving money takes a code from the last minute
+@mfa_required(max_age=60)  # a transfer needs a code from the last minute
 def transfer(request: HttpRequest) -> HttpResponse:
     form = TransferForm(request.POST or None)
     if form.is_valid():

@@ -1,4 +1,4 @@
-"""A strict Content-Security-Policy for every page: nothing inline, nothing from elsewhere."""
+"""A strict Content-Security-Policy for every page: no inline code, and no code from other sites."""
 
 from collections.abc import Callable
 

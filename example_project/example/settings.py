@@ -1,4 +1,4 @@
-"""Settings of the example site. Everything that differs between machines is in the environment."""
+"""Settings of the example site. Values that differ between machines come from the environment."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(BASE_DIR.parent / ".env")
 
-# On, so that the example runs as it is. In a site of your own let it be off unless told.
+# On, so that the example runs without settings. In your own site, let it be off by default.
 DEBUG = env.bool("DEBUG", default=True)
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if DEBUG and not SECRET_KEY:
@@ -60,7 +60,7 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Or SQLite refuses, at once, to turn a reading transaction into a writing one.
+    # Without it, SQLite can refuse at once to turn a reading transaction into a writing one.
     DATABASES["default"].setdefault("OPTIONS", {})["transaction_mode"] = "IMMEDIATE"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -77,8 +77,8 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
-# A bank asks everyone for a code. Variables named BANDWIDTH_MFA_… say the rest, and may say
-# otherwise; without an account among them, the local simulator takes Bandwidth's place.
+# A bank requires a code of every user. Variables named BANDWIDTH_MFA_… set all other keys, and can
+# change this one. If they name no account, the local simulator replaces Bandwidth.
 BANDWIDTH_MFA = {"REQUIRED": "all", "TRUSTED_PROXIES": 0, **conf.from_env(env)}
 SIMULATOR_URL = ""
 if "ACCOUNT_ID" not in BANDWIDTH_MFA:

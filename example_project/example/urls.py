@@ -1,4 +1,4 @@
-"""The site's addresses: the bank's own pages, Django's login views, and the app under mfa/."""
+"""The site's addresses: the bank's own pages, Django's login views, and the app under ``mfa/``."""
 
 from django.contrib import admin
 from django.contrib.auth import views as auth_views

@@ -1,4 +1,4 @@
-"""``manage.py demo``: the whole thing on one machine, with nothing to set up and nothing to pay."""
+"""``manage.py demo`` runs the example and the simulator on one machine, without any setup."""
 
 import io
 import signal
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         "Start the example site on a fresh SQLite database, with users to sign in as. A simulator "
         "stands in for Bandwidth unless BANDWIDTH_MFA_ACCOUNT_ID is set."
     )
-    requires_system_checks = ()  # they might open the database before it is the demo's
+    requires_system_checks = ()  # they might open the database before the demo chooses it
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="of the site")
@@ -77,12 +77,12 @@ class Command(BaseCommand):
             self.stdout.write(BANNER.format(site=site, codes=codes, phone=phone, password=PASSWORD))
             if not options["no_browser"]:
                 stack.callback(open_soon(site).cancel)
-            # Its own greeting would say less; its errors and its log go to stderr and are seen.
+            # Its own greeting has less information. Its errors and its log still appear on stderr.
             call_command("runserver", f"{HOST}:{port}", use_reloader=False, stdout=io.StringIO())
 
 
 def require_free(port: int) -> None:
-    """Say which option helps, before anything is changed."""
+    """Raise an error that names the helpful option, before anything is changed."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -92,7 +92,7 @@ def require_free(port: int) -> None:
 
 
 def start_simulator(port: int, stack: ExitStack) -> str:
-    """Run a simulator until ``stack`` closes, point the site at it, and return its inbox."""
+    """Run a simulator until ``stack`` closes, make the site use it, and return its inbox."""
     try:
         simulator = stack.enter_context(Simulator(port=port, name="Harbour"))
     except (OSError, OverflowError) as error:
@@ -108,7 +108,7 @@ def start_simulator(port: int, stack: ExitStack) -> str:
 
 
 def make_database(path: Path) -> None:
-    """A new database each time: nobody is locked out, and no wait is left over."""
+    """Make a new database each time, so that no lock or wait of an earlier run remains."""
     path.unlink(missing_ok=True)
     settings.DATABASES["default"] |= {
         "ENGINE": "django.db.backends.sqlite3",
@@ -130,7 +130,7 @@ def make_users(*, with_phones: bool) -> None:
 
 
 def open_soon(site: str) -> threading.Timer:
-    """Open the browser once the server has had a second to start."""
+    """Open the browser after the server has had a second to start."""
     timer = threading.Timer(1, webbrowser.open, [site])
     timer.daemon = True
     timer.start()

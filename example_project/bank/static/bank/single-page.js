@@ -1,6 +1,6 @@
 /*
- * A page that signs in by fetch alone: the password at the bank's own view, everything else at the JSON API.
- * What the page shows follows from the state that the API tells.
+ * A page that signs in by fetch alone: the password goes to the bank's own view, everything else to the JSON API.
+ * The page shows the state that the API returns.
  */
 (function () {
   "use strict";
@@ -10,7 +10,7 @@
   const problem = document.getElementById("problem");
   const api = page.dataset.api.replace(/state$/, "");
 
-  let state = null; // as the API told it last
+  let state = null; // the last state from the API
   let pending = null; // the phone that is being added
   let codes = []; // recovery codes that were just made
 
