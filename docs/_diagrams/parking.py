@@ -16,7 +16,7 @@ FILE = Path(__file__).parents[1] / "parking.svg"
 
 # Pixels.  A phone shows a page of 390 pixels without making this smaller.
 WIDTH = 350
-# So wide the drawing is on a larger screen.
+# The width of the drawing on a larger screen.
 LARGE_WIDTH = 480
 MARGIN, GAP, PADDING, LINE = 6, 20, 12, 17
 
@@ -41,8 +41,8 @@ MARK = "_bandwidth_mfa_mark"
 class Box:
     """One step of a login.
 
-    ``text`` is what happens, one item for each line.  ``session`` has the keys that are in the
-    session after that, each with the fields of its value that are worth a mention.
+    ``text`` is what happens, one item for each line. ``session`` has the keys that the session then
+    contains, each with the fields of its value that the drawing shows.
     """
 
     title: str
@@ -178,7 +178,7 @@ def session_lines(session: dict[str, str]) -> Iterator[str]:
 
 
 def description() -> str:
-    """Return what the drawing says, as a text for people who do not see it."""
+    """Return the content of the drawing as a text for people who cannot see it."""
     parts = []
     for number, box in enumerate(BOXES, start=1):
         session = ", ".join(

@@ -25,7 +25,7 @@ CHANGES = {
 
 
 def mend(app: Sphinx, failure: Exception | None) -> None:
-    """Change the files that were written: a receiver of ``build-finished``."""
+    """Change the files that Sphinx has written: a receiver of ``build-finished``."""
     if failure is None and app.builder.format == "html":
         for file in Path(app.outdir).rglob("*.html"):
             text = file.read_text()

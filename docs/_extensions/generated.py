@@ -1,8 +1,10 @@
-"""Writes the reference from the code, so that it cannot differ from it.
+"""Writes the reference from the code, so that the two cannot differ.
 
-A page of ``docs/reference`` has a mark, such as ``<!-- generated: settings -->``.  When the site is
-built, the text that a function of :data:`PARTS` returns takes its place.  The text is Markdown.
-This module needs Django to be set up, and no Sphinx: the tests look at what it returns.
+A page of ``docs/reference`` has a mark, such as ``<!-- generated: settings -->``. When the site is
+built, the mark is replaced by the text that a function of :data:`PARTS` returns. The text is
+Markdown.
+
+This module needs Django to be set up, but not Sphinx: the tests check its texts.
 """
 
 from __future__ import annotations
@@ -34,14 +36,14 @@ _mark = re.compile(r"<!-- generated: (\w+) -->")
 
 
 def fill_in(text: str) -> str:
-    """Return the text of a page with each mark replaced by what it names."""
+    """Return the text of a page with each mark replaced by its generated text."""
     return _mark.sub(lambda match: PARTS[match[1]](), text)
 
 
 # Settings ------------------------------------------------------------------------------------
 
 
-# Of several kinds: each is wrong for each setting that is not a free text.
+# Values of several types: each is wrong for each setting that is not a free text.
 WRONG_VALUES: tuple[object, ...] = (object(), "\0", {"\0": None}, ["\0"])
 
 
@@ -70,7 +72,7 @@ def _setting(setting: conf.Setting[object]) -> str:
         f"- Default: {default}",
         f"- In the environment: `{conf.PREFIX}{setting.name}`",
     ]
-    # What is said of wrong values tells which values are right.
+    # The messages about wrong values show which values are right.
     rules = dict.fromkeys(filter(None, map(setting.problem, WRONG_VALUES)))
     if rules:
         said = " or ".join(f"“{rule}”" for rule in rules)
@@ -104,7 +106,7 @@ def system_checks() -> str:
 
 
 def _check(check: Check) -> str:
-    # A message whose words are all known only when the check runs says nothing here.
+    # A message is left out if all its words are known only when the check runs.
     words = [_plain(text) for text in (check.message, check.hint) if re.search(r"\w", text)]
     return "- " + " ".join(words) if words else ""
 
@@ -133,7 +135,7 @@ def _checks_of_function(function: ast.FunctionDef, names: dict[str, str]) -> Ite
 
 
 def _texts_by_name(statements: list[ast.stmt]) -> dict[str, str]:
-    """Return the texts that these statements give a name."""
+    """Return the texts that these statements assign to a name."""
     return {
         statement.targets[0].id: _text(statement.value, {})
         for statement in statements
@@ -202,7 +204,7 @@ def events_outside_the_table() -> Iterator[tuple[str, str, str]]:
 
 
 def meaning_of_event(name: str) -> str:
-    """Return the first paragraph of the function that tells of the event."""
+    """Return the first paragraph of the docstring of the function that sends the event."""
     return _first_paragraph(getattr(events, name))
 
 
@@ -330,12 +332,12 @@ def _first_paragraph(value: object) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Turn the little reST of docstrings into Markdown."""
+    """Turn the simple reST of docstrings into Markdown."""
     return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text).replace("``", "`")
 
 
 def _plain(text: str) -> str:
-    """Escape what Markdown would take for a mark in a text for the terminal."""
+    """Escape the characters that Markdown would read as marks, in a text for the terminal."""
     return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", text)
 
 

@@ -1,10 +1,10 @@
-"""Makes pages that are written for GitHub fit for Sphinx.
+"""Adapts pages that are written for GitHub to Sphinx.
 
-- A relative link that leaves the folder ``docs`` becomes a link to the repository.  If the file is
+- A relative link that leaves the folder ``docs`` becomes a link to the repository. If the file is
   missing, Sphinx warns.
 - A mark such as ``<!-- generated: settings -->`` becomes a part of the reference.
-- The front page lists the pages under headings.  The navigation is made from those lists.  A page
-  that stands in none of them is added to the how-to guides, so that no page is lost.
+- The front page lists the pages under headings. The navigation is made from those lists. A page
+  that is in none of them is added to the how-to guides, so that no page is lost.
 """
 
 from __future__ import annotations
