@@ -15,8 +15,13 @@ from django.contrib.auth.signals import user_logged_in
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.urls import URLResolver
+from django.urls.resolvers import RegexPattern
+from django.utils.module_loading import import_string
+from rest_framework.authentication import BaseAuthentication
 
 from django_bandwidth_mfa import service
+from django_bandwidth_mfa.contrib.allauth.stages import CodeStage
 from django_bandwidth_mfa.internal.phones import changes
 from django_bandwidth_mfa.middleware import BandwidthMFAMiddleware
 from django_bandwidth_mfa.models import Phone
@@ -559,3 +564,20 @@ def test_the_settings_of_the_page_are_those_of_these_tests(settings: Any) -> Non
     assert values["ACCOUNT_ADAPTER"] == settings.ACCOUNT_ADAPTER
     assert values["HEADLESS_TOKEN_STRATEGY"] == settings.HEADLESS_TOKEN_STRATEGY
     assert OURS in values["INSTALLED_APPS"]
+
+
+def test_the_other_code_of_the_page_runs() -> None:
+    """Fails when a name in it is misspelt, or when allauth renames a class that it uses."""
+    page = "docs/allauth.md"
+    urls: dict[str, Any] = {}
+    exec(code("urls.py, allauth headless", page), urls)  # noqa: S102
+    resolver = URLResolver(RegexPattern("^/"), urls["urlpatterns"])
+    assert resolver.resolve(CODE + "send")
+    assert resolver.resolve(API + "auth/login")
+    adapter: dict[str, Any] = {}
+    exec(code("adapter.py", page), adapter)  # noqa: S102
+    assert import_string(adapter["Adapter"]().get_login_stages()[-1]) is CodeStage
+    values: dict[str, Any] = {}
+    exec(code("settings.py, allauth's tokens in REST framework", page), values)  # noqa: S102
+    for path in values["REST_FRAMEWORK"]["DEFAULT_AUTHENTICATION_CLASSES"]:
+        assert issubclass(import_string(path), BaseAuthentication)

@@ -1,0 +1,339 @@
+"""Each code block of the documents is right, as far as a program can know.
+
+The blocks with a label, such as ``# settings.py, knox``, are run as they are by the tests of the
+other packages, and the tutorial is followed by the session ``docs``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import importlib.util
+import json
+import re
+import shlex
+import sys
+import tomllib
+import types
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import environ
+import pytest
+from django.core.checks import run_checks
+from django.core.management import get_commands, load_command_class
+from django.template import engines
+from django.template.base import Template
+from django.template.loader_tags import BlockNode, ExtendsNode
+from django.test import override_settings
+from django.urls import resolve
+
+from django_bandwidth_mfa.conf import PREFIX, Settings
+from django_bandwidth_mfa.simulator.__main__ import _parser as simulator_parser
+
+from .code_blocks import ROOT, Block, blocks
+
+PACKAGE = "django_bandwidth_mfa"
+LANGUAGES = {"css", "html", "http", "javascript", "json", "promql", "python", "sh", "sql", "text"}
+
+# What no test can run, and why.
+NOT_RUN = {
+    "javascript": "tests/browser signs in with the page of the example that has this code",
+    "promql": "no server of Prometheus is on the machine",
+    "sql": "it deletes the tables of another package",
+}
+
+
+def ids(block: Block) -> str:
+    return block.where
+
+
+def of(*languages: str) -> Any:
+    return pytest.mark.parametrize("block", list(blocks(*languages)), ids=ids)
+
+
+@of()
+def test_a_block_names_its_language(block: Block) -> None:
+    """Fails for a block without a language: no test below would read it."""
+    assert block.language in LANGUAGES
+
+
+@pytest.mark.parametrize("language", NOT_RUN)
+def test_what_is_not_run_is_there(language: str) -> None:
+    """Fails when the list names a language that no page uses any more."""
+    assert list(blocks(language))
+
+
+# Python ----------------------------------------------------------------------------------------
+
+
+@cache
+def names_in(module: str) -> set[str]:
+    """Return the names in a module of the package.  The file is read, not imported.
+
+    A module of ``contrib`` needs another package, which may be missing.
+    """
+    path = ROOT.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not file.exists():
+        return set()
+    names = {one.stem for one in file.parent.iterdir()} if path.is_dir() else set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+def is_there(path: str) -> bool:
+    """Return whether a dotted path names a module of the package, or a name in one."""
+    module, _, name = path.rpartition(".")
+    return bool(names_in(path)) or name in names_in(module)
+
+
+def imported(block: Block) -> Iterator[tuple[str, str]]:
+    """Yield the module and the name of each import; the name is empty for ``import module``."""
+    for node in ast.walk(block.tree()):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+
+
+@of("python")
+def test_what_a_block_imports_is_there(block: Block) -> None:
+    """Fails when a name of the package or of Django is misspelt, or is not Python."""
+    for module, name in imported(block):
+        if module.partition(".")[0] == PACKAGE:
+            assert is_there(f"{module}.{name}" if name else module), (module, name)
+        elif module.partition(".")[0] in ("django", "environ"):
+            assert not name or hasattr(importlib.import_module(module), name), (module, name)
+
+
+@of("python", "sh")
+def test_dotted_paths_lead_to_something(block: Block) -> None:
+    """Fails when a path in a setting, such as a middleware's, is misspelt."""
+    for path in re.findall(rf"\b{PACKAGE}(?:\.\w+)+", block.text):
+        assert is_there(path), path
+
+
+def keys_of_settings(tree: ast.Module) -> Iterator[str]:
+    """Yield the keys of ``BANDWIDTH_MFA``, and of lines that show one setting."""
+    for node in tree.body:
+        is_ours = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BANDWIDTH_MFA"
+        if (is_ours or isinstance(node, ast.Expr)) and isinstance(node.value, ast.Dict):  # type: ignore[attr-defined]
+            keys = (ast.literal_eval(key) for key in node.value.keys if key is not None)  # type: ignore[attr-defined]
+            yield from (key for key in keys if key.isupper())
+
+
+@of("python")
+def test_the_settings_of_a_block_exist(block: Block) -> None:
+    """Fails when a key of ``BANDWIDTH_MFA`` is misspelt."""
+    known = {setting.name for setting in Settings.all()}
+    assert set(keys_of_settings(block.tree())) <= known
+
+
+@of("sh")
+def test_the_variables_of_a_block_exist(block: Block) -> None:
+    """Fails when a variable of the environment names no setting."""
+    known = {PREFIX + setting.name for setting in Settings.all()}
+    assert set(re.findall(rf"\b{PREFIX}\w+", block.text)) <= known
+
+
+POLICIES = [
+    block
+    for block in blocks("python")
+    if re.search(r"^BANDWIDTH_MFA = ", block.text, re.MULTILINE) and "..." not in block.text
+]
+# The reader's own modules that such a block names.
+READERS_MODULES = {"bank.security": {"CODE_POLICY": lambda request, user: True}}
+
+
+@pytest.mark.parametrize("block", POLICIES, ids=ids)
+def test_the_settings_of_a_block_pass_the_system_checks(
+    block: Block, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when a value is wrong: tried with ``any_of("staf")`` in place of ``staff``."""
+    for name, values in READERS_MODULES.items():
+        module = types.ModuleType(name)
+        vars(module).update(values)
+        monkeypatch.setitem(sys.modules, name, module)
+        monkeypatch.setitem(sys.modules, name.partition(".")[0], types.ModuleType("bank"))
+    before = dict(settings.BANDWIDTH_MFA)
+    values = {
+        "from_env": lambda env: before,
+        "env": environ.Env(),
+        "INSTALLED_APPS": list(settings.INSTALLED_APPS),
+        "MIDDLEWARE": list(settings.MIDDLEWARE),
+        "DATABASES": {"default": {}},
+    }
+    code = block.text.replace("from django_bandwidth_mfa.conf import from_env\n", "")
+    exec(compile(code, block.where, "exec"), values)  # noqa: S102
+    with override_settings(BANDWIDTH_MFA=values["BANDWIDTH_MFA"]):
+        errors = [one for one in run_checks() if str(one.id).startswith("bandwidth_mfa.E")]
+    # The tests have no "allauth.mfa", which one of the policies reads.
+    assert [one for one in errors if "allauth.mfa" not in one.msg] == []
+
+
+@of("python")
+def test_a_labelled_block_is_run_by_a_test(block: Block) -> None:
+    """Fails when a block says which package it is for, and no test of that package runs it."""
+    if not re.match(r"(settings|urls)\.py, |a verified token|adapter\.py", block.label):
+        return
+    label = re.split(r":| in place of", block.label)[0]
+    assert f'"{label}' in code_of_other_tests(), block.label
+
+
+@cache
+def code_of_other_tests() -> str:
+    return "".join(file.read_text() for file in (ROOT / "tests/neighbours").rglob("*.py"))
+
+
+# Commands --------------------------------------------------------------------------------------
+
+
+def commands(block: Block) -> Iterator[list[str]]:
+    """Yield each command as its words, without comments and without redirections."""
+    for line in shlex_lines(block.text):
+        words = line[: line.index(">")] if ">" in line else line
+        while words and re.fullmatch(r"\w+=.*", words[0]):
+            words = words[1:]
+        yield from split(words, "&&")
+
+
+def shlex_lines(text: str) -> Iterator[list[str]]:
+    """Yield the words of each line.  A quoted text may have several lines."""
+    pending = ""
+    for line in text.splitlines():
+        pending += line
+        try:
+            words = shlex.split(pending, comments=True)
+        except ValueError:  # the quotation goes on in the next line
+            pending += "\n"
+            continue
+        pending = ""
+        if words:
+            yield words
+    assert not pending, pending
+
+
+def split(words: list[str], by: str) -> Iterator[list[str]]:
+    while by in words:
+        place = words.index(by)
+        yield words[:place]
+        words = words[place + 1 :]
+    yield words
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise AssertionError(message)
+
+
+def parse_manage(words: list[str]) -> None:
+    """Check a command of ``manage.py`` and its options."""
+    name, *arguments = words
+    app = {**get_commands(), "demo": "demo"}[name]
+    if name == "demo":  # the example project's own
+        return
+    parser = load_command_class(str(app), name).create_parser("manage.py", name)
+    parser.__class__ = type("Strict", (Parser, type(parser)), {})
+    chosen = parser.parse_args(arguments)
+    if name == "shell":
+        tree = Block("", 0, "python", chosen.command)
+        assert all(is_there(f"{m}.{n}") for m, n in imported(tree) if m.startswith(PACKAGE))
+
+
+def parse_module(words: list[str]) -> None:
+    """Check ``python -m MODULE ...``."""
+    module, *arguments = words
+    if module == f"{PACKAGE}.simulator":
+        simulator_parser().parse_args(arguments)
+    elif module == "pytest":
+        for path in arguments:
+            assert path.startswith("-") or not path.startswith("tests") or (ROOT / path).exists()
+    else:
+        assert importlib.util.find_spec(module), module
+
+
+@cache
+def sessions() -> set[str]:
+    tree = ast.parse((ROOT / "noxfile.py").read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@cache
+def extras() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return set(project["optional-dependencies"])
+
+
+# Commands of the system, which the session `docs`, `demo` or `package` runs.
+OF_THE_SYSTEM = {".", "cd", "django-admin", "export", "mkdir"}
+
+
+@of("sh")
+def test_a_command_and_its_options_exist(block: Block) -> None:
+    """Fails when a command of ``manage.py``, an option of it, a session or an extra is misspelt."""
+    for first, *rest in commands(block):
+        program = first if first == "." else Path(first).name
+        if program.startswith("python") and rest[0] == "-m":
+            parse_module(rest[1:])
+        elif program.startswith("python"):
+            assert Path(rest[0]).name == "manage.py", rest
+            parse_manage(rest[1:])
+        elif program == "nox":
+            assert {rest[rest.index("-s") + 1]} <= sessions(), rest
+        elif program == "pip":
+            named = re.findall(r"(?:django-bandwidth-mfa|\.)\[(.*?)\]", " ".join(rest))
+            assert set(named) <= extras(), named
+        else:
+            assert program in OF_THE_SYSTEM, first
+
+
+# The rest --------------------------------------------------------------------------------------
+
+
+@of("json")
+def test_json_can_be_parsed(block: Block) -> None:
+    json.loads(block.text)
+
+
+@of("http", "text")
+def test_an_address_of_this_app_exists_and_its_body_is_json(block: Block) -> None:
+    """Fails when an address of the JSON API is misspelt, or when a body is no JSON."""
+    for part in block.text.split("\n\n"):
+        if part.startswith(("{", "[")):
+            json.loads(part)
+    for path in re.findall(r"^(?:GET|POST) (/mfa/\S+)", block.text, re.MULTILINE):
+        assert resolve(path).url_name != "api_nothing_here", path
+
+
+@of("html")
+def test_a_template_can_be_read_and_its_blocks_exist(block: Block) -> None:
+    """Fails when a tag, an included template or a block of the parent template is misspelt."""
+    template = Template("{% load static %}" * ("{% extends" not in block.text) + block.text)
+    for name in re.findall(r'{% (?:include|extends) "((?:bandwidth_mfa|admin)/.*?)"', block.text):
+        engines["django"].get_template(name)
+    for parent in template.nodelist.get_nodes_by_type(ExtendsNode):
+        name = str(parent.parent_name).strip("\"'")
+        if not name.startswith("admin/"):
+            continue
+        source = Path(importlib.import_module("django.contrib.admin").__file__ or "").parent
+        text = (source / "templates" / "admin/base.html").read_text()
+        for one in template.nodelist.get_nodes_by_type(BlockNode):
+            assert f"block {one.name} " in text, one.name
+
+
+@of("css")
+def test_the_properties_of_the_look_exist(block: Block) -> None:
+    """Fails when a custom property is misspelt: a browser would ignore it."""
+    sheet = (ROOT / PACKAGE / "static/bandwidth_mfa/mfa.css").read_text()
+    for name in re.findall(r"--mfa-[\w-]+", block.text):
+        assert f"{name}:" in sheet, name
