@@ -515,7 +515,7 @@ def _open_doors() -> Iterator[tuple[Door, str]]:
                 door,
                 f"{door.kind.closing} If the door is meant, as for machines, silence it: "
                 f'SILENCED_SYSTEM_CHECKS = ["{door.id}"], or "{door.kind.id}" for each of its '
-                'kind. docs/security.md, "Doors that sessions do not cover", has code.',
+                "kind. docs/doors.md has code.",
             )
 
 

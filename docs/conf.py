@@ -45,7 +45,7 @@ exclude_patterns = ["_diagrams", "_extensions"]
 # A link to a page or a heading that is missing is a warning, and the session `docs` fails on one.
 nitpicky = True
 
-# Links such as `security.md#4-what-is-left-to-the-site` name a heading as GitHub names it.
+# Links such as `site-duties.md` name a heading as GitHub names it.
 myst_heading_anchors = 4
 # Python's and Django's own names are not looked up: the build needs no network.
 nitpick_ignore_regex = [("py:.*", r"(?!django_bandwidth_mfa\.(?!internal)).*")]

@@ -1,14 +1,19 @@
-"""``pytest --attack P1`` runs only the tests that show the defence of row P1 in docs/security.md.
+"""``pytest --attack P1`` runs only the tests that show the defence of row P1 in docs/attacks.md.
 
-``pytest --package django-axes`` runs those of a row in docs/other-packages.md.  A test names its
-rows by a marker: ``@pytest.mark.attack("P1", "G4")``, ``@pytest.mark.package("django-axes")``.
+``pytest --standard V6.5.1`` runs those of a row in docs/standards.md, and
+``pytest --package django-axes`` those of a row in docs/other-packages.md.  A test names its rows by
+a marker: ``@pytest.mark.attack("P1", "G4")``, ``@pytest.mark.package("django-axes")``.
 """
 
 from __future__ import annotations
 
 import pytest
 
-PAGES = {"attack": "docs/security.md", "package": "docs/other-packages.md"}
+PAGES = {
+    "attack": "docs/attacks.md",
+    "standard": "docs/standards.md",
+    "package": "docs/other-packages.md",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

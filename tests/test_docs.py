@@ -43,8 +43,8 @@ def ids_of_tests(marker: str) -> Iterator[str]:
 def test_each_attack_of_the_threat_model_is_shown_by_a_test() -> None:
     """Tried on broken copies. It fails when a row has no test, when a marker names no row, when two
     rows have the same id, when a row has no id, and when a test loses one of its rows."""
-    page = (ROOT / "docs/security.md").read_text()
-    tables = page.split("### Attack by attack")[1].split("#### What a code by phone")[0]
+    page = (ROOT / "docs/attacks.md").read_text()
+    tables = page.split("## Attack by attack")[1].split("## What a code by phone")[0]
     first_cells = re.findall(r"^\|(.*?)\|", tables, re.MULTILINE)
     in_page = [cell.strip() for cell in first_cells if cell not in (" id ", " --- ")]
     in_tests = list(ids_of_tests("attack"))

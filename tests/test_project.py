@@ -89,7 +89,7 @@ def test_the_workflow_runs_sessions_that_exist_on_each_python_that_is_supported(
 
 def test_each_test_that_a_session_or_a_document_names_exists() -> None:
     """Fails when a test moves and a session, or a command in a document, keeps its old path."""
-    files = ["noxfile.py", "CONTRIBUTING.md", "README.md", ".ci/mutation.toml", "docs/security.md"]
+    files = ["noxfile.py", "CONTRIBUTING.md", "README.md", ".ci/mutation.toml", "docs/attacks.md"]
     told = "".join((ROOT / file).read_text() for file in files)
     named = re.findall(r"(?<![\w/])tests/[\w/]+(?:\.\w+)?", told)
     assert [path for path in named if not (ROOT / path).exists()] == []

@@ -7,7 +7,7 @@ import re
 from .site import ROOT
 
 
-def code(first_line: str, page: str = "docs/security.md") -> str:
+def code(first_line: str, page: str = "docs/doors.md") -> str:
     """Return the block of Python on ``page`` whose first line is the comment ``first_line``."""
     text = (ROOT / page).read_text()
     blocks: list[str] = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)

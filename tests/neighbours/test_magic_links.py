@@ -1,4 +1,4 @@
-"""django-sesame: links that sign in their owner, as docs/security.md describes them."""
+"""django-sesame: links that sign in their owner, as docs/site-duties.md describes them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sesame(settings: Any) -> None:
 def test_a_view_below_the_decorator_runs_with_the_link_alone_and_no_other_view_does(
     client: Client, user: Any, page: str, afterwards: str
 ) -> None:
-    """docs/security.md describes this: the decorator sets ``request.user`` only for its own
+    """docs/site-duties.md describes this: the decorator sets ``request.user`` only for its own
     view."""
     assert client.get(f"/{page}/{get_query_string(user)}").content == b"ada"
     assert client.get("/who/").content == b"AnonymousUser"
