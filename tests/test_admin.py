@@ -151,6 +151,7 @@ def test_what_is_a_record_is_not_deleted(root: Client, rows: Any, model: Any) ->
     assert model.objects.count() == many
 
 
+@pytest.mark.standard("63B-4.3")
 def test_deleting_a_phone_is_what_removing_it_is(root: Client, user: Any) -> None:
     """Fails when the row is just deleted: sessions and trusted browsers would outlive it."""
     second = Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at=user.date_joined)
@@ -529,6 +530,7 @@ def test_a_reset_is_asked_about_and_nothing_happens_before(root: Client, rows: A
     assert list(SecondFactor.objects.values()) == before
 
 
+@pytest.mark.standard("V7.4.5")
 @pytest.mark.attack("P23")
 @pytest.mark.parametrize(("what", "phones", "codes"), [("unlock", 1, 10), ("forget", 0, 0)])
 def test_a_reset_is_done_logged_and_mailed(

@@ -145,6 +145,7 @@ def test_a_session_that_was_ended_is_nobodys_when_it_is_asked_twice() -> None:
 # Sessions that were ended, and have RECHECK_SECONDS left -------------------------------------
 
 
+@pytest.mark.standard("V7.4.5")
 @pytest.mark.attack("P19")
 @pytest.mark.parametrize("end", [reset_second_factor, service.end_sessions])
 def test_a_session_that_was_ended_cannot_save_itself(

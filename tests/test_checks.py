@@ -61,6 +61,7 @@ def ids(messages: list[CheckMessage]) -> list[str]:
     return [str(message.id).removeprefix("bandwidth_mfa.") for message in messages]
 
 
+@pytest.mark.standard("V6.5.4", "V6.5.5", "63B-3.1.3.2a", "63B-3.1.3.2c", "63B-3.2.2a")
 def test_a_good_site_hears_nothing() -> None:
     assert check_settings(None) == []
     assert check_site(None) == []
@@ -247,6 +248,7 @@ BASIC = {"USERNAME": "u", "PASSWORD": "p"}
 NO_OAUTH = {"CLIENT_ID": None, "CLIENT_SECRET": None}
 
 
+@pytest.mark.standard("V6.5.4", "V6.5.5", "63B-3.1.3.2a", "63B-3.1.3.2c", "63B-3.2.2a")
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -473,6 +475,7 @@ def test_urls_below_a_prefix_of_the_server_lead_to_our_views(settings: Any) -> N
         set_script_prefix(before)
 
 
+@pytest.mark.standard("V7.2.1")
 @pytest.mark.attack("P10")
 @pytest.mark.parametrize(
     "engine", ["django.contrib.sessions.backends.signed_cookies", "tests.cookie_sessions"]

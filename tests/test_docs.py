@@ -55,6 +55,48 @@ def test_each_attack_of_the_threat_model_is_shown_by_a_test() -> None:
     assert len(in_tests) >= 160
 
 
+# The states of a row in docs/standards.md, and whether a row with this state needs a test.
+STATES = {
+    "met": True,
+    "in part": True,
+    "not met": False,
+    "site": False,
+    "others": False,
+    "no use": False,
+}
+
+
+def rows_of_standards() -> list[tuple[str, str]]:
+    """Return the id and the state of each row in the two tables of docs/standards.md."""
+    page = (ROOT / "docs/standards.md").read_text()
+    rows = []
+    for heading in ("## OWASP ASVS 5.0", "## NIST SP 800-63B-4"):
+        table = page.split(heading)[1].split("\n| id |")[1].split("\n\n")[0]
+        head, _line, *lines = f"| id |{table}".splitlines()
+        state = head.split(" | ").index("state")
+        rows += [
+            (cells[0].removeprefix("| "), cells[state])
+            for cells in (line.split(" | ") for line in lines)
+        ]
+    return rows
+
+
+def test_each_row_of_a_standard_that_is_met_is_shown_by_a_test() -> None:
+    """Tried on broken copies. It fails when a row that is met, in full or in part, has no test,
+    when a marker names no row or a row that is not met, when two rows have the same id, when an id
+    has another form, and when a row has an unknown state."""
+    rows = rows_of_standards()
+    ids, states = [id for id, _ in rows], dict(rows)
+    assert [id for id in ids if not re.fullmatch(r"V\d\.\d\.\d|63B-[\d.]+\d[a-e]?", id)] == []
+    assert len(ids) == len(set(ids))
+    assert set(states.values()) == set(STATES)
+    shown = set(ids_of_tests("standard"))
+    need_a_test = {id for id, state in rows if STATES[state]}
+    assert need_a_test - shown == set(), "rows that are met, without a test"
+    assert shown - need_a_test == set(), "markers without a row that is met"
+    assert len(rows) > 75
+
+
 def test_each_other_package_of_the_page_is_shown_by_a_test_and_is_one_that_the_tests_install() -> (
     None
 ):

@@ -99,6 +99,7 @@ def test_only_a_confirmed_phone_of_the_users_own_can_be_chosen(user: Any, bandwi
     assert bandwidth.inbox == []
 
 
+@pytest.mark.standard("V6.3.6")
 def test_an_unknown_purpose_or_channel_is_a_value_error(user: Any, configure: Any) -> None:
     with pytest.raises(ValueError, match="purpose"):
         service.send_code(user, purpose="other")
@@ -388,6 +389,7 @@ def test_a_text_with_two_codes_is_neither_counted_nor_asked(
     assert service.verify_code(challenge, f"{code}, I say: {code}!")
 
 
+@pytest.mark.standard("V6.6.3")
 @pytest.mark.attack("G6")
 def test_a_challenge_can_be_tried_five_times(user: Any, bandwidth: Any) -> None:
     """Fails when a try is counted without a look at ``tries``: 40 guesses, then the right one."""
@@ -411,6 +413,7 @@ def test_an_expired_challenge_is_not_tried(user: Any, bandwidth: Any) -> None:
                 service.verify_code(challenge, bandwidth.inbox[0]["code"])
 
 
+@pytest.mark.standard("V6.5.6", "63B-3.2.1")
 def test_removing_the_phone_ends_its_challenges(user: Any, bandwidth: Any) -> None:
     challenge = service.send_code(user)
     user.bandwidth_mfa_phones.all().delete()
@@ -438,6 +441,7 @@ def test_enrolling_confirms_the_phone_and_ends_other_enrolments(bandwidth: Any) 
 # Waits and locks ------------------------------------------------------------------------------
 
 
+@pytest.mark.standard("V6.6.3", "63B-3.2.2c")
 @pytest.mark.attack("G6")
 def test_wrong_codes_in_a_row_bring_waits_that_double_and_a_right_one_clears_them(
     user: Any, bandwidth: Any, configure: Any
@@ -459,6 +463,7 @@ def test_wrong_codes_in_a_row_bring_waits_that_double_and_a_right_one_clears_the
         assert not service.verify_code(service.send_code(user), "000000")
 
 
+@pytest.mark.standard("V6.6.3", "63B-3.1.3.2e")
 @pytest.mark.attack("G8")
 def test_a_new_challenge_or_another_phone_resets_no_failures(user: Any, bandwidth: Any) -> None:
     for _ in range(5):
@@ -470,6 +475,7 @@ def test_a_new_challenge_or_another_phone_resets_no_failures(user: Any, bandwidt
         service.verify_code(challenge, bandwidth.inbox[0]["code"])
 
 
+@pytest.mark.standard("63B-3.2.2a")
 @pytest.mark.attack("G6")
 def test_too_many_failures_lock_and_say_so(user: Any, bandwidth: Any, configure: Any) -> None:
     configure(FAILURES_BEFORE_LOCK=2)
@@ -970,6 +976,7 @@ def test_without_a_free_place_nothing_is_asked_and_nothing_is_counted(
 # Bound codes ----------------------------------------------------------------------------------
 
 
+@pytest.mark.standard("V6.6.2")
 @pytest.mark.attack("G13")
 def test_a_bound_code_passes_its_own_challenge_only(
     user: Any, bandwidth: Any, configure: Any

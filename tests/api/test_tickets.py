@@ -171,6 +171,7 @@ def test_a_site_issues_a_ticket_itself(user: Any, bandwidth: Any) -> None:
 # The password -------------------------------------------------------------------------------------
 
 
+@pytest.mark.standard("V6.3.8")
 @pytest.mark.attack("T19")
 def test_an_unknown_user_and_a_wrong_password_are_answered_alike_after_equal_work(
     user: Any, bandwidth: Any, settings: Any

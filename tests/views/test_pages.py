@@ -251,6 +251,7 @@ def test_each_catalogue_says_which_language_it_is() -> None:
 # Ways back, and errors --------------------------------------------------------------------------
 
 
+@pytest.mark.standard("V7.4.4")
 @each_page
 def test_each_page_has_a_way_back(verified: Client, page: str) -> None:
     """The page with new codes leads on by its tick: they are shown this once."""

@@ -77,6 +77,7 @@ def test_an_anonymous_visitor_signs_in_and_comes_back(
     assert [answer["Location"]] == parse_qs(urlsplit(login_page).query)["next"]
 
 
+@pytest.mark.standard("V7.5.1")
 @pytest.mark.attack("P12")
 @pytest.mark.parametrize("page", ["remove", "primary"])
 def test_a_change_takes_a_code_of_the_last_minutes_and_then_goes_on(
@@ -384,6 +385,7 @@ def test_an_unconfirmed_phone_has_no_channel_to_change(verified: Client, two: An
     assert new.channel == ""
 
 
+@pytest.mark.standard("V6.3.6")
 @pytest.mark.parametrize("channel", ["", "call", "email", "SMS", "\x00"])
 def test_a_channel_that_is_none_changes_nothing(verified: Client, channel: str) -> None:
     for method in (verified.get, verified.post):
@@ -580,6 +582,7 @@ def test_the_last_recovery_code_leads_to_new_ones(
 # Signing out everywhere else -------------------------------------------------------------------
 
 
+@pytest.mark.standard("V7.4.3", "V7.5.2")
 @pytest.mark.attack("P18")
 def test_everywhere_else_is_signed_out_and_here_is_not(verified: Client, two: Any) -> None:
     """Fails when the recheck does not look at ``signed_in_since``, or when the session that ends
@@ -752,6 +755,7 @@ def test_the_page_that_adds_a_phone_has_the_consent_to_text_messages(
 # The first phone -----------------------------------------------------------------------------
 
 
+@pytest.mark.standard("63B-3.1.3.3a")
 @pytest.mark.attack("P12")
 @pytest.mark.parametrize("data", [{"number": OTHER_NUMBER}, {"resend": "sms"}])
 def test_an_old_session_adds_no_first_phone_until_its_user_signs_in_again(

@@ -76,6 +76,7 @@ def test_the_page_is_cached_nowhere(parked: Client) -> None:
     assert "no-store" in parked.get("/mfa/verify/")["Cache-Control"]
 
 
+@pytest.mark.standard("63B-5.1a")
 @pytest.mark.attack("P36")
 def test_a_post_without_a_csrf_token_is_refused(user: Any, bandwidth: Any) -> None:
     client = Client(enforce_csrf_checks=True)
@@ -110,6 +111,7 @@ def test_a_wrong_code_says_so_stays_out_and_sends_nothing(parked: Client, bandwi
     assert_shut(parked)
 
 
+@pytest.mark.standard("V6.5.1", "63B-2.2.2a", "63B-3.1.3.2b", "63B-3.2.7")
 @pytest.mark.attack("G3")
 def test_the_same_code_in_a_second_login_stays_out(
     parked: Client, user: Any, bandwidth: Any
@@ -499,6 +501,7 @@ def test_another_code_a_call_and_another_phone(
     assert state(parked) == "verified"
 
 
+@pytest.mark.standard("V6.6.1")
 @pytest.mark.attack("P27")
 @pytest.mark.parametrize("choice", ["{other}", "+12025550188", "999999", "'", "../1"])
 def test_no_other_number_can_be_chosen(parked: Client, bandwidth: Any, choice: str) -> None:
@@ -559,6 +562,7 @@ def test_a_verified_visitor_of_the_code_page_is_sent_on(
 STEP_UPS = ["/transfer/", "/class-transfer/"]
 
 
+@pytest.mark.standard("V7.2.4", "V7.3.2", "V7.5.3")
 @pytest.mark.attack("P35")
 @pytest.mark.parametrize("page", STEP_UPS)
 def test_step_up_asks_again_after_max_age_and_sends_only_when_asked(
@@ -636,6 +640,7 @@ def enrol(
     return client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"], "next": next_})
 
 
+@pytest.mark.standard("V6.3.3")
 def test_a_user_whom_the_policy_obliges_enrols_a_first_phone_and_is_in(
     client: Client, newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:
@@ -673,6 +678,7 @@ def test_a_parked_user_with_a_phone_cannot_enrol_another(parked: Client, bandwid
     assert len(bandwidth.inbox) == 1
 
 
+@pytest.mark.standard("V7.5.1", "63B-3.1.3.3a", "63B-4.1.2.1a")
 @pytest.mark.attack("P12")
 def test_adding_a_second_phone_takes_a_fresh_code(
     client: Client, user: Any, bandwidth: Any
@@ -894,6 +900,7 @@ def test_enrolling_a_number_that_somebody_else_has_answers_as_any_other(
     assert answers[0] == answers[1]
 
 
+@pytest.mark.standard("V6.3.8")
 @pytest.mark.attack("T1")
 def test_the_login_page_answers_a_wrong_password_alike_whoever_has_a_phone(
     user: Any, newcomer: Any, bandwidth: Any

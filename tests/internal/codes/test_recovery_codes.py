@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import random
 import re
 from typing import Any
 
@@ -57,8 +58,9 @@ def test_a_set_has_as_many_codes_as_the_settings_say(user: Any, configure: Any) 
     assert RecoveryCode.objects.left(user) == 3
 
 
+@pytest.mark.standard("63B-3.1.2.1")
 def test_a_code_can_be_written_down_and_has_fifty_secret_bits() -> None:
-    """Fails when the secret is shorter: the calculation in docs/security.md uses 50 bits."""
+    """Fails when the secret is shorter: the calculation in docs/counting.md uses 50 bits."""
     secret_letters = recovery_codes.LENGTH - recovery_codes.SELECTOR_LENGTH
     assert secret_letters * math.log2(len(set(recovery_codes.ALPHABET))) == 50
     assert CODE.fullmatch(recovery_codes.EXAMPLE)
@@ -66,6 +68,16 @@ def test_a_code_can_be_written_down_and_has_fifty_secret_bits() -> None:
     for code in recovery_codes.draw(100):
         assert len(code) == 12
         assert set(code) <= set(recovery_codes.ALPHABET)
+
+
+@pytest.mark.standard("V6.5.3", "63B-3.2.12")
+def test_codes_do_not_depend_on_pythons_pseudo_random_numbers() -> None:
+    """Fails when the module ``random`` draws the codes: a known seed would give them away."""
+    sets = []
+    for _ in range(2):
+        random.seed(1)
+        sets.append(set(recovery_codes.draw(10)))
+    assert sets[0].isdisjoint(sets[1])
 
 
 def test_no_two_codes_of_a_set_begin_alike(user: Any) -> None:
@@ -80,6 +92,7 @@ def test_no_two_codes_of_a_set_begin_alike(user: Any) -> None:
     recovery_codes.row_of(make_user("bob"), "7KWWWWWWWWWW", CHEAP).save()
 
 
+@pytest.mark.standard("V6.5.2", "63B-3.1.2.2a", "63B-3.1.2.2b", "63B-4.2.1.1a")
 @pytest.mark.slow
 @pytest.mark.scrypt
 def test_a_code_is_stored_under_scrypt_with_a_salt_of_its_own(user: Any, configure: Any) -> None:
@@ -203,6 +216,7 @@ def test_inside_a_transaction_no_set_is_made(configure: Any) -> None:
 # How they are used --------------------------------------------------------------------------------
 
 
+@pytest.mark.standard("V6.5.1", "63B-3.1.2.2a")
 @pytest.mark.attack("G5")
 @pytest.mark.parametrize(
     "make", [lambda user: give_recovery_codes(user)[0], give_old_recovery_code]
@@ -286,6 +300,7 @@ def test_another_users_code_is_wrong_and_is_not_used_up(user: Any) -> None:
         assert service.use_recovery_code(other, code)
 
 
+@pytest.mark.standard("V6.5.6")
 def test_a_new_set_voids_the_old_one(user: Any, configure: Any) -> None:
     """Fails when a new set does not delete the old one: a lost copy of the old codes would still
     open the account."""
@@ -318,6 +333,7 @@ def test_a_code_can_be_typed_as_people_type(user: Any, make: Any, way: str) -> N
     assert service.use_recovery_code(user, WAYS[way](make(user)))
 
 
+@pytest.mark.standard("63B-3.1.2.2c", "63B-4.2.1.1a")
 def test_wrong_codes_wait_longer_and_longer_and_a_right_one_clears_them(
     user: Any, configure: Any
 ) -> None:
@@ -533,6 +549,7 @@ def test_a_text_that_cannot_be_a_recovery_code_has_another_message_than_a_wrong_
     assert counted.exists() == is_whole
 
 
+@pytest.mark.standard("V6.4.4", "63B-4.2.2.2")
 @pytest.mark.attack("P38")
 def test_nobody_uses_one_without_the_password(client: Client, user: Any) -> None:
     code = give_recovery_codes(user)[0]
@@ -566,6 +583,7 @@ def test_a_recovery_code_steps_up(client: Client, user: Any, bandwidth: Any) -> 
         assert client.get("/transfer/").content == b"transfer"
 
 
+@pytest.mark.standard("63B-3.1.2.1")
 @pytest.mark.attack("P12")
 def test_new_codes_are_shown_once_and_take_a_fresh_second_factor(
     client: Client, user: Any, bandwidth: Any

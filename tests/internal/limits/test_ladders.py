@@ -110,6 +110,7 @@ def test_a_step_that_is_given_back_late_ends_no_later_wait(clock: Any, user: Any
     assert SecondFactor.objects.of(user).sends == 1
 
 
+@pytest.mark.standard("63B-3.2.2c")
 def test_a_right_code_puts_all_three_back_and_those_of_nobody_else(clock: Any, user: Any) -> None:
     other = make_user("other")
     for one in (user, other):

@@ -71,6 +71,7 @@ def step_up(client: Client, bandwidth: Any) -> None:
     assert state(client) == "verified"
 
 
+@pytest.mark.standard("V7.4.1")
 @pytest.mark.attack("P40")
 def test_a_session_that_a_slow_request_brings_back_after_logout_lets_nobody_in(
     seat: Client,

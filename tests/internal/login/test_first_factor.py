@@ -37,6 +37,7 @@ REMOTE_USER_LATE = [
 REMOTE_BACKEND = ["django.contrib.auth.backends.RemoteUserBackend"]
 
 
+@pytest.mark.standard("V6.3.3", "V6.3.4", "63B-3.2.8")
 @pytest.mark.attack("P1")
 def test_the_stock_login_page_leads_to_the_code_and_then_to_next(
     client: Client, user: Any, bandwidth: Any
@@ -51,6 +52,7 @@ def test_the_stock_login_page_leads_to_the_code_and_then_to_next(
     assert client.get("/whoami/").json()["method"] == "sms"
 
 
+@pytest.mark.standard("V6.3.4")
 @pytest.mark.attack("P2")
 def test_the_admins_login_is_shut_until_the_code(client: Client, bandwidth: Any, db: None) -> None:
     make_user("root", NUMBER, is_staff=True, is_superuser=True)
@@ -67,6 +69,7 @@ def test_the_admins_login_is_shut_until_the_code(client: Client, bandwidth: Any,
     assert client.get("/admin/").status_code == 200
 
 
+@pytest.mark.standard("V6.3.4", "V6.4.3")
 @pytest.mark.attack("P3")
 def test_a_password_reset_that_logs_in_is_shut_until_the_code(
     client: Client, user: Any, bandwidth: Any

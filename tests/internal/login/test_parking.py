@@ -29,6 +29,7 @@ def test_a_parked_session_holds_no_password_no_code_and_no_number(
         assert secret not in held
 
 
+@pytest.mark.standard("V7.2.4", "63B-5.1a")
 @pytest.mark.attack("P34", "P35")
 def test_the_session_key_changes_at_the_password_and_at_the_code(
     client: Client, user: Any, bandwidth: Any
@@ -101,6 +102,7 @@ def test_a_login_in_another_browser_adopts_the_code_that_just_came(
     assert state(other) == "verified"
 
 
+@pytest.mark.standard("V7.3.2")
 @pytest.mark.attack("P30")
 def test_a_parked_login_ends_after_login_seconds(client: Client, user: Any, bandwidth: Any) -> None:
     """Fails when the age of a parked login (``at``) is not checked."""
@@ -113,6 +115,7 @@ def test_a_parked_login_ends_after_login_seconds(client: Client, user: Any, band
         assert state(client) == "anonymous"
 
 
+@pytest.mark.standard("V7.4.2")
 @pytest.mark.attack("P31")
 @pytest.mark.parametrize("change", ["password", "inactive", "removed"])
 def test_what_happens_to_the_user_ends_the_parked_login(
@@ -213,6 +216,7 @@ def test_the_second_user_gets_no_data_of_the_first(
     assert "basket" not in client.session
 
 
+@pytest.mark.standard("V7.4.1")
 def test_cancel_forgets_the_parked_login(client: Client, user: Any, bandwidth: Any) -> None:
     give_password(client, user)
     assert client.get("/mfa/cancel/").status_code == 405

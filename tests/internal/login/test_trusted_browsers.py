@@ -92,6 +92,7 @@ def test_the_cookie_is_as_safe_as_cookies_get(client: Client, user: Any, bandwid
     assert browser.digest == trusted_browsers.digest(cookie.value)
 
 
+@pytest.mark.standard("63B-5.1b")
 @pytest.mark.parametrize("data", [{}, {"trust": "on"}], ids=["unticked", "a wrong code"])
 def test_nobody_is_trusted_unasked(
     client: Client, user: Any, bandwidth: Any, data: dict[str, str]
@@ -150,6 +151,7 @@ def test_it_ends_with_its_days(user: Any, bandwidth: Any) -> None:
         assert_not_trusted(client, user)
 
 
+@pytest.mark.standard("63B-5.1b")
 def test_turned_off_it_lets_nobody_in(trusted: Client, user: Any, configure: Any) -> None:
     """Fails when ``TRUST_DAYS`` is not checked when a browser is recognised."""
     configure(TRUST_DAYS=0)
@@ -256,6 +258,7 @@ def test_it_sends_a_signal(client: Client, user: Any, bandwidth: Any) -> None:
 # The page --------------------------------------------------------------------------------------
 
 
+@pytest.mark.standard("V7.5.2")
 def test_the_list_names_each_browser_and_this_one(trusted: Client, user: Any) -> None:
     TrustedBrowser.objects.create(user=user, digest="x", auth_hash=user.get_session_auth_hash())
     give_password(trusted, user)

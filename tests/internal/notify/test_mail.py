@@ -30,6 +30,7 @@ def two_recovery_codes(configure: Any) -> None:
 MAILED = [event.name for event in events.EVENTS.values() if event.is_mailed]
 
 
+@pytest.mark.standard("V6.3.7", "63B-4.1.2.1b")
 def test_a_mail_for_each_change_of_a_phone(
     client: Client, user: Any, bandwidth: Any, mailoutbox: Any
 ) -> None:
@@ -103,6 +104,7 @@ def test_every_event_that_is_mailed_is_a_signal() -> None:
     assert all(events.EVENTS[event].signal is getattr(signals, event) for event in MAILED)
 
 
+@pytest.mark.standard("V6.3.5", "V6.3.7", "63B-4.2.3")
 @pytest.mark.attack("T12")
 def test_recovery_codes_are_never_in_it(user: Any, mailoutbox: Any) -> None:
     code = service.issue_recovery_codes(user)[0]
@@ -116,6 +118,7 @@ def test_recovery_codes_are_never_in_it(user: Any, mailoutbox: Any) -> None:
         assert code not in str(one.message())
 
 
+@pytest.mark.standard("V6.3.5")
 @pytest.mark.attack("P25")
 def test_a_series_of_wrong_codes_is_mailed_once(
     user: Any, bandwidth: Any, configure: Any, mailoutbox: Any

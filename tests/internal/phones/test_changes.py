@@ -73,6 +73,7 @@ def test_removing_the_primary_phone_makes_the_next_one_primary(two: Any) -> None
     assert phones(two) == [(OTHER_NUMBER, True)]
 
 
+@pytest.mark.standard("V6.5.6", "63B-3.2.1")
 def test_removing_a_phone_takes_the_codes_that_went_to_it(two: Any, bandwidth: Any) -> None:
     challenge = service.send_code(two)
     changes.remove(Phone.objects.get(number=NUMBER))
@@ -167,6 +168,7 @@ def elsewhere(two: Any) -> Client:
     return client
 
 
+@pytest.mark.standard("V6.5.6")
 @pytest.mark.attack("P18")
 def test_a_change_ends_the_verified_state_within_the_recheck_time(
     two: Any, elsewhere: Client
