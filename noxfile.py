@@ -135,6 +135,14 @@ def start_service(session: nox.Session, kind: str, variable: str) -> None:
         session.run(str(ROOT / ".ci/services"), kind, external=True)
 
 
+def install_axe(session: nox.Session) -> str:
+    """Install axe-core with npm, and return the path of its script."""
+    folder = session.create_tmp()
+    quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--silent")
+    session.run("npm", "install", "--prefix", folder, *quiet, AXE, external=True)
+    return f"{folder}/node_modules/axe-core/axe.min.js"
+
+
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
     """Run all tests that need only packages from pip, on SQLite. The slow tests run, too."""
@@ -260,10 +268,7 @@ def gallery(session: nox.Session) -> None:
     Arguments choose states: ``nox -s gallery -- --only locked``. With ``--docs`` the session writes
     the pictures of the documents instead.
     """
-    folder = session.create_tmp()
-    quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--silent")
-    session.run("npm", "install", "--prefix", folder, *quiet, AXE, external=True)
-    environment = {"AXE": f"{folder}/node_modules/axe-core/axe.min.js"}
+    environment = {"AXE": install_axe(session)}
     run_python(session, "-m", "tests.gallery", *session.posargs, environment=environment)
 
 
@@ -352,10 +357,16 @@ def typescript(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def docs(session: nox.Session) -> None:
-    """Build the documentation site in build/docs without a warning, and follow the tutorial."""
+    """Build the documentation site in build/docs without a warning, and follow the tutorial.
+
+    Each page is opened on a phone and on a desktop, light and dark, and examined with axe-core.
+    """
     session.install("-q", "-e", ".[docs]")
     strict = ("--quiet", "--fail-on-warning", "--keep-going", "--fresh-env")
     session.run("sphinx-build", *strict, "docs", "build/docs")
+    # With the working copy's Python, which has Playwright.
+    environment = {"AXE": install_axe(session)}
+    run_python(session, "-m", "tests.gallery.documents", "build/docs", environment=environment)
     wheels = session.create_tmp()
     session.run("pip", "wheel", "-q", "--no-deps", "--wheel-dir", wheels, ".")
     session.run("python", ".ci/check_tutorial.py", wheels)

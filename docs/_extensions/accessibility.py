@@ -4,6 +4,7 @@
 - The captions of the navigation are headings with a level.
 - The two sidebars, and the links to the page's source, are landmarks with names.
 - An empty cell in the head of a table is no heading.
+- The page with the results of a search has a heading.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ CHANGES = {
     '<div class="content-icon-container">': '<div class="content-icon-container" role="region" '
     'aria-label="Source and colours">',
     '<th class="head"><p></p></th>': "<td></td>",
+    '<div id="search-results">': '<h1>Search</h1>\n<div id="search-results">',
 }
 
 

@@ -131,28 +131,29 @@ class Examiner:
             texts = untranslated(words_of(page), data=data)
             result.problems += [f"{look.name}: not translated: {text!r}" for text in texts]
 
-    def violations(self, page: Page) -> Iterator[str]:
-        """Yield what axe-core finds."""
+    def violations(self, page: Page, *rules: str) -> Iterator[str]:
+        """Yield what axe-core finds, by its usual rules or only by those that ``rules`` names."""
         self.axe_runs += 1
         page.evaluate(self.axe)
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
         found: list[dict[str, Any]] = page.evaluate(
-            "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+            "async options => (await axe.run(document, options)).violations", options
         )
         for violation in found:
             for node in violation["nodes"]:
                 yield f"axe {violation['id']}: {violation['help']}: {node['html'][:160]}"
 
 
-def overflow(page: Page) -> Iterator[str]:
-    """Say by how much the page is wider than the screen, and which elements are."""
+def overflow(page: Page, screen: int = NARROW) -> Iterator[str]:
+    """Say how wide the page is if it is wider than ``screen``, and which elements are."""
     width: int = page.evaluate("document.documentElement.scrollWidth")
-    if width > NARROW:
+    if width > screen:
         wide: list[str] = page.evaluate(
             """width => [...document.body.querySelectorAll('*')].filter(one => {
                 const box = one.getBoundingClientRect();
                 return box.right > width + 1 || box.left < -1;
             }).slice(0, 3).map(one => one.outerHTML.slice(0, 120))""",
-            NARROW,
+            screen,
         )
         yield f"is {width} px wide: {wide}"
 
