@@ -87,6 +87,24 @@ def test_the_workflow_runs_sessions_that_exist_on_each_python_that_is_supported(
     assert f">={supported[0]}" == PROJECT["requires-python"]
 
 
+def test_the_readme_names_the_versions_and_databases_that_the_sessions_test() -> None:
+    """Fails when a version is added to pyproject.toml, or a database to the noxfile, and the README
+    keeps its old line, and when the README's picture is missing."""
+    readme = (ROOT / "README.md").read_text()
+    [(djangos, pythons, databases)] = re.findall(
+        r"^Tested with Django (.*); Python (.*); (.*)\.$", readme, re.MULTILINE
+    )
+    classifiers = "\n".join(PROJECT["classifiers"])
+    assert re.findall(r"[\d.]+", djangos) == re.findall(r"Django :: (\d\.\d)", classifiers)
+    assert re.findall(r"[\d.]+", pythons) == re.findall(r"Python :: (3\.\d+)", classifiers)
+    [tested] = re.findall(
+        r"^DATABASES = \((.*)\)$", (ROOT / "noxfile.py").read_text(), re.MULTILINE
+    )
+    assert re.findall(r"\w+", databases.lower().replace(" and ", " ")) == re.findall(r"\w+", tested)
+    [picture] = re.findall(r'<img src="([^"]*)"', readme)
+    assert (ROOT / picture).exists()
+
+
 def test_each_test_that_a_session_or_a_document_names_exists() -> None:
     """Fails when a test moves and a session, or a command in a document, keeps its old path."""
     files = ["noxfile.py", "CONTRIBUTING.md", "README.md", ".ci/mutation.toml", "docs/attacks.md"]
