@@ -62,7 +62,7 @@ STATES = {
     "not met": False,
     "site": False,
     "others": False,
-    "no use": False,
+    "does not apply": False,
 }
 
 
