@@ -16,7 +16,7 @@ import shlex
 import sys
 import tomllib
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,15 +47,29 @@ NOT_RUN = {
 }
 
 
-def ids(block: Block) -> str:
-    return block.where
+def each(*languages: str) -> Callable[[Callable[[Block], None]], Callable[[], None]]:
+    """Make a test of a check of one block: it checks all blocks, and names those that fail.
+
+    :param languages: the languages of the blocks; none for all languages.
+    """
+
+    def decorate(check: Callable[[Block], None]) -> Callable[[], None]:
+        def test() -> None:
+            failures = {}
+            for block in blocks(*languages):
+                try:
+                    check(block)
+                except Exception as error:
+                    failures[block.where] = f"{type(error).__name__}: {error}"
+            assert failures == {}
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return decorate
 
 
-def of(*languages: str) -> Any:
-    return pytest.mark.parametrize("block", list(blocks(*languages)), ids=ids)
-
-
-@of()
+@each()
 def test_a_block_names_its_language(block: Block) -> None:
     """Fails for a block without a language: no test below would read it."""
     assert block.language in LANGUAGES
@@ -106,7 +120,7 @@ def imported(block: Block) -> Iterator[tuple[str, str]]:
             yield from ((alias.name, "") for alias in node.names)
 
 
-@of("python")
+@each("python")
 def test_what_a_block_imports_is_there(block: Block) -> None:
     """Fails when a name of the package or of Django is misspelt, or is not Python."""
     for module, name in imported(block):
@@ -116,7 +130,7 @@ def test_what_a_block_imports_is_there(block: Block) -> None:
             assert not name or hasattr(importlib.import_module(module), name), (module, name)
 
 
-@of("python", "sh")
+@each("python", "sh")
 def test_dotted_paths_lead_to_something(block: Block) -> None:
     """Fails when a path in a setting, such as a middleware's, is misspelt."""
     for path in re.findall(rf"\b{PACKAGE}(?:\.\w+)+", block.text):
@@ -132,14 +146,14 @@ def keys_of_settings(tree: ast.Module) -> Iterator[str]:
             yield from (key for key in keys if key.isupper())
 
 
-@of("python")
+@each("python")
 def test_the_settings_of_a_block_exist(block: Block) -> None:
     """Fails when a key of ``BANDWIDTH_MFA`` is misspelt."""
     known = {setting.name for setting in Settings.all()}
     assert set(keys_of_settings(block.tree())) <= known
 
 
-@of("sh")
+@each("sh")
 def test_the_variables_of_a_block_exist(block: Block) -> None:
     """Fails when a variable of the environment names no setting."""
     known = {PREFIX + setting.name for setting in Settings.all()}
@@ -155,7 +169,7 @@ POLICIES = [
 READERS_MODULES = {"bank.security": {"CODE_POLICY": lambda request, user: True}}
 
 
-@pytest.mark.parametrize("block", POLICIES, ids=ids)
+@pytest.mark.parametrize("block", POLICIES, ids=lambda block: block.where)
 def test_the_settings_of_a_block_pass_the_system_checks(
     block: Block, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +195,7 @@ def test_the_settings_of_a_block_pass_the_system_checks(
     assert [one for one in errors if "allauth.mfa" not in one.msg] == []
 
 
-@of("python")
+@each("python")
 def test_a_labelled_block_is_run_by_a_test(block: Block) -> None:
     """Fails when a block says which package it is for, and no test of that package runs it."""
     if not re.match(r"(settings|urls)\.py, |a verified token|adapter\.py", block.label):
@@ -278,7 +292,7 @@ def extras() -> set[str]:
 OF_THE_SYSTEM = {".", "cd", "django-admin", "export", "mkdir"}
 
 
-@of("sh")
+@each("sh")
 def test_a_command_and_its_options_exist(block: Block) -> None:
     """Fails when a command of ``manage.py``, an option of it, a session or an extra is misspelt."""
     for first, *rest in commands(block):
@@ -300,12 +314,12 @@ def test_a_command_and_its_options_exist(block: Block) -> None:
 # The rest --------------------------------------------------------------------------------------
 
 
-@of("json")
+@each("json")
 def test_json_can_be_parsed(block: Block) -> None:
     json.loads(block.text)
 
 
-@of("http", "text")
+@each("http", "text")
 def test_an_address_of_this_app_exists_and_its_body_is_json(block: Block) -> None:
     """Fails when an address of the JSON API is misspelt, or when a body is no JSON."""
     for part in block.text.split("\n\n"):
@@ -315,7 +329,7 @@ def test_an_address_of_this_app_exists_and_its_body_is_json(block: Block) -> Non
         assert resolve(path).url_name != "api_nothing_here", path
 
 
-@of("html")
+@each("html")
 def test_a_template_can_be_read_and_its_blocks_exist(block: Block) -> None:
     """Fails when a tag, an included template or a block of the parent template is misspelt."""
     template = Template("{% load static %}" * ("{% extends" not in block.text) + block.text)
@@ -331,7 +345,7 @@ def test_a_template_can_be_read_and_its_blocks_exist(block: Block) -> None:
             assert f"block {one.name} " in text, one.name
 
 
-@of("css")
+@each("css")
 def test_the_properties_of_the_look_exist(block: Block) -> None:
     """Fails when a custom property is misspelt: a browser would ignore it."""
     sheet = (ROOT / PACKAGE / "static/bandwidth_mfa/mfa.css").read_text()
