@@ -21,6 +21,7 @@ from django.utils import timezone, translation
 
 from django_bandwidth_mfa import service
 from django_bandwidth_mfa.exceptions import Busy, Limited, ProviderUnavailable
+from django_bandwidth_mfa.internal.codes import provider
 from django_bandwidth_mfa.models import Challenge, SecondFactor
 
 from .api.calls import API, ask_ticket
@@ -233,6 +234,33 @@ def test_more_calls_than_places_are_told_so_and_count_nothing(
         await service.asend_code(bob)  # not Limited
 
     async_to_sync(two)()
+
+
+def test_a_call_that_checks_a_code_goes_before_a_send_that_waits(
+    user: Any, held: Any, configure: Any
+) -> None:
+    """Fails when the pool refuses a call before the queue can let it go first."""
+    configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=1, WAIT_SECONDS=PATIENCE)
+    challenge = a_challenge(user, held)
+    bob, eve = make_user("bob", "+12025550143"), make_user("eve", "+12025550144")
+
+    async def check_while_a_send_waits() -> Any:
+        sends: list[asyncio.Task[Any]] = []
+        checks: list[asyncio.Task[Any]] = []
+
+        async def fill_the_queue() -> None:
+            sends.append(asyncio.ensure_future(service.asend_code(eve)))
+            guard = provider.breaker()._state.get()
+            while not guard.waiting:
+                await asyncio.sleep(0.01)
+            checks.append(asyncio.ensure_future(service.averify_code(challenge, CODE)))
+            with pytest.raises(Busy):
+                await sends[0]
+
+        await while_held(held, service.asend_code(bob), fill_the_queue)
+        return await checks[0]
+
+    assert async_to_sync(check_while_a_send_waits)().passed
 
 
 def test_an_error_of_bandwidth_is_the_callers_error(user: Any, bandwidth: Any) -> None:

@@ -19,7 +19,6 @@ variables.  They keep functions that know these values, and call such functions 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -27,7 +26,7 @@ from typing import Any, TypeVar
 from asgiref.sync import sync_to_async
 from django.views.decorators.debug import sensitive_variables
 
-from ...bandwidth import NoFreePlace, UnknownOutcome
+from ...bandwidth import UnknownOutcome
 from ...bandwidth.transport import PerProcess
 from ...conf import settings
 
@@ -138,37 +137,21 @@ def _advance(steps: Steps[T], answer: object, error: BaseException | None) -> tu
 class Pool:
     """A thread pool for the calls to Bandwidth of async code.
 
-    There is a thread for each call that may run, and for each call that may wait for a place.
-    Further calls are refused at once, as the circuit breaker would refuse them.
+    There is a thread for each call that may run, for each call that may wait for a place, and one
+    more.  So there is always a thread in which the circuit breaker can refuse a call at once, or
+    let an urgent call go before others.
 
     :param threads: the most threads.  They are started when they are needed.
     """
 
     def __init__(self, threads: int) -> None:
-        self._threads = threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="bandwidth-mfa")
-        self._lock = threading.Lock()
-        self._taken = 0
 
     async def call(self, call: Call) -> Any:
-        """Run ``call`` in a thread, and return its result.
-
-        :raises NoFreePlace: all threads are in use.
-        """
-        with self._lock:
-            if self._taken >= self._threads:
-                raise NoFreePlace(
-                    f"Not called: {self._taken} calls to Bandwidth are under way and waiting in "
-                    "this process, as many as MAX_CONCURRENT_CALLS and MAX_WAITING_CALLS allow."
-                )
-            self._taken += 1
-        try:
-            # It also passes on the context: the language, the time zone, and the current request.
-            in_thread = sync_to_async(_call, thread_sensitive=False, executor=self._executor)
-            return await in_thread(call)
-        finally:
-            with self._lock:
-                self._taken -= 1
+        """Run ``call`` in a thread, and return its result."""
+        # It also passes on the context: the language, the time zone, and the current request.
+        in_thread = sync_to_async(_call, thread_sensitive=False, executor=self._executor)
+        return await in_thread(call)
 
 
 @sensitive_variables()
@@ -181,7 +164,7 @@ _pools: PerProcess[dict[int, Pool]] = PerProcess(dict)
 
 
 async def _call_in_pool(call: Call) -> Any:
-    threads = settings.MAX_CONCURRENT_CALLS + settings.MAX_WAITING_CALLS
+    threads = settings.MAX_CONCURRENT_CALLS + settings.MAX_WAITING_CALLS + 1
     pools = _pools.get()
     if threads not in pools:
         pools.setdefault(threads, Pool(threads))
