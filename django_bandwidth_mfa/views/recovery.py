@@ -92,6 +92,10 @@ class CodesPage(SignedInView):
 
     template_name = "bandwidth_mfa/recovery_codes.html"
 
+    def here(self) -> str:
+        # A form has `next` in its body, and would lose it.
+        return with_next("recovery_codes", next_of(self.request))
+
     @sensitive_variables()
     def show(
         self,
@@ -166,9 +170,6 @@ class RecoveryCodesSavedView(CodesPage):
     not submit the form until its checkbox is checked, even without JavaScript.  A POST without the
     checkbox gets an error message, since the codes cannot be shown again.
     """
-
-    def here(self) -> str:
-        return reverse("bandwidth_mfa:recovery_codes")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Redirect a visitor who comes back to the URL of the button."""

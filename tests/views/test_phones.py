@@ -824,3 +824,20 @@ def test_a_user_who_stays_without_a_phone_gives_the_password_again_and_goes_on(
         clock.shift(1000)
         give_password(client, newcomer)
         assert client.get("/mfa/phones/add/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("page", "target"),
+    [
+        ("suggestion", "suggestion"),
+        ("recovery-codes", "recovery-codes"),
+        ("recovery-codes/saved", "recovery-codes"),
+    ],
+)
+def test_a_form_after_the_end_of_the_session_keeps_next(
+    client: Client, page: str, target: str
+) -> None:
+    """Fails when the URL to come back to has only the query of the form's own URL."""
+    login_page = client.post(f"/mfa/{page}/", {"next": "/wanted/"})["Location"]
+    wanted = parse_qs(urlsplit(login_page).query)["next"]
+    assert wanted == [f"/mfa/{target}/?next=/wanted/"]
