@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 
+from ..conf import settings
 from ..exceptions import Busy, MFAError
 from ..internal.flows.base import Flow
 from ..internal.flows.choice import code_flow
@@ -17,10 +19,6 @@ from ..internal.login.redirects import default_page, login_url, next_of, with_ne
 from ..request import mfa_of
 from .base import MFAView
 from .flow import FlowView
-
-# The page asks again after this time and up to twice as long: two seconds are more than the longest
-# wait for a place in the queue, so most of the calls that were in front of it have ended.
-ASK_AGAIN_AFTER = 2  # seconds
 
 
 class CodeView(FlowView):
@@ -49,8 +47,9 @@ class VerifyView(CodeView):
     """Whether the page asks for the owed code again: the site was too busy to send it."""
 
     def context(self) -> dict[str, object]:
-        after = ASK_AGAIN_AFTER if self._asks_again else 0
-        return {**super().context(), "ask_again_after": after}
+        # Then the calls that were first in the queue have begun, or have been refused.
+        seconds = math.ceil(settings.WAIT_SECONDS) + 1 if self._asks_again else 0
+        return {**super().context(), "ask_again_after": seconds}
 
     def get(self, request: HttpRequest) -> HttpResponse:
         flow = self.flow

@@ -14,9 +14,13 @@
   var section = document.querySelector(".bandwidth-mfa[data-ask-again]");
   if (!section) return;
 
-  var submitted = false;
-  document.addEventListener("submit", function () {
-    submitted = true;
+  // Safari does not focus a clicked link, so the focus alone does not show that the user has left. A
+  // reload would also lose what was typed into another field of the site.
+  var used = false;
+  ["submit", "click", "input"].forEach(function (name) {
+    document.addEventListener(name, function (event) {
+      used = used || name !== "click" || !!event.target.closest("a, button, input, select, summary");
+    });
   });
 
   // Return how often this tab has asked again, and count one more.
@@ -31,7 +35,7 @@
     // A hidden page asks when it is visible again.
     if (document.hidden) return document.addEventListener("visibilitychange", askAgain, { once: true });
     var focused = document.activeElement;
-    if (submitted || (focused && focused !== document.body)) return;
+    if (used || (focused && focused !== document.body)) return;
     try {
       if (count() < TIMES) window.location.reload();
     } catch (error) {
