@@ -28,10 +28,10 @@ def test_nothing_is_sent_and_only_what_bandwidth_proved_is_claimed(bandwidth: An
     everything: Bandwidth checks an application id only when a code is sent with it."""
     output, error = run()
     assert error == ""
-    assert "Bandwidth took the credentials for account 5500001." in output
+    assert "Bandwidth accepted the credentials for account 5500001." in output
     assert output.endswith(
-        "Not proved: FROM_NUMBER, MESSAGING_APPLICATION_ID, VOICE_APPLICATION_ID. "
-        "--send TO tries them.\n"
+        "Not tested: FROM_NUMBER, MESSAGING_APPLICATION_ID, VOICE_APPLICATION_ID. "
+        "Use --send TO to test them.\n"
     )
     assert "well" not in output
     assert bandwidth.inbox == []
@@ -48,13 +48,14 @@ def test_one_code_is_sent_by_each_channel_where_it_is_asked_for(bandwidth: Any) 
         (NUMBER, "voice"),
     ]
     assert (
-        "A code to ••42 by sms, with MESSAGING_APPLICATION_ID: Bandwidth took it, "
+        "A code to ••42 by sms, with MESSAGING_APPLICATION_ID: Bandwidth accepted it, "
         f"id {message['id']}."
     ) in output
     assert (
-        f"A code to ••42 by voice, with VOICE_APPLICATION_ID: Bandwidth took it, id {call['id']}."
+        "A code to ••42 by voice, with VOICE_APPLICATION_ID: Bandwidth accepted it, "
+        f"id {call['id']}."
     ) in output
-    assert output.endswith("Whether they arrive, only the phone shows.\n")
+    assert output.endswith("Check on the phone that they arrive.\n")
     assert NUMBER not in output
     assert message["code"] not in output
     assert call["code"] not in output
@@ -102,7 +103,7 @@ def test_an_application_id_that_bandwidth_does_not_know_is_named(
     bandwidth.fault(on=endpoint, status=400, body='{"error": "Invalid application"}')
     output, error = run("--send", NUMBER)
     assert f"with {name}: BadRequest, status 400. Look at FROM_NUMBER and the application" in output
-    assert error == "Codes will not work until this is mended."
+    assert error == "Codes will not work until this is fixed."
     assert len(bandwidth.inbox) == 1  # the other channel is tried, too
 
 
@@ -118,7 +119,7 @@ def test_it_calls_where_only_calls_are_set_up(bandwidth: Any, configure: Any) ->
         ({"status": 400, "body": '{"error": "x", "requestId": "r-1"}'}, "BadRequest", "FROM_NUM"),
         ({"status": 401}, "Unauthorized, status 401", "CLIENT_SECRET"),
         ({"status": 403}, "Forbidden, status 403. The credentials are wrong, or", "turn MFA on"),
-        ({"status": 500}, "ServerError, status 500", "try again"),
+        ({"status": 500}, "ServerError, status 500", "Try again"),
         ({"drop": True}, "UnknownOutcome", "firewall"),
         ({"status": 200, "body": "<html>"}, "InvalidResponse", "proxies"),
     ],
@@ -130,7 +131,7 @@ def test_the_output_shows_bandwidths_answer_and_the_next_step(
     output, error = run("--send", NUMBER)
     assert message in output
     assert advice in output
-    assert error == "Codes will not work until this is mended."
+    assert error == "Codes will not work until this is fixed."
     assert bandwidth.inbox == []
 
 
@@ -147,7 +148,7 @@ def test_too_many_checks_prove_nothing(bandwidth: Any) -> None:
     output, error = run("--send", NUMBER)
     assert "TooManyRequests, status 429. Wait 30 seconds, and try again." in output
     assert "Bandwidth took" not in output
-    assert error == "Bandwidth asks to wait, so not everything was tried."
+    assert error == "Bandwidth asks to wait, so not everything was tested."
     assert bandwidth.inbox == []
 
 
@@ -213,7 +214,7 @@ def test_a_token_that_cannot_be_fetched_is_reported(bandwidth: Any, configure: A
     bandwidth.fault(on="token", status=500)
     output, error = run()
     assert output.startswith("The token: ServerError, status 500, requestId ")
-    assert error == "Codes will not work until this is mended."
+    assert error == "Codes will not work until this is fixed."
 
 
 def test_wrong_credentials_are_reported_and_not_shown(bandwidth: Any, configure: Any) -> None:

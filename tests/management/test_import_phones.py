@@ -204,7 +204,7 @@ def test_without_write_nothing_is_written(
     device(table, newcomer.pk, NUMBER)
     output = run(source)
     assert "Would import 1 phones." in output
-    assert "Nothing was written; add --write to do it." in output
+    assert "Nothing was written. Add --write to import the phones." in output
     assert phones() == set()
 
 
@@ -595,7 +595,7 @@ def test_a_phone_added_at_the_same_moment_is_reported(newcomer: Any, csv: Any) -
     file = csv(f"username,number\nnewcomer,{NUMBER}\n")
     with (
         connection.execute_wrapper(_before_inserts(_once(add))),
-        pytest.raises(CommandError, match="Run it again"),
+        pytest.raises(CommandError, match="Run the command again"),
     ):
         run(file, "--write")
 

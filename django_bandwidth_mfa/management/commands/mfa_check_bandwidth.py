@@ -38,17 +38,17 @@ class Outcome(Enum):
 
 class Command(BaseCommand):
     help = (
-        "Ask Bandwidth whether it takes the credentials and the account id, by having it verify a "
-        "code that nobody was sent. Nothing is sent, and nothing is billed. Whether the "
-        "applications and the number are right only --send shows."
+        "Check that Bandwidth accepts the credentials and the account id. The command asks "
+        "Bandwidth to verify a code that was never sent. Nothing is sent, and nothing is billed. "
+        "Only --send shows whether the applications and the number are right."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--send",
             metavar="TO",
-            help="also send a code to this number by each channel that is set up, text and call; "
-            "they cost what codes cost",
+            help="also send a code to this number by each channel that is set up (text message, "
+            "call); Bandwidth bills these codes",
         )
 
     def handle(self, *args: Any, **options: Any) -> str:
@@ -66,7 +66,9 @@ class Command(BaseCommand):
         if self.is_fine():
             self.outcomes += [self.ask(channel) for channel in conf.channels()]
         if self.is_fine():
-            self.stdout.write(f"Bandwidth took the credentials for account {settings.ACCOUNT_ID}.")
+            self.stdout.write(
+                f"Bandwidth accepted the credentials for account {settings.ACCOUNT_ID}."
+            )
         if to and self.is_fine():
             self.outcomes += [self.send(channel, to) for channel in conf.channels()]
         return self.sum_up(is_sent=bool(to))
@@ -77,13 +79,13 @@ class Command(BaseCommand):
     def sum_up(self, *, is_sent: bool) -> str:
         """Return the last line, which says what was tested."""
         if Outcome.WRONG in self.outcomes:
-            raise CommandError("Codes will not work until this is mended.")
+            raise CommandError("Codes will not work until this is fixed.")
         if Outcome.UNKNOWN in self.outcomes:
-            raise CommandError("Bandwidth asks to wait, so not everything was tried.")
+            raise CommandError("Bandwidth asks to wait, so not everything was tested.")
         if is_sent:
-            return "Bandwidth took every code. Whether they arrive, only the phone shows."
+            return "Bandwidth accepted every code. Check on the phone that they arrive."
         names = ["FROM_NUMBER", *(APPLICATIONS[channel] for channel in conf.channels())]
-        return f"Not proved: {', '.join(names)}. --send TO tries them."
+        return f"Not tested: {', '.join(names)}. Use --send TO to test them."
 
     def show_token(self) -> Outcome:
         """Request an OAuth 2.0 token, if these are used, and print its claims."""
@@ -136,7 +138,7 @@ class Command(BaseCommand):
             )
         except BandwidthError as error:
             return self.say(what, error)
-        self.stdout.write(f"{what}: Bandwidth took it, id {identifier}.")
+        self.stdout.write(f"{what}: Bandwidth accepted it, id {identifier}.")
         if channel == "sms":
             self.stdout.write(
                 "Look at the last line of the message. If it shows the code, Bandwidth fills "
@@ -177,5 +179,5 @@ def advice(error: BandwidthError) -> str:
             "proxies in between."
         )
     if error.status:
-        return "That is Bandwidth's own trouble: try again, and look at its status page."
+        return "This is a fault at Bandwidth. Try again, and look at Bandwidth's status page."
     return "Bandwidth cannot be reached. Look at BASE_URL, the firewall, proxies and name service."

@@ -66,11 +66,11 @@ class Row:
 
 class Command(BaseCommand):
     help = (
-        "Take over phones from a CSV file, or from the tables of django-two-factor-auth or "
-        "django-otp-twilio. Without --write it only tells what it would do. They count as "
-        "confirmed: the other package, or you, have proven them. What is there already stays as "
-        "it is, so it can be run again, and goes on after an interruption. Devices that are no "
-        "phones are not taken over: the command names the users who lose one."
+        "Import phones from a CSV file, or from the tables of django-two-factor-auth or "
+        "django-otp-twilio. Without --write the command only shows what it would do. "
+        "The phones count as confirmed, because you or the other package confirmed them. Phones "
+        "that exist already do not change, so you can run the command again after an interruption. "
+        "Devices that are not phones are not imported: the command names the users who lose one."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -80,7 +80,7 @@ class Command(BaseCommand):
             "line names the columns: username, number and, if you like, name, primary (yes or no), "
             "channel (sms or voice)",
         )
-        parser.add_argument("--write", action="store_true", help="do it")
+        parser.add_argument("--write", action="store_true", help="write the phones to the database")
         parser.add_argument(
             "--database", default="default", help="where the other package's tables are"
         )
@@ -124,7 +124,7 @@ class Command(BaseCommand):
         if self.list:
             lines.append(f"The whole lists are in {self.list}.")
         if not self.write:
-            lines.append("Nothing was written; add --write to do it.")
+            lines.append("Nothing was written. Add --write to import the phones.")
         return "\n".join(lines)
 
     def take(self, batch: list[Row]) -> None:
@@ -193,8 +193,8 @@ class Command(BaseCommand):
                 Phone.objects.bulk_create(added)
         except IntegrityError as error:
             raise CommandError(
-                "Somebody has added one of these phones at the same moment. Run it again: it goes "
-                "on where it was."
+                "Somebody added one of these phones at the same moment. Run the command again: "
+                "it continues where it stopped."
             ) from error
 
     def known_users(self, named: set[Any]) -> dict[Any, tuple[Any, str]]:

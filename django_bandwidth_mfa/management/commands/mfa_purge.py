@@ -37,9 +37,9 @@ class Purge(NamedTuple):
 
 class Command(BaseCommand):
     help = (
-        "Forget what is over: old challenges, codes that Bandwidth would not take any more, "
-        "counters that limit nobody, and browsers trusted longer ago than TRUST_DAYS. Locks, waits "
-        "and recovery codes stay."
+        "Delete expired rows: old challenges, used codes that have expired, counters that no "
+        "longer limit anybody, and browsers whose trust has ended (TRUST_DAYS). Locks, waits and "
+        "recovery codes stay."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -48,9 +48,9 @@ class Command(BaseCommand):
             type=int,
             default=30,
             metavar="DAYS",
-            help="of challenges; %(default)s unless told",
+            help="delete challenges older than this; the default is %(default)s",
         )
-        parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
 
     def handle(self, *args: Any, **options: Any) -> str:
         days, now = options["older_than"], timezone.now()

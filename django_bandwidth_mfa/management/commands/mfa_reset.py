@@ -17,10 +17,9 @@ from ..console import find_user
 
 class Command(BaseCommand):
     help = (
-        "Let a user try codes again: unlocks the phone factor, ends every wait and limit of theirs "
-        "and of their numbers, forgets "
-        "their trusted browsers and has their sessions owe a code again. Phones and recovery codes "
-        "stay, unless told."
+        "Let a user try codes again. The command unlocks the phone factor, ends all waits and "
+        "limits of the user and of the user's numbers, forgets the trusted browsers and asks for a "
+        "new code in each session. Phones and recovery codes stay without --forget-phones."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,8 +27,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--forget-phones",
             action="store_true",
-            help="remove the phones and recovery codes, too: the user enrols a phone anew. Be sure "
-            "whom you are talking to",
+            help="also remove the phones and recovery codes, so that the user must add a phone "
+            "again. First make sure that you are talking to the owner of the account",
         )
 
     def handle(self, *args: Any, **options: Any) -> str:

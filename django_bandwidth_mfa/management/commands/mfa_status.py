@@ -15,23 +15,23 @@ from ..console import find_user
 
 class Command(BaseCommand):
     help = (
-        "Say how the second factor fares: of the last day for the whole site, or as it stands for "
-        "one user. Numbers are masked. With --missing: who needs a phone, now or from a day on "
-        "that is known, and has none."
+        "Show figures of the second factor: for the whole site in the last day, or the present "
+        "state of one user. Numbers are masked. With --missing: the users who have no phone and "
+        "need one, now or from a known day on."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "user", nargs="?", help="a user's name or e-mail address, as typed at login"
         )
-        parser.add_argument("--json", action="store_true", help="for programs")
+        parser.add_argument("--json", action="store_true", help="write JSON")
         parser.add_argument(
             "--missing", action="store_true", help="name the users who need a phone and have none"
         )
         parser.add_argument(
             "--csv",
             action="store_true",
-            help="with --missing: for a spreadsheet, with a line of headings",
+            help="with --missing: write CSV for a spreadsheet, with a line of headings",
         )
 
     def handle(self, *args: Any, **options: Any) -> str | None:
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             self.name_missing(as_csv=options["csv"], as_json=options["json"])
             return None
         if options["csv"]:
-            raise CommandError("--csv goes with --missing.")
+            raise CommandError("Use --csv only with --missing.")
         figures = (
             status.of_user(find_user(options["user"])) if options["user"] else status.of_site()
         )
