@@ -97,7 +97,7 @@ __all__ = ["check_deployment", "check_settings", "check_site"]
 # Bandwidth stops accepting API users (HTTP Basic) on this day.
 BASIC_ENDS = date(2026, 12, 2)
 BANDWIDTHS_DOMAIN = ".bandwidth.com"
-BASIC_HINT = "Make an OAuth 2.0 client in Bandwidth's dashboard; set CLIENT_ID, CLIENT_SECRET."
+BASIC_HINT = "Make an OAuth 2.0 client in Bandwidth's dashboard. Set CLIENT_ID and CLIENT_SECRET."
 
 # The fewest characters of a good RECEIPT_SECRET: 80 bits in hexadecimal.
 SHORTEST_SECRET = 20
@@ -167,8 +167,8 @@ def _credentials() -> Iterator[CheckMessage]:
     basic = (settings.USERNAME, settings.PASSWORD)
     if sorted([oauth.count(None), basic.count(None)]) != [0, 2]:
         yield Error(
-            "BANDWIDTH_MFA needs one pair of credentials, whole: CLIENT_ID and CLIENT_SECRET, "
-            "or USERNAME and PASSWORD.",
+            "BANDWIDTH_MFA needs exactly one complete pair of credentials: CLIENT_ID and "
+            "CLIENT_SECRET, or USERNAME and PASSWORD.",
             hint=f"Use CLIENT_ID and CLIENT_SECRET. {_basic_ends()}",
             id="bandwidth_mfa.E005",
         )
@@ -247,8 +247,8 @@ def _text_problem(channel: str, language: str) -> conf.Problem:
 def _digits() -> Iterator[CheckMessage]:
     if settings.DIGITS < 6:
         yield Warning(
-            f'BANDWIDTH_MFA["DIGITS"] is {settings.DIGITS}: such codes are soon guessed.',
-            hint="NIST SP 800-63B-4 (3.1.3.2) asks for six digits at least.",
+            f'BANDWIDTH_MFA["DIGITS"] is {settings.DIGITS}: such short codes are easy to guess.',
+            hint="NIST SP 800-63B-4 (3.1.3.2) asks for at least six digits.",
             id="bandwidth_mfa.W002",
         )
 
@@ -257,7 +257,7 @@ def _expiration() -> Iterator[CheckMessage]:
     if settings.EXPIRATION_MINUTES > 10:
         yield Warning(
             'BANDWIDTH_MFA["EXPIRATION_MINUTES"] is over 10.',
-            hint="NIST SP 800-63B-4 (3.1.3.2) lets a code live for 10 minutes at most.",
+            hint="NIST SP 800-63B-4 (3.1.3.2) lets a code be valid for at most 10 minutes.",
             id="bandwidth_mfa.W003",
         )
 
@@ -266,7 +266,7 @@ def _lock() -> Iterator[CheckMessage]:
     if settings.FAILURES_BEFORE_LOCK > 100:
         yield Warning(
             'BANDWIDTH_MFA["FAILURES_BEFORE_LOCK"] is over 100.',
-            hint="NIST SP 800-63B-4 (3.2.2) allows 100 wrong codes in a row at most.",
+            hint="NIST SP 800-63B-4 (3.2.2) allows at most 100 wrong codes in a row.",
             id="bandwidth_mfa.W006",
         )
 
@@ -280,8 +280,8 @@ def _send_limits() -> Iterator[CheckMessage]:
                 yield Warning(
                     f'BANDWIDTH_MFA["SEND_CEILINGS"]: "{name}" is {rate}, but in SEND_LIMITS it is '
                     f"{limit}. So the limit is never reached.",
-                    hint="A ceiling counts every code, and a limit those that nobody has typed. "
-                    "Raise the ceiling, or lower the limit.",
+                    hint="A ceiling counts every code. A limit counts only codes that nobody "
+                    "has typed. Raise the ceiling, or lower the limit.",
                     id="bandwidth_mfa.W009",
                 )
 
@@ -301,7 +301,7 @@ def _room_for_a_call() -> Iterator[CheckMessage]:
                 if weight > room:
                     yield Error(
                         f'BANDWIDTH_MFA["{key}"]: "{name}" is {rate}, which has room for {room}, '
-                        f"but a phone call weighs {weight}. So no call ever goes out.",
+                        f"but a phone call weighs {weight}. So no call is ever made.",
                         hint="Raise the limit, or lower CALL_WEIGHT. Enrolments have a tenth of "
                         '"site" for themselves.',
                         id="bandwidth_mfa.E008",
@@ -576,7 +576,8 @@ def _proxies() -> Iterator[CheckMessage]:
         yield Warning(
             f'{signs[0]} says that a proxy is there; BANDWIDTH_MFA["TRUSTED_PROXIES"] is 0, so all '
             "visitors share the proxy's limit.",
-            hint="Set TRUSTED_PROXIES to how many proxies of yours append to X-Forwarded-For.",
+            hint="Set TRUSTED_PROXIES to the number of your proxies that append to "
+            "X-Forwarded-For.",
             id="bandwidth_mfa.W005",
         )
 
@@ -626,7 +627,7 @@ def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage
     if not django_settings.SESSION_COOKIE_SECURE:
         reported.append(
             Warning(
-                "SESSION_COOKIE_SECURE is off: a verified session can be read on the way.",
+                "SESSION_COOKIE_SECURE is off: others on the network can steal a verified session.",
                 hint="Set SESSION_COOKIE_SECURE = True.",
                 id="bandwidth_mfa.W010",
             )
@@ -645,7 +646,8 @@ def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage
             Warning(
                 'BANDWIDTH_MFA["TRUSTED_PROXIES"] is not set: behind a proxy all visitors share '
                 "one address, and its limit.",
-                hint="Set it to how many proxies of yours stand in front; to 0 if none does.",
+                hint="Set it to the number of your proxies in front of the site, or to 0 if there "
+                "is none.",
                 id="bandwidth_mfa.W012",
             )
         )
@@ -664,7 +666,7 @@ def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage
         reported.append(
             Warning(
                 f'BANDWIDTH_MFA["RECEIPT_SECRET"] has fewer than {SHORTEST_SECRET} characters.',
-                hint="It is all that guards the receipts' address: use a long random one.",
+                hint="Only this secret protects the address for receipts. Use a long random one.",
                 id="bandwidth_mfa.W014",
             )
         )
