@@ -136,7 +136,7 @@ class _Guard:
             except Exception:
                 # If the check fails, the user must leave: a database that is down must not keep
                 # them in.
-                logger.exception("a connection was ended: whether its user may stay is not known")
+                logger.exception("a connection is closed, because its login could not be checked")
                 may_stay = False
             if not may_stay:
                 self.connection.is_over = True

@@ -183,7 +183,7 @@ class Breaker:
                     state.retry_at = self._clock() + self._seconds
                 if state.failures == self._failures:
                     logger.error(
-                        "breaker open: %s network failures in a row, Bandwidth is not called for "
+                        "breaker open: %s network failures in a row. Bandwidth is not called for "
                         "%s seconds",
                         state.failures,
                         self._seconds,

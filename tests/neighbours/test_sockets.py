@@ -246,7 +246,7 @@ def test_a_socket_ends_when_the_database_cannot_be_asked(
         return answer
 
     assert async_to_sync(conversation)() == {"type": "websocket.close", "code": 4403}
-    assert "whether its user may stay is not known" in caplog.text
+    assert "its login could not be checked" in caplog.text
 
 
 @pytest.mark.attack("P6")
