@@ -292,9 +292,10 @@ def test_each_way_to_fail_has_its_own_code(
 
 
 @pytest.mark.attack("S2")
-def test_a_code_that_may_have_arrived_is_owed_no_more(parked: Client, bandwidth: Any) -> None:
-    """Fails when the session of an answer with 503 is not saved, as Django does not: the page then
-    sends another code, for money, at its next GET."""
+def test_a_code_that_may_have_arrived_is_not_sent_again(parked: Client, bandwidth: Any) -> None:
+    """Fails when the app leaves saving to Django, which saves no session with the status 503.
+
+    The page would then send another code, which costs money, at its next GET."""
     bandwidth.fault(on="messaging", drop=True, times=1)
     assert error_of(post(parked, "send")) == (503, "outcome_unknown")
     assert get(parked, "state").json()["code"]["challenge"] is not None

@@ -1,4 +1,4 @@
-"""The code pages, state by state; what a form leaves behind; and forms that are out of date."""
+"""The code pages: each state, the page after a form, waiting times, and outdated forms."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def parked(client: Client, user: Any, bandwidth: Any) -> Client:
 
 @pytest.fixture
 def patient(client: Client, user: Any, bandwidth: Any, configure: Any) -> Client:
-    """The same, where another code can be sent at once."""
+    """A browser on the code page of a site where another code can be sent at once."""
     configure(RESEND_COOLDOWN=[0])
     give_password(client, user, "/account/")
     client.get(VERIFY)
@@ -61,7 +61,7 @@ def patient(client: Client, user: Any, bandwidth: Any, configure: Any) -> Client
 
 
 def text(answer: Any) -> str:
-    """What is on the page, as it reads: one space between words, and no entities."""
+    """Return the content of the page with single spaces and without HTML entities."""
     return html.unescape(" ".join(answer.text.split()))
 
 
@@ -116,8 +116,10 @@ def test_called(client: Client, user: Any, bandwidth: Any) -> None:
     assert "We called your phone ending in 42 to read you a 6-digit code." in text(page)
 
 
-def test_maybe_sent_is_told_also_after_a_reload(client: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when only the answer to the failure knows it."""
+def test_maybe_sent_is_still_shown_after_a_reload(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
+    """Fails when the state is stored only in the first answer, so that a reload loses it."""
     bandwidth.fault(on="messaging", drop=True, times=1)
     give_password(client, user)
     for _ in range(2):
@@ -133,13 +135,15 @@ def test_maybe_sent_is_told_also_after_a_reload(client: Client, user: Any, bandw
 @pytest.mark.parametrize(
     ("told", "expected"), [("delivered", State.DELIVERED), ("failed", State.REFUSED_BY_CARRIER)]
 )
-def test_what_a_receipt_said(parked: Client, configure: Any, told: str, expected: State) -> None:
+def test_the_page_shows_what_the_receipt_says(
+    parked: Client, configure: Any, told: str, expected: State
+) -> None:
     configure(RECEIPT_SECRET="0123456789abcdef0123")
     Challenge.objects.update(delivery=told)
     page = parked.get(VERIFY)
     assert page_state(page) == expected
     assert has_field(page)
-    # The part that the page asks for says the same.
+    # The part of the page that the script loads has the same text.
     part = Client().get(delivery.address_of(Challenge.objects.get()))
     [shown] = re.findall(r"<div id=.bandwidth-mfa-delivery.*?</div>", text(page))
     assert shown in text(part)
@@ -154,7 +158,7 @@ TEMPLATE = re.compile(r"<template data-if-refused>\s*(.*?)\s*</template>")
 
 
 def without_times(page: str) -> str:
-    """``page`` without what differs from one second, or one token, to the next."""
+    """Return ``page`` without the numbers and the CSRF token, which change between requests."""
     return re.sub(r'(?<=csrfmiddlewaretoken" value=")\w+|\d+', "0", page)
 
 
@@ -162,8 +166,10 @@ def without_times(page: str) -> str:
 def test_a_page_that_waits_for_a_receipt_holds_the_buttons_of_a_refusal(
     client: Client, user: Any, bandwidth: Any, configure: Any, cooldown: list[int]
 ) -> None:
-    """The script shows them when it hears of the refusal.  Fails when they are not those that the
-    page shows after a reload."""
+    """The script shows these buttons when the network refuses the message.
+
+    Fails when they differ from the buttons that the page shows after a reload.
+    """
     configure(RECEIPT_SECRET="0123456789abcdef0123", RESEND_COOLDOWN=cooldown)
     bandwidth.fault(on="receipt", drop=True)
     give_password(client, user, "/account/")
@@ -176,7 +182,7 @@ def test_a_page_that_waits_for_a_receipt_holds_the_buttons_of_a_refusal(
     assert not TEMPLATE.findall(text(page))
 
 
-def test_the_buttons_of_a_refusal_tell_nothing_of_an_earlier_press(
+def test_the_buttons_of_a_refusal_show_no_error_of_an_earlier_press(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(RECEIPT_SECRET="0123456789abcdef0123", RESEND_COOLDOWN=[0])
@@ -191,9 +197,9 @@ def test_the_buttons_of_a_refusal_tell_nothing_of_an_earlier_press(
 
 
 def described_by(answer: Any) -> list[str]:
-    """The ids that describe the field; each is on the page, once."""
-    [found] = re.findall(r'<input[^>]*aria-describedby="([^"]+)"', answer.text)
-    ids: list[str] = found.split()
+    """Return the ids in ``aria-describedby`` of the field; each id is on the page once."""
+    [attribute] = re.findall(r'<input[^>]*aria-describedby="([^"]+)"', answer.text)
+    ids: list[str] = attribute.split()
     for one in ids:
         assert answer.text.count(f'id="{one}"') == 1, one
     return ids
@@ -202,7 +208,7 @@ def described_by(answer: Any) -> list[str]:
 def test_the_field_is_described_by_where_the_code_went(
     parked: Client, bandwidth: Any, configure: Any
 ) -> None:
-    """The field has the focus.  Fails when a screen reader that begins there says "Code" alone."""
+    """A screen reader begins at the field, which has the focus.  Fails when it says only "Code"."""
     assert described_by(parked.get(VERIFY)) == ["bandwidth-mfa-delivery"]
     wrong_page = type_wrong(parked, bandwidth)
     assert described_by(wrong_page) == ["id_code_error", "bandwidth-mfa-delivery"]
@@ -212,7 +218,9 @@ def test_the_field_is_described_by_where_the_code_went(
     assert described_by(waiting) == ["bandwidth-mfa-introduction"]
 
 
-def test_so_is_the_field_of_a_recovery_code(parked: Client, user: Any) -> None:
+def test_the_field_of_a_recovery_code_is_described_by_the_introduction(
+    parked: Client, user: Any
+) -> None:
     give_recovery_codes(user)
     assert described_by(parked.get(RECOVER)) == ["bandwidth-mfa-introduction"]
     page = post_form(parked, RECOVER, {"recovery_code": WRONG_RECOVERY_CODE})
@@ -238,7 +246,7 @@ def test_wrong_says_how_many_tries_are_left_towards_the_end(
 
 
 def test_a_used_up_code_has_no_field(parked: Client, bandwidth: Any, configure: Any) -> None:
-    """Fails when the answer to the last try says "check it and try again"."""
+    """Fails when the answer to the last try says "Check it and try again"."""
     configure(FAILURES_BEFORE_WAIT=50)
     page = type_wrong(parked, bandwidth, 5)
     for answer in (page, parked.get(VERIFY)):
@@ -270,7 +278,7 @@ def test_waiting_longer_than_the_code_lives(parked: Client, bandwidth: Any, conf
     assert "Too many wrong codes." in text(page)
     assert "Wait 11 minutes before you try again.</span> You need a new code then." in text(page)
     assert not has_field(page)
-    # A code that is sent now would be dead by then.
+    # A code that is sent now would expire before the wait ends.
     assert min(waits(page)) > 590
     again = parked.get(VERIFY)
     assert page_state(again) == State.WAITING
@@ -366,11 +374,14 @@ def test_provider_down_before_the_first_code(client: Client, user: Any, bandwidt
     assert "We sent" not in text(page)
 
 
-def test_a_button_that_fails_is_not_pressed_twice(
+def test_a_failed_press_sends_one_request_to_bandwidth(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the page behind the redirect asks for the code that is still owed: a Bandwidth
-    that hangs would be waited for twice."""
+    """A press of the button sends one request to Bandwidth, also when that request fails.
+
+    Fails when the page after the redirect sends the code that the login has not got yet: the user
+    would wait twice while Bandwidth does not answer.
+    """
     bandwidth.fault(on="messaging", status=503)
     give_password(client, user)
     client.get(VERIFY)
@@ -431,7 +442,7 @@ def test_a_locked_user_is_told_before_a_number_is_typed(
 def test_a_user_who_is_locked_meanwhile_is_told_so_and_leaves_no_phone(
     client: Client, newcomer: Any, bandwidth: Any
 ) -> None:
-    """Fails when a phone stays to which nothing was sent."""
+    """Fails when the app keeps a phone to which it sent no code."""
     give_password(client, newcomer)
     assert 'name="number"' in text(client.get(ADD))
     SecondFactor.objects.create(user=newcomer, failures=100)
@@ -450,9 +461,7 @@ def test_nothing_sent(client: Client, user: Any, bandwidth: Any) -> None:
     assert not has_field(page)
 
 
-def test_a_code_of_long_ago_is_not_told_to_have_expired(
-    client: Client, user: Any, bandwidth: Any
-) -> None:
+def test_an_old_code_is_not_shown_as_expired(client: Client, user: Any, bandwidth: Any) -> None:
     service.send_code(user, purpose="step-up")
     login_verified(client, user)
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
@@ -460,11 +469,14 @@ def test_a_code_of_long_ago_is_not_told_to_have_expired(
         assert page_state(client.get(f"{VERIFY}?next=/account/")) == State.NOTHING_SENT
 
 
-def test_what_became_of_a_press_before_another_login_is_not_told_after_it(
+def test_an_error_of_an_earlier_login_is_not_shown_after_the_next_login(
     patient: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the cookie names the user alone: the first page of the next login would tell of
-    the old press, and would not send the code that the login owes."""
+    """Fails when the cookie names only the user, and not the login.
+
+    The first page of the next login would then show the error of the earlier login, and would not
+    send the first code.
+    """
     Challenge.objects.all().delete()
     bandwidth.fault(on="messaging", status=503)
     patient.post(SEND, {"channel": "sms"})
@@ -480,7 +492,7 @@ def test_what_became_of_a_press_before_another_login_is_not_told_after_it(
 # A wait that is over ---------------------------------------------------------------------------
 
 
-def test_a_try_whose_wait_is_over_before_the_page_is_asked_for(
+def test_a_refused_try_is_shown_also_when_its_wait_is_over(
     parked: Client, bandwidth: Any, configure: Any
 ) -> None:
     """Fails when the page says nothing, as if no code had been typed."""
@@ -494,7 +506,7 @@ def test_a_try_whose_wait_is_over_before_the_page_is_asked_for(
     assert "<title>Error: " in text(page)
 
 
-def test_a_send_whose_wait_is_over_before_the_page_is_asked_for(parked: Client) -> None:
+def test_a_refused_send_is_shown_also_when_its_wait_is_over(parked: Client) -> None:
     """Fails when the page says nothing, as if a code had been sent."""
     parked.post(SEND, {"channel": "sms"})
     with time_machine.travel(timezone.now() + timedelta(seconds=31)):
@@ -504,19 +516,19 @@ def test_a_send_whose_wait_is_over_before_the_page_is_asked_for(parked: Client) 
     assert "<title>Error: " not in text(parked.get(VERIFY))
 
 
-def test_a_channel_that_has_to_wait_when_the_other_has_not(
+def test_a_refused_call_is_explained_when_a_text_can_still_be_sent(
     patient: Client, bandwidth: Any, configure: Any
 ) -> None:
-    """The button of a call was on the page, and is gone.  Fails when nothing is said."""
+    """Fails when the page removes the button for a call and does not say why."""
     configure(SEND_LIMITS={"user": "2/h"}, RESEND_COOLDOWN=[0])
     page = post_form(patient, SEND, {"channel": "voice"})
     assert len(bandwidth.inbox) == 1
-    told = "You have asked for too many codes. You can get a new code now."
-    assert told in send_form(page)
+    message = "You have asked for too many codes. You can get a new code now."
+    assert message in send_form(page)
     assert "Call me" not in send_form(page)
 
 
-def test_a_recovery_code_whose_wait_is_over_before_the_page_is_asked_for(
+def test_a_refused_recovery_code_is_shown_also_when_its_wait_is_over(
     parked: Client, user: Any, configure: Any
 ) -> None:
     """Fails when the page says nothing, as if no code had been typed."""
@@ -569,17 +581,17 @@ def test_a_user_without_recovery_codes_is_told_whom_to_ask(parked: Client) -> No
 
 
 @pytest.mark.attack("S2")
-def test_a_wrong_code_leaves_the_session_as_it_was_and_is_told_once(
+def test_a_wrong_code_leaves_the_session_as_it_was_and_its_error_is_shown_once(
     parked: Client, bandwidth: Any
 ) -> None:
-    """Fails when what happened is kept in the session, or told on each later page."""
+    """Fails when the error is stored in the session, or is shown on every later page."""
     before = dict(parked.session)
     answer = parked.post(VERIFY, {"code": wrong(newest_code(bandwidth))})
     assert (answer.status_code, answer["Location"]) == (302, VERIFY)
     assert dict(parked.session) == before
     assert_shut(parked)
     assert "That is not the code we sent." in text(parked.get(VERIFY))
-    # A reload, or the back button.
+    # These requests stand for a reload or the back button.
     for _ in range(3):
         assert "That is not the code we sent." not in text(parked.get(VERIFY))
     assert dict(parked.session) == before
@@ -615,9 +627,7 @@ def test_what_is_kept_for_the_next_page_holds_no_code_no_number_and_no_name(
         assert secret not in held
 
 
-def test_what_became_of_somebody_elses_form_is_told_to_nobody_else(
-    parked: Client, bandwidth: Any
-) -> None:
+def test_the_result_of_a_form_is_shown_only_to_its_own_user(parked: Client, bandwidth: Any) -> None:
     """Fails when the cookie does not name its user."""
     parked.post(VERIFY, {"code": wrong(newest_code(bandwidth))})
     other = Client()
@@ -629,9 +639,7 @@ def test_what_became_of_somebody_elses_form_is_told_to_nobody_else(
     assert page_state(other.get(VERIFY)) == State.SENT
 
 
-def test_a_page_that_looks_ahead_does_not_use_up_what_is_to_be_told(
-    parked: Client, bandwidth: Any
-) -> None:
+def test_a_head_request_does_not_use_up_the_message(parked: Client, bandwidth: Any) -> None:
     parked.post(VERIFY, {"code": wrong(newest_code(bandwidth))})
     parked.head(VERIFY)
     assert page_state(parked.get(VERIFY)) == State.WRONG
@@ -640,7 +648,7 @@ def test_a_page_that_looks_ahead_does_not_use_up_what_is_to_be_told(
 def test_a_refused_enrolment_keeps_what_was_typed_and_a_reload_sends_nothing(
     client: Client, newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when a reload, which posts the form again, sends a code as soon as it can."""
+    """Fails when a reload, which posts the form again, sends a code without a new press."""
     configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0, REQUIRED="all")
     give_password(client, newcomer)
     [form_id] = re.findall(r'name="form_id" value="([^"]+)"', text(client.get("/mfa/phones/add/")))
@@ -676,8 +684,8 @@ def refused(client: Client, newcomer: Any, bandwidth: Any, configure: Any) -> di
 
 
 def form_id_of(answer: Any) -> str:
-    [found] = re.findall(r'name="form_id" value="([^"]+)"', answer.text)
-    return str(found)
+    [form_id] = re.findall(r'name="form_id" value="([^"]+)"', answer.text)
+    return str(form_id)
 
 
 @pytest.mark.parametrize(
@@ -686,7 +694,7 @@ def form_id_of(answer: Any) -> str:
 def test_a_reload_long_after_sends_nothing(
     client: Client, bandwidth: Any, refused: Any, minutes: int, told: str
 ) -> None:
-    """Fails when the browser forgets the form after two minutes, or its id is good for ever."""
+    """Fails when the id of a form is forgotten after two minutes, or is valid for ever."""
     with time_machine.travel(timezone.now() + timedelta(minutes=minutes)):
         page = client.post(ADD, refused)
         assert told in text(page)
@@ -700,7 +708,7 @@ def test_a_reload_long_after_sends_nothing(
 def test_a_reload_after_another_form_was_refused_sends_nothing(
     client: Client, bandwidth: Any, refused: Any
 ) -> None:
-    """Fails when only the last form is remembered, or another page forgets it."""
+    """Fails when the browser remembers only the last form, or another page deletes its id."""
     bandwidth.fault(on="all", status=503)
     for _ in range(3):
         client.post(ADD, {**refused, "form_id": form_id_of(client.get(ADD))})
@@ -710,7 +718,7 @@ def test_a_reload_after_another_form_was_refused_sends_nothing(
     assert bandwidth.inbox == []
 
 
-def test_a_form_with_an_id_of_its_own_making_is_out_of_date(
+def test_a_form_with_an_invented_id_is_out_of_date(
     client: Client, bandwidth: Any, refused: Any
 ) -> None:
     page = client.post(ADD, {**refused, "form_id": "an-id"})
@@ -733,10 +741,13 @@ def test_an_enrolment_whose_code_may_have_been_sent_goes_on(
 
 
 @pytest.mark.parametrize("early", [0, 2])
-def test_nobody_is_refused_after_the_moment_that_was_named(
+def test_nobody_is_refused_after_the_time_on_the_page(
     parked: Client, bandwidth: Any, early: int
 ) -> None:
-    """Also by a machine whose clock is two seconds behind.  Fails without the rounding."""
+    """A new code can be sent at the time on the page, also where the clock is two seconds slow.
+
+    Fails when the page does not round the time up.
+    """
     page = parked.get(VERIFY)
     named = max(waits(page))
     assert 30 <= named <= 33
@@ -749,7 +760,7 @@ def test_nobody_is_refused_after_the_moment_that_was_named(
 def test_a_call_that_would_have_to_wait_for_longer_is_not_offered(
     parked: Client, configure: Any
 ) -> None:
-    """A call weighs as much as two texts.  Fails when one moment is named for both."""
+    """A call counts as two text messages.  Fails when the page shows one time for both."""
     configure(SEND_LIMITS={"user": "2/h"}, RESEND_COOLDOWN=[0])
     page = parked.get(VERIFY)
     assert "Text me a new code" in text(page)
@@ -758,10 +769,10 @@ def test_a_call_that_would_have_to_wait_for_longer_is_not_offered(
     assert "Call me with a new code" in text(parked.get(VERIFY))
 
 
-def test_times_are_told_by_the_clock_only_in_a_zone_of_the_users_own(
+def test_clock_times_are_shown_only_in_the_users_own_time_zone(
     parked: Client, settings: Any, configure: Any
 ) -> None:
-    """Fails when the zone of the server is taken for that of its visitors."""
+    """Fails when the page shows clock times in the server's time zone to a visitor elsewhere."""
     settings.TIME_ZONE = "America/Chicago"
     configure(SEND_LIMITS={"user": "1/h"}, RESEND_COOLDOWN=[0])
     expires = Challenge.objects.get().expires_at - timedelta(seconds=2)
@@ -780,7 +791,7 @@ def test_times_are_told_by_the_clock_only_in_a_zone_of_the_users_own(
 def test_names_of_phones_are_for_those_who_have_given_a_code(
     client: Client, bandwidth: Any, db: None
 ) -> None:
-    """Fails when somebody with the password alone reads them."""
+    """Fails when a person who has given only the password can read the names."""
     user = make_user("eve", NUMBER, OTHER_NUMBER)
     Phone.objects.filter(number=OTHER_NUMBER).update(name="Harbour office")
     give_password(client, user)
@@ -796,9 +807,9 @@ def test_names_of_phones_are_for_those_who_have_given_a_code(
 
 
 def token_of(answer: Any) -> str:
-    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text)
-    assert found
-    return found[1]
+    match = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text)
+    assert match
+    return match[1]
 
 
 @pytest.mark.attack("P36")
@@ -806,7 +817,7 @@ def token_of(answer: Any) -> str:
     "url", [VERIFY, SEND, "/mfa/cancel/", "/mfa/phones/", "/mfa/sign-out-others/"]
 )
 def test_a_form_of_another_site_begins_no_session(db: None, settings: Any, url: str) -> None:
-    """Fails when the message of a refused form is kept without a look at the cookies.
+    """Fails when the app stores the message of a refused form without checking the cookies.
 
     Browsers send no Lax cookie with a form of another site.  A new session would replace that of
     the visitor, who would be signed out.
@@ -820,13 +831,13 @@ def test_a_form_of_another_site_begins_no_session(db: None, settings: Any, url: 
 def test_a_form_from_before_another_login_leads_back_and_tries_nothing(
     user: Any, bandwidth: Any
 ) -> None:
-    """Fails when it is answered with 403, or when the form counts all the same."""
+    """Fails when the answer has the status 403, or when the code of the old form is tried."""
     client = Client(enforce_csrf_checks=True)
     login = client.get("/accounts/login/")
     form = {"username": "ada", "password": "correct horse"}
     client.post("/accounts/login/", {**form, "csrfmiddlewaretoken": token_of(login)})
     first = client.get(VERIFY)
-    # As after a login in a second tab, which gives the cookie another secret.
+    # A login in a second tab gives the cookie another secret.
     client.cookies["csrftoken"] = "a" * 32
     stale = {"csrfmiddlewaretoken": token_of(first)}
     code = newest_code(bandwidth)
@@ -844,7 +855,7 @@ def test_a_form_from_before_another_login_leads_back_and_tries_nothing(
 
 @pytest.mark.attack("P36")
 def test_a_form_of_another_site_changes_nothing(user: Any, bandwidth: Any) -> None:
-    """Fails when the views are exempt from the check and do not make it themselves."""
+    """Fails when the views are exempt from Django's CSRF check and make no check of their own."""
     client = Client(enforce_csrf_checks=True)
     login_verified(client, user)
     key, phone = client.session.session_key, Phone.objects.get()
@@ -875,11 +886,13 @@ REFERER = "If you have configured your browser to disable “Referer” headers,
 
 @pytest.mark.parametrize("url", [VERIFY, ADD, RECOVER, "/mfa/sign-out-others/"])
 @pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.example"}])
-def test_a_form_that_is_refused_for_another_cause_is_not_told_to_allow_cookies(
+def test_a_form_that_is_refused_for_another_cause_does_not_ask_for_cookies(
     user: Any, url: str, headers: dict[str, str]
 ) -> None:
-    """Fails when each cause has the same sentence: the cookies are all there.  The words are
-    Django's, in each of its languages."""
+    """Fails when each cause has the same sentence, since this browser does send its cookies.
+
+    The words come from Django, in each of its languages.
+    """
     client = Client(enforce_csrf_checks=True)
     login_verified(client, user)
     give_recovery_codes(user)
@@ -905,7 +918,7 @@ def test_a_form_that_is_refused_for_another_cause_is_not_told_to_allow_cookies(
 def test_a_refused_form_writes_one_line_into_the_log(
     caplog: pytest.LogCaptureFixture, rf: Any, url: str
 ) -> None:
-    """Fails when the path is logged as it came: what follows its line break looks like a record."""
+    """Fails when the path is logged unescaped: the text after a line break looks like a record."""
     check = base.CsrfCheck(base.unused) if "api" not in url else api.CsrfCheck(base.unused)
     request = rf.post(f"/bank%0AINFO all is well{url}")
     assert "\n" in request.path
@@ -923,14 +936,14 @@ def test_a_form_whose_cookies_are_gone_leads_to_the_login_page(user: Any, bandwi
     assert bandwidth.requests == []
 
 
-def test_other_pages_say_so_too(user: Any, bandwidth: Any) -> None:
+def test_other_pages_say_that_a_form_is_out_of_date(user: Any, bandwidth: Any) -> None:
     client = Client(enforce_csrf_checks=True)
     login_verified(client, user)
     page = client.post("/mfa/sign-out-others/", {}, follow=True)
     assert "This page was out of date, so nothing was done." in text(page)
 
 
-def test_a_right_code_after_a_wrong_one_tells_nothing_on_the_next_page(
+def test_a_right_code_after_a_wrong_one_leaves_no_error_on_the_next_page(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
     sign_in(client, user, bandwidth)

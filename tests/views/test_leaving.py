@@ -1,4 +1,4 @@
-"""Where the pages lead when the site says nothing of it: to a page that is there."""
+"""The pages lead to a page that exists, also on a site that sets no ``LOGIN_REDIRECT_URL``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SITES = [
 
 @pytest.fixture(params=SITES, ids=["only ours", "a first page", "a profile"])
 def expected(request: Any, settings: Any) -> str:
-    """Where a page leads on a site that left ``LOGIN_REDIRECT_URL`` alone."""
+    """The address to which a page leads on a site that does not set ``LOGIN_REDIRECT_URL``."""
     patterns, expected = request.param
     settings.ROOT_URLCONF = ModuleType("tests.a_site_that_says_nothing")
     settings.ROOT_URLCONF.urlpatterns = patterns
@@ -46,19 +46,22 @@ def expected(request: Any, settings: Any) -> str:
 
 
 def link(client: Client, url: str, text: str) -> str:
-    """Where the link ``text`` on the page leads; the page there must open."""
-    shown = client.get(url).content.decode()
-    found = re.findall(rf'href="([^"]*)"[^>]*>{text}</a>', shown)
-    if not found:
+    """Return the target of the link ``text`` on a page, and check that the target opens.
+
+    Without such a link, return an empty string.
+    """
+    page_text = client.get(url).content.decode()
+    targets = re.findall(rf'href="([^"]*)"[^>]*>{text}</a>', page_text)
+    if not targets:
         return ""
-    assert client.get(found[0]).status_code == 200
-    return str(found[0])
+    assert client.get(targets[0]).status_code == 200
+    return str(targets[0])
 
 
-def test_the_first_recovery_codes_lead_to_a_page_that_is_there(
+def test_the_first_recovery_codes_lead_to_a_page_that_exists(
     client: Client, newcomer: Any, bandwidth: Any, configure: Any, expected: str
 ) -> None:
-    """Fails when the address that the login view meant is taken as it is: a 404."""
+    """Fails when the page uses the default ``LOGIN_REDIRECT_URL`` unchecked: it may answer 404."""
     configure(REQUIRED="all")
     give_password(client, newcomer)
     client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
@@ -70,10 +73,13 @@ def test_the_first_recovery_codes_lead_to_a_page_that_is_there(
     assert client.get(expected).status_code == 200
 
 
-def test_a_code_and_done_and_cancel_lead_to_a_page_that_is_there(
+def test_a_code_and_done_and_cancel_lead_to_a_page_that_exists(
     client: Client, user: Any, bandwidth: Any, expected: str
 ) -> None:
-    """Fails in the same way.  A page does not lead to itself."""
+    """The code, "Done" and "Cancel" lead to a page that opens; no page links to itself.
+
+    Fails when the pages use the default ``LOGIN_REDIRECT_URL`` unchecked: it may answer 404.
+    """
     assert sign_in(client, user, bandwidth)["Location"] == expected
     done = link(client, "/mfa/phones/", "Done")
     assert done == ("" if expected == "/mfa/phones/" else expected)
@@ -81,10 +87,10 @@ def test_a_code_and_done_and_cancel_lead_to_a_page_that_is_there(
     assert client.get("/mfa/verify/")["Location"] == expected
 
 
-def test_an_address_that_the_site_chose_stays(
+def test_the_login_redirect_url_of_the_site_is_used(
     client: Client, user: Any, bandwidth: Any, settings: Any
 ) -> None:
-    """Fails when it is resolved, too: another program may answer there."""
+    """Fails when the app checks that this address opens: another program may serve it."""
     settings.LOGIN_REDIRECT_URL = "/shop/"
     sign_in(client, user, bandwidth)
     assert 'href="/shop/"' in client.get("/mfa/phones/").content.decode()

@@ -31,7 +31,7 @@ ONCE, WAITING, DELIVERY, RECOVERY_CODES, OTP = (
 
 @pytest.fixture
 def policy(settings: Any, configure: Any, bandwidth: Any) -> None:
-    """A site that lets nothing in but what carries the nonce; before Django 6, it has none."""
+    """A site whose policy allows only files with the nonce; before Django 6, it has no policy."""
     bandwidth.fault(on="receipt", drop=True)
     configure(RECEIPT_SECRET="a-long-random-secret", REQUIRED="all")
     if not HAS_NONCE:
@@ -58,50 +58,50 @@ class Loaded(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: dict[str, str | None] = {}
+        self.files: dict[str, str | None] = {}
         self.inline: list[str] = []
-        """What a strict policy stops: handlers, styles and scripts that stand in the page."""
+        """The inline handlers, styles and scripts of the page, which a strict policy blocks."""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        address = given.get("src" if tag == "script" else "href")
-        self.inline += [name for name in given if name == "style" or name.startswith("on")]
+        attributes = dict(attrs)
+        address = attributes.get("src" if tag == "script" else "href")
+        self.inline += [name for name in attributes if name == "style" or name.startswith("on")]
         if tag == "style" or (tag == "script" and address is None):
             self.inline.append(tag)
-        elif tag == "script" or (tag == "link" and given.get("rel") == "stylesheet"):
+        elif tag == "script" or (tag == "link" and attributes.get("rel") == "stylesheet"):
             assert address is not None
-            self.found[address.removeprefix("/static/")] = given.get("nonce")
+            self.files[address.removeprefix("/static/")] = attributes.get("nonce")
 
 
 def assert_loads(answer: Any, *files: str) -> None:
-    """The page loads these files, each with the nonce of its own policy if Django has one."""
+    """Check that the page loads these files, and with the nonce of its policy on Django 6."""
     page = Loaded(answer.content.decode())
     expected = None
     if HAS_NONCE:
         policies = answer.headers["Content-Security-Policy"]
         [expected] = set(re.findall(r"'nonce-([\w-]{22})'", policies))
         assert policies.count(expected) == 2
-    assert page.found == dict.fromkeys(files, expected)
+    assert page.files == dict.fromkeys(files, expected)
     assert page.inline == []
 
 
-def test_the_code_page_carries_it(client: Client, user: Any, policy: None) -> None:
-    """Fails with ``{% if csp_nonce %}``: Django's nonce is false until something shows it."""
+def test_the_code_page_has_the_nonce(client: Client, user: Any, policy: None) -> None:
+    """Fails with ``{% if csp_nonce %}``: Django's nonce is false until a template prints it."""
     give_password(client, user)
     assert_loads(client.get("/mfa/verify/"), STYLE, ONCE, WAITING, DELIVERY)
 
 
-def test_no_two_answers_have_the_same(client: Client, user: Any, policy: None) -> None:
+def test_each_answer_has_another_nonce(client: Client, user: Any, policy: None) -> None:
     give_password(client, user)
-    pages = [Loaded(client.get("/mfa/verify/").content.decode()).found[STYLE] for _ in range(2)]
+    pages = [Loaded(client.get("/mfa/verify/").content.decode()).files[STYLE] for _ in range(2)]
     assert len(set(pages)) == (2 if HAS_NONCE else 1)
 
 
-def test_the_page_that_fills_the_code_in_carries_it(
+def test_the_page_that_fills_in_the_code_has_the_nonce(
     client: Client, user: Any, policy: None, configure: Any
 ) -> None:
-    """Fails when the script comes with a call: no message is on its way then."""
+    """Fails when the page loads the script after a call: no text message comes then."""
     configure(ORIGIN="bank.example", RESEND_COOLDOWN=[0])
     give_password(client, user)
     assert_loads(client.get("/mfa/verify/"), STYLE, ONCE, WAITING, DELIVERY, OTP)
@@ -109,14 +109,18 @@ def test_the_page_that_fills_the_code_in_carries_it(
     assert_loads(client.get("/mfa/verify/"), STYLE, ONCE, WAITING)
 
 
-def test_the_pages_that_add_a_phone_carry_it(client: Client, newcomer: Any, policy: None) -> None:
+def test_the_pages_that_add_a_phone_have_the_nonce(
+    client: Client, newcomer: Any, policy: None
+) -> None:
     give_password(client, newcomer)
     assert_loads(client.get("/mfa/phones/add/"), STYLE, ONCE)
     client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
     assert_loads(client.get("/mfa/phones/confirm/"), STYLE, ONCE, WAITING, DELIVERY)
 
 
-def test_the_pages_of_recovery_codes_carry_it(client: Client, user: Any, policy: None) -> None:
+def test_the_pages_of_recovery_codes_have_the_nonce(
+    client: Client, user: Any, policy: None
+) -> None:
     login_verified(client, user)
     assert_loads(client.get("/mfa/recovery-codes/"), STYLE, ONCE)
     assert_loads(client.post("/mfa/recovery-codes/"), STYLE, ONCE, RECOVERY_CODES)
@@ -126,7 +130,7 @@ def test_the_pages_of_recovery_codes_carry_it(client: Client, user: Any, policy:
 
 
 @pytest.mark.parametrize("page", ["phones", "browsers", "suggestion"])
-def test_the_pages_without_a_script_carry_it(
+def test_the_pages_without_a_script_have_the_nonce(
     client: Client, user: Any, policy: None, page: str
 ) -> None:
     login_verified(client, user)
@@ -141,8 +145,8 @@ def without_a_database(execute: Any, sql: str, *args: Any) -> Any:
     raise OperationalError("text") from cause
 
 
-def test_the_page_without_a_database_carries_it(client: Client, user: Any, policy: None) -> None:
-    """Fails when the template is rendered without it: that page has no context processors."""
+def test_the_page_without_a_database_has_the_nonce(client: Client, user: Any, policy: None) -> None:
+    """Fails when the view does not pass the nonce: this page has no context processors."""
     give_password(client, user)
     with connection.execute_wrapper(without_a_database):
         answer = client.get("/mfa/verify/")
@@ -150,7 +154,7 @@ def test_the_page_without_a_database_carries_it(client: Client, user: Any, polic
     assert_loads(answer, STYLE)
 
 
-def test_a_site_that_has_none_gets_none(client: Client, user: Any, bandwidth: Any) -> None:
+def test_a_site_without_a_policy_gets_no_nonce(client: Client, user: Any, bandwidth: Any) -> None:
     give_password(client, user)
     answer = client.get("/mfa/verify/")
     assert "Content-Security-Policy" not in answer.headers
@@ -158,12 +162,12 @@ def test_a_site_that_has_none_gets_none(client: Client, user: Any, bandwidth: An
 
 
 def page_templates() -> Iterator[Path]:
-    """All but those of mails, which no policy covers."""
+    """Return the templates of pages.  Templates of mails are left out: no policy covers them."""
     return (path for path in TEMPLATES.rglob("*.html") if path.parent.name != "mail")
 
 
 def test_each_link_and_script_stands_where_the_nonce_is_added() -> None:
-    """Fails when a template writes its own."""
+    """Fails when a template has a ``<script>`` or ``<link>`` of its own."""
     tags = {path.name for path in page_templates() if re.search(r"<script|<link", path.read_text())}
     assert tags == {"_script.html", "_style.html"}
     for path in page_templates():

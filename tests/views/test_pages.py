@@ -73,7 +73,7 @@ def confirm(client: Client) -> Any:
     return client.get("/mfa/phones/confirm/")
 
 
-# Each page that stands in `_page.html`, and how a verified user comes to it.
+# Each page that extends `_page.html`, and how a verified user opens it.
 PAGES: dict[str, Callable[[Client], Any]] = {
     "phones": lambda client: client.get("/mfa/phones/"),
     "remove": of_phone("/mfa/phones/remove/"),
@@ -95,7 +95,7 @@ each_page = pytest.mark.parametrize("page", PAGES)
 
 @pytest.fixture
 def site(settings: Any, tmp_path: Path) -> Callable[[str, str], None]:
-    """``site(name, text)``: a template of the site's own."""
+    """Return ``site(name, text)``, which writes a template of the site."""
     [engine] = settings.TEMPLATES
     settings.TEMPLATES = [{**engine, "DIRS": [tmp_path, *engine["DIRS"]]}]
 
@@ -110,7 +110,9 @@ SITE = "<html><head><title>{% block title %}{% endblock %}</title></head><body>{
 
 
 @each_page
-def test_a_base_of_one_line_is_not_unstyled(verified: Client, site: Any, page: str) -> None:
+def test_a_page_in_a_base_template_without_the_stylesheet_links_it(
+    verified: Client, site: Any, page: str
+) -> None:
     """Fails when only the app's own base.html links the stylesheet."""
     site("site.html", f"{SITE}{{% endblock %}}</body></html>")
     site("bandwidth_mfa/base.html", '{% extends "site.html" %}')
@@ -124,7 +126,7 @@ def test_a_base_of_one_line_is_not_unstyled(verified: Client, site: Any, page: s
 def test_a_site_that_links_the_stylesheet_in_its_head_has_it_there_only(
     verified: Client, site: Any, page: str
 ) -> None:
-    """Fails when a second link undoes what the site's own stylesheet, after the first, says."""
+    """Fails when the app links its stylesheet again: it would override the site's stylesheet."""
     head = '<head>{% include "bandwidth_mfa/_style.html" %}<link href="/static/site.css">'
     site("bandwidth_mfa/base.html", SITE.replace("<head>", head) + "{% endblock %}")
     shown = PAGES[page](verified).content.decode()
@@ -133,12 +135,12 @@ def test_a_site_that_links_the_stylesheet_in_its_head_has_it_there_only(
 
 
 @each_page
-def test_the_apps_own_base_links_it_once(verified: Client, page: str) -> None:
+def test_the_apps_own_base_template_links_the_stylesheet_once(verified: Client, page: str) -> None:
     assert PAGES[page](verified).content.decode().count(STYLE) == 1
 
 
-def test_each_page_links_it_anew(verified: Client) -> None:
-    """Fails when "once" means once for the process, and not for the page."""
+def test_the_stylesheet_is_linked_again_on_the_next_page(verified: Client) -> None:
+    """Fails when the stylesheet is linked once for each process, not once for each page."""
     for _ in range(2):
         assert verified.get("/mfa/phones/").content.decode().count(STYLE) == 1
 
@@ -191,12 +193,12 @@ def test_a_message_has_the_look_too(verified: Client, settings: Any, monkeypatch
         (messages.ERROR, "error", "alert"),
     ],
 )
-def test_a_message_is_shown_as_what_it_is(
+def test_a_message_has_the_role_of_its_level(
     level: int, name: str, role: str, rf: RequestFactory
 ) -> None:
-    """Fails when each message is a status: an error was green, and was not read out at once."""
-    said = [messages.storage.base.Message(level, "This & that")]
-    context = {"messages": said, "DEFAULT_MESSAGE_LEVELS": messages.DEFAULT_LEVELS}
+    """Fails when an error has ``role="status"``: it is green, and is not read out at once."""
+    message = messages.storage.base.Message(level, "This & that")
+    context = {"messages": [message], "DEFAULT_MESSAGE_LEVELS": messages.DEFAULT_LEVELS}
     shown = render_to_string("bandwidth_mfa/_messages.html", context)
     tag = f'<p class="bandwidth-mfa-message bandwidth-mfa-{name}" role="{role}">'
     assert f"{tag}This &amp; that</p>" in shown
@@ -211,8 +213,11 @@ def languages(answer: Any) -> list[str]:
 
 @each_page
 def test_a_page_is_in_the_language_of_its_words(verified: Client, page: str) -> None:
-    """Fails when the page claims the active language, which has no catalogue of the app's: a screen
-    reader would read English words as Esperanto, and Arabic pages would run from right to left."""
+    """Fails when ``lang`` names the active language although the app has no catalogue for it.
+
+    A screen reader would read English words as Esperanto, and English words would run from right
+    to left on an Arabic site.
+    """
     with translation.override("es"):
         assert languages(PAGES[page](verified)) == ['lang="es" dir="ltr"'] * 2
 
@@ -235,7 +240,7 @@ def test_a_dialect_has_the_words_of_its_language(verified: Client) -> None:
 
 @pytest.mark.slow
 def test_each_catalogue_says_which_language_it_is() -> None:
-    """Fails when a translator leaves "en" as it is: each page would claim to be English."""
+    """Fails when a translator leaves "en" in the catalogue: each page would say it is English."""
     codes = {path.parent.parent.name for path in LOCALES.glob("*/LC_MESSAGES/django.mo")}
     assert "es" in codes
     for code in codes:
@@ -254,10 +259,10 @@ def test_each_catalogue_says_which_language_it_is() -> None:
 @pytest.mark.standard("V7.4.4")
 @each_page
 def test_each_page_has_a_way_back(verified: Client, page: str) -> None:
-    """The page with new codes leads on by its tick: they are shown this once."""
+    """Each page has a way back; the page with new codes, shown only once, has a form to go on."""
     answer = PAGES[page](verified)
     section = answer.content.decode().partition('<section class="bandwidth-mfa"')[2]
-    if page == "suggestion":  # "not now" is remembered, so it is no link
+    if page == "suggestion":  # "Not now" is a button of a form, since the site remembers it
         assert '<button class="mfa-second">Not now</button>' in section
     elif page == "new recovery codes":
         assert 'action="/mfa/recovery-codes/saved/"' in section
@@ -268,7 +273,7 @@ def test_each_page_has_a_way_back(verified: Client, page: str) -> None:
         assert f'class="mfa-second" href="{back}"' in section.replace("mfa-quiet", "mfa-second")
 
 
-def test_the_browser_goes_to_an_error_far_down(verified: Client) -> None:
+def test_the_field_with_an_error_has_the_focus(verified: Client) -> None:
     """Fails when the field with the error is not focused: it may lie below the screen."""
     choice = Phone.objects.get(number=OTHER_NUMBER).choice
     shown = verified.post("/mfa/phones/", {"phone": choice, "name": "x" * 41}).content.decode()

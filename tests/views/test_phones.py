@@ -83,7 +83,7 @@ def test_an_anonymous_visitor_signs_in_and_comes_back(
 def test_a_change_takes_a_code_of_the_last_minutes_and_then_goes_on(
     client: Client, two: Any, bandwidth: Any, page: str
 ) -> None:
-    """Fails when the page asks for no code, or forgets which phone it was about."""
+    """Fails when the page asks for no code, or forgets which phone the user chose."""
     path = f"/mfa/phones/{page}/"
     with time_machine.travel(START, tick=False) as clock:
         login_verified(client, two)
@@ -102,7 +102,9 @@ def test_a_change_takes_a_code_of_the_last_minutes_and_then_goes_on(
     assert changed
 
 
-def test_adding_a_phone_takes_one_too(client: Client, two: Any, bandwidth: Any) -> None:
+def test_adding_a_phone_takes_a_code_of_the_last_minutes(
+    client: Client, two: Any, bandwidth: Any
+) -> None:
     with time_machine.travel(START, tick=False) as clock:
         login_verified(client, two)
         clock.shift(300)
@@ -121,15 +123,15 @@ def test_another_users_phone_cannot_be_touched(verified: Client, page: str) -> N
         answer = method(f"/mfa/phones/{page}/?phone={theirs.choice}&channel=voice")
         assert answer["Location"] == "/mfa/phones/"
     verified.post("/mfa/phones/", {"phone": theirs.choice, "name": "mine now"})
-    found = [
+    phones = [
         (one.number, one.is_primary, one.name, one.channel)
         for one in Phone.objects.confirmed().filter(user=bob)
     ]
-    assert found == [("+12025550188", True, "", ""), ("+12025550189", False, "", "")]
+    assert phones == [("+12025550188", True, "", ""), ("+12025550189", False, "", "")]
 
 
 @pytest.mark.parametrize("junk", ["", "0", "x", "²", "-1", "9" * 30, "\x00", NUMBER])
-def test_nonsense_names_no_phone(verified: Client, junk: str) -> None:
+def test_an_invalid_phone_id_is_no_phone(verified: Client, junk: str) -> None:
     for page in ("remove", "primary", "channel", "add"):
         verified.get(f"/mfa/phones/{page}/", {"phone": junk, "channel": "voice"})
         verified.post(f"/mfa/phones/{page}/", {"phone": junk, "channel": "voice"})
@@ -167,7 +169,7 @@ def test_the_list_shows_what_can_be_done_and_no_full_number(verified: Client) ->
 
 
 def test_sentences_call_a_phone_by_its_name(verified: Client) -> None:
-    """Fails when they show the masked number: a screen reader reads its bullets, or skips them."""
+    """Fails when a sentence has the masked number: screen readers read its bullets or skip them."""
     Phone.objects.filter(number=OTHER_NUMBER).update(name="Work")
     called = "the phone “Work” (ending in 77)"
     choice = {"phone": phone().choice}
@@ -205,7 +207,7 @@ def test_a_phone_is_named(verified: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 41, "my +12025550177"])
-def test_a_name_that_will_not_do_is_told_and_not_lost(verified: Client, name: str) -> None:
+def test_a_refused_name_is_explained_and_stays_in_the_field(verified: Client, name: str) -> None:
     page = text(verified.post("/mfa/phones/", {"phone": phone().choice, "name": name}))
     assert 'role="alert"' in page
     assert name in page
@@ -248,7 +250,7 @@ def test_the_last_phone_stays_while_the_policy_obliges(
     configure(REQUIRED=required)
     login_verified(client, make_user("ada", NUMBER, is_staff=True))
     only = Phone.objects.get()
-    # What a function of the site's would say, only asking it after the removal can tell.
+    # The list shows the button where a function decides: its answer is known only at the removal.
     assert ("phones/remove/" in text(client.get("/mfa/phones/"))) is ("everybody" in required)
     answer = client.post("/mfa/phones/remove/", {"phone": only.choice})
     assert "This is your only phone" in text(answer)
@@ -264,10 +266,10 @@ def those_with_a_phone(request: Any, user: Any) -> bool:
 
 
 @pytest.mark.parametrize("required", ["enrolled", "tests.views.test_phones.those_with_a_phone"])
-def test_a_policy_is_asked_as_things_would_be_without_the_phone(
+def test_the_policy_is_called_as_if_the_phone_were_removed(
     client: Client, user: Any, configure: Any, required: str
 ) -> None:
-    """Fails when it is asked while the phone is still there."""
+    """Fails when the policy is called while the phone still exists."""
     configure(REQUIRED=required)
     login_verified(client, user)
     client.post("/mfa/phones/remove/", {"phone": Phone.objects.get().choice})
@@ -378,7 +380,7 @@ def test_the_channel_takes_a_csrf_token_even_without_djangos_middleware(
 
 
 def test_an_unconfirmed_phone_has_no_channel_to_change(verified: Client, two: Any) -> None:
-    """Fails when the phone is looked for among those that are not confirmed, too."""
+    """Fails when the view also accepts phones that are not confirmed."""
     new = Phone.objects.create(user=two, number="+12025550188")
     verified.post(CHANNEL_PAGE, {"phone": new.choice, "channel": "voice"})
     new.refresh_from_db()
@@ -387,7 +389,7 @@ def test_an_unconfirmed_phone_has_no_channel_to_change(verified: Client, two: An
 
 @pytest.mark.standard("V6.3.6")
 @pytest.mark.parametrize("channel", ["", "call", "email", "SMS", "\x00"])
-def test_a_channel_that_is_none_changes_nothing(verified: Client, channel: str) -> None:
+def test_an_unknown_channel_changes_nothing(verified: Client, channel: str) -> None:
     for method in (verified.get, verified.post):
         answer = method(CHANNEL_PAGE, {"phone": phone().choice, "channel": channel})
         assert answer["Location"] == "/mfa/phones/"
@@ -409,7 +411,7 @@ def test_where_the_site_has_one_channel_there_is_nothing_to_choose(
 def test_the_channel_of_the_first_code_stays_the_preferred_one(
     client: Client, newcomer: Any, bandwidth: Any, asked: str
 ) -> None:
-    """Fails when only the code is sent by it: the next code to a landline would be a text."""
+    """Fails when the channel is used only once: the next code to a landline would be a text."""
     client.force_login(newcomer)
     client.post("/mfa/phones/add/", {"number": OTHER_NUMBER, "channel": asked})
     client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
@@ -436,7 +438,7 @@ def test_a_number_that_is_typed_again_takes_the_channel_that_was_chosen_last(
 
 
 def test_a_number_is_changed(client: Client, user: Any, bandwidth: Any, configure: Any) -> None:
-    """Fails when the new phone only comes beside the old one."""
+    """Fails when the new phone is added and the old phone stays."""
     configure(RECHECK_SECONDS=0, REQUIRED="all")
     login_verified(client, user)
     old = Phone.objects.get()
@@ -450,13 +452,13 @@ def test_a_number_is_changed(client: Client, user: Any, bandwidth: Any, configur
     assert state(client) == "verified"
 
 
-def test_a_number_that_is_there_already_is_told(verified: Client, bandwidth: Any) -> None:
+def test_a_number_that_the_account_has_already_is_refused(verified: Client, bandwidth: Any) -> None:
     answer = verified.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
     assert "This phone is on your account already." in text(answer)
     assert bandwidth.inbox == []
 
 
-def test_a_number_without_a_country_code_is_told_how_it_is_read(
+def test_the_page_says_how_a_number_without_a_country_code_is_read(
     client: Client, newcomer: Any, configure: Any, bandwidth: Any
 ) -> None:
     configure(DEFAULT_REGION="GB")
@@ -471,7 +473,7 @@ def test_a_number_without_a_country_code_is_told_how_it_is_read(
 def test_a_number_can_be_pasted_as_contacts_copy_it(
     client: Client, newcomer: Any, bandwidth: Any
 ) -> None:
-    """Fails where the field is so short that browsers cut a number with its invisible marks."""
+    """Fails when ``maxlength`` is so short that browsers cut a number with invisible marks."""
     client.force_login(newcomer)
     field = re.search("<input[^>]*name=.number.[^>]*>", text(client.get("/mfa/phones/add/")))
     assert field
@@ -510,8 +512,10 @@ def test_the_first_phone_brings_recovery_codes_shown_once(
     assert state(client) == "verified"
 
 
-def test_looking_ahead_makes_none(client: Client, newcomer: Any, bandwidth: Any) -> None:
-    """Fails when HEAD makes the set: it would be shown to nobody."""
+def test_a_head_request_makes_no_recovery_codes(
+    client: Client, newcomer: Any, bandwidth: Any
+) -> None:
+    """Fails when a HEAD request makes the recovery codes: nobody would see them."""
     client.force_login(newcomer)
     page = enrol(client, bandwidth)["Location"]
     client.head(page)
@@ -532,14 +536,14 @@ def test_the_page_leads_on_to_where_the_visitor_was_going(
     assert "evil" not in page
 
 
-def test_a_second_phone_brings_none(verified: Client, bandwidth: Any) -> None:
+def test_a_second_phone_brings_no_recovery_codes(verified: Client, bandwidth: Any) -> None:
     verified.post("/mfa/phones/add/", {"number": "+12025550188"})
     answer = verified.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
     assert answer["Location"] == "/account/"
     assert not RecoveryCode.objects.exists()
 
 
-def test_where_a_set_holds_none_the_first_phone_brings_none(
+def test_without_recovery_codes_on_the_site_the_first_phone_brings_none(
     client: Client, newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(RECOVERY_CODES=0)
@@ -548,7 +552,7 @@ def test_where_a_set_holds_none_the_first_phone_brings_none(
     assert "Recovery codes" not in text(client.get("/mfa/phones/"))
 
 
-def test_few_codes_left_are_warned_of(verified: Client, two: Any) -> None:
+def test_a_user_with_few_recovery_codes_is_warned(verified: Client, two: Any) -> None:
     verified.post("/mfa/recovery-codes/")
     assert 'class="mfa-warning"' not in text(verified.get("/mfa/phones/"))
     used = RecoveryCode.objects.filter(user=two).values_list("pk", flat=True)[:7]
@@ -585,8 +589,8 @@ def test_the_last_recovery_code_leads_to_new_ones(
 @pytest.mark.standard("V7.4.3", "V7.5.2")
 @pytest.mark.attack("P18")
 def test_everywhere_else_is_signed_out_and_here_is_not(verified: Client, two: Any) -> None:
-    """Fails when the recheck does not look at ``signed_in_since``, or when the session that ends
-    the others is not kept."""
+    """Fails when the recheck does not look at ``signed_in_since``, or when the session of the
+    request ends as well."""
     with time_machine.travel(START, tick=False) as clock:
         login_verified(verified, two)
         elsewhere = Client()
@@ -705,10 +709,10 @@ def test_everything_but_adding_and_removing_works(
     assert Challenge.objects.get().phone is None
 
 
-def test_the_page_in_place_of_a_change_tells_what_is_so(
+def test_the_page_shown_instead_of_a_change_fits_the_user(
     client: Client, kept_elsewhere: Any, configure: Any
 ) -> None:
-    """Fails when it tells a user who has phones that the account has none."""
+    """Fails when the page tells a user who has phones that the account has no phone."""
     login_verified(client, kept_elsewhere)
     configure(SUPPORT={"name": "Harbour <support>", "address": "/help/?a=1&b=2"})
     page = client.get("/mfa/phones/remove/").content.decode()
@@ -744,7 +748,7 @@ def test_a_sign_in_still_takes_no_more_queries(
 def test_the_page_that_adds_a_phone_has_the_consent_to_text_messages(
     client: Client, newcomer: Any, configure: Any
 ) -> None:
-    """Fails when it is shown where the site only calls: nobody can reply STOP to a call."""
+    """Fails when a site that only calls shows the consent: nobody can reply STOP to a call."""
     consent = "Message and data rates may apply. Reply STOP to opt out."
     client.force_login(newcomer)
     assert consent in text(client.get("/mfa/phones/add/"))
@@ -761,13 +765,15 @@ def test_the_page_that_adds_a_phone_has_the_consent_to_text_messages(
 def test_an_old_session_adds_no_first_phone_until_its_user_signs_in_again(
     client: Client, newcomer: Any, bandwidth: Any, data: dict[str, str]
 ) -> None:
-    """Fails when any signed-in user without a phone may add one: a thief of an old session adds
-    theirs, and the owner is locked out."""
+    """Fails when any signed-in user without a phone may add one.
+
+    A thief of an old session would add their own phone, and the owner could not sign in.
+    """
     with time_machine.travel(time.time(), tick=False) as clock:
         give_password(client, newcomer)
         clock.shift(899)
         assert client.get("/mfa/phones/add/").status_code == 200
-        # The database is asked about the session again in between.
+        # This request checks the session in the database again.
         assert state(client) == "exempt"
         clock.shift(1)
         assert client.get("/mfa/phones/add/").status_code == 403
@@ -776,9 +782,7 @@ def test_an_old_session_adds_no_first_phone_until_its_user_signs_in_again(
         assert (len(bandwidth.inbox), Phone.objects.count()) == (0, 0)
 
 
-def test_the_button_signs_out_and_leads_over_the_login_page_back(
-    client: Client, newcomer: Any
-) -> None:
+def test_the_button_signs_out_and_the_login_page_leads_back(client: Client, newcomer: Any) -> None:
     with time_machine.travel(time.time(), tick=False) as clock:
         give_password(client, newcomer)
         clock.shift(1000)
@@ -788,8 +792,8 @@ def test_the_button_signs_out_and_leads_over_the_login_page_back(
         answer = client.post(page, {"sign_in_again": "1"})
         assert answer["Location"].startswith("/accounts/login/?next=")
         assert state(client) == "anonymous"
-        given = {"username": "newcomer", "password": PASSWORD}
-        answer = client.post(answer["Location"], given)
+        form = {"username": "newcomer", "password": PASSWORD}
+        answer = client.post(answer["Location"], form)
         assert answer["Location"] == page
         assert client.get(page).status_code == 200
 
@@ -804,10 +808,10 @@ def test_the_button_takes_a_csrf_token(newcomer: Any) -> None:
         assert state(strict) == "exempt"
 
 
-def test_a_session_of_which_nobody_knows_when_it_began_adds_no_first_phone(
+def test_a_session_without_a_known_start_time_adds_no_first_phone(
     client: Client, newcomer: Any
 ) -> None:
-    """A session from before the app was installed has no mark."""
+    """A session that began before the app was installed has no start time."""
     give_password(client, newcomer)
     session = client.session
     del session[MARK]
@@ -818,7 +822,7 @@ def test_a_session_of_which_nobody_knows_when_it_began_adds_no_first_phone(
 def test_a_user_who_stays_without_a_phone_gives_the_password_again_and_goes_on(
     client: Client, newcomer: Any
 ) -> None:
-    """The password typed once more in the same session counts."""
+    """Fails when a second login in the same session does not renew its start time."""
     with time_machine.travel(time.time(), tick=False) as clock:
         give_password(client, newcomer)
         clock.shift(1000)

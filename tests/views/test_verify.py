@@ -172,8 +172,10 @@ def test_each_way_to_fail_has_its_own_message(
 
 
 def test_the_message_can_be_pasted_as_it_came(parked: Client, bandwidth: Any) -> None:
-    """Fails with a ``maxlength`` or a ``pattern`` for six digits: a browser would cut the message,
-    or refuse it, before the site sees it."""
+    """Fails with a ``maxlength`` or a ``pattern`` for six digits.
+
+    A browser would then cut or refuse the message before the site gets it.
+    """
     field = re.search("<input[^>]*name=.code.[^>]*>", text(parked.get("/mfa/verify/")))
     assert field
     assert "maxlength" not in field[0]
@@ -186,7 +188,7 @@ def test_the_message_can_be_pasted_as_it_came(parked: Client, bandwidth: Any) ->
 
 
 @pytest.mark.attack("N9")
-def test_a_provider_that_is_down_at_login_is_told_and_offers_another_try(
+def test_a_login_while_the_provider_is_down_shows_an_error_and_offers_another_try(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
     bandwidth.fault(on="messaging", status=500)
@@ -204,7 +206,7 @@ def test_a_provider_that_is_down_at_login_is_told_and_offers_another_try(
 def test_a_busy_site_says_so_and_takes_the_same_code_in_a_moment(
     parked: Client, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when a full queue is told as an outage."""
+    """Fails when the page reports a full queue as an outage."""
     configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0)
     code = bandwidth.inbox[0]["code"]
     with provider.breaker().guard():
@@ -218,7 +220,7 @@ def test_a_busy_site_says_so_and_takes_the_same_code_in_a_moment(
 
 @contextmanager
 def trouble(kind: str, bandwidth: Any, configure: Any) -> Iterator[None]:
-    """While it lasts no code can be sent."""
+    """Return a context in which no code can be sent."""
     if kind == "busy":
         configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0)
         with provider.breaker().guard():
@@ -246,10 +248,10 @@ def trouble(kind: str, bandwidth: Any, configure: Any) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", ["busy", "breaker open", "unreachable", "refused", "limited"])
-def test_a_code_that_was_not_sent_is_still_owed_and_a_reload_sends_it_once(
+def test_a_code_that_was_not_sent_is_sent_once_by_a_reload(
     client: Client, user: Any, bandwidth: Any, configure: Any, kind: str
 ) -> None:
-    """Fails when a login owes nothing after its first GET, whatever became of the code."""
+    """Fails when only the first GET sends the code of the login, even if that GET failed."""
     give_password(client, user)
     with trouble(kind, bandwidth, configure):
         for _ in range(2):
@@ -279,7 +281,7 @@ def test_only_the_page_of_a_busy_site_asks_again_for_the_owed_code(
 def test_a_page_does_not_ask_again_after_a_press(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when it does: a user who asked for a call would be sent a text message."""
+    """Fails when the page asks again: a user who asked for a call would get a text message."""
     configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0)
     give_password(client, user)
     with provider.breaker().guard():
@@ -289,10 +291,10 @@ def test_a_page_does_not_ask_again_after_a_press(
 
 
 @pytest.mark.attack("S2")
-def test_a_code_that_may_have_arrived_is_owed_no_more(
+def test_a_code_that_may_have_arrived_is_not_sent_again_by_a_reload(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when each failure leaves it owed: a reload sends another code, for money."""
+    """Fails when a reload sends another code, which costs money, after a lost answer."""
     bandwidth.fault(on="messaging", drop=True, times=1)
     give_password(client, user)
     client.get("/mfa/verify/")
@@ -302,10 +304,8 @@ def test_a_code_that_may_have_arrived_is_owed_no_more(
 
 
 @pytest.mark.attack("S2")
-def test_a_button_that_could_send_nothing_leaves_nothing_to_a_reload(
-    parked: Client, bandwidth: Any
-) -> None:
-    """Fails when a failure makes the login owe a code that it has had already."""
+def test_a_reload_after_a_failed_press_sends_nothing(parked: Client, bandwidth: Any) -> None:
+    """Fails when a reload sends a code after a failed press: the login has had its first code."""
     bandwidth.fault(on="messaging", status=503, times=1)
     with time_machine.travel(timezone.now() + timedelta(seconds=200)):
         page = post_form(parked, "/mfa/send/", {"channel": "sms"})
@@ -315,10 +315,10 @@ def test_a_button_that_could_send_nothing_leaves_nothing_to_a_reload(
 
 
 @pytest.mark.attack("S2")
-def test_a_code_that_the_button_sent_is_owed_no_more(
+def test_a_code_that_the_button_sent_is_not_sent_again_by_a_reload(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when only a GET settles what is owed: a later reload sends another code."""
+    """Fails when only a GET counts as the first send: a later reload would send another code."""
     bandwidth.fault(on="messaging", status=503, times=1)
     give_password(client, user)
     assert "could not send your code" in text(client.get("/mfa/verify/"))
@@ -331,7 +331,10 @@ def test_a_code_that_the_button_sent_is_owed_no_more(
 def test_a_phone_that_was_typed_while_the_site_is_busy_can_be_typed_again(
     client: Client, newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when the row stays: the form would say nothing of it, and no code was sent."""
+    """The form accepts the number again after the site was too busy to send its code.
+
+    Fails when the app keeps the row of a phone that got no code.
+    """
     configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0, REQUIRED="all")
     give_password(client, newcomer)
     with provider.breaker().guard():
@@ -343,7 +346,7 @@ def test_a_phone_that_was_typed_while_the_site_is_busy_can_be_typed_again(
     assert len(bandwidth.inbox) == 1
 
 
-def test_a_code_whose_sending_was_never_answered_can_be_typed(
+def test_a_code_can_be_typed_when_bandwidths_answer_to_its_send_is_lost(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
     bandwidth.fault(on="messaging", drop=True, times=1)
@@ -368,7 +371,7 @@ def buttons(answer: Any) -> list[str]:
 def test_the_code_of_a_login_comes_as_its_owner_prefers(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the first channel of the site is taken."""
+    """Fails when the app uses the first channel of the site."""
     prefer("voice")
     give_password(client, user)
     page = client.get("/mfa/verify/")
@@ -417,7 +420,7 @@ def test_a_preferred_channel_that_the_site_has_not_set_up_is_passed_over(
     comes: str,
     said: str,
 ) -> None:
-    """Fails when the column is used as it stands: the person gets an error, and no code."""
+    """Fails when the app uses the column unchecked: the user gets an error, and no code."""
     prefer(preferred)
     configure(**{missing: None})
     login_verified(client, user)
@@ -429,10 +432,10 @@ def test_a_preferred_channel_that_the_site_has_not_set_up_is_passed_over(
 
 
 @pytest.mark.django_db
-def test_another_phone_gets_the_code_as_is_preferred_there(
+def test_another_phone_gets_the_code_by_its_own_preferred_channel(
     client: Client, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when the button names the channel of the code before."""
+    """Fails when the button names the channel of the last code."""
     configure(RESEND_COOLDOWN=[1])
     user = make_user("eve", NUMBER, OTHER_NUMBER)
     prefer("voice", OTHER_NUMBER)
@@ -450,10 +453,10 @@ def test_another_phone_gets_the_code_as_is_preferred_there(
     ]
 
 
-def test_the_page_waits_as_long_as_a_call_has_to(
+def test_the_page_shows_the_wait_for_a_call_where_calls_are_preferred(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """A call weighs as much as two texts.  Fails when the wait of a text is told."""
+    """A call counts as two text messages.  Fails when the page shows the wait for a text."""
     configure(SEND_LIMITS={"user": "2/h"}, RESEND_COOLDOWN=[1])
     with time_machine.travel(timezone.now(), tick=False) as clock:
         service.send_code(user, channel="sms")
@@ -668,8 +671,8 @@ def test_a_user_without_a_phone_enrols_one_on_the_way_to_a_guarded_view(
 
 @pytest.mark.attack("P11")
 def test_a_parked_user_with_a_phone_cannot_enrol_another(parked: Client, bandwidth: Any) -> None:
-    """Fails when the page that adds a phone does not look for confirmed ones: the password would
-    be enough."""
+    """Fails when the page that adds a phone does not look for confirmed phones: the password alone
+    would be enough."""
     for page in ("add", "confirm"):
         for method in (parked.get, parked.post):
             answer = method(f"/mfa/phones/{page}/", {"number": OTHER_NUMBER, "code": "123456"})
@@ -692,7 +695,7 @@ def test_adding_a_second_phone_takes_a_fresh_code(
 
 
 @pytest.mark.attack("P26")
-def test_a_stranger_cannot_finish_an_enrolment_that_the_owner_overtook(
+def test_a_stranger_cannot_finish_an_enrolment_after_the_owner_has_enrolled(
     newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(REQUIRED="all", RESEND_COOLDOWN=[0])
@@ -718,7 +721,7 @@ def test_a_stranger_cannot_finish_an_enrolment_that_the_owner_overtook(
         ("", "Enter your phone number"),
     ],
 )
-def test_a_number_that_cannot_be_used_is_told_and_kept(
+def test_a_number_that_cannot_be_used_is_refused_and_stays_in_the_field(
     client: Client, newcomer: Any, bandwidth: Any, number: str, message: str
 ) -> None:
     give_password(client, newcomer)
@@ -819,8 +822,10 @@ def reports_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_error_report_shows_no_code_no_number_and_no_credential(
     db: None, bandwidth: Any, settings: Any, debug: bool, page: str
 ) -> None:
-    """Fails when error reports show variables: with DEBUG on Django masks nothing, and its own
-    frames hold the parameters of each query."""
+    """Fails when error reports show variables.
+
+    With ``DEBUG`` Django masks nothing, and its own frames hold the parameters of each query.
+    """
     settings.DEBUG = debug
     user = make_user("ada", *([NUMBER] if page != "phones/add" else []))
     if page == "phones/add":
@@ -832,24 +837,27 @@ def test_an_error_report_shows_no_code_no_number_and_no_credential(
     form = {"code": code, "recovery_code": "7KQ2-M9XD-4TBN", "number": NUMBER}
     reports = 0
     for fail_at in range(1, 60):
-        seen = fail_at_query(fail_at, lambda: client.post(f"/mfa/{page}/", form))
-        if seen is None:
+        report = fail_at_query(fail_at, lambda: client.post(f"/mfa/{page}/", form))
+        if report is None:
             break
         reports += 1
-        assert not shows(seen, code)
+        assert not shows(report, code)
         for secret in ("7KQ2-M9XD-4TBN", "M9XD4TBN", NUMBER, NUMBER[2:], "sim-secret", "Bearer "):
-            assert secret not in seen, secret
+            assert secret not in report, secret
     assert reports > 3
 
 
 def fail_at_query(number: int, work: Any) -> str | None:
-    """The error reports of a request whose ``number``-th query hits a bug, in HTML and in plain
-    text; None: it has fewer."""
+    """Return the error reports, in HTML and in plain text, of a request whose query fails.
+
+    :param number: the index of the query that fails.
+    :return: None if the request has fewer queries.
+    """
     from django.core.signals import got_request_exception
     from django.db import connection
     from django.views.debug import ExceptionReporter
 
-    seen: list[str] = []
+    texts: list[str] = []
     queries = 0
 
     def fail(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
@@ -865,9 +873,9 @@ def fail_at_query(number: int, work: Any) -> str | None:
         reporter = ExceptionReporter(request, *sys.exc_info())
         # Both reports show the same frames.
         reporter.get_traceback_data = cache(reporter.get_traceback_data)
-        seen.append(reporter.get_traceback_text())
+        texts.append(reporter.get_traceback_text())
         if not settings.DEBUG:
-            seen.append(reporter.get_traceback_html())
+            texts.append(reporter.get_traceback_html())
 
     got_request_exception.connect(report)
     try:
@@ -875,17 +883,17 @@ def fail_at_query(number: int, work: Any) -> str | None:
             answer = work()
     finally:
         got_request_exception.disconnect(report)
-    if not seen:
+    if not texts:
         return None
     if settings.DEBUG:  # the answer is the report in HTML
-        seen.append(answer.content.decode())
-    assert all("LookupError" in one for one in seen)
-    assert '<pre class="exception_value">a bug</pre>' in seen[1]
-    return "\n".join(seen)
+        texts.append(answer.content.decode())
+    assert all("LookupError" in one for one in texts)
+    assert '<pre class="exception_value">a bug</pre>' in texts[1]
+    return "\n".join(texts)
 
 
 @pytest.mark.attack("T3")
-def test_enrolling_a_number_that_somebody_else_has_answers_as_any_other(
+def test_enrolling_the_number_of_another_user_gets_the_usual_answer(
     newcomer: Any, user: Any, bandwidth: Any, configure: Any
 ) -> None:
     """Fails when a number must be unique among all users: the page would say who is a customer."""
@@ -902,10 +910,10 @@ def test_enrolling_a_number_that_somebody_else_has_answers_as_any_other(
 
 @pytest.mark.standard("V6.3.8")
 @pytest.mark.attack("T1")
-def test_the_login_page_answers_a_wrong_password_alike_whoever_has_a_phone(
+def test_a_wrong_password_gets_the_same_answer_with_and_without_a_phone(
     user: Any, newcomer: Any, bandwidth: Any
 ) -> None:
-    """Fails when anything is asked of the second factor before the password is right."""
+    """Fails when the app uses the user's phones before the password is right."""
     pages = set()
     for username in ("ada", "newcomer", "nobody"):
         answer = Client().post("/accounts/login/", {"username": username, "password": "wrong"})
@@ -919,8 +927,11 @@ def test_the_login_page_answers_a_wrong_password_alike_whoever_has_a_phone(
 def test_the_password_is_answered_before_bandwidth_is_asked(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the receiver sends the code: the answer's time would tell who has a phone, and a
-    Bandwidth that hangs would hold the login page."""
+    """Fails when the receiver of Django's login signal sends the code.
+
+    The response time would show who has a phone, and the login page would wait while Bandwidth does
+    not answer.
+    """
     give_password(client, user)
     assert bandwidth.requests == []
 
@@ -930,7 +941,7 @@ def test_the_password_is_answered_before_bandwidth_is_asked(
 def test_someone_without_the_password_moves_no_counter(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when a page of the app acts for an anonymous visitor: lockout used against a victim."""
+    """Fails when an anonymous visitor can lock a user out by sending forms to the app's pages."""
     from django_bandwidth_mfa.models import Counter
 
     for _ in range(30):
@@ -945,7 +956,7 @@ def test_someone_without_the_password_moves_no_counter(
 
 @pytest.mark.attack("P28")
 def test_another_users_code_lets_nobody_in(parked: Client, bandwidth: Any) -> None:
-    """Fails when the browser can say whose challenge it answers."""
+    """Fails when the browser can choose whose challenge it answers."""
     other = make_user("bob", OTHER_NUMBER)
     theirs = Client()
     give_password(theirs, other)
@@ -961,7 +972,7 @@ def test_another_users_code_lets_nobody_in(parked: Client, bandwidth: Any) -> No
 
 @pytest.mark.attack("T5")
 def test_no_answer_holds_a_code(parked: Client, bandwidth: Any) -> None:
-    """Fails when the field shows again what was typed."""
+    """Fails when the field shows the typed code again."""
     right, typed = bandwidth.inbox[0]["code"], wrong(bandwidth.inbox[0]["code"])
     answers = [parked.get("/mfa/verify/"), parked.post("/mfa/verify/", {"code": typed})]
     answers.append(parked.get("/mfa/verify/"))
@@ -975,7 +986,7 @@ def test_no_answer_holds_a_code(parked: Client, bandwidth: Any) -> None:
 
 
 @pytest.mark.attack("S8")
-def test_a_site_whose_ceiling_is_reached_still_takes_recovery_codes(
+def test_recovery_codes_work_when_the_send_limit_of_the_site_is_reached(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(SEND_LIMITS={"site": "1/h"})
