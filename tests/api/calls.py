@@ -28,7 +28,7 @@ def post(client: Any, address: str, headers: dict[str, str] | None = None, **bod
 
 
 def described(answer: Any) -> Any:
-    """Return ``answer``, which has to be as the API's description says."""
+    """Check ``answer`` against the API's description, and return it."""
     name, method = answer.resolver_match.url_name, answer.request["REQUEST_METHOD"].lower()
     operation = OPERATIONS.get((name, method))
     if operation is not None:
@@ -62,7 +62,7 @@ RESPONSES = {
 
 
 def error_of(answer: Any) -> tuple[int, str]:
-    """Return the status and the code of an error, whose shape is checked on the way."""
+    """Check the shape of an error, and return its status and its code."""
     assert answer["Content-Type"] == "application/json", answer.content
     body = answer.json()
     assert list(body) == ["error"], body
@@ -70,14 +70,14 @@ def error_of(answer: Any) -> tuple[int, str]:
     assert list(error) == ["code", "message", "retry_after", "limit"]
     assert isinstance(error["message"], str)
     assert error["message"]
-    told = None if error["retry_after"] is None else str(error["retry_after"])
-    assert answer.get("Retry-After") == told
+    seconds = None if error["retry_after"] is None else str(error["retry_after"])
+    assert answer.get("Retry-After") == seconds
     assert "no-store" in answer["Cache-Control"]
     return answer.status_code, error["code"]
 
 
 def ask_ticket(user: Any, password: str = PASSWORD) -> Any:
-    """The answer to a login by ticket."""
+    """Ask for a ticket with a password, and return the answer."""
     client = Client(enforce_csrf_checks=True)
     return post(client, "login", username=user.get_username(), password=password)
 

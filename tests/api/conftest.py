@@ -14,7 +14,7 @@ from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
 @pytest.fixture
 def parked(client: Client, user: Any, bandwidth: Any) -> Client:
-    """A browser whose user has given the password, and owes a code."""
+    """A browser whose user has given the password, and has to give a code."""
     give_password(client, user)
     return client
 
@@ -27,6 +27,6 @@ def two(db: None) -> Any:
 
 @pytest.fixture
 def fresh(client: Client, two: Any, bandwidth: Any) -> Client:
-    """A browser whose user, with two phones, has given a code just now."""
+    """A browser whose user has two phones and has just given a code."""
     login_verified(client, two)
     return client

@@ -1,4 +1,4 @@
-"""Recovery codes, trusted browsers and signing out, over the JSON API; and errors of all of it."""
+"""Recovery codes, trusted browsers, signing out and errors, over the JSON API."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ def test_recovery_codes_are_made_by_a_post_only(fresh: Client, two: Any) -> None
     none = {"left": 0, "few": True, "set_size": 10, "owed": False}
     assert get(fresh, "recovery-codes").json() == none
     assert RecoveryCode.objects.count() == 0
-    told = post(fresh, "recovery-codes").json()
-    codes = told.pop("codes")
-    assert told == {"left": 10, "few": False, "set_size": 10, "owed": False}
+    data = post(fresh, "recovery-codes").json()
+    codes = data.pop("codes")
+    assert data == {"left": 10, "few": False, "set_size": 10, "owed": False}
     assert service.use_recovery_code(two, codes[0]).passed
     assert "codes" not in get(fresh, "recovery-codes").json()
 
 
 @pytest.mark.attack("P13")
 def test_browsers_are_listed_and_forgotten(fresh: Client, two: Any, configure: Any) -> None:
-    """Fails when a browser is looked for among all users'."""
+    """Fails when the view accepts the browsers of all users."""
     configure(TRUST_DAYS=30)
     bob = make_user("bob")
     mine, other, theirs = trust(two, "Firefox"), trust(two, "Chrome"), trust(bob, "Safari")
-    told = get(fresh, "browsers").json()
-    assert told["trust_days"] == 30
-    assert {row["name"] for row in told["browsers"]} == {"Firefox", "Chrome"}
-    assert not any(row["is_this"] for row in told["browsers"])
+    data = get(fresh, "browsers").json()
+    assert data["trust_days"] == 30
+    assert {row["name"] for row in data["browsers"]} == {"Firefox", "Chrome"}
+    assert not any(row["is_this"] for row in data["browsers"])
     answer = post(fresh, f"browsers/{theirs.pk}/forget")
     assert error_of(answer) == (404, "no_such_browser")
-    told = post(fresh, f"browsers/{mine.pk}/forget").json()
-    assert [row["id"] for row in told["browsers"]] == [str(other.pk)]
+    data = post(fresh, f"browsers/{mine.pk}/forget").json()
+    assert [row["id"] for row in data["browsers"]] == [str(other.pk)]
     assert post(fresh, "browsers/forget").json()["browsers"] == []
     assert post(fresh, "browsers/forget").status_code == 200
     assert list(TrustedBrowser.objects.all()) == [theirs]
@@ -86,15 +86,15 @@ def test_signing_out_the_others_keeps_this_session_under_a_new_key(
 
 
 def test_the_documentation_lists_each_error_with_its_status() -> None:
-    """Fails when a code is added, renamed or given another status, and the page keeps the old."""
+    """Fails when an error code or its status changes, and ``docs/api.md`` does not."""
     page = (ROOT / "docs/api.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (.*) \|$", page, re.MULTILINE)
-    told = [(code, str(kind.status), kind.meaning) for code, kind in ERRORS.items()]
-    assert rows == told
+    expected = [(code, str(kind.status), kind.meaning) for code, kind in ERRORS.items()]
+    assert rows == expected
 
 
 def test_each_error_of_the_package_has_a_code_of_its_own() -> None:
-    """Fails when an error is added and the API answers it as any other."""
+    """Fails when a new error has no code of its own in the API."""
     kinds = [kind for kind in vars(exceptions).values() if isinstance(kind, type)]
     kinds = [kind for kind in kinds if issubclass(kind, exceptions.MFAError)]
     made = [
@@ -122,8 +122,8 @@ def test_messages_are_translated(settings: Any) -> None:
     assert error["message"] == "Inicie sesión, por favor."
 
 
-def test_a_database_that_is_away_is_told_with_503(fresh: Client) -> None:
-    """Fails when the error goes through: then it is an error page."""
+def test_an_unavailable_database_gets_the_status_503(fresh: Client) -> None:
+    """Fails when the API does not catch the error: the answer would be an error page."""
 
     def fail(execute: Any, sql: str, *args: Any) -> Any:
         if "bandwidth_mfa_phone" in sql:

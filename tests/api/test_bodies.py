@@ -1,4 +1,4 @@
-"""Whatever a client sends, the answer is a 4xx of one shape, and nothing has happened."""
+"""Each malformed request gets an answer with a 4xx status and one shape, and changes nothing."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ POSTS = [
 
 
 def address(name: str) -> str:
-    """The address of a view, with a phone and a browser that nobody has."""
+    """Return the address of a view; its phone or browser id does not exist."""
     converters = VIEWS[name].pattern.converters
     return reverse(f"bandwidth_mfa:{name}", kwargs=dict.fromkeys(converters, "999999"))
 
 
 def caller(name: str, fresh: Client) -> Client:
-    """Who may call the view: a signed-in user, or a client without cookies."""
+    """Return a client that may call the view: signed in, or without cookies for the login."""
     return Client() if name == "api_login" else fresh
 
 
-def left() -> list[int]:
-    """What a request could have changed."""
+def row_counts() -> list[int]:
+    """Return the number of rows in each table that a request could change."""
     kinds = (Challenge, Phone, RecoveryCode, TrustedBrowser)
     return [kind.objects.count() for kind in kinds]
 
@@ -61,14 +61,14 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", POSTS)
 def test_a_body_that_is_no_json_object_is_refused(fresh: Client, bandwidth: Any, name: str) -> None:
-    """Fails when the body is read without a guard: json raises, or the view finds no dict."""
-    before = left()
+    """Fails when the view does not check the body: ``json`` raises, or the value is no dict."""
+    before = row_counts()
     client = caller(name, fresh)
     for kind, body in BROKEN.items():
         answer = client.post(address(name), body, content_type="application/json")
         expected = [(400, "bad_json"), (400, "invalid"), (404, "no_such_phone")]
         assert error_of(answer) in expected, kind
-        assert (left(), bandwidth.inbox) == (before, []), kind
+        assert (row_counts(), bandwidth.inbox) == (before, []), kind
 
 
 WRONG: list[Any] = [
@@ -79,9 +79,11 @@ WRONG: list[Any] = [
 
 @pytest.mark.parametrize("name", POSTS)
 def test_a_value_of_the_wrong_type_is_refused(fresh: Client, bandwidth: Any, name: str) -> None:
-    """Fails when the types are not asked: a number has no ``strip``, PostgreSQL takes no NUL, and
-    half a surrogate pair has no encoding."""
-    before = left()
+    """Fails when the view does not check the types.
+
+    A number has no ``strip``, PostgreSQL takes no NUL, and half a surrogate pair has no encoding.
+    """
+    before = row_counts()
     client = caller(name, fresh)
     fields = VIEWS[name].callback.view_class.fields  # type: ignore[union-attr]
     for (field, kind), value in product(fields.items(), WRONG):
@@ -93,12 +95,12 @@ def test_a_value_of_the_wrong_type_is_refused(fresh: Client, bandwidth: Any, nam
             content_type="application/json",
         )
         assert error_of(answer) == (400, "invalid"), (field, repr(value)[:20])
-    assert (left(), bandwidth.inbox) == (before, [])
+    assert (row_counts(), bandwidth.inbox) == (before, [])
 
 
 @pytest.mark.parametrize("name", POSTS)
 def test_a_field_that_is_not_known_is_refused(fresh: Client, name: str) -> None:
-    """So that ``{"chanel": "voice"}`` is no text message.  Fails when it is passed over."""
+    """Fails when the view ignores unknown fields: ``{"chanel": "voice"}`` would send a text."""
     answer = caller(name, fresh).post(address(name), {"user": 1}, content_type="application/json")
     assert error_of(answer) == (400, "invalid")
 
@@ -127,25 +129,25 @@ OTHER_TYPES = [
 @pytest.mark.attack("P36")
 @pytest.mark.parametrize("name", POSTS)
 def test_a_body_of_another_type_is_refused(fresh: Client, bandwidth: Any, name: str) -> None:
-    """A form of another site can send each of these.  Fails when the type is not asked."""
-    before = left()
+    """A form of another site can send most of these types.  Fails when the view accepts them."""
+    before = row_counts()
     client = caller(name, fresh)
     for content_type in OTHER_TYPES:
         answer = client.post(address(name), b'{"code": "1"}', content_type=content_type)
         assert error_of(answer) == (415, "wrong_content_type"), content_type
-    assert (left(), bandwidth.inbox) == (before, [])
+    assert (row_counts(), bandwidth.inbox) == (before, [])
 
 
 @pytest.mark.parametrize("name", POSTS)
 def test_a_huge_body_is_refused_and_not_read_to_its_end(fresh: Client, name: str) -> None:
-    """Fails when all of the body is read, or parsed."""
+    """Fails when the view reads or parses the whole body."""
     body = b'{"code": "' + b"1" * bodies.MAX_BODY + b'"}'
     answer = caller(name, fresh).post(address(name), body, content_type="application/json")
     assert error_of(answer) == (413, "body_too_large")
 
 
 def test_a_connection_that_breaks_is_no_error_page(parked: Client) -> None:
-    """Fails when ``UnreadablePostError`` goes through: it is an error page and a report."""
+    """Fails when the view does not catch ``UnreadablePostError``: Django sends an error report."""
 
     class Broken(BytesIO):
         def read(self, *args: object) -> bytes:
@@ -166,14 +168,14 @@ def test_a_request_without_a_body_takes_the_defaults(parked: Client, bandwidth: 
     assert len(bandwidth.inbox) == 1
 
 
-def test_json_in_any_spelling_of_utf8_is_taken(parked: Client, bandwidth: Any) -> None:
+def test_the_content_type_is_read_without_regard_to_case(parked: Client, bandwidth: Any) -> None:
     answer = parked.post(API + "send", "{}", content_type="Application/JSON; charset=UTF-8")
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_each_address_says_which_methods_it_takes(fresh: Client, name: str) -> None:
-    """Fails when Django's own answer goes out, whose body is no JSON."""
+    """Fails when Django's own answer is sent, whose body is not JSON."""
     view = VIEWS[name].callback.view_class  # type: ignore[union-attr]
     for method in ("put", "patch", "delete", "trace", "get", "post"):
         if name == "api_nothing_here":
@@ -188,13 +190,13 @@ def test_each_address_says_which_methods_it_takes(fresh: Client, name: str) -> N
 
 @pytest.mark.parametrize("path", ["state/", "phones/1", "", "%00", "x" * 3000, "login/x"])
 def test_every_other_address_is_answered_as_json(client: Client, path: str) -> None:
-    """Fails without the last pattern: the site's own 404 page is no JSON."""
+    """Fails without the last URL pattern: the site's own 404 page is not JSON."""
     if path == "":
         path = "nothing"
     assert error_of(client.get(API + path)) == (404, "not_found")
 
 
-def test_texts_that_are_no_ids_find_nothing(fresh: Client, bandwidth: Any) -> None:
+def test_an_invalid_id_gets_the_status_404(fresh: Client, bandwidth: Any) -> None:
     for odd in ("%00", "٣", "1'--", "1e3", "-1", "9" * 400, "%F0%9F%98%80"):
         for action in ("primary", "remove"):
             answer = fresh.post(f"{API}phones/{odd}/{action}", content_type="application/json")
@@ -203,7 +205,7 @@ def test_texts_that_are_no_ids_find_nothing(fresh: Client, bandwidth: Any) -> No
         assert error_of(answer) == (404, "no_such_browser")
 
 
-def test_a_code_in_every_odd_form_is_wrong_and_nothing_else(client: Client, bandwidth: Any) -> None:
+def test_a_malformed_code_gets_the_status_400(client: Client, bandwidth: Any) -> None:
     user = make_user("ada", NUMBER)
     give_password(client, user)
     post(client, "send")

@@ -27,11 +27,11 @@ START = 1_800_000_000
 # The state ------------------------------------------------------------------------------------
 
 
-def test_an_anonymous_visitor_is_told_so(client: Client, db: None) -> None:
-    told = get(client, "state").json()
-    token = told.pop("csrf_token")
+def test_the_state_of_an_anonymous_visitor(client: Client, db: None) -> None:
+    data = get(client, "state").json()
+    token = data.pop("csrf_token")
     assert len(token) == 64
-    assert told == {
+    assert data == {
         "state": "anonymous",
         "method": None,
         "verified_at": None,
@@ -48,15 +48,17 @@ def test_an_anonymous_visitor_is_told_so(client: Client, db: None) -> None:
 def test_the_state_of_a_parked_login_sends_nothing_and_shows_no_full_number(
     parked: Client, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the state sends the code that the login owes, as the page does: a GET of the API
-    is read by anything that looks ahead, and again and again."""
+    """Fails when a GET of the state sends the first code of the login, as a GET of the page does.
+
+    Clients read the state often, and some programs load an address before the user asks for it.
+    """
     for _ in range(3):
         answer = get(parked, "state")
     assert bandwidth.inbox == []
-    told = answer.json()
-    assert (told["state"], told["needs"]) == ("parked", "code")
+    data = answer.json()
+    assert (data["state"], data["needs"]) == ("parked", "code")
     phone = Phone.objects.get()
-    assert told["code"] == {
+    assert data["code"] == {
         "purpose": "login",
         "challenge": None,
         "digits": 6,
@@ -68,7 +70,7 @@ def test_the_state_of_a_parked_login_sends_nothing_and_shows_no_full_number(
         "has_recovery_codes": False,
         "trust_days": 0,
     }
-    assert told["recovery_codes"] is None
+    assert data["recovery_codes"] is None
     assert NUMBER not in answer.content.decode()
     assert NUMBER[2:] not in answer.content.decode()
     assert_shut(parked)
@@ -76,20 +78,20 @@ def test_the_state_of_a_parked_login_sends_nothing_and_shows_no_full_number(
 
 @pytest.mark.attack("T4")
 @pytest.mark.parametrize("has_codes", [True, False])
-def test_the_password_alone_tells_no_more_than_the_code_page(
+def test_the_state_after_the_password_shows_no_more_than_the_code_page(
     parked: Client, user: Any, bandwidth: Any, has_codes: bool
 ) -> None:
-    """Fails when the state tells the names of the phones, or how many recovery codes are left."""
+    """Fails when the state holds the names of the phones or the number of recovery codes."""
     Phone.objects.update(name="Work")
     if has_codes:
         service.issue_recovery_codes(user)
     for client in (parked, TicketClient(ask_ticket(user).json()["ticket"])):
         for answer in (get(client, "state"), post(client, "send")):
             if answer.status_code == 200:
-                told = answer.json()
-                assert told["recovery_codes"] is None
-                assert told["code"]["has_recovery_codes"] is has_codes
-                assert set(told["code"]["phones"][0]) == {"id", "number", "channel"}
+                data = answer.json()
+                assert data["recovery_codes"] is None
+                assert data["code"]["has_recovery_codes"] is has_codes
+                assert set(data["code"]["phones"][0]) == {"id", "number", "channel"}
                 assert "Work" not in answer.content.decode()
     assert bandwidth.inbox
 
@@ -103,8 +105,8 @@ def test_answers_are_cached_nowhere(parked: Client) -> None:
 def test_a_code_that_was_sent_is_described(parked: Client, bandwidth: Any) -> None:
     now = timezone.now()
     with time_machine.travel(now, tick=False):
-        told = post(parked, "send", channel="voice").json()
-    assert told["code"]["challenge"] == {
+        data = post(parked, "send", channel="voice").json()
+    assert data["code"]["challenge"] == {
         "channel": "voice",
         "number": "••42",
         "sent_at": now.isoformat(),
@@ -113,7 +115,7 @@ def test_a_code_that_was_sent_is_described(parked: Client, bandwidth: Any) -> No
         "delivery": None,
         "delivery_url": None,
     }
-    assert told["code"]["seconds_until_send"] == 30
+    assert data["code"]["seconds_until_send"] == 30
 
 
 # Signing in -----------------------------------------------------------------------------------
@@ -124,17 +126,17 @@ def test_the_right_code_signs_in_under_a_new_key(parked: Client, user: Any, band
     before = parked.session.session_key
     post(parked, "send")
     answer = post(parked, "verify", code=newest_code(bandwidth))
-    told = answer.json()
-    assert (answer.status_code, told["state"], told["method"]) == (200, "verified", "sms")
-    assert told["is_fresh"]
-    assert told["needs"] is None
+    data = answer.json()
+    assert (answer.status_code, data["state"], data["method"]) == (200, "verified", "sms")
+    assert data["is_fresh"]
+    assert data["needs"] is None
     assert state(parked) == "verified"
     assert parked.session.session_key != before
     assert not parked.session.exists(before)
 
 
-def test_the_state_after_the_code_holds_the_token_of_now(user: Any, bandwidth: Any) -> None:
-    """Fails when the answer holds none, or the one from before: login() makes a new one."""
+def test_the_state_after_the_code_holds_the_new_csrf_token(user: Any, bandwidth: Any) -> None:
+    """Fails when the answer has no CSRF token, or an old one: ``login()`` makes a new one."""
     client = Client(enforce_csrf_checks=True)
     token = get(client, "state").json()["csrf_token"]
     form = {"username": "ada", "password": "correct horse", "csrfmiddlewaretoken": token}
@@ -147,7 +149,7 @@ def test_the_state_after_the_code_holds_the_token_of_now(user: Any, bandwidth: A
 
 
 @pytest.mark.attack("G6")
-def test_a_wrong_code_is_told_counts_and_changes_nothing(
+def test_a_wrong_code_is_refused_and_counted_and_changes_nothing(
     parked: Client, user: Any, bandwidth: Any
 ) -> None:
     failed: list[dict[str, Any]] = []
@@ -172,7 +174,7 @@ def test_a_wrong_code_is_told_counts_and_changes_nothing(
 
 @pytest.mark.attack("G3")
 def test_a_code_passes_once(parked: Client, user: Any, bandwidth: Any) -> None:
-    """Fails without SpentCode."""
+    """Fails when the app does not record used codes in ``SpentCode``."""
     post(parked, "send")
     code = newest_code(bandwidth)
     post(parked, "verify", code=code)
@@ -188,9 +190,9 @@ def test_a_recovery_code_signs_in(parked: Client, user: Any) -> None:
     codes = service.issue_recovery_codes(user)
     answer = post(parked, "recovery-code", recovery_code="7KQ2-M9XD-4TBN-W3FH-P8VA-YC6E")
     assert error_of(answer) == (400, "wrong_recovery_code")
-    told = post(parked, "recovery-code", recovery_code=codes[0].lower()).json()
-    assert (told["state"], told["method"]) == ("verified", "recovery_code")
-    assert told["recovery_codes"] == {"left": 9, "few": False, "set_size": 10, "owed": False}
+    data = post(parked, "recovery-code", recovery_code=codes[0].lower()).json()
+    assert (data["state"], data["method"]) == ("verified", "recovery_code")
+    assert data["recovery_codes"] == {"left": 9, "few": False, "set_size": 10, "owed": False}
 
 
 def test_cancelling_forgets_the_login_and_a_signed_in_user_stays(
@@ -207,8 +209,8 @@ def test_a_signed_in_user_gives_another_code(client: Client, user: Any, bandwidt
     with time_machine.travel(START, tick=False) as clock:
         login_verified(client, user)
         clock.shift(300)
-        told = get(client, "state").json()
-        assert (told["state"], told["is_fresh"], told["needs"]) == ("verified", False, None)
+        data = get(client, "state").json()
+        assert (data["state"], data["is_fresh"], data["needs"]) == ("verified", False, None)
         assert error_of(post(client, "recovery-codes")) == (403, "code_required")
         assert post(client, "send").json()["code"]["purpose"] == "step-up"
         before = client.session.session_key
@@ -295,7 +297,8 @@ def test_each_way_to_fail_has_its_own_code(
 def test_a_code_that_may_have_arrived_is_not_sent_again(parked: Client, bandwidth: Any) -> None:
     """Fails when the app leaves saving to Django, which saves no session with the status 503.
 
-    The page would then send another code, which costs money, at its next GET."""
+    The page would then send another code, which costs money, at its next GET.
+    """
     bandwidth.fault(on="messaging", drop=True, times=1)
     assert error_of(post(parked, "send")) == (503, "outcome_unknown")
     assert get(parked, "state").json()["code"]["challenge"] is not None
@@ -306,7 +309,7 @@ def test_a_code_that_may_have_arrived_is_not_sent_again(parked: Client, bandwidt
 
 @pytest.mark.attack("S1")
 def test_sends_obey_the_limits_of_the_pages(parked: Client, user: Any, bandwidth: Any) -> None:
-    """One counter for pages and API.  Fails when the API does not go through the service."""
+    """Fails when the pages and the API count the codes separately."""
     parked.get("/mfa/verify/")
     answer = post(parked, "send")
     assert error_of(answer) == (429, "limited")
@@ -314,7 +317,7 @@ def test_sends_obey_the_limits_of_the_pages(parked: Client, user: Any, bandwidth
     assert len(bandwidth.inbox) == 1
 
 
-def test_the_limit_that_was_reached_is_told_where_it_is_known(parked: Client) -> None:
+def test_an_error_names_the_limit_where_it_is_known(parked: Client) -> None:
     from django_bandwidth_mfa.api.errors import answer_to
     from django_bandwidth_mfa.api.errors import error_of as api_error
     from django_bandwidth_mfa.exceptions import Limited, Locked
@@ -327,7 +330,7 @@ def test_the_limit_that_was_reached_is_told_where_it_is_known(parked: Client) ->
 
 @pytest.mark.attack("P27")
 def test_a_code_goes_to_no_phone_but_the_users_own(parked: Client, bandwidth: Any) -> None:
-    """Fails when the phone is looked for among all, or a number is taken for a phone."""
+    """Fails when the view accepts the phones of all users, or a number in place of an id."""
     theirs = make_user("bob", OTHER_NUMBER).bandwidth_mfa_phones.get()
     for choice in (theirs.choice, OTHER_NUMBER, NUMBER, "0", "-1", "x"):
         assert error_of(post(parked, "send", phone=choice)) == (404, "no_such_phone")
@@ -346,7 +349,7 @@ def test_a_code_goes_to_the_chosen_phone_and_channel(
 
 @pytest.mark.attack("P28")
 def test_the_code_of_another_user_opens_nothing(parked: Client, user: Any, bandwidth: Any) -> None:
-    """Fails when the challenge is any open one, and not the session's user's."""
+    """Fails when the view accepts the code of any open challenge, not only of the user's own."""
     service.send_code(make_user("bob", OTHER_NUMBER))
     theirs = newest_code(bandwidth)
     post(parked, "send")
@@ -366,7 +369,7 @@ def test_a_code_of_a_login_is_no_step_up(client: Client, user: Any, bandwidth: A
 
 @pytest.mark.parametrize("change", ["password", "inactive", "too late"])
 @pytest.mark.attack("P30", "P31")
-def test_a_login_that_is_dead_takes_no_code(
+def test_an_ended_login_takes_no_code(
     parked: Client, user: Any, bandwidth: Any, change: str
 ) -> None:
     post(parked, "send")
@@ -382,10 +385,10 @@ def test_a_login_that_is_dead_takes_no_code(
 
 
 @pytest.mark.attack("P21")
-def test_a_session_that_ends_while_bandwidth_is_asked_stays_ended(
+def test_a_session_that_ends_during_the_call_to_bandwidth_stays_ended(
     parked: Client, user: Any, bandwidth: Any, monkeypatch: Any
 ) -> None:
-    """Fails without the claim of the session."""
+    """Fails when the view does not call ``claim``, which finds that the session has ended."""
     post(parked, "send")
     code = newest_code(bandwidth)
     key = parked.session.session_key
@@ -421,7 +424,7 @@ def test_a_user_without_a_phone_is_asked_for_one(
 
 @pytest.mark.attack("P36")
 def test_a_request_of_another_site_is_refused(user: Any, bandwidth: Any) -> None:
-    """Fails without the check: ``csrf_exempt`` alone lets each of these through."""
+    """Fails without the API's own CSRF check: ``csrf_exempt`` alone allows all these requests."""
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
     for address in ("send", "verify", "cancel", "phones/add", "recovery-codes", "sign-out-others"):
@@ -445,13 +448,11 @@ def test_the_check_does_not_need_the_sites_middleware(
     assert post(client, "cancel", {"X-CSRFToken": token}).status_code == 200
 
 
-# What became of a message -----------------------------------------------------------------------
+# Delivery ---------------------------------------------------------------------------------------
 
 
-def test_the_delivery_is_asked_without_a_session(
-    parked: Client, bandwidth: Any, configure: Any
-) -> None:
-    """Fails when the address reads the session: a late answer would then set its cookie."""
+def test_the_delivery_needs_no_session(parked: Client, bandwidth: Any, configure: Any) -> None:
+    """Fails when the delivery view reads the session: a late answer would set its cookie again."""
     configure(RECEIPT_SECRET="s" * 20)
     url = post(parked, "send").json()["code"]["challenge"]["delivery_url"]
     answer = Client().get(url)
@@ -463,5 +464,5 @@ def test_the_delivery_is_asked_without_a_session(
     assert error_of(Client().post(url)) == (405, "method_not_allowed")
 
 
-def test_the_address_of_the_page_is_none_of_the_api(parked: Client, bandwidth: Any) -> None:
+def test_the_api_has_no_delivery_address_of_the_page(parked: Client, bandwidth: Any) -> None:
     assert error_of(parked.get(API + "delivery/x:y:z")) == (404, "not_found")

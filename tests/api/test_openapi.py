@@ -46,8 +46,8 @@ def test_it_is_served_to_everybody_without_a_session(client: Client, user: Any) 
 
 @pytest.mark.urls(HERE)
 def test_it_says_where_this_site_has_the_api(client: Client) -> None:
-    told = client.get("/somewhere/else/api/openapi.json").json()
-    assert told["servers"] == [{"url": "/somewhere/else/api"}]
+    description = client.get("/somewhere/else/api/openapi.json").json()
+    assert description["servers"] == [{"url": "/somewhere/else/api"}]
 
 
 @pytest.mark.django_db

@@ -74,12 +74,12 @@ def test_the_list_shows_no_full_number(fresh: Client) -> None:
 def test_a_phone_is_named_made_the_first_called_and_removed(fresh: Client) -> None:
     one = f"phones/{phone().choice}"
     assert post(fresh, f"{one}/rename", name=" Work ").json()["phones"][1]["name"] == "Work"
-    told = post(fresh, f"{one}/channel", channel="voice").json()["phones"][1]
-    assert (told["channel"], phone().channel) == ("voice", "voice")
-    told = post(fresh, f"{one}/primary").json()["phones"]
-    assert [row["number"] for row in told] == ["••77", "••42"]
-    told = post(fresh, f"{one}/remove").json()["phones"]
-    assert [row["number"] for row in told] == ["••42"]
+    data = post(fresh, f"{one}/channel", channel="voice").json()["phones"][1]
+    assert (data["channel"], phone().channel) == ("voice", "voice")
+    data = post(fresh, f"{one}/primary").json()["phones"]
+    assert [row["number"] for row in data] == ["••77", "••42"]
+    data = post(fresh, f"{one}/remove").json()["phones"]
+    assert [row["number"] for row in data] == ["••42"]
     assert state(fresh) == "verified"
 
 
@@ -113,7 +113,7 @@ def test_the_only_phone_goes_where_nothing_asks_for_one(client: Client, user: An
 @pytest.mark.attack("P13")
 @pytest.mark.parametrize("action", ACTIONS)
 def test_another_users_phone_cannot_be_touched(fresh: Client, action: str) -> None:
-    """Fails when the phone is looked for among all users'."""
+    """Fails when the view accepts the phones of all users."""
     make_user("bob", NEW_NUMBER, "+12025550189")
     theirs, before = phone("+12025550189"), everything()
     for choice in (theirs.choice, theirs.number, "0"):
@@ -131,7 +131,7 @@ def test_another_users_phone_cannot_be_touched(fresh: Client, action: str) -> No
 def test_a_parked_login_reads_and_changes_none(
     client: Client, two: Any, bandwidth: Any, address: str
 ) -> None:
-    """Fails when the address lets a parked login in: a password alone would be enough."""
+    """Fails when the view accepts a parked login: the password alone would be enough."""
     give_password(client, two)
     before = everything()
     if address in ACTIONS:
@@ -156,7 +156,7 @@ def test_a_parked_login_reads_and_changes_none(
 def test_a_change_takes_a_code_of_the_last_minutes(
     client: Client, two: Any, bandwidth: Any, action: str
 ) -> None:
-    """Fails when the address asks for no code, or takes one of any age."""
+    """Fails when the view needs no code, or accepts a code of any age."""
     before = everything()
     with time_machine.travel(START, tick=False) as clock:
         login_verified(client, two)
@@ -230,17 +230,17 @@ def test_a_session_that_was_ended_changes_nothing(user: Any, bandwidth: Any) -> 
 
 
 def test_a_phone_is_added_with_its_own_code(fresh: Client, bandwidth: Any) -> None:
-    told = post(fresh, "phones/add", number="(202) 555-0188", channel="voice")
-    assert error_of(told) == (400, "number_refused")
-    told = post(fresh, "phones/add", number=NEW_NUMBER, channel="voice").json()
-    assert told["phone"]["number"] == "••88"
-    assert told["challenge"]["channel"] == "voice"
+    data = post(fresh, "phones/add", number="(202) 555-0188", channel="voice")
+    assert error_of(data) == (400, "number_refused")
+    data = post(fresh, "phones/add", number=NEW_NUMBER, channel="voice").json()
+    assert data["phone"]["number"] == "••88"
+    assert data["challenge"]["channel"] == "voice"
     assert bandwidth.inbox[0]["to"] == NEW_NUMBER
-    assert get(fresh, "phones/pending").json() == told
+    assert get(fresh, "phones/pending").json() == data
     code = newest_code(bandwidth)
     assert error_of(post(fresh, "phones/confirm", code=wrong(code))) == (400, "wrong_code")
-    told = post(fresh, "phones/confirm", code=code).json()
-    assert (told["state"], told["recovery_codes"]["owed"]) == ("verified", False)
+    data = post(fresh, "phones/confirm", code=code).json()
+    assert (data["state"], data["recovery_codes"]["owed"]) == ("verified", False)
     assert phone(NEW_NUMBER).confirmed_at is not None
     assert get(fresh, "phones/pending").json()["phone"] is None
     assert error_of(post(fresh, "phones/confirm", code=code)) == (409, "no_enrolment")
@@ -262,8 +262,8 @@ def test_a_phone_takes_the_place_of_another(fresh: Client, bandwidth: Any) -> No
     post(fresh, "phones/add", number=NEW_NUMBER, replaces=phone(NUMBER).choice)
     assert Phone.objects.confirmed().count() == 2
     post(fresh, "phones/confirm", code=newest_code(bandwidth))
-    told = get(fresh, "phones").json()["phones"]
-    assert [(row["number"], row["is_primary"]) for row in told] == [("••88", True), ("••77", False)]
+    data = get(fresh, "phones").json()["phones"]
+    assert [(row["number"], row["is_primary"]) for row in data] == [("••88", True), ("••77", False)]
     assert state(fresh) == "verified"
 
 
@@ -273,16 +273,16 @@ def test_the_first_phone_ends_a_login_and_brings_recovery_codes(
     configure(REQUIRED="all")
     give_password(client, newcomer)
     before = client.session.session_key
-    told = post(client, "phones/add", number=NEW_NUMBER).json()
-    assert told["phone"]["number"] == "••88"
+    data = post(client, "phones/add", number=NEW_NUMBER).json()
+    assert data["phone"]["number"] == "••88"
     assert get(client, "phones/pending").status_code == 200
     assert error_of(get(client, "phones")) == (403, "phone_required")
-    told = post(client, "phones/confirm", code=newest_code(bandwidth)).json()
-    assert (told["state"], told["recovery_codes"]["owed"]) == ("verified", True)
+    data = post(client, "phones/confirm", code=newest_code(bandwidth)).json()
+    assert (data["state"], data["recovery_codes"]["owed"]) == ("verified", True)
     assert client.session.session_key != before
     codes = post(client, "recovery-codes").json()
     assert (len(codes["codes"]), codes["left"], codes["owed"]) == (10, 10, False)
-    # The page has none to make any more, so the set that was just shown stays.
+    # The page makes no recovery codes after that, so the codes of the API stay valid.
     client.get("/mfa/recovery-codes/")
     give_password(client, newcomer)
     second = Client()
@@ -308,9 +308,9 @@ def test_where_the_site_keeps_the_numbers_nothing_changes_them(
 ) -> None:
     configure(GET_PHONES="tests.api.test_phones.site_numbers")
     login_verified(client, newcomer)
-    told = get(client, "phones").json()
-    assert not told["can_change"]
-    choice = told["phones"][0]["id"]
+    data = get(client, "phones").json()
+    assert not data["can_change"]
+    choice = data["phones"][0]["id"]
     assert NUMBER not in choice
     for action, body in ACTIONS.items():
         answer = post(client, f"phones/{choice}/{action}", **body)

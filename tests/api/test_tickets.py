@@ -37,7 +37,7 @@ NEW_NUMBER = "+12025550188"
 
 @pytest.fixture
 def app(user: Any, bandwidth: Any) -> TicketClient:
-    """A client whose user has given the password, and owes a code."""
+    """A client whose user has given the password, and has to give a code."""
     return TicketClient(ask_ticket(user).json()["ticket"])
 
 
@@ -54,7 +54,7 @@ class CountingHasher(MD5PasswordHasher):
 
 
 class RefusingBackend:
-    """What a lockout app puts first in the list."""
+    """A backend that refuses every login, as a lockout app's backend may do."""
 
     def authenticate(self, request: Any, **credentials: Any) -> None:
         raise PermissionDenied
@@ -67,7 +67,7 @@ def assert_no_session(*answers: Any) -> None:
 
 
 def note_signals(*kinds: Any) -> tuple[list[Any], Any]:
-    """Return a list that fills while the context lasts."""
+    """Return a list, and a context during which each signal is added to the list."""
     heard: list[Any] = []
 
     class Listening:
@@ -86,7 +86,7 @@ def note_signals(*kinds: Any) -> tuple[list[Any], Any]:
     return heard, Listening()
 
 
-# The whole way ------------------------------------------------------------------------------------
+# The whole login ----------------------------------------------------------------------------------
 
 
 def test_a_login_by_ticket_from_the_password_to_the_completion(user: Any, bandwidth: Any) -> None:
@@ -94,43 +94,43 @@ def test_a_login_by_ticket_from_the_password_to_the_completion(user: Any, bandwi
         signals.user_logged_in, signals.user_login_failed, login_completed
     )
     with listening:
-        asked = ask_ticket(user)
-        told = asked.json()
-        assert (told["state"], told["needs"], told["completion"]) == ("parked", "code", None)
+        first = ask_ticket(user)
+        data = first.json()
+        assert (data["state"], data["needs"], data["completion"]) == ("parked", "code", None)
         assert bandwidth.inbox == []
-        app = TicketClient(told["ticket"])
+        app = TicketClient(data["ticket"])
         sent = post(app, "send")
         assert sent.json()["code"]["challenge"]["number"] == "••42"
         assert sent.json()["ticket"] is None
         passed = post(app, "verify", code=newest_code(bandwidth))
-        told = passed.json()
-        assert (told["state"], told["method"], told["code"]) == ("verified", "sms", None)
-        assert told["verified_at"]
+        data = passed.json()
+        assert (data["state"], data["method"], data["code"]) == ("verified", "sms", None)
+        assert data["verified_at"]
         assert heard == []
-        done = service.redeem_completion(told["completion"])
+        done = service.redeem_completion(data["completion"])
     assert (done.user, done.method) == (user, "sms")
     assert done.backend == "django.contrib.auth.backends.ModelBackend"
     assert done.phone == Phone.objects.get().choice
     assert done.verified_at is not None
     assert abs(done.verified_at.timestamp() - time.time()) < 5
     assert [(signal, kwargs["method"]) for signal, kwargs in heard] == [(login_completed, "sms")]
-    assert_no_session(asked, sent, passed)
+    assert_no_session(first, sent, passed)
 
 
 def test_a_recovery_code_completes_it_too(app: TicketClient, user: Any) -> None:
     codes = service.issue_recovery_codes(user)
     answer = post(app, "recovery-code", recovery_code=codes[0][::-1])
     assert error_of(answer) == (400, "wrong_recovery_code")
-    told = post(app, "recovery-code", recovery_code=codes[0]).json()
-    assert (told["method"], told["recovery_codes"]["left"]) == ("recovery_code", 9)
-    done = service.redeem_completion(told["completion"])
+    data = post(app, "recovery-code", recovery_code=codes[0]).json()
+    assert (data["method"], data["recovery_codes"]["left"]) == ("recovery_code", 9)
+    done = service.redeem_completion(data["completion"])
     assert (done.method, done.phone) == ("recovery_code", None)
 
 
 def test_a_user_who_owes_no_code_gets_a_completion_at_once(newcomer: Any, bandwidth: Any) -> None:
-    told = ask_ticket(newcomer).json()
-    assert (told["state"], told["ticket"], told["needs"]) == ("exempt", None, None)
-    done = service.redeem_completion(told["completion"])
+    data = ask_ticket(newcomer).json()
+    assert (data["state"], data["ticket"], data["needs"]) == ("exempt", None, None)
+    done = service.redeem_completion(data["completion"])
     assert (done.user, done.method, done.verified_at) == (newcomer, None, None)
 
 
@@ -138,32 +138,32 @@ def test_the_first_phone_completes_the_login_of_a_user_who_must_have_one(
     newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(REQUIRED="all")
-    told = ask_ticket(newcomer).json()
-    assert told["needs"] == "phone"
-    app = TicketClient(told["ticket"])
+    data = ask_ticket(newcomer).json()
+    assert data["needs"] == "phone"
+    app = TicketClient(data["ticket"])
     assert error_of(post(app, "send")) == (403, "phone_required")
     assert post(app, "phones/add", number=NEW_NUMBER).json()["phone"]["number"] == "••88"
     assert get(app, "phones/pending").json()["challenge"]["number"] == "••88"
     answer = post(app, "phones/confirm", code=newest_code(bandwidth))
-    told = answer.json()
-    assert (told["state"], told["method"]) == ("verified", "sms")
-    assert service.redeem_completion(told["completion"]).user == newcomer
+    data = answer.json()
+    assert (data["state"], data["method"]) == ("verified", "sms")
+    assert service.redeem_completion(data["completion"]).user == newcomer
     assert Phone.objects.get().confirmed_at is not None
     assert_no_session(answer)
 
 
-def test_the_state_is_told_to_a_ticket(app: TicketClient, bandwidth: Any) -> None:
+def test_a_client_with_a_ticket_can_read_the_state(app: TicketClient, bandwidth: Any) -> None:
     answer = get(app, "state")
-    told = answer.json()
-    assert (told["state"], told["csrf_token"], told["ticket"]) == ("parked", None, None)
-    assert told["code"]["trust_days"] == 0
+    data = answer.json()
+    assert (data["state"], data["csrf_token"], data["ticket"]) == ("parked", None, None)
+    assert data["code"]["trust_days"] == 0
     assert NUMBER not in answer.content.decode()
     assert bandwidth.inbox == []
     assert_no_session(answer)
 
 
 def test_a_site_issues_a_ticket_itself(user: Any, bandwidth: Any) -> None:
-    """For a login view of its own, whose password is not a user name's."""
+    """A site with its own login view, for example without user names, can issue a ticket."""
     ticket = service.issue_ticket(user, backend="django.contrib.auth.backends.ModelBackend")
     assert get(TicketClient(ticket), "state").json()["state"] == "parked"
 
@@ -176,22 +176,25 @@ def test_a_site_issues_a_ticket_itself(user: Any, bandwidth: Any) -> None:
 def test_an_unknown_user_and_a_wrong_password_are_answered_alike_after_equal_work(
     user: Any, bandwidth: Any, settings: Any
 ) -> None:
-    """Fails when the user is looked up before the password is checked: an unknown user costs no
-    hash then, and somebody with a clock learns who is a customer."""
+    """Fails when the view looks for the user before it checks the password.
+
+    The answer for an unknown user would then need no hash, and its time would show who is a
+    customer.
+    """
     settings.PASSWORD_HASHERS = ["tests.api.test_tickets.CountingHasher"]
     user.set_password(PASSWORD)
     user.save()
     inactive = make_user("inactive", OTHER_NUMBER, is_active=False)
-    told = []
+    answers = []
     heard, listening = note_signals(signals.user_login_failed)
     with listening:
         for name in (user.get_username(), "nobody", inactive.get_username()):
             CountingHasher.calls = 0
             answer = post(Client(), "login", username=name, password="wrong")
             assert error_of(answer) == (401, "wrong_credentials")
-            told.append((answer.content, dict(answer.headers), CountingHasher.calls))
-    assert told[0] == told[1] == told[2]
-    # Lockout apps count all of them.
+            answers.append((answer.content, dict(answer.headers), CountingHasher.calls))
+    assert answers[0] == answers[1] == answers[2]
+    # Lockout apps count all three failures.
     assert [kwargs["credentials"]["username"] for _, kwargs in heard] == [
         user.get_username(),
         "nobody",
@@ -203,7 +206,7 @@ def test_an_unknown_user_and_a_wrong_password_are_answered_alike_after_equal_wor
 def test_the_right_password_of_an_inactive_user_gets_the_same_answer(
     user: Any, bandwidth: Any, settings: Any
 ) -> None:
-    """Fails when only the backend is asked: this one lets inactive users in."""
+    """Fails when the view trusts the backend alone: this backend accepts inactive users."""
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
     wrong_password = ask_ticket(user, "wrong")
     user.is_active = False
@@ -213,8 +216,8 @@ def test_the_right_password_of_an_inactive_user_gets_the_same_answer(
     assert answer.content == wrong_password.content
 
 
-def test_a_backend_that_refuses_is_the_last_word(user: Any, settings: Any) -> None:
-    """Fails when the password is checked without the site's backends: a lockout would not count."""
+def test_a_backend_that_refuses_a_login_is_obeyed(user: Any, settings: Any) -> None:
+    """Fails when the view does not use the site's backends: a lockout would have no effect."""
     settings.AUTHENTICATION_BACKENDS = [
         "tests.api.test_tickets.RefusingBackend",
         "django.contrib.auth.backends.ModelBackend",
@@ -228,21 +231,23 @@ def test_a_name_is_read_as_djangos_form_reads_it(user: Any, bandwidth: Any) -> N
 
 
 def test_a_refusal_names_the_scheme(user: Any) -> None:
-    """RFC 9110, 15.5.2."""
+    """An answer with the status 401 names its scheme, as RFC 9110, section 15.5.2 requires."""
     assert ask_ticket(user, "wrong")["WWW-Authenticate"] == "MFA-Ticket"
     assert get(TicketClient("x"), "state")["WWW-Authenticate"] == "MFA-Ticket"
 
 
 @pytest.mark.attack("T7", "T9")
 def test_a_password_and_a_ticket_are_in_no_error_report(user: Any, settings: Any, rf: Any) -> None:
-    """Fails without the filter: a frame of Django's own backend holds the password.  And it fails
-    when a ticket comes in a header of a name that Django does not take for a secret's."""
+    """Fails without the filter: a frame of Django's own backend holds the password.
+
+    It also fails when the ticket is in a header whose name Django does not treat as secret.
+    """
     from django.views.debug import ExceptionReporter
 
     from django_bandwidth_mfa.api.login import LoginView
 
     settings.AUTHENTICATION_BACKENDS = ["tests.api.test_tickets.NoSuchBackend"]
-    # Made here, since a report shows lines of this file.
+    # Joined at run time, since a report shows lines of this file.
     password = "-".join(["pa55", "w0rd"])
     body = {"username": "ada", "password": password}
     ticket = "-".join(["a", "ticket"])
@@ -253,13 +258,13 @@ def test_a_password_and_a_ticket_are_in_no_error_report(user: Any, settings: Any
         LoginView.as_view()(request)
     except ImportError as error:
         report = ExceptionReporter(request, type(error), error, error.__traceback__)
-    for told in (report.get_traceback_text(), report.get_traceback_html()):
-        assert password not in told
-        assert ticket not in told
-        assert "NoSuchBackend" in told
+    for page in (report.get_traceback_text(), report.get_traceback_html()):
+        assert password not in page
+        assert ticket not in page
+        assert "NoSuchBackend" in page
 
 
-# What a ticket is not good for --------------------------------------------------------------------
+# What a ticket cannot do --------------------------------------------------------------------------
 
 READS = ("phones", "phones/pending", "recovery-codes", "browsers")
 CHANGES: dict[str, dict[str, Any]] = {
@@ -279,7 +284,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.attack("P41")
 def test_a_ticket_reads_and_changes_nothing(app: TicketClient, user: Any, bandwidth: Any) -> None:
-    """Fails when an address for signed-in users takes the ticket for a session."""
+    """Fails when a view for signed-in users accepts a ticket in place of a session."""
     phone = Phone.objects.get()
     for address in READS:
         assert error_of(get(app, address)) == (403, "code_required")
@@ -304,7 +309,7 @@ def test_a_ticket_opens_no_page(app: TicketClient) -> None:
 def test_a_ticket_is_no_completion_and_a_completion_is_no_ticket(
     app: TicketClient, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when both are signed with one salt: the password alone would be exchanged."""
+    """Fails when both are signed with one salt: the password alone would be enough to sign in."""
     with pytest.raises(TicketInvalid):
         service.redeem_completion(app.ticket)
     post(app, "send")
@@ -313,8 +318,8 @@ def test_a_ticket_is_no_completion_and_a_completion_is_no_ticket(
 
 
 @pytest.mark.attack("P41")
-def test_a_ticket_of_one_purpose_is_none_of_another(user: Any) -> None:
-    """Fails when the purpose is no part of what is signed."""
+def test_a_ticket_of_one_purpose_is_invalid_for_another(user: Any) -> None:
+    """Fails when the signature does not cover the purpose."""
     ticket = tickets.new_ticket(user, "django.contrib.auth.backends.ModelBackend")
     assert tickets.read(tickets.text_of(ticket))[1] == user
     with pytest.raises(TicketInvalid):
@@ -322,8 +327,8 @@ def test_a_ticket_of_one_purpose_is_none_of_another(user: Any) -> None:
 
 
 @pytest.mark.attack("P41")
-def test_with_a_cookie_beside_it_a_ticket_is_refused(app: TicketClient, user: Any) -> None:
-    """Fails when one of the two wins in silence: it would not be clear whose login goes on."""
+def test_a_request_with_a_ticket_and_a_cookie_is_refused(app: TicketClient, user: Any) -> None:
+    """Fails when the API silently uses one of the two: they may belong to different users."""
     browser = Client()
     give_password(browser, make_user("bob", OTHER_NUMBER))
     header = {"Authorization": f"MFA-Ticket {app.ticket}"}
@@ -334,8 +339,8 @@ def test_with_a_cookie_beside_it_a_ticket_is_refused(app: TicketClient, user: An
 
 
 @pytest.mark.attack("P41")
-def test_a_ticket_counts_in_its_header_only(app: TicketClient) -> None:
-    """Fails when it is read from the address, which logs and histories keep."""
+def test_a_ticket_is_read_only_from_its_header(app: TicketClient) -> None:
+    """Fails when the API reads a ticket from the URL, which logs and browser histories keep."""
     client = Client()
     for name in ("ticket", "Authorization", "authorization", "mfa_ticket"):
         assert client.get(f"{API}state", {name: app.ticket}).json()["state"] == "anonymous"
@@ -346,7 +351,7 @@ def test_a_ticket_counts_in_its_header_only(app: TicketClient) -> None:
 
 
 def test_tickets_hold_no_secret(app: TicketClient, user: Any, bandwidth: Any) -> None:
-    """Fails when the hash that Django binds sessions to is in it."""
+    """Fails when a ticket holds the hash to which Django binds sessions."""
     post(app, "send")
     code = newest_code(bandwidth)
     completion = post(app, "verify", code=code).json()["completion"]
@@ -374,8 +379,8 @@ ENDS = {
 
 @pytest.mark.attack("P42")
 @pytest.mark.parametrize("end", ENDS)
-def test_a_ticket_dies_with_what_it_stands_for(user: Any, bandwidth: Any, end: str) -> None:
-    """Fails for each of them when ``tickets.read`` does not ask about it."""
+def test_a_ticket_ends_with_its_login(user: Any, bandwidth: Any, end: str) -> None:
+    """Fails for each of these events when ``tickets.read`` does not check for it."""
     with time_machine.travel(START, tick=False) as clock:
         app = TicketClient(ask_ticket(user).json()["ticket"])
         post(app, "send")
@@ -389,10 +394,10 @@ def test_a_ticket_dies_with_what_it_stands_for(user: Any, bandwidth: Any, end: s
 
 @pytest.mark.attack("P42", "P21")
 @pytest.mark.parametrize("end", [*ENDS, "a cancel"])
-def test_what_ends_while_bandwidth_is_asked_is_ended(
+def test_a_login_that_ends_during_the_call_to_bandwidth_gets_no_completion(
     user: Any, bandwidth: Any, monkeypatch: Any, end: str
 ) -> None:
-    """Fails when the ticket is asked about only before Bandwidth's answer."""
+    """Fails when the view checks the ticket only before it calls Bandwidth, and not after."""
     with time_machine.travel(START, tick=False) as clock:
         app = TicketClient(ask_ticket(user).json()["ticket"])
         post(app, "send")
@@ -417,8 +422,8 @@ def test_what_ends_while_bandwidth_is_asked_is_ended(
 
 @pytest.mark.attack("P42")
 @pytest.mark.parametrize("seconds", [-10, 601])
-def test_an_old_ticket_counts_no_more(user: Any, bandwidth: Any, seconds: int) -> None:
-    """Fails when its age is not asked; one from the future is none, either."""
+def test_an_old_ticket_is_invalid(user: Any, bandwidth: Any, seconds: int) -> None:
+    """A ticket from the future is invalid, too.  Fails when the view does not check the age."""
     with time_machine.travel(START, tick=False) as clock:
         app = TicketClient(ask_ticket(user).json()["ticket"])
         clock.shift(599)
@@ -431,8 +436,7 @@ def test_an_old_ticket_counts_no_more(user: Any, bandwidth: Any, seconds: int) -
 def test_a_ticket_is_used_up_by_the_right_code(
     app: TicketClient, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when its id is not used up: each later code would make one more login, without the
-    password."""
+    """Fails when a used ticket stays valid: a later code would sign in without the password."""
     post(app, "send")
     post(app, "verify", code=newest_code(bandwidth))
     assert error_of(get(app, "state")) == (401, "ticket_invalid")
@@ -453,14 +457,14 @@ def test_a_ticket_is_used_up_by_a_cancel(app: TicketClient, bandwidth: Any) -> N
 @pytest.mark.parametrize(
     "forged", ["", "x", "a:b:c", "ü", "{ticket}x", "x{ticket}", "{head}", ".{ticket}", "a" * 4000]
 )
-def test_a_forged_ticket_counts_for_nothing(app: TicketClient, forged: str) -> None:
+def test_a_forged_ticket_is_refused(app: TicketClient, forged: str) -> None:
     head = app.ticket.rpartition(":")[0]
     text = forged.format(ticket=app.ticket, head=head)
     assert error_of(get(TicketClient(text), "state")) == (401, "ticket_invalid")
 
 
 @pytest.mark.attack("P42")
-def test_a_ticket_that_was_signed_for_another_user_is_not_theirs(
+def test_a_ticket_of_one_user_cannot_be_changed_to_another_user(
     app: TicketClient, user: Any
 ) -> None:
     """Fails when the signature is not checked."""
@@ -470,7 +474,7 @@ def test_a_ticket_that_was_signed_for_another_user_is_not_theirs(
         {**held, "user": str(bob.pk)}, key="guessed", salt="bandwidth_mfa.ticket.login"
     )
     assert error_of(get(TicketClient(forged), "state")) == (401, "ticket_invalid")
-    # And with the right key the digest of the password is another user's.
+    # Even with the right key, the digest is that of another user's password.
     signed = signing.dumps({**held, "user": str(bob.pk)}, salt="bandwidth_mfa.ticket.login")
     assert error_of(get(TicketClient(signed), "state")) == (401, "ticket_invalid")
 
@@ -482,7 +486,7 @@ def test_a_backend_that_the_site_has_dropped_ends_its_tickets(
     assert error_of(get(app, "state")) == (401, "ticket_invalid")
 
 
-def test_a_new_secret_key_ends_no_ticket_while_the_old_one_still_counts(
+def test_a_new_secret_key_ends_no_ticket_while_the_old_key_is_a_fallback(
     app: TicketClient, settings: Any
 ) -> None:
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
@@ -499,8 +503,10 @@ def test_a_new_secret_key_ends_no_ticket_while_the_old_one_still_counts(
 def test_parallel_tickets_share_the_challenge_and_the_counters(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when a ticket has a challenge, or a count, of its own: each new ticket would have five
-    tries more, and a code more."""
+    """Fails when each ticket has its own challenge or its own counters.
+
+    Each new ticket would then allow five more tries and one more code.
+    """
     configure(FAILURES_BEFORE_WAIT=3)
     first, second = (TicketClient(ask_ticket(user).json()["ticket"]) for _ in range(2))
     post(first, "send")
@@ -517,8 +523,8 @@ def test_parallel_tickets_share_the_challenge_and_the_counters(
 
 
 @pytest.mark.attack("P43")
-def test_a_code_makes_one_login_whichever_ticket_brings_it(user: Any, bandwidth: Any) -> None:
-    """Fails without SpentCode."""
+def test_a_code_makes_one_login_also_with_two_tickets(user: Any, bandwidth: Any) -> None:
+    """Fails when the app does not record used codes in ``SpentCode``."""
     first, second = (TicketClient(ask_ticket(user).json()["ticket"]) for _ in range(2))
     post(first, "send")
     code = newest_code(bandwidth)
@@ -533,7 +539,7 @@ def test_a_code_makes_one_login_whichever_ticket_brings_it(user: Any, bandwidth:
 def test_a_stolen_ticket_sends_within_the_limits_and_gets_no_further(
     app: TicketClient, user: Any, bandwidth: Any
 ) -> None:
-    """Fails when a ticket names the phone, or stands for a second factor."""
+    """Fails when a ticket can choose the number, or counts as a second factor."""
     theirs = make_user("thief", OTHER_NUMBER)
     phone = Phone.objects.get(user=theirs)
     assert error_of(post(app, "send", phone=phone.choice)) == (404, "no_such_phone")
@@ -634,7 +640,7 @@ def completion_of(user: Any, bandwidth: Any) -> str:
 
 @pytest.mark.attack("P44")
 def test_a_completion_is_exchanged_once(user: Any, bandwidth: Any) -> None:
-    """Fails when its id is not used up."""
+    """Fails when the id of the completion stays valid after its exchange."""
     completion = completion_of(user, bandwidth)
     assert service.redeem_completion(completion).user == user
     with pytest.raises(TicketInvalid):
@@ -643,8 +649,8 @@ def test_a_completion_is_exchanged_once(user: Any, bandwidth: Any) -> None:
 
 @pytest.mark.attack("P44")
 @pytest.mark.parametrize("end", ENDS)
-def test_a_completion_dies_with_what_it_stands_for(user: Any, bandwidth: Any, end: str) -> None:
-    """Fails for each of them when the exchange does not ask about it."""
+def test_a_completion_ends_with_its_login(user: Any, bandwidth: Any, end: str) -> None:
+    """Fails for each of these events when the exchange does not check for it."""
     with time_machine.travel(START, tick=False) as clock:
         completion = completion_of(user, bandwidth)
         clock.shift(1)
@@ -654,10 +660,10 @@ def test_a_completion_dies_with_what_it_stands_for(user: Any, bandwidth: Any, en
 
 
 @pytest.mark.attack("P44")
-def test_a_completion_dies_with_its_phone_and_after_a_minute(
+def test_a_completion_ends_with_its_phone_and_after_a_minute(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when the phone, or the age, is not asked."""
+    """Fails when the exchange does not check the phone or the age of the completion."""
     with time_machine.travel(START, tick=False) as clock:
         completion = completion_of(user, bandwidth)
         clock.shift(60)
@@ -671,7 +677,7 @@ def test_a_completion_dies_with_its_phone_and_after_a_minute(
 
 @pytest.mark.attack("P44")
 @pytest.mark.parametrize("text", ["", "x", "a:b:c", "ü", "\ud800"])
-def test_a_forged_completion_counts_for_nothing(text: str) -> None:
+def test_a_forged_completion_is_refused(text: str) -> None:
     with pytest.raises(TicketInvalid):
         service.redeem_completion(text)
 
