@@ -1,4 +1,4 @@
-"""A plain HTTP client of the simulator, as these tests speak to it."""
+"""A plain HTTP client of the simulator, for these tests."""
 
 import threading
 from collections.abc import Collection
@@ -37,7 +37,7 @@ MISSING = object()
 
 
 class Clock:
-    """Time that only a test moves."""
+    """A clock that moves only when a test moves it."""
 
     START = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 
@@ -49,7 +49,7 @@ class Clock:
 
 
 class Api:
-    """The MFA API over one kept-alive connection, with valid requests unless told otherwise."""
+    """The MFA API over one kept-alive connection; requests are valid unless a test changes them."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
@@ -87,18 +87,18 @@ class Api:
 
 
 def wrong(code: str) -> str:
-    """Return a code of the same length that is not this one."""
+    """Return another code with the same number of digits as ``code``."""
     return code[:-1] + str((int(code[-1]) + 1) % 10)
 
 
 def none_alive(threads: Collection[threading.Thread]) -> bool:
-    """Say whether all of them have ended, giving the last of them a moment to."""
+    """Return whether all threads have ended, after a short wait for each."""
     for thread in threads:
         thread.join(timeout=3)
     return not any(thread.is_alive() for thread in threads)
 
 
 def _changed(body: dict[str, object], changes: dict[str, object]) -> dict[str, object]:
-    # Python keeps `from` for itself, so a keyword says from_.
+    # `from` is a reserved word of Python, so the keyword argument is called from_.
     named = {name.rstrip("_"): value for name, value in changes.items()}
     return {name: value for name, value in {**body, **named}.items() if value is not MISSING}

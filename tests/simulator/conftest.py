@@ -1,4 +1,4 @@
-"""One simulator for all of these tests, emptied before each."""
+"""One simulator for all these tests, which is reset before each test."""
 
 from collections.abc import Iterator
 

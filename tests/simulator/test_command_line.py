@@ -1,4 +1,4 @@
-"""``python -m django_bandwidth_mfa.simulator``: start, stop, what it prints and what it refuses."""
+"""``python -m django_bandwidth_mfa.simulator`` starts, stops, prints settings, refuses mistakes."""
 
 import json
 import re
@@ -41,8 +41,8 @@ def start(*options: str) -> tuple[subprocess.Popen[str], str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_told_to_stop_and_logs_no_secrets(number: signal.Signals) -> None:
-    """The log part fails when a line holds the path, a number, a body or a header."""
+def test_it_serves_until_it_is_stopped_and_logs_no_secrets(number: signal.Signals) -> None:
+    """Fails when a line of the log holds the path, a number, a body or a header."""
     process, printed = start("--account", "42", "--password", "shh-basic", "--name", "Acme")
     with process, killed_on_error(process):
         base, token_url = exported(printed, "BASE_URL"), exported(printed, "TOKEN_URL")
@@ -75,7 +75,7 @@ def test_it_serves_until_told_to_stop_and_logs_no_secrets(number: signal.Signals
 
 @contextmanager
 def killed_on_error(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Without it a failed assertion would wait for a process that nobody stops."""
+    """Kill the process on an error: a failed assertion would otherwise wait for it for ever."""
     try:
         yield
     except BaseException:
@@ -89,7 +89,7 @@ def exported(printed: str, key: str) -> str:
 
 
 @pytest.mark.slow
-def test_what_it_prints_can_be_pasted_and_is_all_that_a_site_needs() -> None:
+def test_its_output_can_be_pasted_and_has_all_settings_of_a_site() -> None:
     """Fails when a key is missing, or when a value is not quoted for the shell."""
     process, printed = start("--client-secret", "it's $HOME", "--application", "a1")
     with process, killed_on_error(process):
@@ -129,7 +129,7 @@ def test_a_taken_port_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"Port {port} is taken" in capsys.readouterr().err
 
 
-def test_a_host_that_is_not_ours_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_host_of_another_machine_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--port", "0", "--host", "192.0.2.1"]) == 1
 
     assert "Check --host and --port" in capsys.readouterr().err

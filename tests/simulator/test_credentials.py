@@ -1,4 +1,4 @@
-"""Both kinds of credentials, the token endpoint, and whose account it is."""
+"""Both kinds of credentials, the token endpoint, and the account in the address."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_client_credentials_buy_a_token_that_opens_the_api(api: Api) -> None:
+def test_client_credentials_get_a_token_for_the_api(api: Api) -> None:
     answer = api.token()
 
     assert answer.status_code == 200
@@ -28,7 +28,7 @@ def test_client_credentials_buy_a_token_that_opens_the_api(api: Api) -> None:
     assert len(api.simulator.inbox) == 1
 
 
-def test_each_token_is_new_and_all_are_good(api: Api) -> None:
+def test_each_token_is_new_and_all_are_valid(api: Api) -> None:
     first, second = (api.token().json()["access_token"] for _ in range(2))
 
     assert first != second
@@ -64,7 +64,7 @@ def test_a_token_expires_after_an_hour(api: Api, clock: Clock) -> None:
     ],
 )
 def test_wrong_credentials_are_forbidden(api: Api, endpoint: str, authorization: str) -> None:
-    """Fails when they are answered 401: Bandwidth answers 403 to a wrong password."""
+    """Fails when the answer has the status 401: Bandwidth answers a wrong password with 403."""
     headers = {"Authorization": authorization.encode()}
     answer = api.post(endpoint, json=SEND, auth=None, headers=headers)
 
@@ -145,7 +145,7 @@ def test_the_token_endpoint_takes_the_client_credentials_grant_only(
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "TRACE"])
 def test_the_gateway_answers_other_methods_in_json(api: Api, method: str) -> None:
-    """Fails for a method that http.server answers by itself: with 501, and a page."""
+    """Fails for a method to which ``http.server`` itself answers with a 501 page."""
     answer = api.session.request(method, api.url("messaging"), auth=BASIC, timeout=5)
 
     assert answer.status_code == 403

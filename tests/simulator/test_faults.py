@@ -1,4 +1,4 @@
-"""Failures on purpose, in process and by ``POST /faults``."""
+"""Faults that a test sets, in process and by ``POST /faults``."""
 
 import threading
 
@@ -32,9 +32,9 @@ def test_a_status_alone_is_answered_in_bandwidths_shape(
 
     answer = api.send()
     assert answer.status_code == status
-    found = answer.json()
-    assert bool(found.pop("requestId", "")) is ("error" in body)
-    assert found == body
+    answer_body = answer.json()
+    assert bool(answer_body.pop("requestId", "")) is ("error" in body)
+    assert answer_body == body
     assert api.simulator.inbox == []
 
 
@@ -90,7 +90,7 @@ def test_clearing_ends_them(api: Api) -> None:
     assert api.verify("123456").status_code == 200
 
 
-def test_a_body_is_answered_as_it_is(api: Api) -> None:
+def test_the_body_of_a_fault_is_sent_unchanged(api: Api) -> None:
     api.simulator.fault(on="verify", body="<h1>maintenance</h1>", content_type="text/html")
 
     answer = api.verify("123456")
@@ -143,7 +143,7 @@ def test_a_delay_comes_before_the_normal_answer(api: Api) -> None:
 
 
 def test_a_delay_outlasts_an_impatient_client_and_stop_does_not_wait_for_it() -> None:
-    """With ten minutes to wait, this test ends only because the wait can be ended."""
+    """Fails when ``stop`` cannot end a delay: the test would take ten minutes."""
     before = set(threading.enumerate())
     with Simulator() as simulator:
         api = Api(simulator)
@@ -232,13 +232,13 @@ def test_a_fault_that_makes_no_sense_is_refused_with_what_is_allowed(
     assert api.faults(json={}).json() == {"faults": []}
 
 
-def test_a_fault_of_a_test_is_checked_too(simulator: Simulator) -> None:
+def test_a_fault_set_in_process_is_checked(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="messaging, voice, verify, token, all"):
         simulator.fault(on="nothing", status=500)
 
 
 def test_a_content_type_cannot_add_headers(api: Api) -> None:
-    """Fails when the check of header values lets a line break through."""
+    """Fails when the check of header values accepts a line break."""
     answer = api.faults(json={"on": "all", "content_type": "text/html\r\nSet-Cookie: a=b"})
 
     assert answer.status_code == 400
@@ -247,7 +247,7 @@ def test_a_content_type_cannot_add_headers(api: Api) -> None:
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_a_web_page_of_another_site_cannot_post_faults(api: Api, content_type: str) -> None:
-    """Fails when ``/faults`` reads a body of any type: those a page may post without asking."""
+    """Fails when ``/faults`` accepts any type of body: a page may post some without a preflight."""
     answer = api.faults(data='{"on": "all", "status": 500}', headers={"Content-Type": content_type})
 
     assert answer.status_code == 400
@@ -255,8 +255,8 @@ def test_a_web_page_of_another_site_cannot_post_faults(api: Api, content_type: s
     assert api.send().status_code == 200
 
 
-def test_a_web_page_that_asks_first_gets_no_leave(api: Api) -> None:
-    """Fails when a CORS preflight is granted."""
+def test_a_cors_preflight_is_refused(api: Api) -> None:
+    """Fails when the simulator allows a CORS preflight."""
     answer = api.session.options(
         api.simulator.url + "/faults",
         headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"},

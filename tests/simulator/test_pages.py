@@ -102,7 +102,7 @@ def test_a_lone_surrogate_does_not_break_the_page(api: Api) -> None:
 
 
 def test_the_page_may_run_its_own_files_only(api: Api) -> None:
-    """Fails when the policy is left out or allows inline code or another origin."""
+    """Fails when the page has no policy, or its policy allows inline code or another origin."""
     answer = api.get("/inbox")
 
     policy = dict(
@@ -141,7 +141,7 @@ def test_inbox_json_is_the_inbox(api: Api) -> None:
     assert set(messages[0]) == {"to", "from", "channel", "text", "code", "sent_at", "id"}
 
 
-def test_requests_json_lists_what_was_asked_oldest_first(api: Api) -> None:
+def test_requests_json_lists_the_requests_oldest_first(api: Api) -> None:
     api.send()
     api.post("verify", data="not json")
     api.get("/inbox")
@@ -155,7 +155,7 @@ def test_requests_json_lists_what_was_asked_oldest_first(api: Api) -> None:
     assert listed[0]["at"] == "2026-09-21T14:13:20.000Z"
 
 
-def test_requests_json_is_json_whatever_was_asked(api: Api) -> None:
+def test_requests_json_is_json_for_every_request(api: Api) -> None:
     api.post("verify", data='{"digits": NaN}', headers={"Content-Type": "application/json"})
 
     assert api.get("/requests.json").text.count("NaN") == 1
@@ -163,7 +163,7 @@ def test_requests_json_is_json_whatever_was_asked(api: Api) -> None:
 
 
 def test_requests_json_shows_no_credentials(api: Api) -> None:
-    """Fails when headers are recorded, or the token form with the values of unknown fields."""
+    """Fails when the simulator records headers, or values of unknown fields of the token form."""
     form = {"grant_type": "client_credentials", "client_secret": "hidden"}
     token = api.token(data=form).json()["access_token"]
     api.post("verify", json={}, auth=None, headers={"Authorization": f"Bearer {token}"})
@@ -180,8 +180,8 @@ def test_requests_json_shows_no_credentials(api: Api) -> None:
 
 @pytest.mark.parametrize("path", ["/inbox", "/inbox.json", "/requests.json", "/inbox.css"])
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "[evil]"])
-def test_a_name_that_was_made_to_point_here_reads_nothing(api: Api, path: str, host: str) -> None:
-    """DNS rebinding. Fails when the Host header may hold any name."""
+def test_a_foreign_host_name_reads_nothing(api: Api, path: str, host: str) -> None:
+    """Fails when the simulator accepts any Host header: DNS rebinding would then work."""
     api.send()
     answer = api.get(path, headers={"Host": host})
 
@@ -189,8 +189,8 @@ def test_a_name_that_was_made_to_point_here_reads_nothing(api: Api, path: str, h
     assert api.simulator.inbox[0]["code"] not in answer.text
 
 
-def test_a_name_that_was_made_to_point_here_sets_no_faults(api: Api) -> None:
-    """DNS rebinding. Fails when the Host header is checked for reading only."""
+def test_a_foreign_host_name_sets_no_faults(api: Api) -> None:
+    """Fails when the Host header is checked only for GET: DNS rebinding could set faults."""
     answer = api.faults(json={"on": "all", "status": 500}, headers={"Host": "evil.example"})
 
     assert answer.status_code == 421
@@ -204,7 +204,7 @@ def test_names_of_this_machine_are_served(api: Api, host: str) -> None:
     assert api.get("/inbox", headers={"Host": host}).status_code == 200
 
 
-def test_every_name_is_served_when_other_machines_were_let_in() -> None:
+def test_every_host_name_is_served_when_other_machines_may_connect() -> None:
     with Simulator(host="0.0.0.0") as simulator:  # noqa: S104 - what this test is about
         api = Api(simulator)
         with api.session:

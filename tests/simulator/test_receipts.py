@@ -1,4 +1,4 @@
-"""Delivery receipts: who is posted one, what it says, and how often."""
+"""Delivery receipts: when the simulator posts one, what it says, and how often it is posted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BODY = {
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what is posted to it, and answers with the statuses that it is given."""
+    """An HTTP server that keeps each body, and answers with the statuses that a test sets."""
 
     daemon_threads = True
 
@@ -86,7 +86,7 @@ def send(simulator: Simulator, channel: str = "messaging", **changes: object) ->
 
 
 @pytest.mark.slow
-def test_a_message_with_a_callback_url_is_receipted(quick: Simulator, receiver: Receiver) -> None:
+def test_a_message_with_a_callback_url_gets_a_receipt(quick: Simulator, receiver: Receiver) -> None:
     sent = send(quick, callbackUrl=receiver.url)
     posted = receiver.next()
     assert posted.pop("time").endswith("Z")
@@ -100,13 +100,15 @@ def test_a_message_with_a_callback_url_is_receipted(quick: Simulator, receiver: 
     receiver.assert_silent()
 
 
-def test_other_countries_are_global(quick: Simulator, receiver: Receiver) -> None:
+def test_a_receipt_from_another_country_has_the_global_form(
+    quick: Simulator, receiver: Receiver
+) -> None:
     send(quick, callbackUrl=receiver.url, to="+442071838750")
     assert receiver.next()["platform"] == "GlobalSMS"
 
 
 @pytest.mark.slow
-def test_a_call_and_a_message_without_the_url_have_none(
+def test_a_call_and_a_message_without_the_url_get_no_receipt(
     quick: Simulator, receiver: Receiver
 ) -> None:
     send(quick)
@@ -114,7 +116,9 @@ def test_a_call_and_a_message_without_the_url_have_none(
     receiver.assert_silent()
 
 
-def test_a_fault_makes_a_failed_one_and_counts_down(quick: Simulator, receiver: Receiver) -> None:
+def test_a_fault_makes_a_failed_receipt_and_counts_down(
+    quick: Simulator, receiver: Receiver
+) -> None:
     quick.fault(on="receipt", error_code=4432, times=1)
     send(quick, callbackUrl=receiver.url)
     failed = receiver.next()
@@ -125,7 +129,7 @@ def test_a_fault_makes_a_failed_one_and_counts_down(quick: Simulator, receiver: 
 
 
 @pytest.mark.slow
-def test_a_dropped_one_never_comes_and_a_fault_on_all_leaves_receipts_alone(
+def test_a_dropped_receipt_never_comes_and_a_fault_on_all_leaves_receipts_alone(
     quick: Simulator, receiver: Receiver
 ) -> None:
     quick.fault(on="receipt", drop=True, times=1)
@@ -137,7 +141,7 @@ def test_a_dropped_one_never_comes_and_a_fault_on_all_leaves_receipts_alone(
 
 
 @pytest.mark.slow
-def test_a_delayed_one_comes_later(quick: Simulator, receiver: Receiver) -> None:
+def test_a_delayed_receipt_comes_later(quick: Simulator, receiver: Receiver) -> None:
     quick.fault(on="receipt", delay=0.5, times=1)
     late = send(quick, callbackUrl=receiver.url)["messageId"]
     soon = send(quick, callbackUrl=receiver.url)["messageId"]
@@ -145,7 +149,7 @@ def test_a_delayed_one_comes_later(quick: Simulator, receiver: Receiver) -> None
 
 
 @pytest.mark.slow
-def test_a_receiver_that_fails_is_asked_again_in_north_america_only(
+def test_a_failed_receipt_is_posted_again_in_north_america_only(
     quick: Simulator, receiver: Receiver
 ) -> None:
     receiver.statuses = [500, 302]
@@ -165,7 +169,7 @@ def test_stopping_does_not_wait_for_a_receipt(receiver: Receiver) -> None:
     send(simulator, callbackUrl=receiver.url)
     began = time.monotonic()
     simulator.stop()
-    assert time.monotonic() - began < 10  # a bound against hanging
+    assert time.monotonic() - began < 10  # far less than the delay of 60 seconds
     receiver.assert_silent(0.05)
 
 
@@ -193,7 +197,7 @@ def test_an_unreachable_receiver_harms_nothing_and_its_address_is_not_logged(
 
 
 @pytest.mark.parametrize("url", ["", "ftp://x/", "//x/", "http://", "http://x:0/", 5, "http://é/"])
-def test_what_is_no_http_url_is_refused(quick: Simulator, url: object) -> None:
+def test_a_callback_url_must_be_an_http_url(quick: Simulator, url: object) -> None:
     answer = requests.post(
         f"{quick.base_url}/accounts/{quick.account}/code/messaging",
         json={**BODY, "callbackUrl": url},

@@ -1,7 +1,7 @@
 """Bandwidth's own SDK, unchanged, against the simulator.
 
-Its MFA operations carry Bandwidth's address in themselves; ``ignore_operation_servers=True`` is
-its public option to use ``host`` instead.
+The MFA operations of the SDK contain Bandwidth's address.  With its public option
+``ignore_operation_servers=True``, the SDK uses ``host`` instead.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def test_a_call_is_made_and_its_code_verified(mfa: bandwidth.MFAApi, api: Api) -
     assert mfa.verify_code(DEFAULT_ACCOUNT, attempt(call["code"])).valid is True
 
 
-def test_a_bad_request_is_its_bad_request(mfa: bandwidth.MFAApi) -> None:
+def test_a_bad_request_raises_bad_request(mfa: bandwidth.MFAApi) -> None:
     with pytest.raises(exceptions.BadRequestException) as caught:
         mfa.generate_messaging_code(DEFAULT_ACCOUNT, code_request(message="no code"))
 
@@ -105,7 +105,7 @@ def test_a_bad_request_is_its_bad_request(mfa: bandwidth.MFAApi) -> None:
 
 
 @pytest.mark.parametrize("call", ["generate_messaging_code", "generate_voice_code"])
-def test_an_unknown_application_is_its_bad_request(call: str) -> None:
+def test_an_unknown_application_raises_bad_request(call: str) -> None:
     with Simulator(applications=[APPLICATION]) as simulator:
         client = sdk(simulator, username=DEFAULT_USERNAME, password=DEFAULT_PASSWORD)
         with pytest.raises(exceptions.BadRequestException) as caught:
@@ -115,12 +115,12 @@ def test_an_unknown_application_is_its_bad_request(call: str) -> None:
     assert caught.value.data.error == "applicationId is not one of the account's"
 
 
-def test_another_account_is_its_forbidden(mfa: bandwidth.MFAApi) -> None:
+def test_another_account_raises_forbidden(mfa: bandwidth.MFAApi) -> None:
     with pytest.raises(exceptions.ForbiddenException):
         mfa.verify_code("5500002", attempt("123456"))
 
 
-def test_wrong_credentials_are_its_forbidden(simulator: Simulator) -> None:
+def test_wrong_credentials_raise_forbidden(simulator: Simulator) -> None:
     client = sdk(simulator, username="nobody", password="nothing")
 
     with pytest.raises(exceptions.ForbiddenException):
@@ -128,7 +128,7 @@ def test_wrong_credentials_are_its_forbidden(simulator: Simulator) -> None:
     client.api_client.rest_client.pool_manager.clear()
 
 
-def test_missing_credentials_are_its_unauthorized(simulator: Simulator) -> None:
+def test_missing_credentials_raise_unauthorized(simulator: Simulator) -> None:
     client = sdk(simulator)
 
     with pytest.raises(exceptions.UnauthorizedException) as caught:
@@ -137,7 +137,7 @@ def test_missing_credentials_are_its_unauthorized(simulator: Simulator) -> None:
     client.api_client.rest_client.pool_manager.clear()
 
 
-def test_too_many_wrong_codes_are_its_429_until_the_wait_is_over(
+def test_too_many_wrong_codes_raise_429_until_the_wait_is_over(
     mfa: bandwidth.MFAApi, clock: Clock
 ) -> None:
     for _ in range(DEFAULT_MAX_WRONG):
@@ -152,7 +152,7 @@ def test_too_many_wrong_codes_are_its_429_until_the_wait_is_over(
 
 
 @pytest.mark.parametrize("on", ["messaging", "voice", "verify"])
-def test_a_fault_is_its_service_exception(
+def test_a_fault_raises_a_service_exception(
     mfa: bandwidth.MFAApi, simulator: Simulator, on: str
 ) -> None:
     simulator.fault(on=on, status=500)

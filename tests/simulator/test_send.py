@@ -1,4 +1,4 @@
-"""``/code/messaging`` and ``/code/voice``: what they take, what they answer, what arrives."""
+"""``/code/messaging`` and ``/code/voice``: the request, the answer, and the message or call."""
 
 import json
 import re
@@ -61,10 +61,10 @@ def test_ids_have_the_form_of_bandwidths(api: Api, clock: Clock, clock_now: floa
 
 @BOTH
 @pytest.mark.parametrize("content_type", ["", "application/x-www-form-urlencoded"])
-def test_a_request_that_names_no_content_type_is_taken(
+def test_a_request_without_a_content_type_is_accepted(
     api: Api, endpoint: str, content_type: str
 ) -> None:
-    """Fails when JSON must be named: Bandwidth's own curl sample does not."""
+    """Fails when a ``Content-Type`` is required: Bandwidth's own curl sample has none."""
     headers = {"Content-Type": content_type or None}
     answer = api.post(endpoint, data=json.dumps(SEND), headers=headers)
     assert answer.status_code == 200
@@ -72,18 +72,18 @@ def test_a_request_that_names_no_content_type_is_taken(
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_bandwidths_curl_sample_is_taken_as_it_stands(api: Api) -> None:
-    """Fails as the test above does; curl says by itself that what it posts is a form."""
-    told = subprocess.run(
+def test_bandwidths_curl_sample_is_accepted_unchanged(api: Api) -> None:
+    """Fails when ``Content-Type`` must be JSON: curl's default says that the body is a form."""
+    answer = subprocess.run(
         ["curl", "-s", "-X", "POST", api.url("messaging"), "-u", ":".join(BASIC),
          "-H", "Accept: application/json", "-d", json.dumps(SEND)],
         capture_output=True, text=True, check=True, timeout=10,
     )  # fmt: skip
-    assert json.loads(told.stdout) == {"messageId": api.simulator.inbox[0]["id"]}
+    assert json.loads(answer.stdout) == {"messageId": api.simulator.inbox[0]["id"]}
 
 
-def test_only_the_applications_that_were_named_are_known() -> None:
-    """Fails when any id is taken: a mistyped one must not be found by the first user."""
+def test_only_the_configured_applications_are_known() -> None:
+    """Fails when any id is accepted: a mistyped id would show only in production."""
     with Simulator(applications=[APPLICATION, "second"]) as simulator:
         api = Api(simulator)
         with api.session:
@@ -106,7 +106,7 @@ def test_codes_differ(api: Api) -> None:
 
 
 def test_placeholders_are_filled_once(api: Api) -> None:
-    """A scope that looks like a placeholder is text."""
+    """Fails when a placeholder in the scope is filled, too: the scope is plain text."""
     api.send(scope="{CODE}", message="{SCOPE} {NAME} {CODE} {OTHER} {CODE}")
 
     [message] = api.simulator.inbox
@@ -115,7 +115,7 @@ def test_placeholders_are_filled_once(api: Api) -> None:
 
 
 def test_a_second_code_can_be_left_as_it_is() -> None:
-    """Whether Bandwidth fills it in is not documented: a site must be able to try both."""
+    """Bandwidth does not document whether it fills a second ``{CODE}``: a site can try both."""
     with Simulator(fill_once=True) as simulator:
         api = Api(simulator)
         with api.session:
@@ -207,7 +207,7 @@ def test_the_longest_values_are_taken(api: Api) -> None:
         ("application/json", b'{"digits": 1e999}', "to number is required"),
     ],
 )
-def test_what_is_not_a_json_object_is_refused(
+def test_a_body_that_is_not_a_json_object_is_refused(
     api: Api, endpoint: str, content_type: str, body: bytes, error: str
 ) -> None:
     answer = api.post(endpoint, data=body, headers={"Content-Type": content_type})
@@ -217,7 +217,7 @@ def test_what_is_not_a_json_object_is_refused(
 
 
 def test_a_huge_number_of_digits_is_refused(api: Api) -> None:
-    """1e999 is JSON, and infinity to Python."""
+    """Fails when the number is not checked: ``1e999`` is valid JSON, and infinity in Python."""
     body = b'{"to":"+12025550143","from":"+12025550100","applicationId":"a",'
     body += b'"message":"{CODE}","digits":1e999}'
     answer = api.post("messaging", data=body, headers={"Content-Type": "application/json"})

@@ -55,7 +55,7 @@ def test_a_taken_port_is_an_error() -> None:
         Simulator(port=int(simulator.url.rpartition(":")[2])).start()
 
 
-def test_it_listens_on_loopback_unless_told() -> None:
+def test_it_listens_on_loopback_by_default() -> None:
     with Simulator() as local, Simulator(host="0.0.0.0") as open_to_all:  # noqa: S104
         assert local.is_loopback
         assert not open_to_all.is_loopback
@@ -77,7 +77,7 @@ def test_it_listens_on_ipv6() -> None:
         assert requests.get(simulator.inbox_url, timeout=5).status_code == 200
 
 
-def test_every_option_is_taken() -> None:
+def test_every_option_has_its_effect() -> None:
     with Simulator(
         account="42",
         username="u",
@@ -99,7 +99,7 @@ def test_every_option_is_taken() -> None:
 
 
 def test_parallel_clients_get_their_own_answers(api: Api) -> None:
-    """Twenty numbers at once: each gets its code, and each code is good for its number."""
+    """Twenty numbers at once: each number gets its own valid code."""
 
     def log_in(count: int) -> bool:
         number = f"+1202555{count:04}"
@@ -137,7 +137,7 @@ def test_a_length_that_is_no_number_is_refused(simulator: Simulator, length: str
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
-def test_in_process_it_writes_nothing(api: Api, capfd: pytest.CaptureFixture[str]) -> None:
+def test_it_writes_no_log_in_process(api: Api, capfd: pytest.CaptureFixture[str]) -> None:
     api.send()
 
     assert capfd.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""``/code/verify``: which codes pass, for how long, and how many wrong ones are too many."""
+"""``/code/verify``: which codes are valid, for how long, and how many wrong codes are allowed."""
 
 import pytest
 import time_machine
@@ -16,14 +16,14 @@ def test_the_right_code_is_valid(api: Api) -> None:
     assert answer.json() == {"valid": True}
 
 
-def test_a_wrong_code_is_not(api: Api) -> None:
+def test_a_wrong_code_is_not_valid(api: Api) -> None:
     answer = api.verify(wrong(api.new_code()))
 
     assert answer.status_code == 200
     assert answer.json() == {"valid": False}
 
 
-def test_a_code_for_a_number_that_got_none_is_not(api: Api) -> None:
+def test_a_code_for_a_number_without_a_code_is_not_valid(api: Api) -> None:
     assert api.verify("123456").json() == {"valid": False}
 
 
@@ -94,10 +94,10 @@ def test_a_code_expires(api: Api, clock: Clock, minutes: float) -> None:
     assert api.verify(code, expirationTimeInMinutes=minutes).json() == {"valid": False}
 
 
-def test_a_code_that_expired_for_one_request_may_be_good_for_another(
+def test_a_code_that_expired_for_one_request_may_be_valid_for_another(
     api: Api, clock: Clock
 ) -> None:
-    """The minutes belong to the verification, not to the code."""
+    """The request to verify, not the code, sets how many minutes a code is valid."""
     code = api.new_code()
     clock.now += 5 * 60
 
@@ -105,7 +105,7 @@ def test_a_code_that_expired_for_one_request_may_be_good_for_another(
     assert api.verify(code, expirationTimeInMinutes=10).json() == {"valid": True}
 
 
-def test_a_frozen_system_clock_is_seen() -> None:
+def test_the_simulator_follows_a_frozen_system_clock() -> None:
     with time_machine.travel(0, tick=False) as traveller, Simulator() as simulator:
         api = Api(simulator)
         with api.session:
@@ -166,7 +166,7 @@ def test_too_many_wrong_codes_make_the_number_wait(api: Api, clock: Clock) -> No
     assert api.verify(code).json() == {"valid": True}
 
 
-def test_wrong_codes_count_whatever_their_scope(api: Api) -> None:
+def test_wrong_codes_count_in_every_scope(api: Api) -> None:
     for count in range(DEFAULT_MAX_WRONG):
         api.verify("123456", scope=f"scope {count}")
 
@@ -192,8 +192,8 @@ def test_the_number_of_wrong_codes_can_be_set() -> None:
 @pytest.mark.parametrize(
     ("seconds", "told"), [(30, "30 seconds"), (60, "1 minute"), (1, "1 second"), (90, "90 seconds")]
 )
-def test_how_long_a_number_waits_can_be_set_and_is_told(seconds: int, told: str) -> None:
-    """Fails when the wait is two minutes whatever was set, or is told as two minutes."""
+def test_the_wait_of_a_number_can_be_set_and_is_in_the_error_text(seconds: int, told: str) -> None:
+    """Fails when the wait, or the wait in the error text, is always two minutes."""
     clock = Clock()
     with Simulator(max_wrong=1, throttle_seconds=seconds, clock=clock) as simulator:
         api = Api(simulator)
