@@ -20,10 +20,11 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# All tests come from one address; what a user and a number may have stays as it is.
+# All tests use one IP address, so the limit of an address is high.  The limits of a user and of a
+# number keep their defaults.
 SEND_LIMITS = '{"user": "5/h", "number": "5/h,10/d", "address": "1000/h", "site": "1000/h"}'
 
-# One person signs in again and again.
+# One test signs in the same person many times.
 SEND_CEILINGS = '{"user": "", "number": "", "address": "", "country": "", "site": ""}'
 
 OpenPage = Callable[..., Page]
@@ -53,7 +54,7 @@ def patient_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="session")
 def trusting_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The same, and browsers may be trusted."""
+    """A demo where nobody has to wait for another code, and where browsers can be trusted."""
     changes = {
         "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
         "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
@@ -66,7 +67,7 @@ def trusting_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="session")
 def receipts_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo that is told what becomes of its messages."""
+    """A demo that gets delivery receipts."""
     changes = {
         "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
         "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
@@ -78,7 +79,7 @@ def receipts_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="session")
 def unlimited_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo that is told what becomes of its messages, and that limits no sends."""
+    """A demo that gets delivery receipts, and that does not limit sends."""
     changes = {
         "BANDWIDTH_MFA_SEND_LIMITS": '{"user": "", "number": "", "address": "", "site": ""}',
         "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
@@ -103,7 +104,7 @@ def origin_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="session")
 def busy_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo that makes one call to Bandwidth at once, and in which no call waits."""
+    """A demo that makes one call to Bandwidth at a time, and in which no call waits."""
     changes = {
         "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
         "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
@@ -116,7 +117,7 @@ def busy_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """``CHROMIUM``, or the one on the path, or else the one that Playwright has installed."""
+    """The browser of ``CHROMIUM``, or else of the path, or else of Playwright."""
     with sync_playwright() as playwright:
         path = os.environ.get("CHROMIUM") or shutil.which("chromium")
         running = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
@@ -126,10 +127,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """``open_page(**options)``: a page in a browser context of its own.
+    """Return ``open_page(**options)``, which opens a page in its own browser context.
 
-    Whatever the page puts on the console fails the test: a violation of the Content-Security-Policy
-    ends there, and so does a file that is missing.
+    Each message on the console fails the test.  The browser reports there violations of the
+    Content-Security-Policy and missing files.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []

@@ -1,4 +1,4 @@
-"""The demo of the example site, as a visitor gets it: its own processes, its own database."""
+"""The demo of the example site, with its own processes and its own database."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse"
 START_SECONDS = 60
-# Kept for fiction: they belong to nobody.
+# These numbers are reserved for fiction: they belong to nobody.
 NUMBERS = [f"+1206555{n:04}" for n in range(100, 150)]
 
-# Straight to loopback, whatever proxy the machine is set up with.
+# Requests go straight to loopback, also on a machine with an HTTP proxy.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 ADD_MEMBERS = """
@@ -54,7 +54,7 @@ session.save()
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody with an account, and the number of the phone in their pocket."""
+    """A person with an account, and the number of their phone."""
 
     username: str
     number: str
@@ -76,8 +76,8 @@ now = timezone.now()
 class Demo:
     """``manage.py demo`` on free ports, in ``folder``.
 
-    It runs in a copy of the example project, so that neither a demo that somebody has open nor
-    an ``.env`` with real credentials has a part in it.  ``changes``: variables of the environment.
+    It runs in a copy of the example project.  So it uses neither the database of another demo nor
+    an ``.env`` with real credentials.  ``changes`` are variables of the environment.
     """
 
     numbers: Sequence[str] = NUMBERS
@@ -126,22 +126,22 @@ class Demo:
         self._stop()
 
     def member(self) -> Member:
-        """Somebody who has added their phone, and whose limits no other test has touched."""
+        """Return a person who has added a phone, and whom no other test uses."""
         n = next(self._unused)
         return Member(f"member{n}", self.numbers[n])
 
     def newcomer(self) -> Member:
-        """Somebody who has not."""
+        """Return a person who has not added a phone, and whom no other test uses."""
         n = next(self._unused)
         return Member(f"newcomer{n}", self.numbers[n])
 
     def messages(self, number: str) -> list[dict[str, Any]]:
-        """What the phone with ``number`` has received, newest first."""
+        """Return the messages and calls to ``number``, newest first."""
         with _opener.open(f"{self.simulator_url}/inbox.json", timeout=10) as answer:
             return [message for message in json.load(answer) if message["to"] == number]
 
     def fault(self, **fault: Any) -> None:
-        """Make Bandwidth fail on purpose; without arguments, no more."""
+        """Set a fault of the simulator; without arguments, end all faults."""
         request = urllib.request.Request(
             f"{self.simulator_url}/faults",
             json.dumps(fault).encode(),
@@ -150,17 +150,19 @@ class Demo:
         _opener.open(request, timeout=10).close()
 
     def age_session(self, key: str, seconds: int) -> None:
-        """Let the sign-in of a session, and its last code, be ``seconds`` older than they are."""
+        """Make the sign-in of a session, and its last code, older by ``seconds``."""
         self._shell(AGE_SESSION.format(key=key, seconds=seconds))
 
     def change(self, who: Member, code: str) -> None:
-        """Run ``code`` on the demo's database; ``user``, ``sent`` (their newest code) and ``now``
-        are at hand."""
+        """Run ``code`` on the demo's database.
+
+        It can use the variables ``user``, ``sent`` (the user's newest code) and ``now``.
+        """
         self._shell(CHANGE.format(username=who.username) + code)
 
     @property
     def log(self) -> str:
-        """What the demo has printed."""
+        """The output of the demo."""
         return self._log.read_text(errors="replace")
 
     def _shell(self, code: str) -> None:
@@ -192,7 +194,7 @@ class Demo:
                 time.sleep(0.1)
 
     def _stop(self) -> None:
-        """Ctrl-C, as a person stops it: to its whole group, of which it is the leader."""
+        """Send the signal of Ctrl-C to the process group of the demo, and wait for its end."""
         for number in (signal.SIGINT, signal.SIGKILL):
             if self._process.poll() is None:
                 os.killpg(self._process.pid, number)
@@ -204,7 +206,7 @@ class Demo:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nothing listens on; held together, so that no two are the same."""
+    """Return free ports of loopback.  All are open at the same time, so no two are the same."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     try:
         return [one.getsockname()[1] for one in sockets]

@@ -13,21 +13,22 @@ from urllib.parse import urlsplit
 POLL = "/mfa/delivery/"
 CODE = "/mfa/verify/"
 STATIC = "/static/"
-# Seconds.  A poll that no code follows goes on after so long.
+# The longest time, in seconds, for which a poll waits for a code.
 LONGEST = 20
-# Headers that are for one connection only.
+# These headers belong to one connection, so the proxy does not pass them on.
 PER_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
 
 
 class SlowLine:
-    """A proxy in front of ``site``, for one visitor.  It answers at ``url`` while it is entered.
+    """A proxy in front of ``site``, for one visitor.  As a context manager, it answers at ``url``.
 
-    Each request takes ``delay`` seconds to the site, and each answer as long to the browser.
-    Static files, which browsers keep, take no time.
+    Each request takes ``delay`` seconds to the site, and each answer takes ``delay`` seconds to the
+    browser.  Static files, which browsers cache, have no delay.
 
-    A poll for the delivery is later still, as after a lost packet: it reaches the site when the
-    site has answered the code that was sent after it.  So the answer that brings the new cookie
-    is just ahead of the poll's, which is the order that does harm.
+    A poll for the delivery takes longer, as after a lost packet.  It reaches the site only when the
+    site has answered the code, although the browser sent the code after the poll.  So the answer
+    with the new cookie arrives just before the answer to the poll.  Only this order could sign the
+    user out.
     """
 
     def __init__(self, site: str, delay: float) -> None:
@@ -86,7 +87,7 @@ class SlowLine:
             self.polls_overtaken += self._open_polls
 
     def end_code(self) -> None:
-        """The site has answered the code.  The browser has not got the answer yet."""
+        """Note that the site has answered the code; the browser has not got the answer yet."""
         with self._changed:
             self._answered_codes += 1
             self._changed.notify_all()
@@ -100,7 +101,7 @@ class _Server(ThreadingHTTPServer):
         self.line = line
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a browser that turns to another page hangs up."""
+        """Print nothing: a browser that opens another page closes its connections."""
 
 
 class _Passage(BaseHTTPRequestHandler):
@@ -157,4 +158,4 @@ class _Passage(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Print nothing."""

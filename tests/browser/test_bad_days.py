@@ -32,10 +32,10 @@ def demo_with_faults(receipts_demo: Demo) -> Iterator[Demo]:
     receipts_demo.fault()
 
 
-def test_a_refused_message_is_told_while_the_code_is_being_typed(
+def test_a_refused_message_is_shown_while_the_code_is_being_typed(
     page: Page, demo_with_faults: Demo
 ) -> None:
-    """Without a reload: what was typed so far is still there."""
+    """Fails when the page needs a reload, which would lose the digits typed so far."""
     demo, member = demo_with_faults, demo_with_faults.member()
     demo.fault(on="receipt", error_code=4432, times=1)
     give_password(page, demo, member)
@@ -45,8 +45,8 @@ def test_a_refused_message_is_told_while_the_code_is_being_typed(
     assert len(demo.messages(member.number)) == 1
 
 
-# What a page shows, one line for each of its parts: the tag, the class, the words, whether a button
-# is quiet, and the role.
+# The outline of a page has one line for each part: its tag, its class, its words, whether it is a
+# quiet button, and its role.
 OUTLINE = """() => {
     const parts = document.querySelectorAll(".bandwidth-mfa :is(h1, p, form, input, button, a)");
     const is_seen = one => one.offsetParent && !one.classList.contains("mfa-hidden");
@@ -58,11 +58,13 @@ OUTLINE = """() => {
 
 
 @pytest.mark.parametrize("field", ["", "12"])
-def test_a_page_that_hears_of_a_refusal_looks_as_after_a_reload(
+def test_a_page_that_learns_of_a_refusal_looks_as_after_a_reload(
     page: Page, demo_with_faults: Demo, field: str
 ) -> None:
-    """Fails when the page goes on saying until when the code works, or offers the text first.  What
-    was typed stays, and so does the focus."""
+    """Fails when the page still says until when the code works, or offers the text message first.
+
+    The typed digits and the focus stay.
+    """
     demo, member = demo_with_faults, demo_with_faults.member()
     demo.fault(on="receipt", error_code=4432, delay=1, times=1)
     give_password(page, demo, member)
@@ -103,7 +105,7 @@ def test_the_buttons_of_a_refusal_work_and_are_quiet_as_long_as_the_others(
     expect(page.locator(".mfa-send")).to_contain_text("You can get a new code now.")
 
 
-def test_a_delivered_message_is_told(page: Page, demo_with_faults: Demo) -> None:
+def test_a_delivered_message_is_shown(page: Page, demo_with_faults: Demo) -> None:
     demo, member = demo_with_faults, demo_with_faults.member()
     give_password(page, demo, member)
     expect(page.get_by_text("Your phone network has the message.")).to_be_visible()
@@ -111,26 +113,28 @@ def test_a_delivered_message_is_told(page: Page, demo_with_faults: Demo) -> None
     expect_signed_in(page, demo, member)
 
 
-def test_what_asks_for_the_delivery_carries_no_cookie_and_stops_with_the_code(
+def test_polls_for_the_delivery_carry_no_cookie_and_stop_with_the_code(
     page: Page, demo_with_faults: Demo
 ) -> None:
-    """Fails when the session's cookie goes along: an answer that comes after a right code would
-    bring the old cookie back."""
+    """Fails when the poll carries the session's cookie.
+
+    An answer that comes after a right code would then bring the old cookie back.
+    """
     demo, member = demo_with_faults, demo_with_faults.member()
     demo.fault(on="receipt", drop=True)
-    asked = []
-    page.on("request", lambda request: asked.append(request) if "/delivery/" in request.url else 0)
+    polls = []
+    page.on("request", lambda request: polls.append(request) if "/delivery/" in request.url else 0)
     give_password(page, demo, member)
     with page.expect_response(re.compile("/mfa/delivery/")) as answered:
         pass
     assert answered.value.status == 200
-    assert [request.all_headers().get("cookie") for request in asked] == [None]
+    assert [request.all_headers().get("cookie") for request in polls] == [None]
     assert answered.value.all_headers().get("set-cookie") is None
     type_code(page, newest_code(demo, member))
     expect_signed_in(page, demo, member)
 
 
-def test_without_javascript_the_next_page_tells(
+def test_without_javascript_the_next_page_shows_a_refusal(
     open_page: OpenPage, demo_with_faults: Demo
 ) -> None:
     demo, member = demo_with_faults, demo_with_faults.member()
@@ -145,7 +149,7 @@ def test_without_javascript_the_next_page_tells(
 
 
 def make_recovery_codes(page: Page, demo: Demo, who: Member) -> list[str]:
-    """Sign in, and write the codes down."""
+    """Sign in, make recovery codes, and return them."""
     sign_in(page, demo, who)
     page.goto(f"{demo.url}/account/")
     page.get_by_role("link", name="Phones and recovery codes").click()

@@ -34,7 +34,7 @@ def take_the_only_place(page: Page, demo: Demo, seconds: float) -> None:
 def test_the_code_comes_without_a_press_when_the_site_is_no_longer_busy(
     open_page: OpenPage, slow_demo: Demo
 ) -> None:
-    """Fails without ``busy.js``: the user would read that the site is busy until a press."""
+    """Fails without ``busy.js``: the page says that the site is busy until a button is pressed."""
     take_the_only_place(open_page(), slow_demo, seconds=5)
     page, member = open_page(), slow_demo.member()
     give_password(page, slow_demo, member)
@@ -62,7 +62,7 @@ def test_a_page_reloads_three_times_at_most(open_page: OpenPage, slow_demo: Demo
     page, member = open_page(), slow_demo.member()
     loads: list[str] = []
     page.on("load", lambda loaded: loads.append(loaded.url))
-    # The clock of the page runs as the test says, so that nobody waits for the reloads.
+    # The test moves the clock of the page, so that it does not wait for the reloads.
     page.clock.install()
     give_password(page, slow_demo, member)
     before = len(loads)

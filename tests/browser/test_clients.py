@@ -22,7 +22,7 @@ CLIENT = Path(__file__).resolve().parents[2] / "example_project/ticket_client.py
 
 
 def open_page_of(page: Page, demo: Demo) -> list[str]:
-    """Open it; the list fills with the addresses of the pages that the browser goes to."""
+    """Open the page of the example; return a list to which each later page address is added."""
     visited: list[str] = []
     page.on("framenavigated", lambda frame: visited.append(frame.url))
     page.goto(f"{demo.url}/single-page/")
@@ -41,7 +41,7 @@ def type_code(page: Page, code: str) -> None:
 
 
 def test_a_page_signs_in_by_fetch_alone(page: Page, demo: Demo) -> None:
-    """Fails when a step leaves the page, or when one code too many is sent."""
+    """Fails when a step leaves the page, or when the page sends more than one code."""
     member = demo.member()
     visited = open_page_of(page, demo)
     give_password(page, member, "not the password")
@@ -63,8 +63,10 @@ def test_a_page_signs_in_by_fetch_alone(page: Page, demo: Demo) -> None:
 
 
 def test_a_reload_goes_on_where_the_login_was(page: Page, demo: Demo) -> None:
-    """Fails when the page keeps the state to itself: a reload would ask for the password again, or
-    send another code."""
+    """Fails when only the page holds the state of the login.
+
+    A reload would then ask for the password again, or send another code.
+    """
     member = demo.member()
     open_page_of(page, demo)
     give_password(page, member)
@@ -120,7 +122,7 @@ def test_a_newcomer_adds_a_phone_and_gets_recovery_codes_by_fetch(page: Page, de
 
 @pytest.fixture
 def run() -> Callable[[Demo, Member], subprocess.Popen[str]]:
-    """``run(demo, member)``: the client, whose input and output are pipes."""
+    """Return ``run(demo, member)``, which starts the client with pipes for input and output."""
 
     def run(demo: Demo, who: Member) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -145,7 +147,7 @@ def wait_for_code(demo: Demo, who: Member) -> str:
 def test_a_command_line_signs_in_with_a_ticket(
     demo: Demo, run: Callable[[Demo, Member], subprocess.Popen[str]]
 ) -> None:
-    """Fails when a step needs a cookie: the client keeps none."""
+    """Fails when a step needs a cookie: the client stores no cookies."""
     member = demo.member()
     client = run(demo, member)
     assert client.stdin is not None
@@ -160,7 +162,7 @@ def test_a_command_line_signs_in_with_a_ticket(
     assert len(demo.messages(member.number)) == 1
 
 
-def test_a_command_line_with_a_wrong_password_is_told_so(
+def test_a_command_line_with_a_wrong_password_shows_an_error(
     demo: Demo, run: Callable[[Demo, Member], subprocess.Popen[str]]
 ) -> None:
     member = demo.member()

@@ -33,7 +33,7 @@ def page_state(page: Page) -> str:
     return page.locator(".bandwidth-mfa[data-state]").get_attribute("data-state") or ""
 
 
-# What is on the database when the page is asked for, what Bandwidth does wrong, and what is typed.
+# The change in the database before the page is loaded, for each state.
 DATABASE = {
     "sent": "",
     "expired": "sent.update(expires_at=F('sent_at') + timedelta(milliseconds=1))",
@@ -52,7 +52,7 @@ FIELDS = {"sent", "delivered", "refused-by-carrier", "wrong", "maybe-sent", "pro
 def test_a_state_that_the_database_knows(
     open_page: OpenPage, bad_demo: Demo, state: str, javascript: bool
 ) -> None:
-    """It stays after a reload."""
+    """The page shows a state of the database, also after a reload."""
     bad_demo.fault(on="receipt", drop=True)
     page, member = open_page(java_script_enabled=javascript), bad_demo.member()
     give_password(page, bad_demo, member)
@@ -127,7 +127,7 @@ def test_the_form_of_a_new_phone_is_not_sent_again_by_a_reload(page: Page, bad_d
 
 
 def test_a_second_tab_that_signed_in_meanwhile(page: Page, bad_demo: Demo) -> None:
-    """The login there changes the token of the form here.  Fails when it is a 403."""
+    """A login in a second tab changes the CSRF token.  Fails when the first tab then gets a 403."""
     member = bad_demo.member()
     give_password(page, bad_demo, member)
     second = page.context.new_page()
@@ -146,7 +146,9 @@ def test_a_second_tab_that_signed_in_meanwhile(page: Page, bad_demo: Demo) -> No
 # Waiting -----------------------------------------------------------------------------------------
 
 
-def test_the_countdown_is_said_twice_and_ends_when_the_button_works(page: Page, demo: Demo) -> None:
+def test_the_countdown_is_announced_twice_and_ends_when_the_button_works(
+    page: Page, demo: Demo
+) -> None:
     page.clock.install()
     member = demo.member()
     give_password(page, demo, member)
@@ -172,15 +174,15 @@ def test_the_countdown_is_said_twice_and_ends_when_the_button_works(page: Page, 
 
 
 def test_times_are_those_of_the_visitors_own_device(open_page: OpenPage, demo: Demo) -> None:
-    """Fails when the zone of the server is shown."""
-    told = []
+    """Fails when the page shows times in the server's time zone."""
+    times = []
     for zone in ("Asia/Tokyo", "America/Bogota"):
         page = open_page(timezone_id=zone)
         give_password(page, demo, demo.member())
         line = page.locator("[data-clock]")
         expect(line).to_have_text(re.compile(r"It works until \d+:\d\d.(AM|PM)\."))
-        told.append(line.inner_text())
-    assert told[0] != told[1]
+        times.append(line.inner_text())
+    assert times[0] != times[1]
 
 
 def test_a_code_that_expires_while_the_page_is_open(page: Page, demo: Demo) -> None:
@@ -192,7 +194,7 @@ def test_a_code_that_expires_while_the_page_is_open(page: Page, demo: Demo) -> N
     )
 
 
-def test_without_javascript_a_time_is_one_that_stays_true(open_page: OpenPage, demo: Demo) -> None:
+def test_without_javascript_the_page_shows_a_fixed_time(open_page: OpenPage, demo: Demo) -> None:
     page = open_page(java_script_enabled=False)
     give_password(page, demo, demo.member())
     expect(page.get_by_text("It works for 3 minutes after we sent it.")).to_be_visible()
@@ -205,13 +207,13 @@ def test_without_javascript_a_time_is_one_that_stays_true(open_page: OpenPage, d
 def test_a_button_says_that_it_is_at_work_and_comes_back(page: Page, bad_demo: Demo) -> None:
     member = bad_demo.member()
     give_password(page, bad_demo, member)
-    # The form is on its way for as long as the test looks.
+    # The request for the form does not end while the test looks at the button.
     page.evaluate("document.addEventListener('submit', event => event.preventDefault())")
     code_field(page).fill(wrong(newest_code(bad_demo, member)))
     page.get_by_role("button", name="Continue").click()
     busy = page.get_by_role("button", name="Checking…")
     expect(busy).to_have_attribute("aria-busy", "true")
-    # The browser goes back to the page as it was left.
+    # The browser shows the page from its back/forward cache.
     page.evaluate("window.dispatchEvent(new Event('pageshow'))")
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
 

@@ -1,7 +1,7 @@
 """Codes that the browser reads out of the text message (WebOTP).
 
-No browser here has a phone.  So these tests put one into the page: what the browser itself has, and
-nothing of ours.
+The browser of these tests has no phone.  So the tests replace the browser's own API in the page,
+and nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from .demo import Demo
 from .test_sign_in import code_field, expect_signed_in, give_password, newest_code, press, type_code
 
-# The page asks for a message, and `arrive(code)` is that message.
+# The page waits for a message; `arrive(code)` makes one arrive.
 PHONE = """
 window.OTPCredential = function OTPCredential() {};
 navigator.credentials.get = function (wanted) {
@@ -28,7 +28,7 @@ navigator.credentials.get = function (wanted) {
 
 
 def test_a_code_is_filled_in_and_sent_by_its_user(page: Page, origin_demo: Demo) -> None:
-    """Fails when the form sends itself: a message that came for another page would be tried."""
+    """Fails when the script sends the form: it would also try the code of another page."""
     page.add_init_script(PHONE)
     member = origin_demo.member()
     give_password(page, origin_demo, member)
@@ -41,7 +41,7 @@ def test_a_code_is_filled_in_and_sent_by_its_user(page: Page, origin_demo: Demo)
     expect_signed_in(page, origin_demo, member)
 
 
-def test_what_is_typed_already_stays(page: Page, origin_demo: Demo) -> None:
+def test_a_message_does_not_replace_typed_digits(page: Page, origin_demo: Demo) -> None:
     page.add_init_script(PHONE)
     give_password(page, origin_demo, origin_demo.member())
     code_field(page).fill("12")
@@ -49,8 +49,10 @@ def test_what_is_typed_already_stays(page: Page, origin_demo: Demo) -> None:
     expect(code_field(page)).to_have_value("12")
 
 
-def test_the_page_asks_no_more_once_a_code_is_sent(page: Page, origin_demo: Demo) -> None:
-    """Fails without the abort: the browser may still ask for a message on the page that follows."""
+def test_the_page_stops_waiting_for_a_message_when_a_code_is_sent(
+    page: Page, origin_demo: Demo
+) -> None:
+    """Fails without the abort: the browser may still ask for a message on the next page."""
     page.add_init_script(PHONE)
     member = origin_demo.member()
     give_password(page, origin_demo, member)
@@ -59,8 +61,8 @@ def test_the_page_asks_no_more_once_a_code_is_sent(page: Page, origin_demo: Demo
     assert page.evaluate("window.localStorage.getItem('aborted')") == "yes"
 
 
-def test_a_browser_without_a_phone_says_nothing(page: Page, origin_demo: Demo) -> None:
-    """The whole message is pasted.  Whatever is on the console fails the test."""
+def test_a_browser_without_a_phone_reports_no_error(page: Page, origin_demo: Demo) -> None:
+    """The user pastes the whole message.  Each message on the console fails the test."""
     member = origin_demo.member()
     give_password(page, origin_demo, member)
     text = origin_demo.messages(member.number)[0]["text"]

@@ -15,7 +15,7 @@ from tests.pseudo_language import ROOT
 from .conftest import OpenPage
 
 LOCALE = ROOT / "django_bandwidth_mfa/locale"
-# One in two scripts, one from right to left, one without spaces; and the oldest translation.
+# Spanish, Turkish, Arabic (from right to left) and Japanese (without spaces).
 LANGUAGES = [code for code in ("es", "tr", "ar", "ja") if (LOCALE / code).exists()]
 RIGHT_TO_LEFT = ("ar",)
 

@@ -63,7 +63,7 @@ def name_phone(page: Page, name: str) -> None:
         item.get_by_role("button", name="Save").click()
 
 
-def test_an_error_far_down_is_where_the_page_opens(open_page: OpenPage, demo: Demo) -> None:
+def test_the_page_opens_at_an_error_far_down(open_page: OpenPage, demo: Demo) -> None:
     """Fails when the page opens at its top: the error stands below the screen."""
     page = open_page(viewport={"width": 320, "height": 480})
     member, second = demo.member(), demo.member()
@@ -147,9 +147,7 @@ def test_the_first_phone_brings_recovery_codes(page: Page, demo: Demo) -> None:
     expect_signed_in(page, demo, newcomer)
 
 
-def test_a_trusted_browser_asks_for_no_code_until_it_is_trusted_no_more(
-    page: Page, demo: Demo
-) -> None:
+def test_a_trusted_browser_needs_no_code_until_the_trust_ends(page: Page, demo: Demo) -> None:
     member = demo.member()
     give_password(page, demo, member)
     page.get_by_label("ask for a code in this browser").check()
@@ -182,7 +180,7 @@ def test_signing_out_everywhere_else_stays_here(page: Page, demo: Demo) -> None:
     expect_signed_in(page, demo, member)
 
 
-def test_a_suggestion_can_be_taken_or_left(page: Page, demo: Demo) -> None:
+def test_a_suggestion_can_be_followed_or_refused(page: Page, demo: Demo) -> None:
     member = demo.member()
     sign_in(page, demo, member)
     page.goto(f"{demo.url}/mfa/suggestion/?next=/account/")
@@ -269,7 +267,7 @@ def test_the_pages_fit_a_narrow_screen_and_name_each_link(open_page: OpenPage, d
 
 
 def test_staff_reset_a_user_in_the_admin(page: Page, demo: Demo) -> None:
-    """The demo's own administrator, whose password its login page tells."""
+    """Staff sign in as the demo's administrator, whose password is on the demo's login page."""
     member = demo.member()
     page.goto(f"{demo.url}/admin/login/?next=/admin/auth/user/%3Fq={member.username}")
     page.get_by_label("Username").fill("admin")

@@ -1,4 +1,4 @@
-"""What people do on the site, in a browser: every page is the real one, and so is every code."""
+"""People sign in on the demo in a browser, with its real pages and codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .demo import PASSWORD, Demo, Member
 
 
 def give_password(page: Page, demo: Demo, who: Member, next_: str = "") -> None:
-    """Fill in the login page: ends on the code page, or wherever else the password leads."""
+    """Fill in the login page, and open the page to which the password leads."""
     page.goto(f"{demo.url}/accounts/login/{f'?next={next_}' if next_ else ''}")
     page.get_by_label("Username").fill(who.username)
     page.get_by_label("Password").fill(PASSWORD)
@@ -21,7 +21,7 @@ def give_password(page: Page, demo: Demo, who: Member, next_: str = "") -> None:
 
 
 def press(page: Page, button: str) -> None:
-    """Press it, and wait for the page that answers: what it was to send is sent by then."""
+    """Press a button, and wait for the next page.  By then the site has sent its message."""
     with page.expect_navigation():
         page.get_by_role("button", name=button).click()
 
@@ -32,7 +32,7 @@ def newest_code(demo: Demo, who: Member) -> str:
 
 
 def type_code(page: Page, code: str) -> None:
-    """As people type it: in groups of three."""
+    """Type the code in groups of three digits, as people do, and send the form."""
     code_field(page).fill(f"{code[:3]} {code[3:]}")
     press(page, "Continue")
 
@@ -97,7 +97,7 @@ def test_password_alone_opens_nothing(page: Page, demo: Demo) -> None:
     expect_shut_out(page, demo)
 
 
-def test_a_wrong_code_is_told_and_stays_out(page: Page, demo: Demo) -> None:
+def test_a_wrong_code_shows_an_error_and_signs_nobody_in(page: Page, demo: Demo) -> None:
     member = demo.member()
     give_password(page, demo, member)
     code = newest_code(demo, member)
@@ -117,7 +117,7 @@ def test_a_wrong_code_is_told_and_stays_out(page: Page, demo: Demo) -> None:
 
 
 def test_a_double_tap_signs_in_and_sends_one_code(page: Page, patient_demo: Demo) -> None:
-    """Break: take the script away.  The second answer is the one that shows."""
+    """Fails without ``once.js``: the browser shows the answer to the second request."""
     newcomer = patient_demo.newcomer()
     give_password(page, patient_demo, newcomer)
     page.get_by_label("Phone number").fill(newcomer.number)
@@ -139,7 +139,7 @@ def test_a_double_tap_signs_in_and_sends_one_code(page: Page, patient_demo: Demo
 
 
 def test_a_reload_sends_nothing(page: Page, patient_demo: Demo) -> None:
-    """Where no cooldown hides it.  Break: let every GET of the code page send."""
+    """Fails when every GET of the code page sends a code.  The demo has no cooldown to hide it."""
     member = patient_demo.member()
     give_password(page, patient_demo, member)
     sent = patient_demo.messages(member.number)
@@ -205,8 +205,8 @@ def test_the_keyboard_is_enough(page: Page, demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("name", ["Text me a new code", "Call me with a new code"])
-def test_another_code_has_to_be_waited_for(page: Page, demo: Demo, name: str) -> None:
-    """The button is quiet, and pressing it sends no form."""
+def test_another_code_needs_a_wait(page: Page, demo: Demo, name: str) -> None:
+    """The button is quiet during the wait, and a press sends no form."""
     member = demo.member()
     give_password(page, demo, member)
     button = page.get_by_role("button", name=name)
@@ -289,7 +289,7 @@ def test_a_newcomer_adds_a_phone_and_is_signed_in(page: Page, demo: Demo) -> Non
     page.goto(f"{demo.url}/mfa/phones/confirm/")
     type_code(page, code)
     expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
-    # The page that was asked for last is where the code leads.
+    # The code leads to the page that the browser requested last.
     page.get_by_label("I have saved these codes").check()
     press(page, "Continue")
     expect_path(page, demo, "/account/")
@@ -317,7 +317,7 @@ def test_the_code_field_is_known_to_screen_readers_and_to_the_keyboard(
 
 
 def visit_every_page(page: Page, demo: Demo) -> Iterator[str]:
-    """Look at each page of the site once; ends signed in.  Yields the path each time."""
+    """Open each page of the site, yield its path, and sign in on the way."""
     newcomer, member = demo.newcomer(), demo.member()
     for path in ("/", "/accounts/login/", "/admin/login/"):
         page.goto(f"{demo.url}{path}")
@@ -345,9 +345,9 @@ def visit_every_page(page: Page, demo: Demo) -> Iterator[str]:
 
 
 def test_no_page_breaks_the_strict_content_security_policy(open_page: OpenPage, demo: Demo) -> None:
-    """``open_page`` fails on whatever reaches the console.
+    """Fails when a template has a ``style`` attribute or an inline script.
 
-    Break: put a ``style`` attribute or an inline script into any template.
+    The browser reports it on the console, and ``open_page`` fails on each message there.
     """
     page, policies = open_page(), []
     page.on(
@@ -358,8 +358,8 @@ def test_no_page_breaks_the_strict_content_security_policy(open_page: OpenPage, 
             else None
         ),
     )
-    seen = list(visit_every_page(page, demo))
-    assert len(policies) >= len(seen)
+    paths = list(visit_every_page(page, demo))
+    assert len(policies) >= len(paths)
     for policy in policies:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy

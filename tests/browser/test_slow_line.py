@@ -1,4 +1,4 @@
-"""People whose line is slow stay signed in: no late answer takes their new session away."""
+"""People with a slow line stay signed in: a late answer does not end their new session."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Visitor:
     line: SlowLine
 
     def ask_for_code_page(self) -> None:
-        """Give the password on the fast line, and turn to the code page on the slow one.
+        """Give the password on the fast line, and open the code page on the slow line.
 
-        Cookies know no ports, so the browser has the same session on both.
+        Cookies do not depend on the port, so the browser has the same session on both lines.
         """
         give_password(self.page, self.demo, self.who)
         self.page.evaluate("url => { location.href = url }", f"{self.line.url}/mfa/verify/")
@@ -45,14 +45,14 @@ class Visitor:
         code_field(self.page).fill(newest_code(self.demo, self.who))
 
     def let_poll_come_due(self, *, left: int = 0) -> None:
-        """Put the page's clock forward, so that it polls in ``left`` milliseconds."""
+        """Move the page's clock forward, so that the page polls in ``left`` milliseconds."""
         self.page.clock.fast_forward(POLL_EVERY - left)
 
     def submit_code(self) -> None:
         self.page.get_by_role("button", name="Continue").click(no_wait_after=True)
 
     def leave_code_page(self) -> None:
-        """Wait for the page that a right code leads to, or for the one that asks for a login."""
+        """Wait for the page after a right code, or for the login page."""
         self.page.wait_for_url(re.compile("/accounts?/"))
 
     def is_signed_in(self) -> bool:
@@ -65,13 +65,13 @@ AddVisitor = Callable[[], Visitor]
 
 @pytest.fixture
 def add_visitor(open_page: OpenPage, unlimited_demo: Demo) -> Iterator[AddVisitor]:
-    """``add_visitor()``: a visitor whose messages get no receipt, so that the code page polls."""
+    """Return ``add_visitor()``.  It returns a visitor without receipts, whose code page polls."""
     unlimited_demo.fault(on="receipt", drop=True)
     with ExitStack() as lines:
 
         def add_visitor() -> Visitor:
             page, line = open_page(), lines.enter_context(SlowLine(unlimited_demo.url, DELAY))
-            # The page's clock can be put forward: nobody waits three seconds for a poll.
+            # The test moves the page's clock, so that it does not wait three seconds for a poll.
             page.clock.install()
             return Visitor(unlimited_demo, unlimited_demo.member(), page, line)
 
@@ -80,7 +80,7 @@ def add_visitor(open_page: OpenPage, unlimited_demo: Demo) -> Iterator[AddVisito
 
 
 @pytest.mark.attack("T18")
-def test_a_poll_that_the_code_overtakes_signs_nobody_out(
+def test_a_poll_that_is_answered_after_the_code_signs_nobody_out(
     add_visitor: AddVisitor, figures: Figures
 ) -> None:
     """In each round a poll is under way when the code is sent, and is answered after it.
@@ -110,10 +110,10 @@ def test_a_poll_that_the_code_overtakes_signs_nobody_out(
     assert sign_outs == 0
 
 
-def test_a_page_that_has_sent_the_code_polls_no_more(add_visitor: AddVisitor) -> None:
+def test_a_page_stops_polling_when_it_has_sent_the_code(add_visitor: AddVisitor) -> None:
     """The next poll comes due while the code is under way.
 
-    Fails when delivery.js does not note the ``submit``.
+    Fails when ``delivery.js`` does not listen for ``submit``.
     """
     visitor = add_visitor()
     visitor.ask_for_code_page()
