@@ -2,14 +2,14 @@
 
 ::
 
-    nox -s gallery                    # all of it; the page to look through is gallery/index.html
+    nox -s gallery                    # everything; the result is gallery/index.html
     nox -s gallery -- --only locked   # the states whose names hold a word
     nox -s gallery -- --quick         # one picture of each state, in English
     nox -s gallery -- --look pseudo   # the looks whose names hold a word, such as "English"
     nox -s gallery -- --docs          # only the pictures of README and docs
 
 Each state is visited in English (three widths, light, dark, forced colours), without JavaScript,
-from right to left, and in a pseudo-language.  It fails if a state is not reached, and on
+from right to left, and in a pseudo-language.  The program fails if a state is not reached, and on
 
 - any violation that axe-core finds, at 390 px;
 - a page that is wider than a screen of 320 px;
@@ -84,7 +84,7 @@ def make_gallery(browser: Browser, sites: Sites, only: str, ways: list[Look]) ->
     for state in STATES:
         if only in state.name:
             results.append(visit(browser, examiner, sites, state, ways))
-            # So that somebody who stops it knows how far it came.
+            # A person who stops the program can see which states are done.
             print(
                 f"{len(results):3}  {state.name}: {len(results[-1].problems)} problems", flush=True
             )
@@ -112,7 +112,7 @@ def make_gallery(browser: Browser, sites: Sites, only: str, ways: list[Look]) ->
 def visit(
     browser: Browser, examiner: Examiner, sites: Sites, state: State, ways: list[Look]
 ) -> Result:
-    """Reach ``state`` in each way, and examine it."""
+    """Visit ``state`` in each look, and examine the page."""
     result = Result(state.name, state.how, state.rows_changed)
     for look in ways:
         if state.is_staffs and look.language != "en-US":

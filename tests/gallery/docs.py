@@ -12,7 +12,7 @@ from tests.pseudo_language import ROOT
 from .sites import Sites
 from .states import Visit
 
-# Of each half.
+# The size of each half of the picture, in pixels.
 WIDTH, HEIGHT = 390, 740
 
 SIDE_BY_SIDE = """<!doctype html>

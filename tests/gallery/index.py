@@ -1,4 +1,4 @@
-"""The page to look through: all states, their pictures, and what is wrong with each."""
+"""The page of the gallery, with all states, their pictures and their problems."""
 
 from __future__ import annotations
 

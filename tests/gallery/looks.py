@@ -1,4 +1,4 @@
-"""How the gallery looks at a state: the pictures that it takes, and what it finds wrong."""
+"""The looks in which the gallery visits a state, its pictures, and its checks of each page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEIGHT = 800
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: a width, and how the browser is set."""
+    """One picture: its width, and the colour settings of the browser."""
 
     width: int
     media: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Look:
 
     @property
     def page_language(self) -> str:
-        """The language that the site chooses for it."""
+        """The language that the site chooses in this look."""
         return "en" if self.language == "en-US" else self.language
 
 
@@ -78,7 +78,7 @@ class Picture:
 
 @dataclass
 class Result:
-    """What was found at one state."""
+    """The pictures and the problems of one state."""
 
     name: str
     how: str
@@ -88,7 +88,7 @@ class Result:
 
 
 class Examiner:
-    """Takes pictures of pages, and looks for what is wrong with them.
+    """Takes pictures of pages, and finds their problems.
 
     :param folder: where the pictures go.
     :param axe: the source of axe-core.
@@ -108,7 +108,7 @@ class Examiner:
         ours: bool = True,
         data: tuple[str, ...] = (),
     ) -> None:
-        """Take the pictures of ``page``, and note what is wrong with it.
+        """Take the pictures of ``page``, and record its problems.
 
         :param ours: whether the whole page is the app's or the example's, and so must be right.
         :param data: texts on the page that no language has: names.
@@ -136,16 +136,16 @@ class Examiner:
         self.axe_runs += 1
         page.evaluate(self.axe)
         options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
-        found: list[dict[str, Any]] = page.evaluate(
+        violations: list[dict[str, Any]] = page.evaluate(
             "async options => (await axe.run(document, options)).violations", options
         )
-        for violation in found:
+        for violation in violations:
             for node in violation["nodes"]:
                 yield f"axe {violation['id']}: {violation['help']}: {node['html'][:160]}"
 
 
 def overflow(page: Page, screen: int = NARROW) -> Iterator[str]:
-    """Say how wide the page is if it is wider than ``screen``, and which elements are."""
+    """Yield a problem if the page is wider than ``screen``, with the elements that are too wide."""
     width: int = page.evaluate("document.documentElement.scrollWidth")
     if width > screen:
         wide: list[str] = page.evaluate(
@@ -160,12 +160,12 @@ def overflow(page: Page, screen: int = NARROW) -> Iterator[str]:
 
 def words_of(page: Page) -> str:
     """Return the parts of the page that are the app's: its section with its title, its messages."""
-    found: str = page.evaluate(
+    words: str = page.evaluate(
         """() => [...document.querySelectorAll('.bandwidth-mfa, .message, .bandwidth-mfa-message')]
             .map(one => one.outerHTML).join('\\n')"""
     )
     is_ours = page.locator(".bandwidth-mfa").count()
-    return f"<p>{page.title()}</p>\n{found}" if is_ours else found
+    return f"<p>{page.title()}</p>\n{words}" if is_ours else words
 
 
 def complaint_of(message: ConsoleMessage) -> str | None:

@@ -1,4 +1,4 @@
-"""The mails that the visits have caused, one picture of each kind."""
+"""The mails that the site has sent during the visits, with one picture of each kind."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def read_mails(folder: Path) -> Iterator[EmailMessage]:
 
 
 def language_of(html: str) -> str:
-    found = re.search(r'<html lang="([^"]+)"', html)
-    assert found, html[:200]
-    return found[1]
+    match = re.search(r'<html lang="([^"]+)"', html)
+    assert match, html[:200]
+    return match[1]
 
 
 def examine_mails(
@@ -71,8 +71,8 @@ def examine_mail(browser: Browser, examiner: Examiner, look: Look, message: Emai
         site = re.compile(r"\[127\.0\.0\.1:\d+\]")
         for text in (str(message["Subject"]), part(message, "plain"), part(message, "html")):
             lines = "".join(f"<p>{line}</p>" for line in site.sub("", text).splitlines())
-            found = untranslated(lines if "<html" not in text else site.sub("", text), data=(name,))
-            result.problems += [f"not translated: {one!r}" for one in found]
+            texts = untranslated(lines if "<html" not in text else site.sub("", text), data=(name,))
+            result.problems += [f"not translated: {one!r}" for one in texts]
     return result
 
 

@@ -89,7 +89,7 @@ NO_LIMITS = {"user": "", "number": "", "address": "", "prefix": "", "site": ""}
 NO_CEILINGS = {**NO_LIMITS, "country": ""}
 PATIENT = {"SEND_LIMITS": NO_LIMITS, "SEND_CEILINGS": NO_CEILINGS, "RESEND_COOLDOWN": [0]}
 
-# What is set on each site, on top of a demo where nobody has to wait.
+# The extra settings of each site.  By default a site is a demo where nobody has to wait.
 SITES: dict[str, dict[str, Any]] = {
     "patient": {},
     "cooldown": {"RESEND_COOLDOWN": [30, 60, 120, 240]},
@@ -136,9 +136,9 @@ class Sites:
 
 
 class Site(Demo):
-    """A demo with other settings, and with many members: each visit has members of its own."""
+    """A demo with other settings, and with enough members: each visit uses new members."""
 
-    # Kept for fiction, in the area codes of several cities.
+    # These numbers are reserved for fiction, in the area codes of several cities.
     numbers = tuple(
         f"+1{area}555{n:04}"
         for area in (206, 212, 312, 415, 503, 617, 713, 808)

@@ -1,9 +1,9 @@
-"""The table of the states that pages can be in, and how each is reached.
+"""The table of the states of the pages, with the steps that lead to each state.
 
-A state is reached as a person reaches it: over the demo's pages, with the simulator's faults where
-something has to go wrong.  Elements are found by their names and addresses, never by their words,
-so that the same steps work in each language.  Where a person would have to wait for minutes, or to
-type a hundred wrong codes, a row of the database is changed instead; ``rows_changed`` says which.
+The steps are those of a person: they use the demo's pages, and the simulator's faults where
+something has to fail.  They find elements by name and address, never by their words, so the same
+steps work in each language.  Where a person would wait for minutes, or type a hundred wrong codes,
+the steps change a row of the database; ``rows_changed`` says which.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Visit:
     who: Member
     """A member with a phone."""
     newcomer: Member
-    """Somebody without one."""
+    """A person without a phone."""
     other: Member
-    """A second phone, and whoever carries it."""
+    """A second phone, and the person who carries it."""
     javascript: bool = True
 
     # What people do ---------------------------------------------------------------------------
@@ -92,7 +92,7 @@ class Visit:
         self.type_code(self.newest(who))
 
     def make_recovery_codes(self) -> list[str]:
-        """Make a new set; ends on the page that shows it."""
+        """Make new recovery codes, and return them from the page that shows them."""
         self.open("/mfa/recovery-codes/")
         self.press("form[action$='/recovery-codes/'] button")
         return self.page.locator(".mfa-codes li").all_inner_texts()
@@ -108,7 +108,7 @@ class Visit:
 
     @contextmanager
     def fault(self, **fault: object) -> Iterator[None]:
-        """Bandwidth fails until the end of the block."""
+        """Return a context in which Bandwidth fails."""
         self.site.fault(**fault)
         try:
             yield
@@ -121,7 +121,7 @@ class Visit:
         self.site.change_rows("DELETE FROM bandwidth_mfa_bucket")
 
     def expire_code(self) -> None:
-        """Let the last code work for a second, and wait until that is over."""
+        """Shorten the life of the last code to one second, and wait until the code has expired."""
         self.site.change_rows(
             "UPDATE bandwidth_mfa_challenge SET expires_at = datetime(sent_at, '+1 second') "
             "WHERE user_id = (SELECT id FROM auth_user WHERE username = ?)",
@@ -186,7 +186,7 @@ def state(
     rows_changed: str = "",
     is_staffs: bool = False,
 ) -> Callable[[Reach], Reach]:
-    """Add the function to :data:`STATES`.  It reaches the state, and its docstring says how."""
+    """Add a function to :data:`STATES`: it reaches the state, and its docstring says how."""
 
     def add(reach: Reach) -> Reach:
         STATES.append(State(name, reach, site, shows, says, rows_changed, is_staffs))
@@ -326,18 +326,18 @@ def _(visit: Visit) -> None:
     with visit.fault(on="receipt", error_code=4432, delay=1):
         visit.give_password()
         if visit.javascript:
-            told = ".bandwidth-mfa[data-state=refused-by-carrier]"
-            visit.page.locator(told).wait_for(timeout=20_000)
+            refused = ".bandwidth-mfa[data-state=refused-by-carrier]"
+            visit.page.locator(refused).wait_for(timeout=20_000)
         else:
             wait_for_receipt(visit)
 
 
 def wait_for_receipt(visit: Visit) -> None:
-    """Load the page until the receipt shows, as people without JavaScript do."""
-    told = ".bandwidth-mfa:is([data-state=delivered], [data-state=refused-by-carrier])"
+    """Load the page again until it shows the receipt, as people without JavaScript do."""
+    result = ".bandwidth-mfa:is([data-state=delivered], [data-state=refused-by-carrier])"
     for _ in range(40):
         visit.page.reload()
-        if visit.page.locator(told).count():
+        if visit.page.locator(result).count():
             return
         visit.page.wait_for_timeout(100)
 
@@ -434,7 +434,7 @@ def _(visit: Visit) -> None:
     rows_changed="the code works for a second, not for three minutes",
 )
 def _(visit: Visit) -> None:
-    """Come back to the page when the code is over."""
+    """Come back to the page after the code has expired."""
     visit.give_password()
     visit.expire_code()
     visit.open("/mfa/verify/")
@@ -446,7 +446,7 @@ def _(visit: Visit) -> None:
     rows_changed="the code works for a second, not for three minutes",
 )
 def _(visit: Visit) -> None:
-    """Type the right code when it is over."""
+    """Type the right code after it has expired."""
     visit.give_password()
     visit.expire_code()
     visit.type_code(visit.newest())
@@ -576,7 +576,7 @@ def _(visit: Visit) -> None:
 
 
 def ask_for_another(visit: Visit) -> None:
-    """Send the form of the buttons, which may be quiet: as a browser does without their script."""
+    """Send the form of the buttons, also of quiet buttons, as a browser without scripts does."""
     form = visit.page.locator(SEND_FORM).first
     with visit.page.expect_navigation():
         form.evaluate(PRESS_FIRST)
@@ -697,7 +697,7 @@ def _(visit: Visit) -> None:
     says="wrong",
 )
 def _(visit: Visit) -> None:
-    """Type a recovery code that is not one."""
+    """Type a wrong recovery code."""
     go_to_recovery_page(visit)
     visit.fill("recovery_code", "7KQ2-M9XD-4TBN")
 
@@ -878,7 +878,7 @@ def _(visit: Visit) -> None:
 
 @state("phones: none", site="optional", shows="a[href*='/phones/add/']")
 def _(visit: Visit) -> None:
-    """Sign in without a phone where nobody has to have one."""
+    """Sign in without a phone where no user has to have a phone."""
     visit.give_password(visit.newcomer)
     visit.open("/mfa/phones/")
 
@@ -1035,7 +1035,7 @@ def _(visit: Visit) -> None:
 
 @state("browser forgotten", site="trusting", shows=".message, .bandwidth-mfa-message")
 def _(visit: Visit) -> None:
-    """Trust a browser, trust it no more."""
+    """Trust a browser, then stop trusting it."""
     visit.give_password()
     visit.page.locator("input[name=trust]").check()
     visit.type_code(visit.newest())
@@ -1083,7 +1083,7 @@ def _(visit: Visit) -> None:
 
 @state("numbers kept by the site", site="numbers kept", shows=".mfa-list li")
 def _(visit: Visit) -> None:
-    """Look at one's phones where the site keeps the numbers."""
+    """Sign in, look at the phones where the site keeps the numbers."""
     visit.give_password()
     visit.type_code(visit.site.messages("+12065550100")[0]["code"])
     visit.open("/mfa/phones/")
@@ -1097,7 +1097,7 @@ def _(visit: Visit) -> None:
 
 @state("on behalf of somebody", shows="a[aria-describedby=bandwidth-mfa-introduction]")
 def _(visit: Visit) -> None:
-    """Use the account of another user as staff do, look at their phones."""
+    """Act on behalf of another user as staff, look at that user's phones."""
     visit.sign_in()
     visit.set_cookie("acts_for", visit.other.username)
     visit.open("/mfa/phones/")
@@ -1105,7 +1105,7 @@ def _(visit: Visit) -> None:
 
 @state("database away", shows="body.bandwidth-mfa-page .bandwidth-mfa > h1 + p:last-child")
 def _(visit: Visit) -> None:
-    """Give the password, load the page of the code while the site's database cannot be opened."""
+    """Give the password, load the code page while the site's database cannot be opened."""
     visit.give_password()
     visit.set_cookie("without_database")
     visit.open("/mfa/verify/")
@@ -1113,7 +1113,7 @@ def _(visit: Visit) -> None:
 
 @state("sign-in took too long", site="short login", shows=".message")
 def _(visit: Visit) -> None:
-    """Type the code when the login is over, where one lasts a second."""
+    """Type the code after the login has expired, where a login lasts one second."""
     visit.give_password()
     visit.page.wait_for_timeout(2100)
     visit.type_code("123456")

@@ -1,4 +1,4 @@
-"""The program that checks the translations finds each kind of mistake."""
+"""The program that checks the translations reports each kind of mistake."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def forms(*texts: str, flags: tuple[str, ...] = ()) -> polib.POEntry:
     ],
 )
 def test_a_mistake_is_found(wrong: polib.POEntry, problem: str) -> None:
-    found = list(problems_of_entry("de", wrong))
-    assert any(problem in one for one in found), found
+    reported = list(problems_of_entry("de", wrong))
+    assert any(problem in one for one in reported), reported
 
 
 @pytest.mark.parametrize(
@@ -60,18 +60,18 @@ def test_a_mistake_is_found(wrong: polib.POEntry, problem: str) -> None:
         ("pt_BR", entry("en", "pt-BR", msgctxt="code of this language")),
         ("de", entry(TAGGED, 'Anruf: <bdi dir="ltr">%(number)s</bdi>.')),
         ("de", forms("eine Minute", "%(count)d Minuten")),
-        # None, one, two, few, many and others: three of them stand for one number each.
+        # Of the forms zero, one, two, few, many and other, the first three stand for one number.
         ("ar", forms("الآن", "دقيقة", "دقيقتان", *["%(count)d دقائق"] * 3)),
         ("ja", forms("%(count)d分")),
     ],
 )
-def test_what_is_right_is_left_alone(code: str, right: polib.POEntry) -> None:
-    """A form for one number may leave the number out."""
+def test_a_correct_translation_is_not_reported(code: str, right: polib.POEntry) -> None:
+    """Fails when the check demands the number in a form that stands for one number only."""
     assert list(problems_of_entry(code, right)) == []
 
 
 def test_a_form_for_several_numbers_must_have_the_number() -> None:
-    """French has one form for 0 and 1."""
+    """Fails when the check ignores that French has one form for both 0 and 1."""
     assert list(problems_of_entry("fr", forms("une minute", *["%(count)d minutes"] * 2)))
 
 
@@ -82,13 +82,13 @@ USERS, ADMIN = "django_bandwidth_mfa/forms.py", "django_bandwidth_mfa/admin.py"
 
 @pytest.fixture
 def code_messages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[polib.POFile]:
-    """The messages of a small program; catalogues are below a folder of this test."""
-    found = polib.POFile()
-    found.append(entry("Enter the code we sent you.", occurrences=[(USERS, "")]))
-    found.append(entry("Reset", occurrences=[(ADMIN, "")]))
-    monkeypatch.setattr(catalogues, "messages", lambda: found)
+    """The messages of a small program, whose catalogues are in a temporary folder."""
+    messages = polib.POFile()
+    messages.append(entry("Enter the code we sent you.", occurrences=[(USERS, "")]))
+    messages.append(entry("Reset", occurrences=[(ADMIN, "")]))
+    monkeypatch.setattr(catalogues, "messages", lambda: messages)
     monkeypatch.setattr(catalogues, "LOCALE", tmp_path)
-    return found
+    return messages
 
 
 def problems(code: str) -> list[str]:
@@ -110,7 +110,9 @@ def test_only_the_complete_language_needs_what_staff_see(code_messages: polib.PO
     assert [one.msgid for one in catalogues.read("es")] == ["Enter the code we sent you.", "Reset"]
 
 
-def test_a_message_that_users_see_in_a_file_of_staff_is_wanted(code_messages: polib.POFile) -> None:
+def test_a_message_for_users_in_a_file_for_staff_must_be_translated(
+    code_messages: polib.POFile,
+) -> None:
     code_messages[1].comment = "Translators: Users see this in the list."
     assert len(catalogues.wanted_in("de")) == 2
 
@@ -135,12 +137,12 @@ def test_a_message_that_is_not_changed_keeps_its_translation(code_messages: poli
     old.append(entry("Enter the code we sent you.", "Code eingeben."))
     old.append(entry("Reset", "Zurücksetzen"))
     new = {one.msgid: one.msgstr for one in merge("de", old)}
-    # A translation for staff is not taken away.
+    # An existing translation of a text for staff stays.
     assert new == {"Enter the code we sent you.": "Code eingeben.", "Reset": "Zurücksetzen"}
 
 
 def test_a_new_plural_form_begins_as_the_last_one(code_messages: polib.POFile) -> None:
-    """Spanish got a form for millions in Django 4."""
+    """Fails when a new form is empty: Spanish got a form for millions in Django 4."""
     code_messages.append(forms("", ""))
     code_messages[-1].occurrences = [(USERS, "")]
     old = polib.POFile()
@@ -154,7 +156,7 @@ def test_a_new_plural_form_begins_as_the_last_one(code_messages: polib.POFile) -
 
 
 def test_two_branches_are_joined(code_messages: polib.POFile) -> None:
-    """A translation that is there stays; one that is missing, or fuzzy, is taken from the other."""
+    """A translation of this branch stays; a missing or fuzzy translation comes from the other."""
     mine, theirs = polib.POFile(), polib.POFile()
     mine.append(entry("a", "mein"))
     mine.append(entry("b", "unsicher", flags=["fuzzy"]))
@@ -170,17 +172,17 @@ def test_a_catalogue_that_does_not_fit_the_program_is_found(code_messages: polib
     path.write_text(
         path.read_text().replace("nplurals=2", "nplurals=3") + '\nmsgid "Old"\nmsgstr "Alt"\n'
     )
-    found = problems("de")
-    assert any("Plural-Forms must be Django's" in one for one in found)
-    assert "is not used any more: 'Old'" in found
-    assert any("is not what django.po compiles to" in one for one in found)
+    reported = problems("de")
+    assert any("Plural-Forms must be Django's" in one for one in reported)
+    assert "is not used any more: 'Old'" in reported
+    assert any("is not what django.po compiles to" in one for one in reported)
     code_messages.append(entry("New", occurrences=[(USERS, "")]))
     assert "is missing: 'New'" in problems("de")
 
 
 @pytest.mark.parametrize("code", catalogues.codes())
-def test_what_is_compiled_is_what_is_written(code: str) -> None:
-    """Fails when a translation is changed and not compiled.  The other checks need ``xgettext``."""
+def test_each_compiled_catalogue_matches_its_source(code: str) -> None:
+    """Fails when a translation is changed and not compiled; this check needs no ``xgettext``."""
     path = catalogues.path_of(code).with_suffix(".mo")
     assert catalogues.compiled(path) == catalogues.contents(catalogues.read(code))
 

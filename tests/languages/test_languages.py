@@ -33,13 +33,16 @@ def language_of_the_browser(settings: Any) -> None:
 def test_a_person_signs_in_in_each_language(
     client: Any, user: Any, bandwidth: Simulator, folder: str
 ) -> None:
-    """Fails when the text is sent in another language than that of the page, when its placeholders
-    are lost, or when the scope that Bandwidth is told is translated."""
+    """The text message has the language of the page.
+
+    Fails when the text has another language, when its placeholders are lost, or when the scope that
+    is sent to Bandwidth is translated.
+    """
     language = to_language(folder)
     client.defaults["HTTP_ACCEPT_LANGUAGE"] = language
     give_password(client, user)
     page = client.get("/mfa/verify/").content.decode()
-    # "pt-BR" in the page, "pt-br" to Django.
+    # The page says "pt-BR", and Django says "pt-br".
     assert re.search(rf'<html lang="{language}"', page, re.IGNORECASE)
     is_rtl = language in django_settings.LANGUAGES_BIDI
     assert ('dir="rtl"' in page.partition("<head>")[0]) == is_rtl
@@ -48,8 +51,8 @@ def test_a_person_signs_in_in_each_language(
         expected = gettext("Your {NAME} {SCOPE} code is {CODE}")
         scope = pgettext("kind of code", "sign-in")
     assert expected != "Your {NAME} {SCOPE} code is {CODE}"
-    told = expected.replace("{SCOPE}", scope).replace("{NAME}", "Example")
-    assert sms["text"] == told.replace("{CODE}", sms["code"])
+    message = expected.replace("{SCOPE}", scope).replace("{NAME}", "Example")
+    assert sms["text"] == message.replace("{CODE}", sms["code"])
     assert bandwidth.requests[-1]["body"]["scope"] == "sign-in"  # type: ignore[index]
     assert sms["code"].isascii()
     client.post("/mfa/verify/", {"code": sms["code"]})

@@ -1,4 +1,4 @@
-"""All that users see can be translated: shown in a pseudo-language, no text stays English."""
+"""All texts for users can be translated: in a pseudo-language, no text stays English."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ..pseudo_language import (
 
 pytestmark = pytest.mark.django_db
 
-# Names, of people, of the site, of what people called their phones.
+# Names of people, of the site, and of phones.  They are not translated.
 DATA = ("ada", "newcomer", "testserver", "example.com", "Example")
 
 
@@ -48,14 +48,13 @@ def pseudo_language(settings: Any, tmp_path: Path) -> Iterator[None]:
 
 
 def english(text: object) -> list[str]:
-    """The texts of ``text``, a line or a page, that are not in the pseudo-language."""
+    """Return the texts in ``text``, a line or a page, that are not in the pseudo-language."""
     page = str(text)
     return untranslated(page if "<" in page else f"<p>{escape(page)}</p>", data=DATA)
 
 
 def test_what_is_not_translated_is_found() -> None:
-    """The detector itself.  A text that is put together from a translation and a plain word is
-    found, and so is one in an attribute."""
+    """The detector finds an English word beside a translation, and an English attribute."""
     shown = pseudo("Send me a %(thing)s code") % {"thing": "nice"}
     assert english(f"<p>{shown}</p>") == []
     assert english(f"<p>{shown} now</p>") == [f"{shown} now"]
@@ -122,7 +121,7 @@ def pages(client: Any, bandwidth: Simulator, configure: Any) -> Iterator[tuple[s
     yield "new", client.post("/mfa/phones/add/", {"number": "+12125550147"}, follow=True)
     yield "codes", client.post("/mfa/recovery-codes/")
     yield "codes not saved", client.post("/mfa/recovery-codes/saved/", follow=True)
-    # These end the sessions that are verified.
+    # These forms end the verified sessions.
     yield "removed", client.post("/mfa/phones/remove/", {"phone": first.choice}, follow=True)
     yield "elsewhere", client.post("/mfa/sign-out-others/", follow=True)
 
@@ -145,15 +144,15 @@ def no_phones(user: Any) -> list[str]:
 
 
 def test_each_page_is_translated(client: Any, bandwidth: Simulator, configure: Any) -> None:
-    """Break: take the ``translate`` tag from any text of a page."""
+    """Fails when a text of a page has no ``translate`` tag."""
     problems: dict[str, list[str]] = {}
     looked_at = 0
     for name, answer in pages(client, bandwidth, configure):
         page = answer.content.decode()
         looked_at += 1
         assert "⟦" in page, f"{name}: {answer.status_code} {page[:200]}"
-        if found := english(page):
-            problems[name] = found
+        if texts := english(page):
+            problems[name] = texts
     assert problems == {}
     assert looked_at >= 40
 
