@@ -101,7 +101,7 @@ def test_the_only_phone_of_a_user_who_must_have_one_stays(
 
 
 @pytest.mark.attack("P15")
-def test_the_only_phone_goes_where_nothing_asks_for_one(client: Client, user: Any) -> None:
+def test_the_only_phone_can_be_removed_where_none_is_required(client: Client, user: Any) -> None:
     login_verified(client, user)
     assert post(client, f"phones/{phone(NUMBER).choice}/remove").json()["phones"] == []
     assert api_state(client) == "verified"
@@ -182,7 +182,7 @@ def test_an_anonymous_visitor_is_asked_to_sign_in(client: Client, address: str) 
 
 
 @pytest.mark.attack("P39")
-def test_staff_who_act_on_behalf_are_let_in_nowhere(client: Client, user: Any) -> None:
+def test_staff_who_act_on_behalf_of_a_user_are_refused(client: Client, user: Any) -> None:
     """Fails when the API asks only whether somebody is signed in."""
     login_verified(client, make_user("staff", OTHER_NUMBER, is_staff=True))
     session = client.session

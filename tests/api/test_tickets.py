@@ -127,7 +127,7 @@ def test_a_recovery_code_completes_it_too(app: TicketClient, user: Any) -> None:
     assert (done.method, done.phone) == ("recovery_code", None)
 
 
-def test_a_user_who_owes_no_code_gets_a_completion_at_once(newcomer: Any, bandwidth: Any) -> None:
+def test_a_user_who_needs_no_code_gets_a_completion_at_once(newcomer: Any, bandwidth: Any) -> None:
     data = ask_ticket(newcomer).json()
     assert (data["state"], data["ticket"], data["needs"]) == ("exempt", None, None)
     done = service.redeem_completion(data["completion"])
@@ -565,9 +565,7 @@ def test_a_wrong_code_is_told_to_lockout_apps(app: TicketClient, bandwidth: Any)
     ]
 
 
-def test_a_bandwidth_that_is_down_leaves_the_ticket_as_it_was(
-    app: TicketClient, bandwidth: Any
-) -> None:
+def test_an_outage_of_bandwidth_leaves_the_ticket_valid(app: TicketClient, bandwidth: Any) -> None:
     bandwidth.fault(on="messaging", status=500, times=1)
     assert error_of(post(app, "send")) == (503, "provider_unavailable")
     post(app, "send")
@@ -621,7 +619,7 @@ def test_no_browser_is_trusted_by_a_ticket(
     assert_no_session(answer)
 
 
-def test_a_users_own_counters_move_only_with_the_password(user: Any, bandwidth: Any) -> None:
+def test_a_login_by_ticket_changes_no_counter_before_a_code(user: Any, bandwidth: Any) -> None:
     for _ in range(3):
         ask_ticket(user, "wrong")
         ask_ticket(user)
@@ -682,9 +680,7 @@ def test_a_forged_completion_is_refused(text: str) -> None:
         service.redeem_completion(text)
 
 
-def test_ids_that_were_used_up_are_purged_when_they_are_too_old_anyway(
-    user: Any, bandwidth: Any
-) -> None:
+def test_used_ids_are_purged_when_their_tickets_have_expired(user: Any, bandwidth: Any) -> None:
     """Fails when a used id is forgotten while its ticket would still count."""
     from django.core.management import call_command
 

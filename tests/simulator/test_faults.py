@@ -222,7 +222,7 @@ def test_faults_are_posted_listed_and_cleared(api: Api) -> None:
         ({"on": "all", "stauts": 500}, "Allowed: on, status, times, delay, drop"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused_with_what_is_allowed(
+def test_an_invalid_fault_is_refused_with_the_allowed_values(
     api: Api, fault: dict[str, object], allowed: str
 ) -> None:
     answer = api.faults(json=fault)

@@ -268,7 +268,9 @@ def test_an_expired_code_has_no_field(parked: Client, bandwidth: Any) -> None:
     assert len(bandwidth.inbox) == 1
 
 
-def test_waiting_longer_than_the_code_lives(parked: Client, bandwidth: Any, configure: Any) -> None:
+def test_a_wait_longer_than_the_life_of_the_code_removes_the_field(
+    parked: Client, bandwidth: Any, configure: Any
+) -> None:
     configure(FAILURES_BEFORE_WAIT=1, FAILURE_WAIT_MIN=600)
     type_wrong(parked, bandwidth)
     page = post_form(parked, VERIFY, {"code": newest_code(bandwidth)})
@@ -285,7 +287,7 @@ def test_waiting_longer_than_the_code_lives(parked: Client, bandwidth: Any, conf
     assert again.status_code == 200
 
 
-def test_waiting_shorter_than_the_code_lives_keeps_the_field(
+def test_a_wait_shorter_than_the_life_of_the_code_keeps_the_field(
     parked: Client, bandwidth: Any, configure: Any
 ) -> None:
     configure(FAILURES_BEFORE_WAIT=1, FAILURE_WAIT_MIN=30)
@@ -391,7 +393,7 @@ def test_a_failed_press_sends_one_request_to_bandwidth(
 
 
 @pytest.mark.parametrize("has_codes", [True, False])
-def test_locked_is_told_at_once_and_nothing_is_sent(
+def test_a_locked_user_reads_so_at_once_and_gets_no_code(
     client: Client, user: Any, bandwidth: Any, configure: Any, has_codes: bool
 ) -> None:
     configure(SUPPORT={"name": "Harbour help desk", "address": "mailto:help@bank.example"})
@@ -599,7 +601,7 @@ def test_a_wrong_code_leaves_the_session_as_it_was_and_its_error_is_shown_once(
     assert len(bandwidth.inbox) == 1
 
 
-def test_a_refused_send_is_told_at_the_buttons_and_not_at_the_field(parked: Client) -> None:
+def test_the_error_of_a_refused_send_is_at_the_buttons(parked: Client) -> None:
     page = post_form(parked, SEND, {"channel": "sms"})
     assert page.status_code == 429
     assert 'role="alert"' in send_form(page)
@@ -828,7 +830,7 @@ def test_a_form_of_another_site_begins_no_session(db: None, settings: Any, url: 
     assert settings.SESSION_COOKIE_NAME not in answer.cookies
 
 
-def test_a_form_from_before_another_login_leads_back_and_tries_nothing(
+def test_a_form_from_before_another_login_leads_back_and_changes_nothing(
     user: Any, bandwidth: Any
 ) -> None:
     """Fails when the answer has the status 403, or when the code of the old form is tried."""

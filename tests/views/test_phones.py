@@ -55,8 +55,10 @@ def phone(number: str = OTHER_NUMBER) -> Phone:
 @pytest.mark.attack("P14")
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_parked_login_sees_none_of_them(client: Client, two: Any, page: str, method: str) -> None:
-    """Fails when the page lets a parked login in: a password alone would be enough to read them."""
+def test_a_parked_login_sees_no_page_of_phones(
+    client: Client, two: Any, page: str, method: str
+) -> None:
+    """Fails when the page accepts a parked login: the password alone would show the phones."""
     give_password(client, two)
     path = f"/mfa/{page}/?phone={phone().choice}&channel=voice"
     assert getattr(client, method)(path)["Location"].startswith("/mfa/verify/?next=/mfa/")
@@ -116,7 +118,7 @@ def test_adding_a_phone_takes_a_code_of_the_last_minutes(
 @pytest.mark.attack("P13")
 @pytest.mark.parametrize("page", ["remove", "primary", "channel"])
 def test_another_users_phone_cannot_be_touched(verified: Client, page: str) -> None:
-    """Fails when the phone is looked for among all users'."""
+    """Fails when the view accepts the phones of all users."""
     bob = make_user("bob", "+12025550188", "+12025550189")
     theirs = Phone.objects.get(number="+12025550189")
     for method in (verified.get, verified.post):
@@ -243,7 +245,7 @@ def test_a_phone_is_removed_and_this_session_stays(verified: Client, configure: 
 
 @pytest.mark.attack("P15")
 @pytest.mark.parametrize("required", ["all", "staff", "tests.views.test_phones.everybody"])
-def test_the_last_phone_stays_while_the_policy_obliges(
+def test_the_last_phone_stays_while_the_policy_requires_a_code(
     client: Client, configure: Any, required: str
 ) -> None:
     """Fails when the page that removes a phone does not ask the policy."""
@@ -276,7 +278,7 @@ def test_the_policy_is_called_as_if_the_phone_were_removed(
     assert not Phone.objects.exists()
 
 
-def test_the_last_phone_may_go_where_nothing_obliges(
+def test_the_last_phone_can_be_removed_where_no_code_is_required(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(RECHECK_SECONDS=0)
@@ -356,8 +358,10 @@ def test_the_channel_takes_a_code_of_the_last_minutes_and_then_goes_on(
 def test_an_exempt_session_cannot_change_the_channel(
     client: Client, two: Any, configure: Any
 ) -> None:
-    """The password alone opened this session.  Fails when only a parked login is turned away, as
-    ``SignedInView`` does."""
+    """The user of this session gave only the password.
+
+    Fails when the view refuses only parked logins, as ``SignedInView`` does.
+    """
     configure(REQUIRED="never")
     give_password(client, two)
     assert state(client) == "exempt"
@@ -370,7 +374,7 @@ def test_an_exempt_session_cannot_change_the_channel(
 def test_the_channel_takes_a_csrf_token_even_without_djangos_middleware(
     two: Any, settings: Any
 ) -> None:
-    """Fails when the view does not make the check itself."""
+    """Fails when the view has no CSRF check of its own."""
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if "Csrf" not in one]
     client = Client(enforce_csrf_checks=True)
     login_verified(client, two)
@@ -588,7 +592,9 @@ def test_the_last_recovery_code_leads_to_new_ones(
 
 @pytest.mark.standard("V7.4.3", "V7.5.2")
 @pytest.mark.attack("P18")
-def test_everywhere_else_is_signed_out_and_here_is_not(verified: Client, two: Any) -> None:
+def test_all_other_sessions_are_signed_out_and_this_session_stays(
+    verified: Client, two: Any
+) -> None:
     """Fails when the recheck does not look at ``signed_in_since``, or when the session of the
     request ends as well."""
     with time_machine.travel(START, tick=False) as clock:
@@ -605,7 +611,7 @@ def test_everywhere_else_is_signed_out_and_here_is_not(verified: Client, two: An
         assert state(verified) == "verified"
 
 
-def test_where_each_request_asks_the_others_are_signed_out_at_once(
+def test_without_a_recheck_delay_the_page_says_that_others_are_signed_out(
     verified: Client, configure: Any
 ) -> None:
     """Fails when the page says that it takes up to 0 minutes."""
@@ -637,7 +643,7 @@ def test_a_phone_is_suggested_once_a_session_and_not_after_not_now(
         assert client.get("/suggesting/").status_code == 302
 
 
-def test_nothing_is_suggested_to_those_who_have_one_or_cannot(
+def test_nothing_is_suggested_to_users_who_have_a_phone_or_cannot_add_one(
     verified: Client, newcomer: Any, configure: Any
 ) -> None:
     assert verified.get("/suggesting/").status_code == 200
@@ -699,7 +705,7 @@ def test_everything_but_adding_and_removing_works(
     client.post("/mfa/sign-out-others/")
     assert state(client) == "verified"
     client.post("/accounts/logout/")
-    # A login of the next two seconds might be one that began before, on a machine that is ahead.
+    # For two seconds a new login counts as an old one: the clock of its machine may be ahead.
     with time_machine.travel(timezone.now() + timedelta(seconds=3)):
         give_password(client, user)
         client.post("/mfa/recovery-code/", {"recovery_code": code[0]})
@@ -737,7 +743,7 @@ def test_no_page_is_kept_in_a_cache_or_framed(verified: Client) -> None:
         assert answer["X-Frame-Options"] == "DENY"
 
 
-def test_a_sign_in_still_takes_no_more_queries(
+def test_a_verified_request_needs_no_extra_queries(
     client: Client, user: Any, bandwidth: Any, django_assert_num_queries: Any
 ) -> None:
     sign_in(client, user, bandwidth)

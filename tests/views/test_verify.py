@@ -545,7 +545,9 @@ def test_next_never_leaves_the_site(client: Client, user: Any, bandwidth: Any, e
 
 
 @pytest.mark.attack("T17")
-def test_a_login_pages_evil_next_is_dropped(client: Client, user: Any, bandwidth: Any) -> None:
+def test_an_evil_next_of_the_login_page_is_ignored(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
     give_password(client, user, "//evil.example")
     client.get("/accounts/login/?next=//evil.example")
     client.get("/mfa/verify/?next=//evil.example")
@@ -644,7 +646,7 @@ def enrol(
 
 
 @pytest.mark.standard("V6.3.3")
-def test_a_user_whom_the_policy_obliges_enrols_a_first_phone_and_is_in(
+def test_a_user_who_must_have_a_phone_enrols_one_and_is_signed_in(
     client: Client, newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(REQUIRED="all")
@@ -938,7 +940,7 @@ def test_the_password_is_answered_before_bandwidth_is_asked(
 
 @pytest.mark.slow
 @pytest.mark.attack("S11")
-def test_someone_without_the_password_moves_no_counter(
+def test_a_visitor_without_the_password_changes_no_counter(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
     """Fails when an anonymous visitor can lock a user out by sending forms to the app's pages."""
@@ -1000,7 +1002,7 @@ def test_recovery_codes_work_when_the_send_limit_of_the_site_is_reached(
     assert state(client) == "verified"
 
 
-def test_a_wrong_code_is_told_to_lockout_apps_under_a_name_that_stays(
+def test_lockout_apps_get_a_stable_sender_name_with_a_wrong_code(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
     """Fails when the sender is the name of an internal module: audit apps store it."""
