@@ -186,10 +186,10 @@ def _is_basic_over() -> bool:
 
 def _basic_ends() -> str:
     if _is_basic_over():
-        return "Bandwidth ended this kind of credentials on 2 December 2026."
+        return "Bandwidth ended USERNAME and PASSWORD (HTTP Basic) on 2 December 2026."
     return (
-        "Bandwidth ends this kind of credentials on 2 December 2026; it has made no new ones since "
-        "1 April 2026, and changed none since 1 July."
+        "Bandwidth ends USERNAME and PASSWORD (HTTP Basic) on 2 December 2026. It has made no new "
+        "ones since 1 April 2026, and has changed none since 1 July."
     )
 
 

@@ -407,7 +407,7 @@ class Settings:
     USERNAME = Setting[str | None](
         None,
         optional(text()),
-        "HTTP Basic: the API user. Bandwidth takes none from 2 December 2026 on.",
+        "HTTP Basic: the API user. Bandwidth accepts HTTP Basic until 1 December 2026.",
     )
     PASSWORD = Setting[str | None](
         None, optional(text()), "HTTP Basic: the API user's password.", secret=True
@@ -424,26 +424,26 @@ class Settings:
     BASE_URL = Setting(
         "https://mfa.bandwidth.com/api/v1",
         text(form=_http_url, like="an http(s) address"),
-        "Bandwidth's MFA API; joined with `/accounts/{id}/code/…`.",
+        "The URL of Bandwidth's MFA API, to which `/accounts/{id}/code/…` is added.",
     )
     TOKEN_URL = Setting(
         "https://api.bandwidth.com/api/v1/oauth2/token",
         text(form=_http_url, like="an http(s) address"),
-        "Where OAuth 2.0 tokens come from.",
+        "The URL from which the app gets OAuth 2.0 tokens.",
     )
     SCOPES = Setting(
         {"login": "sign-in", "step-up": "confirmation", "enrol": "new phone"},
         table(_scope_problem),
-        "Bandwidth's scope for each purpose, so that a code of one never passes another.",
+        "Bandwidth's scope for each purpose. A code for one purpose is never accepted for another.",
     )
     MESSAGE = Setting[str | Promise | Mapping[str, str | Promise] | Callable[..., str]](
         # Translators: A text message.  Keep {NAME} (the site), {SCOPE} (what the code is for, such
         # as "sign-in") and {CODE} as they are.
         gettext_lazy("Your {NAME} {SCOPE} code is {CODE}"),
         message(),
-        "What is sent, or read out: a text that holds `{CODE}`, translated or not; a dict "
-        '`{"sms": …, "voice": …}` of such texts; or the path of `f(user, purpose, channel) -> str`.'
-        " Bandwidth fills in `{CODE}`, `{NAME}` and `{SCOPE}`.",
+        "The text of the message and of the call: a text that contains `{CODE}`, translated or "
+        'not; a dict `{"sms": …, "voice": …}` of such texts; or the path of '
+        "`f(user, purpose, channel) -> str`. Bandwidth fills in `{CODE}`, `{NAME}` and `{SCOPE}`.",
     )
     ORIGIN = Setting[str | None](
         None,
@@ -452,52 +452,58 @@ class Settings:
                 longest=253, form=_domain, like='a domain in small letters, such as "bank.example"'
             )
         ),
-        "The site's domain. A text message then ends with the line `@bank.example #{CODE}`, by "
-        "which phones fill the code in on that site only. Set it once `mfa_check_bandwidth --send` "
-        "has shown that Bandwidth fills `{CODE}` in twice.",
+        "The site's domain. Text messages then end with the line `@bank.example #{CODE}`, so that "
+        "phones fill the code in on this site only. Set it after `mfa_check_bandwidth --send` has "
+        "shown that Bandwidth fills `{CODE}` in twice.",
     )
-    DIGITS = Setting(6, integer(2, 8), "How many digits a code has.")
+    DIGITS = Setting(6, integer(2, 8), "The number of digits of a code.")
     EXPIRATION_MINUTES = Setting[float](
-        3, number(15, unit="minutes"), "How long a code lives. NIST SP 800-63B asks for 10 at most."
+        3,
+        number(15, unit="minutes"),
+        "How many minutes a code is valid. NIST SP 800-63B allows 10.",
     )
     CONNECT_TIMEOUT = Setting[float](
-        3.05, number(60, unit="seconds"), "How long to wait for a connection to Bandwidth."
+        3.05, number(60, unit="seconds"), "How many seconds to wait for a connection to Bandwidth."
     )
     READ_TIMEOUT = Setting[float](
-        5, number(60, unit="seconds"), "How long to wait for each read of Bandwidth's answer."
+        5,
+        number(60, unit="seconds"),
+        "How many seconds to wait for each part of Bandwidth's answer.",
     )
     TOTAL_TIMEOUT = Setting[float](
         8,
         number(120, unit="seconds"),
-        "How long a call may take, fetching a token included. A wait for a place comes before it.",
+        "How many seconds a call may take, with the request for a token. The wait in the queue is "
+        "not included.",
     )
     REQUIRED = Setting[str | Policy | Callable[..., bool]](
         "enrolled",
         choice_or_path("enrolled", "staff", "all", "never", or_policy=True),
-        'Who owes a code at login: "enrolled" (users with a phone), "staff" (staff, and enrolled), '
-        '"all", "never" (only where a view asks), a policy of `policies`, or the path of such a '
+        'Which users need a code at login: "enrolled" (users with a phone), "staff" (staff, and '
+        'enrolled), "all", "never" (only where a view asks), a policy of `policies`, or the path of such a '
         "policy or of `f(request, user) -> bool`.",
     )
     RECHECK_SECONDS = Setting(
         300,
         integer(0),
-        "How long a session's mark is trusted before the database is asked again; 0: each time.",
+        "How many seconds a session counts as verified before the app asks the database again; 0: "
+        "it asks at each request.",
     )
-    LOGIN_SECONDS = Setting(600, integer(30), "How long a parked login lives.")
+    LOGIN_SECONDS = Setting(600, integer(30), "How many seconds a login waits for its code.")
     GET_PHONES = Setting[str | Callable[..., list[str]] | None](
         None,
         optional(choice_or_path()),
-        "The path of `f(user) -> list` of E.164 numbers, for a site that keeps them itself.",
+        "The path of `f(user) -> list` of E.164 numbers, for a site that stores phones itself.",
     )
     DEFAULT_REGION = Setting[str | None](
         None,
         optional(Kind("region", _region_problem)),
-        "The region of numbers typed without a country code.",
+        "The region of numbers that are typed without a country code.",
     )
     ALLOWED_REGIONS = Setting[list[str] | None](
         None,
         optional(sequence(_allowed_region_problem, empty=False)),
-        "The only regions that codes are sent to; None: all. Numbers of no country, such as those "
+        "The only regions to which codes are sent; None: all. Numbers of no country, such as those "
         f'of satellite networks, are refused unless "{NO_COUNTRY}" is among them.',
     )
     REFUSED_NUMBER_TYPES = Setting(
@@ -511,7 +517,7 @@ class Settings:
             "VOICEMAIL",
         ],
         sequence(_number_type_problem),
-        "Types of numbers that codes are never sent to, as `phonenumbers` names them.",
+        "Types of numbers to which codes are never sent, as `phonenumbers` names them.",
     )
     SEND_LIMITS = Setting(
         {
@@ -524,7 +530,8 @@ class Settings:
         rates("user", "number", "prefix", "address", "site"),
         "How many codes may be sent that nobody has typed yet: to a user, to a number, for a "
         "client address, and in all. `prefix`: to numbers that no code has proven, and that differ "
-        "in their last three digits only. A right code gives its own send back.",
+        "in their last three digits only. When a user types the right code, its send no longer "
+        "counts.",
     )
     SEND_CEILINGS = Setting(
         {
@@ -536,48 +543,53 @@ class Settings:
             "site": "2000/h",
         },
         rates("user", "number", "prefix", "address", "country", "site"),
-        "How many codes may be sent at most, typed or not. It bounds the bill of fraudsters who "
+        "How many codes may be sent at most, typed or not. It limits what fraudsters can cost who "
         "type every code. `prefix`: codes that enrol a phone only. `country`: codes to each region "
         "other than DEFAULT_REGION, or than that of FROM_NUMBER if DEFAULT_REGION is None.",
     )
-    CALL_WEIGHT = Setting(2, integer(1, 100), "How many sends a phone call counts for.")
+    CALL_WEIGHT = Setting(2, integer(1, 100), "As how many sends a phone call counts.")
     RESEND_COOLDOWN = Setting(
         [30, 60, 120, 240],
         sequence(_seconds_problem, empty=False),
-        "Seconds before the 2nd, 3rd, … send to a user since their last right code.",
+        "Seconds before the 2nd, 3rd, … code is sent to a user who has typed no right code since.",
     )
-    TRIES_PER_CHALLENGE = Setting(5, integer(1, 100), "How often a challenge's code may be tried.")
+    TRIES_PER_CHALLENGE = Setting(5, integer(1, 100), "How often one code may be tried.")
     FAILURES_BEFORE_WAIT = Setting(
         5, integer(1, 100), "Consecutive wrong codes of a user before the first wait."
     )
-    FAILURE_WAIT_MIN = Setting(30, integer(1), "The first wait, in seconds; each next is doubled.")
+    FAILURE_WAIT_MIN = Setting(
+        30, integer(1), "The first wait, in seconds. Each further wait is twice as long."
+    )
     FAILURE_WAIT_MAX = Setting(3600, integer(1), "The longest wait, in seconds.")
     FAILURES_BEFORE_LOCK = Setting(
         100,
         integer(1),
-        "Consecutive wrong codes that lock a user's phone factor (NIST SP 800-63B: 100 at most).",
+        "Consecutive wrong codes after which codes by phone are switched off for a user. NIST SP "
+        "800-63B allows 100.",
     )
     TRUSTED_PROXIES = Setting(
         0,
         integer(0, 20),
-        "How many proxies of yours stand in front; 0 ignores X-Forwarded-For.",
+        "How many of your own proxies are in front of the site; 0 ignores X-Forwarded-For.",
     )
-    TRUST_DAYS = Setting(0, integer(0, 365), 'How long "trust this browser" lasts; 0: off.')
+    TRUST_DAYS = Setting(
+        0, integer(0, 365), "For how many days a browser can be trusted; 0: the option is off."
+    )
     RECOVERY_CODES = Setting(
-        10, integer(0, 100), "How many recovery codes a set holds. To make one takes some 40 ms."
+        10, integer(0, 100), "How many recovery codes a set has. Making each takes about 40 ms."
     )
     BIND_CODES = Setting(
         False,
         boolean(),
-        "Tie a code to its challenge by a random suffix on the scope: after a resend only the "
-        "newest code works.",
+        "Bind each code to its challenge by a random suffix of the scope: then only the newest "
+        "code works.",
     )
     NOTIFY = Setting(True, boolean(), "Mail the user when their second factor changes.")
     SUPPORT = Setting[dict[str, str | Promise]](
         {"name": "", "address": ""},
         contact(),
-        "Whom users can ask for help: the `name`, translated or not, and the `address` that it "
-        "links to, such as `https://bank.example/help` or `mailto:help@bank.example`. Without a "
+        "Where users can get help: the `name`, translated or not, and the `address` of the link, "
+        " such as `https://bank.example/help` or `mailto:help@bank.example`. Without a "
         'name the pages say "support".',
     )
     RECEIPT_SECRET = Setting[str | None](
@@ -585,31 +597,36 @@ class Settings:
         optional(
             text(form=re.compile(r"[A-Za-z0-9._~-]+"), like="made of letters, digits and ._~- only")
         ),
-        "Turns the delivery receipts' address on, and guards it: it is a part of that address.",
+        "Turns on the URL for delivery receipts. It is a part of that URL, and keeps others out.",
         secret=True,
     )
     BREAKER_FAILURES = Setting(
-        5, integer(1), "Network failures in a row, in one process, that open the breaker."
+        5,
+        integer(1),
+        "The number of network failures in a row, in one process, that opens the circuit breaker.",
     )
-    BREAKER_SECONDS = Setting(30, integer(1), "How long an open breaker fails fast.")
+    BREAKER_SECONDS = Setting(
+        30, integer(1), "For how many seconds an open circuit breaker makes no calls."
+    )
     MAX_CONCURRENT_CALLS = Setting(
         4,
         integer(1),
-        "Calls to Bandwidth at once, per process. On an async server: 64.",
+        "How many calls to Bandwidth may run at once, per process. On an async server: 64.",
         on_async_server=64,
     )
     MAX_WAITING_CALLS = Setting(
         3,
         integer(0),
-        "How many more wait for a place, per process; the others are told at once that the site is "
-        "busy. Keep its sum with MAX_CONCURRENT_CALLS under the worker's threads. On an async "
-        "server, which has a thread for each request: 64.",
+        "How many further calls may wait, per process. Users of other calls are told at once that "
+        "the site is busy. The sum of this and MAX_CONCURRENT_CALLS must be smaller than the "
+        "number of threads of the worker. On an async server, which has a thread for each request: 64.",
         on_async_server=64,
     )
     WAIT_SECONDS = Setting[float](
         1,
         number(60, unit="seconds"),
-        "How long a call waits for a place, before its TOTAL_TIMEOUT. On an async server: 2.",
+        "How many seconds a call may wait before it runs; TOTAL_TIMEOUT begins after it. On an "
+        "async server: 2.",
         on_async_server=2,
     )
 

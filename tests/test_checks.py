@@ -347,7 +347,7 @@ OWN = "https://mfa.bandwidth.com/api/v1"
 
 @pytest.mark.parametrize(
     ("moment", "tense"),
-    [(EVE, "Bandwidth ends this kind"), (DAY, "Bandwidth ended this kind")],
+    [(EVE, "Bandwidth ends USERNAME and PASSWORD"), (DAY, "Bandwidth ended USERNAME and PASSWORD")],
 )
 def test_the_end_of_http_basic_is_told_in_its_tense(moment: str, tense: str) -> None:
     """Fails when the text does not look at the clock."""
