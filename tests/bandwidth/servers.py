@@ -40,7 +40,7 @@ def basic_client(base_url: str, **options: Any) -> BandwidthClient:
 
 
 def error_of(client: BandwidthClient) -> BandwidthError:
-    """The error that a call of `client` raises."""
+    """Return the error that a call of `client` raises."""
     with pytest.raises(BandwidthError) as caught:
         client.verify(**VERIFY)
     return caught.value

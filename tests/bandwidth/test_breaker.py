@@ -1,4 +1,4 @@
-"""The breaker: when a call is made, when it is refused, and how it finds the way back."""
+"""The breaker: when it makes a call, when it refuses a call, and when it closes again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def breaker(clock: Clock) -> Breaker:
 
 
 def call(breaker: Breaker, error: Exception | None = None, *, is_urgent: bool = False) -> bool:
-    """Whether the call was made."""
+    """Return whether the call was made."""
     made = False
     try:
         with breaker.guard(is_urgent=is_urgent):

@@ -1,4 +1,4 @@
-"""What servers may do to a call: drip, hang, flood, drop, talk nonsense."""
+"""Calls to servers that are slow, hang, send too much, disconnect or do not speak HTTP."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_dripping_server_is_left_when_the_total_time_is_over(name: str) -> Non
 def test_a_server_dripping_over_tls_is_left_as_well(
     name: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails if only the plain connection class is bounded."""
+    """Fails if only the plain connection class has a time limit."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with RawServer(DRIPS[name], certificate=certificate) as server:
         client = basic_client(server.url, read_timeout=1, total_timeout=0.3)

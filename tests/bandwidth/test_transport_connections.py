@@ -172,7 +172,7 @@ def test_a_late_answer_is_never_read_as_the_next_ones() -> None:
 def test_after_an_answer_without_a_body_the_next_user_is_asked_for_on_a_new_connection(
     status: str, way: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails without the look at the status: the second call is answered by the first one's yes.
+    """Fails without a check of the status: the second call reads the first call's answer.
 
     Its bytes arrive late, so no look at the kept connection before the second call can find them.
     """
@@ -224,7 +224,7 @@ YES_AND_MORE = {
 def test_an_answer_with_bytes_after_its_end_counts_for_nothing_and_ends_the_connection(
     name: str, way: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails without `_Buffer.close`: the yes counts.
+    """Fails without `_Buffer.close`: the client then accepts the positive answer.
 
     "in the socket" fails also where only the buffer is looked at.
     """
