@@ -90,7 +90,7 @@ def rows(user: Any, bandwidth: Any) -> Any:
 def test_two_lines_of_a_site_link_ones_own_second_factor_in_the_head(
     root: Client, settings: Any, tmp_path: Any
 ) -> None:
-    """The lines are those of the documentation."""
+    """The test uses the two lines from the documentation."""
     [lines] = re.findall(
         r"```html\n(\{% extends \"admin/base_site.html\" %\}\n.*?)```",
         (Path(__file__).parents[1] / "docs/theming.md").read_text(),
@@ -153,7 +153,7 @@ def test_what_is_a_record_is_not_deleted(root: Client, rows: Any, model: Any) ->
 
 @pytest.mark.standard("63B-4.3")
 def test_deleting_a_phone_is_what_removing_it_is(root: Client, user: Any) -> None:
-    """Fails when the row is just deleted: sessions and trusted browsers would outlive it."""
+    """Fails when only the row is deleted: sessions and trusted browsers would stay valid."""
     second = Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at=user.date_joined)
     for number, pages in ((NUMBER, "delete"), (OTHER_NUMBER, "action")):
         SecondFactor.objects.all().delete()
@@ -199,14 +199,14 @@ def test_staff_cannot_delete_what_guards_a_superuser(
         answers = [clerk.post(page_of(model), chosen)]
     assert [answer.status_code for answer in answers] == [403] * len(answers)
     assert model.objects.filter(pk__in=[theirs.pk, others.pk]).count() == 2
-    # What is a member's goes as before.
+    # Staff can still delete what belongs to an ordinary member.
     clerk.post(page_of(model, f"{others.pk}/delete/"), {"post": "yes"})
     assert not model.objects.filter(pk=others.pk).exists()
 
 
 @pytest.mark.parametrize("model", [Phone, TrustedBrowser])
 def test_a_superuser_deletes_what_another_superuser_has(root: Client, model: Any) -> None:
-    """Fails when the rule stops superusers, too."""
+    """Fails when the rule also stops superusers."""
     other = make_user("root2", OTHER_NUMBER, is_staff=True, is_superuser=True)
     TrustedBrowser.objects.create(user=other, digest="o" * 64, auth_hash="x", name="Firefox")
     row = model.objects.get(user=other)
@@ -214,8 +214,8 @@ def test_a_superuser_deletes_what_another_superuser_has(root: Client, model: Any
     assert not model.objects.filter(pk=row.pk).exists()
 
 
-def test_whoever_may_delete_users_can_delete_one_with_all_that_is_theirs(rows: Any) -> None:
-    """Fails when the ledgers refuse to go along: no user with a phone could be deleted."""
+def test_a_user_with_the_delete_permission_can_delete_a_user_and_their_data(rows: Any) -> None:
+    """Fails when the ledgers refuse the deletion: no user with a phone could be deleted."""
     model = get_user_model()._meta.model_name
     clerk = staff(f"delete_{model}", f"view_{model}")
     answer = clerk.post(user_page(f"{rows.pk}/delete/"), {"post": "yes"}, follow=True)
@@ -292,7 +292,7 @@ def sent(rows: Any) -> Challenge:
 def test_a_search_finds_the_rows_of_the_user_of_that_name(
     root: Client, sent: Challenge, model: Any
 ) -> None:
-    """Fails when a part of the name is enough: no index serves that."""
+    """Fails when a search accepts a part of the name: no index can be used for it."""
     assert found(root, model, "") >= {"ada", "adam"}
     assert found(root, model, "ada") == {"ada"}
     assert found(root, model, " adam ") == {"adam"}
@@ -372,7 +372,7 @@ def test_numbers_are_words_for_a_screen_reader(root: Client, rows: Any) -> None:
 
 
 @pytest.mark.slow
-def test_the_users_page_is_saved_as_ever(root: Client, user: Any) -> None:
+def test_the_users_page_can_be_saved(root: Client, user: Any) -> None:
     """Fails when the inline's management form is not on the page."""
     page = user_page(f"{user.pk}/change/")
     form = root.get(page).context["adminform"].form
@@ -389,7 +389,7 @@ def test_the_users_page_is_saved_as_ever(root: Client, user: Any) -> None:
     assert Phone.objects.get(user=user).number == NUMBER
 
 
-def test_the_page_that_adds_a_user_has_none_of_it(root: Client) -> None:
+def test_the_page_that_adds_a_user_shows_no_second_factor(root: Client) -> None:
     assert "recovery codes left" not in text(root.get(user_page("add/")))
 
 
@@ -401,7 +401,7 @@ def test_staff_who_may_not_see_phones_see_no_status(user: Any) -> None:
     assert "recovery codes left" not in page
 
 
-def test_staff_who_may_not_reset_see_no_way_to(user: Any) -> None:
+def test_staff_without_the_permission_to_reset_see_no_link_to_it(user: Any) -> None:
     model = get_user_model()._meta.model_name
     clerk = staff(f"change_{model}", "view_phone")
     page = text(clerk.get(user_page(f"{user.pk}/change/")))
@@ -577,7 +577,8 @@ def test_a_reset_takes_both_permissions(user: Any, lacking: str) -> None:
 
 @pytest.mark.attack("P23")
 def test_staff_cannot_reset_a_superuser(superuser: Any) -> None:
-    """Fails when nobody asks: with a superuser's password, a clerk would be one."""
+    """Fails without this check: a clerk who knows a superuser's password could then sign in as
+    that superuser."""
     model = get_user_model()._meta.model_name
     clerk = staff("reset_second_factor", f"change_{model}", f"view_{model}")
     answer = clerk.post(reset_page(superuser), {"what": "forget"}, follow=True)

@@ -1,4 +1,4 @@
-"""Channels' scope: whoever owes a code is anonymous there too."""
+"""A user who still owes a code is anonymous in Channels' scope."""
 
 from __future__ import annotations
 

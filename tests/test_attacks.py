@@ -284,7 +284,7 @@ def test_a_phone_that_goes_while_a_code_is_sent_makes_no_error_page(
 def test_a_replaced_phone_that_goes_meanwhile_makes_no_error_page(
     client: Client, meanwhile: Any
 ) -> None:
-    """Fails when the database's objection is let through."""
+    """Fails when an integrity error of the database reaches the page."""
     meanwhile(lambda: None)
     user = make_user("ada", NUMBER, OTHER_NUMBER)
     login_verified(client, user)
@@ -315,7 +315,7 @@ def kept(user: Any) -> list[str]:
 def test_a_number_that_the_site_took_away_passes_no_more(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when nobody asks whether it is still the user's."""
+    """Fails when no check asks whether the number still belongs to the user."""
     KEPT[:] = [NUMBER]
     configure(GET_PHONES=f"{HERE}.kept", TRUST_DAYS=30)
     give_password(client, user)
@@ -331,7 +331,7 @@ def test_a_number_that_the_site_took_away_passes_no_more(
 def test_what_one_user_left_parked_reaches_no_other(
     client: Client, user: Any, newcomer: Any
 ) -> None:
-    """Fails when a login that comes with a verification skips the emptying."""
+    """Fails when a login with a verification does not empty the session first."""
     give_password(client, user)
     session = client.session
     session["cart"] = "ada's"

@@ -1,4 +1,4 @@
-"""`manage.py check`: each mistake is told by its id and its key, and a good site hears nothing."""
+"""`manage.py check` reports each mistake by its id and its key, and nothing for a good site."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ GOOD = dict(django_settings.BANDWIDTH_MFA)
 
 
 def found(**changes: Any) -> list[CheckMessage]:
-    """What is said of the good settings with ``changes``; a key changed to ``...`` is left out."""
+    """Return the messages for the good settings with ``changes``; ``...`` removes a key."""
     changed = {key: value for key, value in {**GOOD, **changes}.items() if value is not ...}
     with override_settings(BANDWIDTH_MFA=changed):
         return check_settings(None)
@@ -517,7 +517,7 @@ TOKENS = path("token/", TokenView.as_view())
 
 @pytest.mark.attack("P9")
 def test_a_door_in_the_urlconf_is_a_warning_and_an_error_of_a_deployment(settings: Any) -> None:
-    """Fails when the error is a warning, or has the warning's id."""
+    """Fails when the error is only a warning, or has the warning's id."""
     [warning] = with_patterns(settings, OURS_INCLUDED, TOKENS)
     [error] = [message for message in check_deployment(None) if isinstance(message, Error)]
     assert ids([warning, error]) == ["W004", "E021"]
@@ -578,7 +578,7 @@ def test_an_app_that_is_only_installed_is_no_door(monkeypatch: Any) -> None:
 def test_sqlite_that_refuses_to_write_is_warned_of(
     monkeypatch: Any, options: dict[str, Any], expected: list[str]
 ) -> None:
-    """Fails when nobody looks at the options."""
+    """Fails when the check does not read the options of the database."""
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
     assert ids(check_site(None)) == (expected if connection.vendor == "sqlite" else [])
 
@@ -687,7 +687,7 @@ call_command("check", deploy=True)
 def test_a_proxy_that_another_setting_tells_of_must_be_counted(
     settings: Any, setting: str, value: Any
 ) -> None:
-    """Or the whole site shares one address, and its limit."""
+    """Without the count, all users share one address and its limit."""
     setattr(settings, setting, value)
     assert ids(check_site(None)) == ["W005"]
     settings.BANDWIDTH_MFA = {**GOOD, "TRUSTED_PROXIES": 1}
@@ -705,4 +705,4 @@ from django_bandwidth_mfa.middleware import BandwidthMFAMiddleware  # noqa: E402
 
 
 class Subclass(BandwidthMFAMiddleware):
-    """A site's own; the check knows it by its parent."""
+    """A site's own subclass; the check recognises it by its parent class."""

@@ -1,4 +1,4 @@
-"""Settings: where they come from, when they are read, what a bad one is told."""
+"""Settings: where they come from, when they are read, and how a bad one is reported."""
 
 from __future__ import annotations
 

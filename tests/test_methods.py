@@ -71,7 +71,7 @@ def test_a_code_opens_the_view(client: Client, user: Any, page: str, method: str
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("method", ["recovery_code", "trusted_browser", "security_key"])
 def test_nothing_else_opens_it(client: Client, user: Any, page: str, method: str) -> None:
-    """Fails when each verified session does, as without ``methods``."""
+    """Fails when each verified session opens the view, as it does without ``methods``."""
     login_verified(client, user, method=method)
     assert state(client) == "verified"
     assert client.get(page)["Location"] == f"/mfa/verify/?next={page}"
@@ -92,9 +92,12 @@ def test_nothing_else_opens_it_in_an_async_site() -> None:
 
 
 @pytest.mark.attack("P54")
-def test_nor_does_a_session_that_owed_no_code(client: Client, user: Any, configure: Any) -> None:
-    """So it is after another factor of ``policies.other_factor``, and on behalf of somebody.  Fails
-    when neither the state nor the method of the session is asked for; either keeps it out."""
+def test_a_session_that_owed_no_code_does_not_open_it(
+    client: Client, user: Any, configure: Any
+) -> None:
+    """A session owes no code after another factor of ``policies.other_factor``, and when staff act
+    on behalf of a user.  Fails when the guard checks neither the state nor the method of the
+    session; each of the two checks is enough."""
     configure(REQUIRED="never")
     client.force_login(user)
     assert state(client) == "exempt"
@@ -156,14 +159,14 @@ def test_the_step_up_offers_no_recovery_code_and_a_code_opens_the_view(
 
 
 def test_another_view_still_offers_it(recovered: Client) -> None:
-    """Fails when one view takes the offer away from all."""
+    """Fails when one view removes the offer of a recovery code for all views."""
     recovered.get("/payee/")
     assert OFFER in recovered.get("/mfa/verify/?next=/transfer/").content
     assert OFFER in recovered.get("/mfa/verify/?next=/wider/").content
 
 
 def test_a_login_still_takes_one(client: Client, user: Any, bandwidth: Any) -> None:
-    """A login is not a step-up: after it, the view asks."""
+    """A login accepts a recovery code: the view asks for another code after it."""
     code = give_recovery_codes(user)[0]
     assert client.get("/payee/")["Location"] == "/accounts/login/?next=/payee/"
     give_password(client, user, "/payee/")

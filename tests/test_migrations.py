@@ -60,8 +60,10 @@ def test_the_preferred_channel_comes_and_goes_and_phones_stay(newest: str) -> No
 
 @pytest.mark.django_db
 def test_the_version_before_can_still_add_a_phone(newcomer: Any) -> None:
-    """It knows no column ``channel``.  Fails without ``db_default``: no phone could be added until
-    the last old process is gone."""
+    """The version before does not know the column ``channel``.
+
+    Fails without ``db_default``: no phone could be added until the last old process has ended.
+    """
     model = Phone._meta
     columns = {
         "user_id": model.get_field("user").get_db_prep_value(newcomer.pk, connection),
@@ -98,7 +100,9 @@ def test_recovery_codes_from_before_scrypt_go_on_and_those_under_it_do_not_go_ba
 
 @pytest.mark.django_db
 def test_the_version_before_can_still_make_recovery_codes(user: Any) -> None:
-    """It knows nothing of selectors, salts and parameters.  Fails without ``db_default``."""
+    """The version before does not know selectors, salts and parameters.
+
+    Fails without ``db_default``."""
     model = RecoveryCode._meta
     for n in range(2):
         columns = {
@@ -124,7 +128,7 @@ def indexed_columns() -> list[list[str]]:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_index_on_the_user_alone_goes_and_comes_back_and_challenges_stay(newest: str) -> None:
-    """Fails when the migration changes the state only."""
+    """Fails when the migration changes only Django's state and not the database."""
     now = timezone.now()
     Challenge.objects.create(
         user=make_user("ada"), digits=6, sent_at=now, expires_at=now + timedelta(minutes=3)

@@ -80,7 +80,7 @@ def test_voice_calls_with_the_voice_application(user: Any, bandwidth: Any) -> No
 
 @pytest.mark.attack("P27")
 def test_only_a_confirmed_phone_of_the_users_own_can_be_chosen(user: Any, bandwidth: Any) -> None:
-    """Fails when the phone that was asked for is taken without a look at whose it is."""
+    """Fails when the chosen phone is used without a check of its owner."""
     other = make_user("bob", OTHER_NUMBER).bandwidth_mfa_phones.get()
     unconfirmed = Phone.objects.create(user=user, number="+12025550199")
     for phone in (other, unconfirmed, OTHER_NUMBER, "+12025550199"):
@@ -166,7 +166,7 @@ def test_a_refusal_is_known_before_a_code_is_tried(
 def test_each_refusal_and_each_call_is_told_without_a_number_or_a_code(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """What monitoring counts.  Fails when a refusal is told of neither send nor try."""
+    """Monitoring counts these signals.  Fails when a refused send or try sends no signal."""
     heard: list[tuple[Any, dict[str, Any]]] = []
     told = ("send_refused", "try_refused", "call_began", "call_ended")
     receivers = {}
@@ -601,7 +601,7 @@ def test_a_429_while_a_stranger_enrols_my_number_stops_no_login(
 def test_the_wait_is_bandwidths_or_two_minutes(
     user: Any, bandwidth: Any, body: str, wait: int
 ) -> None:
-    """Fails when a time that Bandwidth names is not used; 0 is one, and is no two minutes."""
+    """Fails when a time that Bandwidth names is not used.  0 is such a time, not two minutes."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         challenge = service.send_code(user)
         bandwidth.fault(on="verify", status=429, body=body, times=1)
@@ -654,7 +654,7 @@ def test_a_code_that_passed_is_remembered_as_long_as_bandwidth_may_take_it(
 
 
 def test_one_client_is_kept_per_configuration(configure: Any) -> None:
-    """Its connections and its token are worth keeping."""
+    """A kept client keeps its connections and its token."""
     first = provider.client()
     assert provider.client() is first
     configure(READ_TIMEOUT=4)
@@ -854,7 +854,7 @@ def test_a_send_that_a_limit_stops_is_logged(
 def test_bandwidth_refusing_the_site_raises_an_alarm(
     user: Any, bandwidth: Any, caplog: Any, status: int, on: str
 ) -> None:
-    """Fails when a refusal of everybody is logged like one user's bad luck."""
+    """Fails when a refusal of all users is logged like a refusal of one user."""
     heard: list[Any] = []
 
     def hear(error: BandwidthError, **kwargs: Any) -> None:
@@ -1013,7 +1013,7 @@ def test_the_scope_of_a_bound_code_is_its_own_and_people_do_not_read_it(
 def test_two_users_of_one_number_share_its_codes_unless_they_are_bound(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Bandwidth knows a code by number and scope, and not by whose it is."""
+    """Bandwidth knows the number and the scope of a code, but not its user."""
     partner = make_user("bob", NUMBER)
     for is_bound in (False, True):
         configure(BIND_CODES=is_bound)
@@ -1037,7 +1037,7 @@ def test_no_text_of_a_row_shows_a_full_number(user: Any, bandwidth: Any) -> None
 def test_the_backend_says_nothing_to_other_credentials(
     user: Any, bandwidth: Any, given: str
 ) -> None:
-    """Listed, it is asked for every password as well."""
+    """A listed backend also gets the credentials of each password login."""
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     asked = len(bandwidth.requests)
