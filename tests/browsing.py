@@ -23,7 +23,7 @@ def give_password(client: Any, user: Any, next_: str = "") -> Any:
 
 
 def sign_in(client: Any, user: Any, bandwidth: Any, next_: str = "") -> Any:
-    """The whole way: password, code page, the code that came."""
+    """Sign in with the password, and then with the code that was sent."""
     give_password(client, user, next_)
     client.get("/mfa/verify/")
     return client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})

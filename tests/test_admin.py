@@ -504,7 +504,7 @@ def test_actions_of_the_site_stay_where_the_site_has_them(
 def test_an_action_of_the_site_is_on_the_users_page(
     root: Client, user: Any, monkeypatch: Any
 ) -> None:
-    """Fails in the same way."""
+    """Fails when ``get_actions`` does not take the location and hand it on."""
     own_action.locations = list(admin.ActionLocation)  # type: ignore[attr-defined]
     model_admin = type(admin.site.get_model_admin(get_user_model()))
     monkeypatch.setattr(model_admin, "actions", [own_action])
@@ -586,7 +586,7 @@ def test_staff_cannot_reset_a_superuser(superuser: Any) -> None:
     assert Phone.objects.filter(user=superuser).exists()
 
 
-def test_an_unknown_user_is_told(root: Client) -> None:
+def test_the_reset_page_of_an_unknown_user_is_not_found(root: Client) -> None:
     for pk in ("0", "x", "00000000-0000-0000-0000-000000000000"):
         answer = root.get(user_page(f"{pk}/reset-second-factor/"))
         assert answer.status_code == 404, pk

@@ -111,7 +111,7 @@ def test_an_error_that_a_middleware_swallows_lets_nobody_in(
 def test_an_error_that_a_template_swallows_lets_nobody_in(
     client: Client, newcomer: Any, configure: Any
 ) -> None:
-    """Fails in the same way."""
+    """Fails when ``request.user`` stays what it was before it was judged."""
     client.force_login(newcomer)
     configure(RECHECK_SECONDS=0, REQUIRED=f"{HERE}.finds_no_profile")
     client.raise_request_exception = False

@@ -121,11 +121,11 @@ def complete(client: Client, **query: str) -> Any:
 def test_the_sites_own_factor_finishes_the_login_and_nothing_is_sent(
     site: None, client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """``ada`` has a phone, too."""
-    told: list[Any] = []
+    """``ada`` also has a phone, and no code is sent to it."""
+    methods: list[Any] = []
 
     def listen(sender: Any, **kwargs: Any) -> None:
-        told.append(kwargs["method"])
+        methods.append(kwargs["method"])
 
     signals.login_completed.connect(listen)
     try:
@@ -147,7 +147,7 @@ def test_the_sites_own_factor_finishes_the_login_and_nothing_is_sent(
     assert (found["user"], found["state"], found["method"]) == ("ada", "verified", "security_key")
     # As after a code: a fresh second factor.
     assert client.get("/transfer/").content == b"transfer"
-    assert told == ["security_key"]
+    assert methods == ["security_key"]
     assert bandwidth.inbox == []
     user.refresh_from_db()
     assert user.last_login is not None
@@ -199,7 +199,7 @@ def test_it_lets_nobody_in_as_another_user(
 def test_a_row_of_another_table_with_the_same_key_is_another_user(
     site: None, client: Client, user: Any, rf: Any
 ) -> None:
-    """Fails when primary keys are compared alone."""
+    """Fails when only the primary keys are compared."""
     give_password(client, user)
     request = rf.get("/")
     request.session = client.session
@@ -210,7 +210,7 @@ def test_a_row_of_another_table_with_the_same_key_is_another_user(
 
 @pytest.mark.attack("P53")
 def test_it_lets_nobody_in_without_a_password(site: None, client: Client, user: Any) -> None:
-    """Fails when a user is enough, and no login has to be parked."""
+    """Fails when ``complete_login`` accepts a user who has no parked login."""
     assert complete(client, user="ada").content == b"SessionEnded"
     assert state(client) == "anonymous"
 

@@ -130,7 +130,7 @@ print(sorted(name for name in sys.modules if name.startswith("django")))
 
 
 def test_two_policies_that_ask_for_the_same_are_equal() -> None:
-    """Tests of a site compare its settings."""
+    """The tests of a site can therefore compare its settings."""
     assert any_of(staff, groups("a")) == any_of(staff, groups("a"))
     assert any_of(staff) != all_of(staff)
 

@@ -1,4 +1,4 @@
-"""What other people's code can rely on."""
+"""The public names and signatures that the code of a site can rely on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_public_module_says_which_of_its_names_are_public(path: str) -> None:
 
 @pytest.mark.slow
 def test_settings_files_can_import_conf_before_there_are_settings() -> None:
-    """Fails when ``conf`` imports models, or anything that wants settings."""
+    """Fails when ``conf`` imports models, or anything that needs settings."""
     code = (
         f"import sys, {PACKAGE}.conf\n"
         "loaded = [name for name in sys.modules if name.startswith("

@@ -1,4 +1,4 @@
-"""Threads that do the same thing at the same moment, on a real database."""
+"""Many threads do the same work at the same moment, on a real database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference that is made from the code names all that is there.
+"""The generated reference names everything that the code has.
 
 The tests look for names in another way than the pages are made: in the text of the files.
 """

@@ -1,4 +1,4 @@
-"""A read replica may be behind, so everything that decides reads where it writes."""
+"""The app reads from the database that it writes to, because a read replica may be behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 class ReadsElsewhere:
-    """Sends each read of our tables to a database that is not there: so a read is an error."""
+    """Sends each read of our tables to a missing database, so that a read is an error."""
 
     def db_for_read(self, model: Any, **hints: Any) -> str | None:
         return "replica" if model._meta.app_label == "bandwidth_mfa" else None
@@ -86,7 +86,7 @@ def test_recovery_codes_and_trusted_browsers_read_no_replica(
 
 
 def test_models_on_two_databases_are_an_error(settings: Any, monkeypatch: Any) -> None:
-    """Fails when nobody looks: a count would not be in the transaction that it counts for."""
+    """Fails without this check: a count would be outside of the transaction that it belongs to."""
     assert not [one for one in check_site(None) if one.id == "bandwidth_mfa.E014"]
     monkeypatch.setitem(connections.settings, "counts", connections.settings["default"])
     settings.DATABASE_ROUTERS = [CountsElsewhere()]

@@ -168,9 +168,9 @@ def test_each_refusal_and_each_call_is_told_without_a_number_or_a_code(
 ) -> None:
     """Monitoring counts these signals.  Fails when a refused send or try sends no signal."""
     heard: list[tuple[Any, dict[str, Any]]] = []
-    told = ("send_refused", "try_refused", "call_began", "call_ended")
+    signal_names = ("send_refused", "try_refused", "call_began", "call_ended")
     receivers = {}
-    for name in told:
+    for name in signal_names:
         receivers[name] = lambda signal, sender, name=name, **kwargs: heard.append((name, kwargs))
         getattr(signals, name).connect(receivers[name])
     try:
@@ -218,7 +218,9 @@ def test_monitoring_that_fails_stops_no_code(user: Any, bandwidth: Any, action: 
         signals.call_ended.disconnect(fail)
 
 
-def test_a_call_that_is_not_made_is_told_as_such(user: Any, bandwidth: Any, configure: Any) -> None:
+def test_a_call_that_is_not_made_is_reported_as_not_made(
+    user: Any, bandwidth: Any, configure: Any
+) -> None:
     configure(BREAKER_FAILURES=1)
     bandwidth.fault(on="messaging", drop=True, times=1)
     calls: list[signals.BandwidthCall] = []

@@ -107,7 +107,7 @@ def test_a_session_changes_its_key_and_keeps_nothing_of_another_user(
 def test_who_was_signed_in_without_a_code_and_owes_one_now_waits_for_it(
     client: Client, user: Any, configure: Any
 ) -> None:
-    """Fails when their session is emptied, as that of another user is."""
+    """Fails when the user's session is emptied, as the session of another user would be."""
     configure(REQUIRED="never")
     client.force_login(user)
     session = client.session
@@ -124,7 +124,7 @@ def test_who_was_signed_in_without_a_code_and_owes_one_now_waits_for_it(
 def test_a_session_without_a_cookie_is_asked_about(
     client: Client, user: Any, configure: Any
 ) -> None:
-    """Fails when the session is read as Django reads it."""
+    """Fails when the session is only read, as Django reads it, and is not judged."""
     with time_machine.travel(START, tick=False) as clock:
         let_in(client, user)
         key = client.session.session_key

@@ -1,4 +1,4 @@
-"""The helpers for other people's tests, used as they would use them."""
+"""The helpers for the tests of a site, used as a site uses them."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_closing_twice_or_before_the_first_call_is_harmless() -> None:
 
 
 def test_a_call_under_way_ends_normally_and_its_connection_is_closed_then() -> None:
-    """Fails if `close` breaks the calls of other threads, or leaves their connections open."""
+    """Fails if `close` interrupts calls of other threads, or leaves their connections open."""
     asked, go_on = threading.Event(), threading.Event()
     verdicts: list[bool] = []
 
