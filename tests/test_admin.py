@@ -322,13 +322,13 @@ def test_records_are_counted_up_to_a_limit_and_the_page_says_so(
 ) -> None:
     """Fails when the database counts on after the limit."""
     monkeypatch.setattr(RecordPaginator, "MOST", 2)
-    said = "These pages show 2 rows, and there are more."
-    assert said not in text(root.get(page_of(Challenge)))
+    notice = "These pages show 2 rows, and there are more."
+    assert notice not in text(root.get(page_of(Challenge)))
     Challenge.objects.create(user=sent.user, digits=6, expires_at=sent.expires_at)
     Challenge.objects.create(user=sent.user, digits=6, expires_at=sent.expires_at)
     with CaptureQueriesContext(connection) as queries:
         page = root.get(page_of(Challenge))
-    assert said in text(page)
+    assert notice in text(page)
     assert page.context["cl"].result_count == 2
     assert [sql["sql"] for sql in queries if "COUNT(" in sql["sql"] and "LIMIT 3" in sql["sql"]]
 

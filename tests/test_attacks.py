@@ -360,7 +360,7 @@ def copy_of(client: Client) -> Client:
     return other
 
 
-def said(answer: Any) -> list[str]:
+def messages_in(answer: Any) -> list[str]:
     return [str(message) for message in answer.context["messages"]]
 
 
@@ -389,7 +389,7 @@ def test_a_parked_login_that_is_ended_meanwhile_does_not_come_back(
     responses.reset()
     meanwhile(lambda: end(client))
     answer = client.post("/mfa/verify/", {"code": "123456"}, follow=True)
-    assert said(answer) == ["You were signed out in the meantime. Please sign in again."]
+    assert messages_in(answer) == ["You were signed out in the meantime. Please sign in again."]
     assert state(client) == "anonymous"
     assert client.get("/account/").status_code == 302
 
@@ -407,7 +407,7 @@ def test_a_session_that_is_ended_meanwhile_does_not_step_up(
     responses.reset()
     meanwhile(lambda: end(client))
     answer = client.post("/mfa/verify/", {"code": "123456"}, follow=True)
-    assert said(answer) == ["You were signed out in the meantime. Please sign in again."]
+    assert messages_in(answer) == ["You were signed out in the meantime. Please sign in again."]
     assert state(client) == "anonymous"
 
 

@@ -281,7 +281,7 @@ def test_what_does_not_go_together(changes: dict[str, Any], expected: list[str])
 
 
 @pytest.mark.parametrize(
-    ("required", "told"),
+    ("required", "expected_text"),
     [
         (any_of(), "any_of() without a policy asks nobody for a code."),
         (any_of(staff, all_of()), "all_of() needs a policy."),
@@ -303,11 +303,13 @@ def test_what_does_not_go_together(changes: dict[str, Any], expected: list[str])
         (unless(other_factor, everyone), 'other_factor needs "allauth.mfa" in INSTALLED_APPS.'),
     ],
 )
-def test_a_wrong_policy_is_an_error_that_says_what_is_wrong(required: Any, told: str) -> None:
+def test_a_wrong_policy_is_an_error_that_says_what_is_wrong(
+    required: Any, expected_text: str
+) -> None:
     """Fails when only the outermost policy is looked at."""
     [message] = found(REQUIRED=required)
     assert message.id == "bandwidth_mfa.E015"
-    assert told in message.msg
+    assert expected_text in message.msg
 
 
 def test_a_policy_that_the_user_model_cannot_answer_is_an_error(monkeypatch: Any) -> None:

@@ -107,6 +107,6 @@ def test_a_sign_in_costs_so_many_queries_and_commits_at_most(
         answer = client.post("/mfa/verify/", {"code": bandwidth.inbox[0]["code"]})
     assert answer.status_code == 302
     queries, commits = CASES[case]
-    told = "\n".join(sql[:120] for sql in cost.queries)
-    assert len(cost.queries) <= queries, told
-    assert cost.commits <= commits, told
+    statements = "\n".join(sql[:120] for sql in cost.queries)
+    assert len(cost.queries) <= queries, statements
+    assert cost.commits <= commits, statements

@@ -205,8 +205,8 @@ def test_the_guide_for_a_move_names_what_is_there() -> None:
 def test_each_policy_is_in_the_table_of_its_page() -> None:
     """Fails when a policy is added, or renamed, and the page does not tell of it."""
     page = (ROOT / "docs/policies.md").read_text()
-    told = set(re.findall(r"^\| `(\w+)", page, re.MULTILINE))
-    assert told == set(policies.__all__) - {"Policy"}
+    names_in_table = set(re.findall(r"^\| `(\w+)", page, re.MULTILINE))
+    assert names_in_table == set(policies.__all__) - {"Policy"}
 
 
 def test_the_comparison_names_the_figures_and_releases_that_were_measured() -> None:

@@ -18,9 +18,11 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.django_db(transaction=True)
 def test_recovery_codes_are_made_and_used(user: Any, configure: Any) -> None:
     configure(RECOVERY_CODES=2)
-    with pytest.warns(DeprecationWarning, match=r"service\.issue_recovery_codes") as told:
+    with pytest.warns(DeprecationWarning, match=r"service\.issue_recovery_codes") as warnings_shown:
         codes = recovery.issue(user)
-    assert [one.filename for one in told] == [__file__], "the warning names the line to change"
+    assert [one.filename for one in warnings_shown] == [__file__], (
+        "the warning names the line to change"
+    )
     assert len(codes) == 2
     with pytest.warns(DeprecationWarning, match=r"service\.use_recovery_code"):
         assert recovery.use(user, codes[0]).passed

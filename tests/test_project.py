@@ -108,8 +108,8 @@ def test_the_readme_names_the_versions_and_databases_that_the_sessions_test() ->
 def test_each_test_that_a_session_or_a_document_names_exists() -> None:
     """Fails when a test moves and a session, or a command in a document, keeps its old path."""
     files = ["noxfile.py", "CONTRIBUTING.md", "README.md", ".ci/mutation.toml", "docs/attacks.md"]
-    told = "".join((ROOT / file).read_text() for file in files)
-    named = re.findall(r"(?<![\w/])tests/[\w/]+(?:\.\w+)?", told)
+    text = "".join((ROOT / file).read_text() for file in files)
+    named = re.findall(r"(?<![\w/])tests/[\w/]+(?:\.\w+)?", text)
     assert [path for path in named if not (ROOT / path).exists()] == []
     assert len(named) > 10
 

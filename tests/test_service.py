@@ -775,7 +775,7 @@ def test_the_seven_fields_go_to_the_documented_address(user: Any, configure: Any
     ]
 
 
-# What is told ---------------------------------------------------------------------------------
+# Logs and signals ------------------------------------------------------------------------------
 
 
 @pytest.mark.attack("T7")
@@ -812,9 +812,9 @@ def test_logs_and_signals_hold_no_code_no_number_and_no_credential(
     ours = "\n".join(r.getMessage() for r in caplog.records if r.name == "django_bandwidth_mfa")
     assert str(challenge.pk) in ours
     assert "••42" in ours
-    for told in (ours, repr(heard)):
+    for text in (ours, repr(heard)):
         for secret in (NUMBER, NUMBER[2:], code, wrong(code), "sim-secret"):
-            assert secret not in told
+            assert secret not in text
     assert isinstance(heard[-1][1]["error"], BandwidthError)
 
 
@@ -965,12 +965,12 @@ def test_without_a_free_place_nothing_is_asked_and_nothing_is_counted(
     assert counted() == before
     assert not Challenge.objects.current(user, "step-up")
     assert heard == []
-    told = [
+    events = [
         (r.event, r.levelname, r.action)  # type: ignore[attr-defined]
         for r in caplog.records
         if r.name == "django_bandwidth_mfa"
     ]
-    assert told == [("no_free_place", "WARNING", "verify"), ("no_free_place", "WARNING", "send")]
+    assert events == [("no_free_place", "WARNING", "verify"), ("no_free_place", "WARNING", "send")]
     assert not provider.breaker().is_open
     assert service.verify_code(challenge, code)
 

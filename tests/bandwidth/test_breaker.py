@@ -348,5 +348,5 @@ def test_opening_and_closing_are_logged(
     for outcome in (Unreachable("still gone"), None):
         clock.now += 30
         call(breaker, outcome)
-    told = [vars(record)["event"] for record in caplog.records]
-    assert told == ["breaker_open", "breaker_closed"]
+    events = [vars(record)["event"] for record in caplog.records]
+    assert events == ["breaker_open", "breaker_closed"]
