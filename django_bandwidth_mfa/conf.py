@@ -480,8 +480,8 @@ class Settings:
         "enrolled",
         choice_or_path("enrolled", "staff", "all", "never", or_policy=True),
         'Which users need a code at login: "enrolled" (users with a phone), "staff" (staff, and '
-        'enrolled), "all", "never" (only where a view asks), a policy of `policies`, or the path of such a '
-        "policy or of `f(request, user) -> bool`.",
+        'enrolled), "all", "never" (only where a view asks), a policy of `policies`, or the path of '
+        "such a policy or of `f(request, user) -> bool`.",
     )
     RECHECK_SECONDS = Setting(
         300,
@@ -619,7 +619,8 @@ class Settings:
         integer(0),
         "How many further calls may wait, per process. Users of other calls are told at once that "
         "the site is busy. The sum of this and MAX_CONCURRENT_CALLS must be smaller than the "
-        "number of threads of the worker. On an async server, which has a thread for each request: 64.",
+        "number of threads of the worker. On an async server, which has a thread for each "
+        "request: 64.",
         on_async_server=64,
     )
     WAIT_SECONDS = Setting[float](
