@@ -480,8 +480,8 @@ class Settings:
         "enrolled",
         choice_or_path("enrolled", "staff", "all", "never", or_policy=True),
         'Which users need a code at login: "enrolled" (users with a phone), "staff" (staff, and '
-        'enrolled), "all", "never" (only where a view asks), a policy of `policies`, or the path of '
-        "such a policy or of `f(request, user) -> bool`.",
+        'enrolled), "all", "never" (only where a view asks), a policy of `policies`, or the path '
+        "of such a policy or of `f(request, user) -> bool`.",
     )
     RECHECK_SECONDS = Setting(
         300,
