@@ -216,7 +216,7 @@ def test_wagtails_login_leads_to_the_code_and_the_code_in() -> None:
         *("wagtail.users", "wagtail.images", "wagtail.documents", "wagtail.search"),
         *("wagtail.admin", "wagtail", "wagtail.contrib.settings", "wagtail.sites"),
         *("modelcluster", "taggit"),
-        settings=code("settings.py, Wagtail", PAGE),
+        settings=code("settings.py, Wagtail", "docs/wagtail.md"),
         urls="from wagtail.admin import urls as wagtail_urls\n"
         'urlpatterns += [path("cms/", include(wagtail_urls))]\n',
         program="""
