@@ -134,38 +134,26 @@ def _advance(steps: Steps[T], answer: object, error: BaseException | None) -> tu
 # The pool -----------------------------------------------------------------------------------------
 
 
-class Pool:
-    """A thread pool for the calls to Bandwidth of async code.
-
-    There is a thread for each call that may run, for each call that may wait for a place, and one
-    more.  So there is always a thread in which the circuit breaker can refuse a call at once, or
-    let an urgent call go before others.
-
-    :param threads: the most threads.  They are started when they are needed.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="bandwidth-mfa")
-
-    async def call(self, call: Call) -> Any:
-        """Run ``call`` in a thread, and return its result."""
-        # It also passes on the context: the language, the time zone, and the current request.
-        in_thread = sync_to_async(_call, thread_sensitive=False, executor=self._executor)
-        return await in_thread(call)
-
-
 @sensitive_variables()
 def _call(call: Call) -> Any:
     return call()
 
 
-# Pools by their number of threads.  A forked process does not have the threads of its parent.
-_pools: PerProcess[dict[int, Pool]] = PerProcess(dict)
+# Thread pools by their number of threads.  A forked process does not have its parent's threads.
+_pools: PerProcess[dict[int, ThreadPoolExecutor]] = PerProcess(dict)
 
 
 async def _call_in_pool(call: Call) -> Any:
+    """Run ``call`` in a thread of a pool, and return its result.
+
+    There is a thread for each call that may run, for each call that may wait for a place, and one
+    more.  So there is always a thread in which the circuit breaker can refuse a call at once, or
+    let an urgent call go before others.
+    """
     threads = settings.MAX_CONCURRENT_CALLS + settings.MAX_WAITING_CALLS + 1
     pools = _pools.get()
     if threads not in pools:
-        pools.setdefault(threads, Pool(threads))
-    return await pools[threads].call(call)
+        pools.setdefault(threads, ThreadPoolExecutor(threads, thread_name_prefix="bandwidth-mfa"))
+    # It also passes on the context: the language, the time zone, and the current request.
+    in_thread = sync_to_async(_call, thread_sensitive=False, executor=pools[threads])
+    return await in_thread(call)
