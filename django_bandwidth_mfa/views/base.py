@@ -37,7 +37,12 @@ from ..internal.flows.gate import (
 )
 from ..internal.login import outcomes
 from ..internal.login.outcomes import Outcome
-from ..internal.login.redirects import login_url, next_of, redirect_to_second_factor
+from ..internal.login.redirects import (
+    login_url,
+    next_of,
+    redirect_to_second_factor,
+    with_next,
+)
 from ..internal.notify import events
 from ..request import visitor
 from ..types import User
@@ -184,6 +189,17 @@ class SignedInView(MFAView):
     """A page that requires a complete login.  A parked login is redirected to the code page."""
 
     is_destination = True
+
+    page_name = ""
+    """The URL name of the page to come back to; empty for the URL of the request.
+
+    A page whose forms have ``next`` in their body needs it: the URL of such a form has no ``next``.
+    """
+
+    def here(self) -> str:
+        if self.page_name:
+            return with_next(self.page_name, next_of(self.request))
+        return super().here()
 
     def turn_away(self, request: HttpRequest) -> HttpResponse | None:
         return self.answer_to(obstacle_to_signed_in(request), request)

@@ -91,10 +91,7 @@ class CodesPage(SignedInView):
     """The page of a user's set of recovery codes."""
 
     template_name = "bandwidth_mfa/recovery_codes.html"
-
-    def here(self) -> str:
-        # A form has `next` in its body, and would lose it.
-        return with_next("recovery_codes", next_of(self.request))
+    page_name = "recovery_codes"
 
     @sensitive_variables()
     def show(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
-from ..internal.login.redirects import next_of, next_or_default, with_next
+from ..internal.login.redirects import next_of, next_or_default
 from ..internal.phones import suggestion
 from .base import SignedInView
 
@@ -14,10 +14,7 @@ class SuggestionView(SignedInView):
     """GET suggests to add a phone; POST records the answer "not now"."""
 
     template_name = "bandwidth_mfa/suggestion.html"
-
-    def here(self) -> str:
-        # A form has `next` in its body, and would lose it.
-        return with_next("suggestion", next_of(self.request))
+    page_name = "suggestion"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         context = {"next": next_of(request), "done_url": next_or_default(request)}
