@@ -62,3 +62,11 @@ def blocks(*languages: str, pages: list[str] = PAGES) -> Iterator[Block]:
             if not languages or language in languages:
                 line = text[: match.start()].count("\n") + 1
                 yield Block(page, line, language, dedent(match[3]))
+
+
+def code(first_line: str, page: str = "docs/doors.md") -> str:
+    """Return the block of Python on ``page`` whose first line is the comment ``first_line``."""
+    [text] = [
+        block.text for block in blocks("python", pages=[page]) if block.label.startswith(first_line)
+    ]
+    return text

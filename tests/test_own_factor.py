@@ -6,7 +6,6 @@ The site is the one of docs/policies.md: its blocks of code are run as they stan
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -31,6 +30,7 @@ from django_bandwidth_mfa.internal.staff import missing
 from django_bandwidth_mfa.models import Phone
 from django_bandwidth_mfa.policies import any_of, everyone, own_factor
 from django_bandwidth_mfa.testing import login_verified
+from tests.code_blocks import code
 
 from . import urls
 from .browsing import assert_shut, give_password, state
@@ -38,19 +38,12 @@ from .conftest import NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
 
-PAGE = Path(__file__).resolve().parents[1] / "docs/policies.md"
+PAGE = "docs/policies.md"
 START = 1_800_000_000
 ANSWER = "open sesame"
 
 # What happens while the careless page below asks for its factor.
 MEANWHILE: list[Callable[[], Any]] = []
-
-
-def documented(first_line: str) -> str:
-    """Return the block of Python in docs/policies.md that begins with the comment."""
-    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    [found] = [block for block in blocks if block.startswith(f"# {first_line}\n")]
-    return str(found)
 
 
 def has_key(user: Any) -> bool:
@@ -83,13 +76,13 @@ def site(settings: Any, configure: Any, tmp_path: Path, monkeypatch: Any) -> Ite
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     # The example project has a package "bank" of its own.
-    source = documented("bank/security.py").replace("bank.keys", "shop.keys")
+    source = code("bank/security.py", PAGE).replace("bank.keys", "shop.keys")
     exec(source, modules["shop.security"].__dict__)  # noqa: S102
     modules["shop"].__dict__["security"] = modules["shop.security"]
     urlconf = ModuleType("tests.own_factor_urls")
     careless = path("complete/", login_not_required(complete_as))
     urlconf.__dict__["urlpatterns"] = [careless, *urls.urlpatterns]
-    source = documented("bank/urls.py").replace("from bank", "from shop")
+    source = code("bank/urls.py", PAGE).replace("from bank", "from shop")
     exec(source, urlconf.__dict__)  # noqa: S102
     monkeypatch.setitem(sys.modules, urlconf.__name__, urlconf)
     (tmp_path / "bank").mkdir()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .documented import code
+from tests.code_blocks import code
+
 from .site import Outcome, visit
 
 SESSIONS_BY_DEFAULT = code("settings.py, REST framework")

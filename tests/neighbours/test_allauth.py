@@ -27,10 +27,10 @@ from django_bandwidth_mfa.middleware import BandwidthMFAMiddleware
 from django_bandwidth_mfa.models import Phone
 from django_bandwidth_mfa.signals import login_completed
 from tests.browsing import state
+from tests.code_blocks import code
 from tests.conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
 
 from .allauth_clients import API, CODE, App, pending
-from .documented import code
 
 HERE = "tests.neighbours.test_allauth"
 OURS = "django_bandwidth_mfa.contrib.allauth"

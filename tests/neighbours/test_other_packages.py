@@ -10,9 +10,9 @@ from importlib.metadata import version
 
 import pytest
 
+from tests.code_blocks import code
 from tests.other_packages import ROWS, Row
 
-from .documented import code
 from .site import Outcome, visit
 
 PAGE = "docs/other-packages.md"

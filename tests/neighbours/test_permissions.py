@@ -22,9 +22,9 @@ from django_bandwidth_mfa.testing import login_verified
 from django_bandwidth_mfa.verification import LoginProof, PendingLogin
 from tests.api.calls import TicketClient, post
 from tests.browsing import give_password
+from tests.code_blocks import code
 from tests.conftest import OTHER_NUMBER, PASSWORD, give_recovery_codes, make_user
 
-from .documented import code
 from .token_logins import TOKENS, Token, ask, ask_with_password, status
 
 pytestmark = [

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from .documented import code
+from tests.code_blocks import code
+
 from .rest_doors import (
     ALLAUTH_IN_TWO_STEPS,
     BASIC,

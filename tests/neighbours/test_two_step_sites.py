@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from .documented import code
+from tests.code_blocks import code
+
 from .rest_doors import BY_BASIC, CASES, ME, by_token, takes, with_me
 from .site import Outcome, visit
 
