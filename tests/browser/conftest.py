@@ -5,9 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    sync_playwright,
+)
 
 from .demo import Demo
 
@@ -30,97 +39,78 @@ SEND_CEILINGS = '{"user": "", "number": "", "address": "", "country": "", "site"
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    changes = {
-        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
-        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
-    }
-    with Demo(tmp_path_factory.mktemp("demo"), changes) as running:
-        yield running
+class RunDemo(Protocol):
+    def __call__(self, **changes: str) -> Demo:
+        """Start a demo whose settings differ by ``changes``. It runs until the last test ends."""
 
 
 @pytest.fixture(scope="session")
-def patient_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def run_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunDemo]:
+    with ExitStack() as running:
+
+        def run_demo(**changes: str) -> Demo:
+            changes = {"SEND_LIMITS": SEND_LIMITS, "SEND_CEILINGS": SEND_CEILINGS, **changes}
+            variables = {f"BANDWIDTH_MFA_{name}": value for name, value in changes.items()}
+            return running.enter_context(Demo(tmp_path_factory.mktemp("demo"), variables))
+
+        yield run_demo
+
+
+@pytest.fixture(scope="session")
+def demo(run_demo: RunDemo) -> Demo:
+    return run_demo()
+
+
+@pytest.fixture(scope="session")
+def patient_demo(run_demo: RunDemo) -> Demo:
     """A demo where nobody has to wait for another code."""
-    changes = {
-        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
-        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
-        "BANDWIDTH_MFA_RESEND_COOLDOWN": "[0]",
-    }
-    with Demo(tmp_path_factory.mktemp("patient_demo"), changes) as running:
-        yield running
+    return run_demo(RESEND_COOLDOWN="[0]")
 
 
 @pytest.fixture(scope="session")
-def trusting_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def trusting_demo(run_demo: RunDemo) -> Demo:
     """A demo where nobody has to wait for another code, and where browsers can be trusted."""
-    changes = {
-        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
-        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
-        "BANDWIDTH_MFA_RESEND_COOLDOWN": "[0]",
-        "BANDWIDTH_MFA_TRUST_DAYS": "30",
-    }
-    with Demo(tmp_path_factory.mktemp("trusting_demo"), changes) as running:
-        yield running
+    return run_demo(RESEND_COOLDOWN="[0]", TRUST_DAYS="30")
 
 
 @pytest.fixture(scope="session")
-def receipts_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def receipts_demo(run_demo: RunDemo) -> Demo:
     """A demo that gets delivery receipts."""
-    changes = {
-        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
-        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
-        "BANDWIDTH_MFA_RECEIPT_SECRET": "a-word-that-only-the-demo-knows",
-    }
-    with Demo(tmp_path_factory.mktemp("receipts_demo"), changes) as running:
-        yield running
+    return run_demo(RECEIPT_SECRET="a-word-that-only-the-demo-knows")
 
 
 @pytest.fixture(scope="session")
-def unlimited_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def unlimited_demo(run_demo: RunDemo) -> Demo:
     """A demo that gets delivery receipts, and that does not limit sends."""
-    changes = {
-        "BANDWIDTH_MFA_SEND_LIMITS": '{"user": "", "number": "", "address": "", "site": ""}',
-        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
-        "BANDWIDTH_MFA_RESEND_COOLDOWN": "[0]",
-        "BANDWIDTH_MFA_RECEIPT_SECRET": "a-word-that-only-the-demo-knows",
-    }
-    with Demo(tmp_path_factory.mktemp("unlimited_demo"), changes) as running:
-        yield running
+    return run_demo(
+        SEND_LIMITS='{"user": "", "number": "", "address": "", "site": ""}',
+        RESEND_COOLDOWN="[0]",
+        RECEIPT_SECRET="a-word-that-only-the-demo-knows",
+    )
 
 
 @pytest.fixture(scope="session")
-def origin_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def origin_demo(run_demo: RunDemo) -> Demo:
     """A demo whose messages name the site."""
-    changes = {
-        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
-        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
-        "BANDWIDTH_MFA_ORIGIN": "bank.example",
-    }
-    with Demo(tmp_path_factory.mktemp("origin_demo"), changes) as running:
-        yield running
+    return run_demo(ORIGIN="bank.example")
 
 
 @pytest.fixture(scope="session")
-def busy_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def busy_demo(run_demo: RunDemo) -> Demo:
     """A demo that makes one call to Bandwidth at a time, and in which no call waits."""
-    changes = {
-        "BANDWIDTH_MFA_SEND_LIMITS": SEND_LIMITS,
-        "BANDWIDTH_MFA_SEND_CEILINGS": SEND_CEILINGS,
-        "BANDWIDTH_MFA_MAX_CONCURRENT_CALLS": "1",
-        "BANDWIDTH_MFA_MAX_WAITING_CALLS": "0",
-    }
-    with Demo(tmp_path_factory.mktemp("busy_demo"), changes) as running:
-        yield running
+    return run_demo(MAX_CONCURRENT_CALLS="1", MAX_WAITING_CALLS="0")
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the browser of ``CHROMIUM``, or else of the path, or else of Playwright."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The browser of ``CHROMIUM``, or else of the path, or else of Playwright."""
     with sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        running = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        running = launch(playwright)
         yield running
         running.close()
 

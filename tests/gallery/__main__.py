@@ -32,7 +32,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Error, expect, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.conftest import launch
 from tests.pseudo_language import ROOT
 
 from .docs import write_pictures
@@ -49,8 +49,7 @@ NAMES = ("Harbour Credit Union", "Harbour", "Work")
 def main() -> None:
     options = read_options()
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = launch(playwright)
         with Sites(Path(folder)) as sites:
             if options.docs:
                 write_pictures(browser, sites)

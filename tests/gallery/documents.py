@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.conftest import launch
 
 from .looks import DARK, DESK, HEIGHT, LIGHT, Examiner, overflow
 
@@ -72,8 +71,7 @@ def examine(folder: Path, files: list[Path]) -> Report:
     examiner = Examiner(folder, Path(os.environ["AXE"]).read_text())
     problems = []
     with sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = launch(playwright)
         page = browser.new_page()
         for file in files:
             page.goto(file.as_uri())
