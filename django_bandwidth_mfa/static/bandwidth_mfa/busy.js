@@ -17,10 +17,13 @@
   // Safari does not focus a clicked link, so the focus alone does not show that the user has left. A
   // reload would also lose what was typed into another field of the site.
   var used = false;
-  ["submit", "click", "input"].forEach(function (name) {
-    document.addEventListener(name, function (event) {
-      used = used || name !== "click" || !!event.target.closest("a, button, input, select, summary");
-    });
+  function use() {
+    used = true;
+  }
+  document.addEventListener("submit", use);
+  document.addEventListener("input", use);
+  document.addEventListener("click", function (event) {
+    if (event.target.closest("a, button, input, select, summary")) use();
   });
 
   // Return how often this tab has asked again, and count one more.
