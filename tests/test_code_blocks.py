@@ -139,23 +139,22 @@ def test_dotted_paths_lead_to_something(block: Block) -> None:
 def keys_of_settings(tree: ast.Module) -> Iterator[str]:
     """Yield the keys of ``BANDWIDTH_MFA``, and of lines that show one setting."""
     for node in tree.body:
-        is_ours = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BANDWIDTH_MFA"
-        if (is_ours or isinstance(node, ast.Expr)) and isinstance(node.value, ast.Dict):  # type: ignore[attr-defined]
-            keys = (ast.literal_eval(key) for key in node.value.keys if key is not None)  # type: ignore[attr-defined]
-            yield from (key for key in keys if key.isupper())
+        match node:
+            case ast.Assign([ast.Name("BANDWIDTH_MFA")], ast.Dict(keys)) | ast.Expr(ast.Dict(keys)):
+                names = (ast.literal_eval(key) for key in keys if key is not None)
+                yield from (name for name in names if name.isupper())
 
 
 @each("python")
 def test_the_settings_of_a_block_exist(block: Block) -> None:
     """Fails when a key of ``BANDWIDTH_MFA`` is misspelt."""
-    known = {setting.name for setting in Settings.all()}
-    assert set(keys_of_settings(block.tree())) <= known
+    assert set(keys_of_settings(block.tree())) <= Settings.names()
 
 
 @each("sh")
 def test_the_variables_of_a_block_exist(block: Block) -> None:
     """Fails when a variable of the environment names no setting."""
-    known = {PREFIX + setting.name for setting in Settings.all()}
+    known = {PREFIX + name for name in Settings.names()}
     assert set(re.findall(rf"\b{PREFIX}\w+", block.text)) <= known
 
 
