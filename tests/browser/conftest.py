@@ -95,12 +95,6 @@ def origin_demo(run_demo: RunDemo) -> Demo:
     return run_demo(ORIGIN="bank.example")
 
 
-@pytest.fixture(scope="session")
-def busy_demo(run_demo: RunDemo) -> Demo:
-    """A demo that makes one call to Bandwidth at a time, and in which no call waits."""
-    return run_demo(MAX_CONCURRENT_CALLS="1", MAX_WAITING_CALLS="0")
-
-
 def launch(playwright: Playwright) -> Browser:
     """Start the browser of ``CHROMIUM``, or else of the path, or else of Playwright."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
