@@ -110,6 +110,7 @@ def test_two_lines_of_a_site_link_ones_own_second_factor_in_the_head(
 # The ledgers ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.attack("T11")
 @pytest.mark.parametrize("model", LEDGERS)
 def test_a_ledger_is_read_and_shows_no_secret(root: Client, rows: Any, model: Any) -> None:
@@ -125,6 +126,7 @@ def test_a_ledger_is_read_and_shows_no_secret(root: Client, rows: Any, model: An
             assert code.digest not in page
 
 
+@pytest.mark.slow
 @pytest.mark.attack("P24")
 @pytest.mark.parametrize("model", LEDGERS)
 def test_nothing_is_added_or_changed(root: Client, rows: Any, model: Any) -> None:
@@ -175,6 +177,7 @@ def test_a_trusted_browser_is_forgotten(root: Client, rows: Any) -> None:
     assert not TrustedBrowser.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.attack("P23")
 @pytest.mark.parametrize("model", [Phone, TrustedBrowser])
 @pytest.mark.parametrize("way", ["page", "action", "action with others"])
@@ -249,6 +252,7 @@ def test_a_list_takes_as_many_queries_for_many_rows(
         assert root.get(page_of(model)).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", LEDGERS)
 def test_a_list_counts_its_rows_once_and_reads_no_distinct_values(
     root: Client, rows: Any, model: Any
@@ -664,6 +668,7 @@ def walk(client: Client, answer: Any) -> Any:
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("required", POLICIES)
 @pytest.mark.parametrize("login_url", LOGIN_URLS)
 @pytest.mark.parametrize("after", ["/account/", "/admin/"])

@@ -204,6 +204,7 @@ def test_every_key_is_tried() -> None:
     assert BY_KEY.keys() == Settings.names()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value"), [(key, value) for key, (bad, _) in BY_KEY.items() for value in bad]
 )

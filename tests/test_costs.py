@@ -85,6 +85,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_sign_in_costs_so_many_queries_and_commits_at_most(
     warm: None, user: Any, bandwidth: Any, configure: Any, monkeypatch: Any, case: str

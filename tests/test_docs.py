@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from django.dispatch import Signal
 from django.urls import get_resolver
 
@@ -40,6 +41,7 @@ def ids_of_tests(marker: str) -> Iterator[str]:
                     yield from {ast.literal_eval(argument) for argument in decorator.args}
 
 
+@pytest.mark.slow
 def test_each_attack_of_the_threat_model_is_shown_by_a_test() -> None:
     """Tried on broken copies. It fails when a row has no test, when a marker names no row, when two
     rows have the same id, when a row has no id, and when a test loses one of its rows."""
@@ -81,6 +83,7 @@ def rows_of_standards() -> list[tuple[str, str]]:
     return rows
 
 
+@pytest.mark.slow
 def test_each_row_of_a_standard_that_is_met_is_shown_by_a_test() -> None:
     """Tried on broken copies. It fails when a row that is met, in full or in part, has no test,
     when a marker names no row or a row that is not met, when two rows have the same id, when an id
@@ -97,6 +100,7 @@ def test_each_row_of_a_standard_that_is_met_is_shown_by_a_test() -> None:
     assert len(rows) > 75
 
 
+@pytest.mark.slow
 def test_each_other_package_of_the_page_is_shown_by_a_test_and_is_one_that_the_tests_install() -> (
     None
 ):

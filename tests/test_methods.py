@@ -67,6 +67,7 @@ def test_a_code_opens_the_view(client: Client, user: Any, page: str, method: str
     assert client.get(page).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.attack("P54")
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("method", ["recovery_code", "trusted_browser", "security_key"])

@@ -218,6 +218,7 @@ def test_it_makes_nothing_of_a_session_that_is_signed_in(
     assert state(client) == "exempt"
 
 
+@pytest.mark.slow
 @pytest.mark.attack("P53")
 @pytest.mark.parametrize(
     "method",
@@ -247,6 +248,7 @@ def delete(user: Any) -> None:
     type(user)._default_manager.filter(pk=user.pk).delete()
 
 
+@pytest.mark.slow
 @pytest.mark.attack("P53")
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 @pytest.mark.parametrize("end", [deactivate, change_password, delete, service.end_sessions])

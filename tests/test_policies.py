@@ -49,6 +49,7 @@ def people(db: None) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("required", "meant"),
     [

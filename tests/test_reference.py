@@ -10,6 +10,7 @@ import inspect
 import re
 from pathlib import Path
 
+import pytest
 from django.dispatch import Signal
 from django.template.loader import get_template
 from django.template.loader_tags import BlockNode
@@ -60,6 +61,7 @@ def test_each_setting_is_in_the_reference_with_its_meaning_and_its_default() -> 
     assert "from 2 to 8" in page["DIGITS"]
 
 
+@pytest.mark.slow
 def test_each_system_check_is_in_the_reference_with_its_meaning_and_its_text() -> None:
     """Fails when a check has no row in the docstring of checks.py, and when its text is not found.
     Tried with an id that only the code has, and by leaving out the kinds of doors."""

@@ -6,6 +6,7 @@ import gettext
 from pathlib import Path
 
 import django
+import pytest
 
 import django_bandwidth_mfa
 
@@ -24,6 +25,7 @@ def messages_of(catalogue: Path) -> set[str]:
     return {message for message in messages if message and "\x04" not in message}
 
 
+@pytest.mark.slow
 def test_no_message_is_one_of_djangos_own() -> None:
     """Fails when "Remove" has no context: all catalogues are one, so a phone would be removed with
     the word that the admin has for rows, or the other way round."""

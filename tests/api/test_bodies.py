@@ -59,6 +59,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POSTS)
 def test_a_body_that_is_no_json_object_is_refused(fresh: Client, bandwidth: Any, name: str) -> None:
     """Fails when the view does not check the body: ``json`` raises, or the value is no dict."""
@@ -77,6 +78,7 @@ WRONG: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POSTS)
 def test_a_value_of_the_wrong_type_is_refused(fresh: Client, bandwidth: Any, name: str) -> None:
     """Fails when the view does not check the types.
@@ -126,6 +128,7 @@ OTHER_TYPES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.attack("P36")
 @pytest.mark.parametrize("name", POSTS)
 def test_a_body_of_another_type_is_refused(fresh: Client, bandwidth: Any, name: str) -> None:
@@ -173,6 +176,7 @@ def test_the_content_type_is_read_without_regard_to_case(parked: Client, bandwid
     assert answer.status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VIEWS)
 def test_each_address_says_which_methods_it_takes(fresh: Client, name: str) -> None:
     """Fails when Django's own answer is sent, whose body is not JSON."""

@@ -253,6 +253,7 @@ ERRORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.attack("N9")
 @pytest.mark.parametrize("case", ERRORS)
 def test_each_way_to_fail_has_its_own_code(

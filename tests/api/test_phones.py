@@ -124,6 +124,7 @@ def test_another_users_phone_cannot_be_touched(fresh: Client, action: str) -> No
     assert everything() == before
 
 
+@pytest.mark.slow
 @pytest.mark.attack("P14", "P11")
 @pytest.mark.parametrize(
     "address", ["phones", "phones/pending", "recovery-codes", "browsers", *ACTIONS]

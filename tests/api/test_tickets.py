@@ -619,6 +619,7 @@ def test_no_browser_is_trusted_by_a_ticket(
     assert_no_session(answer)
 
 
+@pytest.mark.slow
 def test_a_login_by_ticket_changes_no_counter_before_a_code(user: Any, bandwidth: Any) -> None:
     for _ in range(3):
         ask_ticket(user, "wrong")

@@ -261,6 +261,7 @@ def test_a_401_with_basic_credentials_is_not_tried_again(bandwidth: responses.Re
     assert len(bandwidth.calls) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [

@@ -165,6 +165,7 @@ def test_a_late_answer_is_never_read_as_the_next_ones() -> None:
         assert server.connections == 2
 
 
+@pytest.mark.slow
 @pytest.mark.attack("N4")
 @pytest.mark.parametrize("way", ["plain", "tls"])
 @pytest.mark.parametrize("status", ["101 Switching Protocols", "102 Processing", "103 Early Hints",

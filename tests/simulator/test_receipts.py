@@ -196,6 +196,7 @@ def test_an_unreachable_receiver_harms_nothing_and_its_address_is_not_logged(
     assert "a-secret-word" not in logged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["", "ftp://x/", "//x/", "http://", "http://x:0/", 5, "http://é/"])
 def test_a_callback_url_must_be_an_http_url(quick: Simulator, url: object) -> None:
     answer = requests.post(
@@ -208,6 +209,7 @@ def test_a_callback_url_must_be_an_http_url(quick: Simulator, url: object) -> No
     assert "callbackUrl" in answer.json()["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [

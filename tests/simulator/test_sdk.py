@@ -151,6 +151,7 @@ def test_too_many_wrong_codes_raise_429_until_the_wait_is_over(
     assert mfa.verify_code(DEFAULT_ACCOUNT, attempt("123456")).valid is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on", ["messaging", "voice", "verify"])
 def test_a_fault_raises_a_service_exception(
     mfa: bandwidth.MFAApi, simulator: Simulator, on: str

@@ -138,6 +138,7 @@ def test_a_callback_url_is_kept(api: Api) -> None:
     assert message.request.callback_url == "https://example.com/receipts"
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize(
     ("field", "value", "error"),

@@ -58,6 +58,7 @@ def link(client: Client, url: str, text: str) -> str:
     return str(targets[0])
 
 
+@pytest.mark.slow
 def test_the_first_recovery_codes_lead_to_a_page_that_exists(
     client: Client, newcomer: Any, bandwidth: Any, configure: Any, expected: str
 ) -> None:

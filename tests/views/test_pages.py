@@ -109,6 +109,7 @@ def site(settings: Any, tmp_path: Path) -> Callable[[str, str], None]:
 SITE = "<html><head><title>{% block title %}{% endblock %}</title></head><body>{% block content %}"
 
 
+@pytest.mark.slow
 @each_page
 def test_a_page_in_a_base_template_without_the_stylesheet_links_it(
     verified: Client, site: Any, page: str
@@ -122,6 +123,7 @@ def test_a_page_in_a_base_template_without_the_stylesheet_links_it(
     assert shown.index(STYLE) < shown.index('<section class="bandwidth-mfa"')
 
 
+@pytest.mark.slow
 @each_page
 def test_a_site_that_links_the_stylesheet_in_its_head_has_it_there_only(
     verified: Client, site: Any, page: str
@@ -134,6 +136,7 @@ def test_a_site_that_links_the_stylesheet_in_its_head_has_it_there_only(
     assert shown.index(STYLE) < shown.index("site.css")
 
 
+@pytest.mark.slow
 @each_page
 def test_the_apps_own_base_template_links_the_stylesheet_once(verified: Client, page: str) -> None:
     assert PAGES[page](verified).content.decode().count(STYLE) == 1
@@ -158,6 +161,7 @@ def test_a_template_of_a_site_that_fills_the_old_block_works(verified: Client, s
 # Looks ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", ["admin_look", "bootstrap_look"])
 @each_page
 def test_each_page_has_the_look_that_stands_first_among_the_apps(
@@ -211,6 +215,7 @@ def languages(answer: Any) -> list[str]:
     return re.findall(r'<(?:html|div) (lang="[^"]*" dir="[^"]*")>', answer.content.decode())
 
 
+@pytest.mark.slow
 @each_page
 def test_a_page_is_in_the_language_of_its_words(verified: Client, page: str) -> None:
     """Fails when ``lang`` names the active language although the app has no catalogue for it.
@@ -256,6 +261,7 @@ def test_each_catalogue_says_which_language_it_is() -> None:
 # Ways back, and errors --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.standard("V7.4.4")
 @each_page
 def test_each_page_has_a_way_back(verified: Client, page: str) -> None:

@@ -52,6 +52,7 @@ def phone(number: str = OTHER_NUMBER) -> Phone:
 # Who may --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.attack("P14")
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -132,6 +133,7 @@ def test_another_users_phone_cannot_be_touched(verified: Client, page: str) -> N
     assert phones == [("+12025550188", True, "", ""), ("+12025550189", False, "", "")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("junk", ["", "0", "x", "²", "-1", "9" * 30, "\x00", NUMBER])
 def test_an_invalid_phone_id_is_no_phone(verified: Client, junk: str) -> None:
     for page in ("remove", "primary", "channel", "add"):

@@ -138,6 +138,7 @@ MESSAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", MESSAGES)
 def test_each_way_to_fail_has_its_own_message(
     parked: Client, bandwidth: Any, configure: Any, case: str
@@ -247,6 +248,7 @@ def trouble(kind: str, bandwidth: Any, configure: Any) -> Iterator[None]:
         configure(SEND_LIMITS={"site": ""})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["busy", "breaker open", "unreachable", "refused", "limited"])
 def test_a_code_that_was_not_sent_is_sent_once_by_a_reload(
     client: Client, user: Any, bandwidth: Any, configure: Any, kind: str

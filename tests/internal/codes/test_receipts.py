@@ -151,6 +151,7 @@ JUNK: list[bytes] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", JUNK)
 def test_junk_is_refused(challenge: Challenge, body: bytes) -> None:
     assert post(body) == 400
@@ -312,6 +313,7 @@ def test_without_calls_another_way_is_named(client: Client, user: Any, configure
     assert "Ask for another one, or use another phone." in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [

@@ -133,6 +133,7 @@ BUTTONS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.attack("P39")
 @pytest.mark.parametrize(
     ("method", "name"), [*(("get", name) for name in PAGES), *(("post", name) for name in BUTTONS)]

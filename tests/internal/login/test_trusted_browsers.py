@@ -175,6 +175,7 @@ def test_a_new_secret_key_does_not_while_the_old_one_counts(
     assert state(trusted) == "verified"
 
 
+@pytest.mark.slow
 @pytest.mark.attack("P18")
 @pytest.mark.parametrize("change", ["remove", "replace", "reset", "sign out", "forget"])
 def test_changes_of_the_second_factor_void_it(
@@ -281,6 +282,7 @@ def test_one_can_be_forgotten_and_all(trusted: Client, user: Any) -> None:
     assert not TrustedBrowser.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("junk", ["", "x", "-1", "9" * 30, "²", "\x00"])
 def test_nonsense_forgets_nothing(trusted: Client, user: Any, junk: str) -> None:
     give_password(trusted, user)
