@@ -39,6 +39,8 @@ from tests.conftest import (
     make_user,
 )
 
+pytestmark = pytest.mark.slow
+
 VERIFY, SEND, RECOVER = "/mfa/verify/", "/mfa/send/", "/mfa/recovery-code/"
 ADD = "/mfa/phones/add/"
 
@@ -205,7 +207,6 @@ def described_by(answer: Any) -> list[str]:
     return ids
 
 
-@pytest.mark.slow
 def test_the_field_is_described_by_where_the_code_went(
     parked: Client, bandwidth: Any, configure: Any
 ) -> None:
@@ -887,7 +888,6 @@ def test_a_form_of_another_site_changes_nothing(user: Any, bandwidth: Any) -> No
 REFERER = "If you have configured your browser to disable “Referer” headers, please re-enable them"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("url", [VERIFY, ADD, RECOVER, "/mfa/sign-out-others/"])
 @pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.example"}])
 def test_a_form_that_is_refused_for_another_cause_does_not_ask_for_cookies(
