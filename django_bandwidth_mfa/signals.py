@@ -30,7 +30,8 @@ else changes.  No signal contains a code or a full number.  ``request`` can be N
 ``phone_removed``          ``phone``, ``user``, ``request``; also when another phone replaces it.
 ``primary_phone_changed``  ``phone`` (the new primary phone), ``user``, ``request``
 ``recovery_code_used``     ``user``, ``request``
-``recovery_codes_made``    ``user``, ``request``: a new set, which replaces the old one.
+``recovery_codes_made``    ``user``, ``cancelled_old`` (whether the user had unused codes, which no
+                           longer work), ``request``
 ``browser_trusted``        ``browser``, ``user``, ``request``
 ``browsers_forgotten``     ``many``, ``user``, ``request``
 ``signed_out_others``      ``user``, ``request``

@@ -87,9 +87,10 @@ def issue(user: User, *, request: HttpRequest | None = None) -> list[str]:
         # The lock makes two requests create their sets one after the other.  Otherwise both sets
         # would be stored, but the user may see only one of them.
         SecondFactor.objects.lock(user)
+        cancelled_old = RecoveryCode.objects.left(user) > 0
         of_user.delete()
         RecoveryCode.objects.bulk_create(rows)
-    events.recovery_codes_made(user, request)
+    events.recovery_codes_made(user, request, cancelled_old=cancelled_old)
     return ["-".join(re.findall("....", code)) for code in codes]
 
 

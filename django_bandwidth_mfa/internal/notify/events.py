@@ -269,9 +269,19 @@ def _tell_of_phone(name: str, phone: Phone, request: HttpRequest | None) -> None
 # Recovery codes ------------------------------------------------------------------------------
 
 
-def recovery_codes_made(user: User, request: HttpRequest | None) -> None:
-    """Report that a new set of recovery codes has replaced the old one."""
-    _tell("recovery_codes_made", {"user": user.pk}, type(user), user=user, request=request)
+def recovery_codes_made(user: User, request: HttpRequest | None, *, cancelled_old: bool) -> None:
+    """Report that a user has a new set of recovery codes.
+
+    :param cancelled_old: whether the user had unused codes, which no longer work.
+    """
+    _tell(
+        "recovery_codes_made",
+        {"user": user.pk},
+        type(user),
+        user=user,
+        cancelled_old=cancelled_old,
+        request=request,
+    )
 
 
 def recovery_code_used(user: User, left: int, request: HttpRequest | None) -> None:

@@ -118,6 +118,29 @@ def test_recovery_codes_are_never_in_it(user: Any, mailoutbox: Any) -> None:
         assert code not in str(one.message())
 
 
+def test_a_mail_about_new_recovery_codes_says_whether_there_were_old_ones(
+    user: Any, mailoutbox: Any
+) -> None:
+    """Before, the first mail also said that old codes no longer work, but there were none."""
+    codes = service.issue_recovery_codes(user)
+    service.issue_recovery_codes(user)
+    assert not service.use_recovery_code(user, codes[0])
+    first, second = [one.body for one in mailoutbox]
+    assert "You have a new set of recovery codes.\n" in first
+    assert "old ones" not in first
+    assert "You have a new set of recovery codes. The old ones no longer work.\n" in second
+
+
+def test_a_mail_about_new_recovery_codes_does_not_speak_of_used_ones(
+    user: Any, mailoutbox: Any
+) -> None:
+    """Fails when codes that were used up count as old ones: they had no effect before, either."""
+    for code in service.issue_recovery_codes(user):
+        assert service.use_recovery_code(user, code)
+    service.issue_recovery_codes(user)
+    assert "old ones" not in mailoutbox[-1].body
+
+
 @pytest.mark.standard("V6.3.5")
 @pytest.mark.attack("P25")
 def test_a_series_of_wrong_codes_is_mailed_once(
