@@ -15,7 +15,7 @@ from django_bandwidth_mfa.internal.notify import events, mail
 from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Phone, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
-from tests.browsing import wrong
+from tests.browsing import give_password, wrong
 from tests.conftest import NUMBER, OTHER_NUMBER, WRONG_RECOVERY_CODE, make_user
 
 pytestmark = pytest.mark.django_db
@@ -214,6 +214,39 @@ def test_a_mail_about_an_action_of_staff_is_in_the_users_language(
     SecondFactor.objects.create(user=user, language="es")
     reset_second_factor(user, by=make_user("staff"))
     assert "Hola" in mailoutbox[0].body
+
+
+@pytest.mark.parametrize(
+    ("required", "after_sign_in"),
+    [
+        ("enrolled", "/account/"),
+        ("staff", "/account/"),
+        ("never", "/account/"),
+        ("all", "/mfa/phones/add/"),
+    ],
+)
+def test_a_mail_about_removed_phones_says_what_is_possible_whatever_the_policy(
+    client: Client,
+    user: Any,
+    bandwidth: Any,
+    configure: Any,
+    mailoutbox: Any,
+    required: str,
+    after_sign_in: str,
+) -> None:
+    """Before, the mail spoke of a phone at the next login, where only ``"all"`` asks for one."""
+    configure(REQUIRED=required)
+    reset_second_factor(user, forget_phones=True)
+    assert (
+        "Your phones and recovery codes were removed. "
+        "To get codes by phone again, sign in and add a phone.\n" in mailoutbox[-1].body
+    )
+    page = client.get(give_password(client, user)["Location"], follow=True)
+    assert page.wsgi_request.path == after_sign_in
+    client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+    client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
+    service.send_code(user)
+    assert [sent["to"] for sent in bandwidth.inbox] == [OTHER_NUMBER, OTHER_NUMBER]
 
 
 def test_a_change_keeps_the_language_for_later(client: Client, user: Any, mailoutbox: Any) -> None:
