@@ -249,6 +249,24 @@ def test_a_mail_about_removed_phones_says_what_is_possible_whatever_the_policy(
     assert [sent["to"] for sent in bandwidth.inbox] == [OTHER_NUMBER, OTHER_NUMBER]
 
 
+@pytest.mark.parametrize(("required", "status"), [("enrolled", 302), ("all", 302), ("never", 200)])
+def test_a_mail_about_a_reset_says_where_a_new_code_is_needed(
+    client: Client, user: Any, configure: Any, mailoutbox: Any, required: str, status: int
+) -> None:
+    """Before, the mail said that all browsers are asked for a code.  With ``"never"``, only a view
+    with ``mfa_required`` asks."""
+    configure(REQUIRED=required, RECHECK_SECONDS=0)
+    login_verified(client, user)
+    assert client.get("/verified/").status_code == 200
+    reset_second_factor(user)
+    assert client.get("/account/").status_code == status
+    assert client.get("/verified/").status_code == 302
+    assert (
+        "You can get codes by phone again. Where a code is needed, you will be asked for a new one "
+        "in all your browsers.\n" in mailoutbox[-1].body
+    )
+
+
 def test_a_change_keeps_the_language_for_later(client: Client, user: Any, mailoutbox: Any) -> None:
     login_verified(client, user)
     with translation.override("es"):
