@@ -66,6 +66,7 @@ def notify(user: User, event: str, request: HttpRequest | None = None, **told: o
             # For changes by staff, the User-Agent is that of the staff member.
             "browser_name": "" if told.get("by") else user_agents.describe(agent),
             "codes_left": RecoveryCode.objects.left(user),
+            "kept_by_site": settings.GET_PHONES is not None,
             "trust_days": settings.TRUST_DAYS,
             "support": settings.SUPPORT,
         }

@@ -16,7 +16,13 @@ from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Phone, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
 from tests.browsing import give_password, wrong
-from tests.conftest import NUMBER, OTHER_NUMBER, WRONG_RECOVERY_CODE, make_user
+from tests.conftest import (
+    NUMBER,
+    OTHER_NUMBER,
+    WRONG_RECOVERY_CODE,
+    give_recovery_codes,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -247,6 +253,24 @@ def test_a_mail_about_removed_phones_says_what_is_possible_whatever_the_policy(
     client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
     service.send_code(user)
     assert [sent["to"] for sent in bandwidth.inbox] == [OTHER_NUMBER, OTHER_NUMBER]
+
+
+def test_a_mail_about_a_reset_does_not_say_that_the_sites_own_numbers_were_removed(
+    user: Any, bandwidth: Any, configure: Any, mailoutbox: Any
+) -> None:
+    """Before, the mail said this with ``GET_PHONES``, too, but the site still has the numbers."""
+    configure(GET_PHONES=lambda user: [NUMBER])
+    give_recovery_codes(user, 1)
+    reset_second_factor(user, forget_phones=True)
+    [one] = mailoutbox
+    assert "removed" not in one.body
+    assert "add a phone" not in one.body
+    assert "You can get codes by phone again." in one.body
+    assert "Recovery codes let you in without your phone. You have none.\n" in one.body
+    service.send_code(user)
+    assert [sent["to"] for sent in bandwidth.inbox] == [NUMBER]
+    reset_second_factor(user)
+    assert "recovery codes" not in mailoutbox[1].body
 
 
 @pytest.mark.parametrize(("required", "status"), [("enrolled", 302), ("all", 302), ("never", 200)])
