@@ -49,13 +49,13 @@ def post_form(client: Any, url: str, data: dict[str, Any] | None = None) -> Any:
 
 def page_state(answer: Any) -> str:
     """Return which state of the code page ``answer`` shows (``docs/code-page.md``)."""
-    [found] = re.findall(r'<section class="bandwidth-mfa" data-state="([^"]+)"', answer.text)
-    return str(found)
+    [name] = re.findall(r'<section class="bandwidth-mfa" data-state="([^"]+)"', answer.text)
+    return str(name)
 
 
 def state(client: Any) -> str:
-    found: str = client.get("/whoami/").json()["state"]
-    return found
+    name: str = client.get("/whoami/").json()["state"]
+    return name
 
 
 def assert_shut(client: Any) -> None:

@@ -273,8 +273,8 @@ def nearest(message: polib.POEntry, gone: Iterable[polib.POEntry]) -> polib.POEn
         for one in gone
         if bool(one.msgid_plural) == bool(message.msgid_plural)
     ]
-    ratio, found = max(alike, key=lambda pair: pair[0], default=(0.0, None))
-    return found if ratio >= ALIKE else None
+    ratio, best = max(alike, key=lambda pair: pair[0], default=(0.0, None))
+    return best if ratio >= ALIKE else None
 
 
 # The checks -----------------------------------------------------------------------------------
@@ -300,9 +300,9 @@ def problems_of(code: str, catalogue: polib.POFile) -> Iterator[str]:
         elif name in ("Language", "Content-Type") and catalogue.metadata.get(name) != value:
             yield f"the header {name} must be {value!r}"
     current = {key_of(one): one for one in messages()}
-    held = {key_of(one): one for one in catalogue if not one.obsolete}
+    entries = {key_of(one): one for one in catalogue if not one.obsolete}
     for message in wanted_in(code):
-        if key_of(message) not in held:
+        if key_of(message) not in entries:
             yield f"is missing: {message.msgid!r}"
     for entry in catalogue:
         message = current.get(key_of(entry))
@@ -346,8 +346,8 @@ def problems_of_text(text: str, translation: str, optional: Iterable[str]) -> It
         return
     missing = Counter(placeholders(text)) - Counter(placeholders(translation))
     added = Counter(placeholders(translation)) - Counter(placeholders(text))
-    left_out = len(missing) == 1 and set(missing) <= set(optional)
-    if added or (missing and not left_out):
+    may_be_missing = len(missing) == 1 and set(missing) <= set(optional)
+    if added or (missing and not may_be_missing):
         yield f"has other placeholders ({', '.join([*missing, *added])})"
     if Counter(TAG.findall(text)) != Counter(TAG.findall(translation)):
         yield f"has other HTML tags than {TAG.findall(text)}"
@@ -524,11 +524,11 @@ def main() -> None:
     chosen = options.code or codes()
     match options.action:
         case "check":
-            found = list(problems(chosen))
-            if found:
-                sys.exit("\n".join([*found, f"{len(found)} problems"]))
-            wanted = len(wanted_in(""))
-            print(f"{len(chosen)} languages have all {wanted} messages that users see")
+            lines = list(problems(chosen))
+            if lines:
+                sys.exit("\n".join([*lines, f"{len(lines)} problems"]))
+            count = len(wanted_in(""))
+            print(f"{len(chosen)} languages have all {count} messages that users see")
         case "new":
             if not options.code:
                 sys.exit("Name the languages.")

@@ -376,7 +376,7 @@ def _error(errors: Any) -> dict[str, Any]:
 
 
 def _operation(operation: Operation, method: str, view: Any, pattern: Any) -> dict[str, Any]:
-    told = {
+    description = {
         "operationId": operation.id,
         "summary": _summary(view),
         "security": _security(operation, method),
@@ -386,10 +386,10 @@ def _operation(operation: Operation, method: str, view: Any, pattern: Any) -> di
         for name in pattern.pattern.converters
     ]
     if parameters:
-        told["parameters"] = parameters
+        description["parameters"] = parameters
     if method == "post":
-        told["requestBody"] = _body(view.fields)
-    told["responses"] = {
+        description["requestBody"] = _body(view.fields)
+    description["responses"] = {
         "200": {
             "description": SCHEMAS[operation.answer]["description"],
             "content": {"application/json": {"schema": ref(operation.answer)}},
@@ -397,7 +397,7 @@ def _operation(operation: Operation, method: str, view: Any, pattern: Any) -> di
         },
         **_errors(operation, method),
     }
-    return told
+    return description
 
 
 def _summary(view: Any) -> str:
@@ -407,10 +407,10 @@ def _summary(view: Any) -> str:
 
 
 def _security(operation: Operation, method: str) -> list[dict[str, list[str]]]:
-    found: list[dict[str, list[str]]] = [{}] if operation.is_for_everybody else []
+    ways: list[dict[str, list[str]]] = [{}] if operation.is_for_everybody else []
     if operation.takes_session:
-        found.append({"session": []} if method == "get" else {"session": [], "csrf": []})
-    return found + ([{"ticket": []}] if operation.takes_ticket else [])
+        ways.append({"session": []} if method == "get" else {"session": [], "csrf": []})
+    return ways + ([{"ticket": []}] if operation.takes_ticket else [])
 
 
 def _body(fields: Any) -> dict[str, Any]:
@@ -449,7 +449,7 @@ def _errors(operation: Operation, method: str) -> dict[str, Any]:
             codes -= {"csrf_failed"}
     if operation.id == "getDelivery":
         codes |= {"unavailable"}
-    found: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     for status in sorted({ERRORS[code].status for code in codes}):
         of_status = [code for code, kind in ERRORS.items() if code in codes]
         of_status = [code for code in of_status if ERRORS[code].status == status]
@@ -459,16 +459,16 @@ def _errors(operation: Operation, method: str) -> dict[str, Any]:
             headers["Retry-After"] = {"description": "Seconds.", "schema": COUNT}
         if status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = {"schema": TEXT}
-        found[str(status)] = {
+        answers[str(status)] = {
             "description": f"{phrase_of(status)}: {', '.join(of_status)}",
             **({"headers": headers} if headers else {}),
             "content": {"application/json": {"schema": {**ref("Error"), **narrowed}}},
         }
-    return found
+    return answers
 
 
 def _links(operation: Operation) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    links: dict[str, Any] = {}
     for target, parameters in operation.links.items():
         link: dict[str, Any] = {"operationId": target}
         body = {"recovery_code": parameters["requestBody"]} if "requestBody" in parameters else None
@@ -476,8 +476,8 @@ def _links(operation: Operation) -> dict[str, Any]:
             link["requestBody"] = body
         elif parameters:
             link["parameters"] = parameters
-        found[target] = link
-    return found
+        links[target] = link
+    return links
 
 
 def text() -> str:

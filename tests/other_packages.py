@@ -32,10 +32,10 @@ class Row:
 
 def rows() -> list[Row]:
     """Read the table of the page."""
-    found = re.findall(
+    matches = re.findall(
         r"^\| `([^`]+)` \|[^|]*\| (?:`([^`]+)`|–), ([\d.]+) \|", PAGE.read_text(), re.MULTILINE
     )
-    return [Row(*one) for one in found]
+    return [Row(*one) for one in matches]
 
 
 ROWS = rows()

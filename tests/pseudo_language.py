@@ -127,10 +127,10 @@ class _Texts(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self._silent += tag in self.SILENT
         self._break(tag)
-        given = dict(attributes)
+        values = dict(attributes)
         read = [value for name, value in attributes if name in self.READ]
-        if tag == "input" and given.get("type") in ("submit", "button"):
-            read.append(given.get("value"))
+        if tag == "input" and values.get("type") in ("submit", "button"):
+            read.append(values.get("value"))
         for text in read:
             self.texts += [text or "", ""]
 
@@ -155,14 +155,14 @@ def untranslated(html: str, *, data: Iterable[str] = ()) -> list[str]:
     parser = _Texts()
     parser.feed(html)
     parser.close()
-    found = []
+    texts = []
     for text in parser.texts:
         outside = outside_brackets(text)
         for name in data:
             outside = outside.replace(name, " ")
         if WORD.search(NO_LANGUAGE.sub(" ", outside)):
-            found.append(" ".join(text.split()))
-    return found
+            texts.append(" ".join(text.split()))
+    return texts
 
 
 def outside_brackets(text: str) -> str:

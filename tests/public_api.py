@@ -37,8 +37,8 @@ def describe() -> str:
 def public_modules() -> list[str]:
     """Return the dotted paths of the public modules and packages."""
     package = importlib.import_module(PACKAGE)
-    found = {module.name for module in pkgutil.iter_modules(package.__path__)}
-    return [PACKAGE, *(f"{PACKAGE}.{name}" for name in sorted(found - PRIVATE))]
+    names = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    return [PACKAGE, *(f"{PACKAGE}.{name}" for name in sorted(names - PRIVATE))]
 
 
 def _module(path: str) -> Iterator[str]:
@@ -66,8 +66,8 @@ def _members(kind: type) -> Iterator[str]:
     """Describe what the class itself adds, as far as its names are public."""
     if "__init__" in vars(kind):
         yield f"        {_function('__init__', vars(kind)['__init__'])}"
-    told = dict.fromkeys([*vars(kind).get("__annotations__", {}), *vars(kind)])
-    for name in sorted(told):
+    names = dict.fromkeys([*vars(kind).get("__annotations__", {}), *vars(kind)])
+    for name in sorted(names):
         if DJANGOS.fullmatch(name):
             continue
         value = inspect.getattr_static(kind, name, None)

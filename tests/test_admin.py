@@ -265,14 +265,14 @@ def test_a_list_counts_its_rows_once_and_reads_no_distinct_values(
         with CaptureQueriesContext(connection) as queries:
             assert root.get(page_of(model, query)).status_code == 200
         table = model._meta.db_table
-        asked = [query["sql"] for query in queries if table in query["sql"]]
-        assert not [sql for sql in asked if "DISTINCT" in sql]
-        assert len([sql for sql in asked if "COUNT(" in sql]) == 1
+        statements = [query["sql"] for query in queries if table in query["sql"]]
+        assert not [sql for sql in statements if "DISTINCT" in sql]
+        assert len([sql for sql in statements if "COUNT(" in sql]) == 1
 
 
-def found(client: Client, model: Any, wanted: str) -> set[str]:
+def users_of_rows(client: Client, model: Any, query: str) -> set[str]:
     """The names of the users whose rows a search finds."""
-    answer = client.get(page_of(model), {"q": wanted})
+    answer = client.get(page_of(model), {"q": query})
     return {row.user.get_username() for row in answer.context["cl"].result_list}
 
 
@@ -297,20 +297,20 @@ def test_a_search_finds_the_rows_of_the_user_of_that_name(
     root: Client, sent: Challenge, model: Any
 ) -> None:
     """Fails when a search accepts a part of the name: no index can be used for it."""
-    assert found(root, model, "") >= {"ada", "adam"}
-    assert found(root, model, "ada") == {"ada"}
-    assert found(root, model, " adam ") == {"adam"}
-    for wanted in ("ad", "nobody", "a da"):
-        assert found(root, model, wanted) == set(), wanted
+    assert users_of_rows(root, model, "") >= {"ada", "adam"}
+    assert users_of_rows(root, model, "ada") == {"ada"}
+    assert users_of_rows(root, model, " adam ") == {"adam"}
+    for query in ("ad", "nobody", "a da"):
+        assert users_of_rows(root, model, query) == set(), query
     if connection.vendor != "mysql":  # its names know no case at all
-        assert found(root, model, "ADA") == set()
+        assert users_of_rows(root, model, "ADA") == set()
 
 
 def test_a_challenge_is_found_by_its_id_and_by_bandwidths(root: Client, sent: Challenge) -> None:
-    for wanted in (str(sent.pk), sent.pk.hex, str(sent.pk).upper(), sent.provider_id):
-        assert found(root, Challenge, wanted) == {"ada"}, wanted
-    for wanted in (str(sent.pk)[:-1], sent.provider_id[:-1], str(sent.user.pk) * 9):
-        assert found(root, Challenge, wanted) == set(), wanted
+    for query in (str(sent.pk), sent.pk.hex, str(sent.pk).upper(), sent.provider_id):
+        assert users_of_rows(root, Challenge, query) == {"ada"}, query
+    for query in (str(sent.pk)[:-1], sent.provider_id[:-1], str(sent.user.pk) * 9):
+        assert users_of_rows(root, Challenge, query) == set(), query
 
 
 def test_challenges_are_filtered_by_their_failure(root: Client, sent: Challenge) -> None:
@@ -437,16 +437,17 @@ def test_where_the_site_keeps_the_numbers_the_page_shows_them(
 
 
 @pytest.mark.parametrize(
-    ("choice", "found"), [("with", {"ada", "root"}), ("without", {"newcomer"}), ("locked", {"ada"})]
+    ("choice", "expected"),
+    [("with", {"ada", "root"}), ("without", {"newcomer"}), ("locked", {"ada"})],
 )
 def test_users_are_filtered_by_their_second_factor(
-    root: Client, user: Any, newcomer: Any, configure: Any, choice: str, found: set[str]
+    root: Client, user: Any, newcomer: Any, configure: Any, choice: str, expected: set[str]
 ) -> None:
     configure(FAILURES_BEFORE_LOCK=1)
     store.counting(lambda: rules.take_failure(user))
     Phone.objects.create(user=newcomer, number="+12025550190")  # unconfirmed
     answer = root.get(user_page(f"?second_factor={choice}"))
-    assert {one.username for one in answer.context["cl"].result_list} == found
+    assert {one.username for one in answer.context["cl"].result_list} == expected
 
 
 def test_a_user_admin_of_the_sites_own_stays_as_it_is() -> None:
@@ -483,7 +484,7 @@ class AdminWithLocations(UserAdmin):
 
 
 @pytest.mark.parametrize(
-    ("parent", "asked", "expected"),
+    ("parent", "locations", "expected"),
     [
         (AdminWithoutLocations, (), {"own_action", "reset_second_factor"}),
         (AdminWithoutLocations, (Location.CHANGE_LIST,), {"own_action", "reset_second_factor"}),
@@ -494,14 +495,14 @@ class AdminWithLocations(UserAdmin):
     ],
 )
 def test_actions_of_the_site_stay_where_the_site_has_them(
-    superuser: Any, rf: Any, parent: Any, asked: Any, expected: set[str]
+    superuser: Any, rf: Any, parent: Any, locations: Any, expected: set[str]
 ) -> None:
     """Fails when ``get_actions`` takes no location, or does not hand it on: Django 6.1 then shows
     no action at all on a user's page."""
     request = rf.get("/")
     request.user = superuser
     own = type("OwnAdmin", (SecondFactorAdminMixin, parent), {})(get_user_model(), admin.site)
-    assert set(own.get_actions(request, *asked)) == expected
+    assert set(own.get_actions(request, *locations)) == expected
 
 
 @pytest.mark.skipif(django.VERSION < (6, 1), reason="It has no actions on the page of one row")
@@ -657,13 +658,13 @@ LOGIN_URLS = ["/accounts/login/", "/admin/login/", "/nowhere/"]
 
 def walk(client: Client, answer: Any) -> Any:
     """Follow redirects: ten at most, and never to the same page twice without an answer between."""
-    seen: list[str] = []
+    visited: list[str] = []
     here = answer.request["PATH_INFO"]
     while answer.status_code == 302:
         here = urljoin(here, answer["Location"])
-        assert here not in seen, [*seen, here]
-        assert len(seen) < 10, seen
-        seen.append(here)
+        assert here not in visited, [*visited, here]
+        assert len(visited) < 10, visited
+        visited.append(here)
         answer = client.get(here)
     return answer
 

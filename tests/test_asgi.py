@@ -15,16 +15,16 @@ from django_bandwidth_mfa.internal.login.parking import PARKED
 from .browsing import sign_in
 
 
-def seen(session: Any, user: Any) -> str:
+def name_in_scope(session: Any, user: Any) -> str:
     """The name of the user that a consumer behind the middleware sees."""
-    found = []
+    names = []
 
     async def consumer(scope: Any, receive: Any, send: Any) -> None:
-        found.append(str(scope["user"]))
+        names.append(str(scope["user"]))
 
     scope = {"type": "websocket", "session": session, "user": user}
     async_to_sync(MFAMiddleware(consumer))(scope, None, None)
-    return found[0]
+    return names[0]
 
 
 @pytest.mark.attack("P6")
@@ -36,5 +36,5 @@ def test_a_consumer_sees_a_verified_user_and_nobody_who_owes_a_code(
     session = client.session
     if not is_marked:
         del session[MARK]
-    assert seen(session, user) == ("ada" if is_marked else "AnonymousUser")
+    assert name_in_scope(session, user) == ("ada" if is_marked else "AnonymousUser")
     assert (PARKED in session) is not is_marked

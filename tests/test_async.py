@@ -85,15 +85,15 @@ async def while_held(
     await held.until_entered()
     await meanwhile()
     held.released.set()
-    found = await task
+    result = await task
     assert not held.gave_up
-    return found
+    return result
 
 
 async def count_users() -> int:
     """Ask the database, in the thread that Django uses it in."""
-    found: int = await get_user_model().objects.acount()
-    return found
+    count: int = await get_user_model().objects.acount()
+    return count
 
 
 # The event loop ----------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from benchmarks.tasks.sign_in import count_commits
 def test_a_ratio_that_is_far_off_is_named() -> None:
     """Fails when ``too_much`` compares the other way round, or lets a ratio pass that is no
     number."""
-    found = {"fine": (3.9, 4.0), "slow": (4.1, 4.0), "unknown": (float("nan"), 4.0)}
-    assert check.too_much(found) == ["slow", "unknown"]
+    ratios = {"fine": (3.9, 4.0), "slow": (4.1, 4.0), "unknown": (float("nan"), 4.0)}
+    assert check.too_much(ratios) == ["slow", "unknown"]
 
 
 def test_a_ratio_is_made_within_each_round() -> None:

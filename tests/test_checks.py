@@ -49,7 +49,7 @@ from .policies import only_ada
 GOOD = dict(django_settings.BANDWIDTH_MFA)
 
 
-def found(**changes: Any) -> list[CheckMessage]:
+def check_with(**changes: Any) -> list[CheckMessage]:
     """Return the messages for the good settings with ``changes``; ``...`` removes a key."""
     changed = {key: value for key, value in {**GOOD, **changes}.items() if value is not ...}
     with override_settings(BANDWIDTH_MFA=changed):
@@ -209,7 +209,7 @@ def test_every_key_is_tried() -> None:
     ("key", "value"), [(key, value) for key, (bad, _) in BY_KEY.items() for value in bad]
 )
 def test_a_bad_value_is_an_error_that_names_its_key(key: str, value: Any) -> None:
-    messages = found(**{key: value})
+    messages = check_with(**{key: value})
     assert ids(messages) == ["E003"]
     assert f'"{key}"' in messages[0].msg
 
@@ -218,20 +218,20 @@ def test_a_bad_value_is_an_error_that_names_its_key(key: str, value: Any) -> Non
     ("key", "value"), [(key, value) for key, (_, good) in BY_KEY.items() for value in good]
 )
 def test_a_good_value_is_none(key: str, value: Any) -> None:
-    assert found(**{key: value}) == []
+    assert check_with(**{key: value}) == []
 
 
 @pytest.mark.attack("T10")
 def test_a_secret_is_never_shown() -> None:
     for key in ("CLIENT_SECRET", "PASSWORD", "RECEIPT_SECRET"):
-        [message] = found(**{key: ["hunter2"]})
+        [message] = check_with(**{key: ["hunter2"]})
         assert "hunter2" not in str(message)
 
 
 def test_not_a_dict_an_unknown_key_and_a_missing_one() -> None:
     with override_settings(BANDWIDTH_MFA="x"):
         assert ids(check_settings(None)) == ["E001"]
-    messages = found(DIGIT=6, ACCOUNT_ID=...)
+    messages = check_with(DIGIT=6, ACCOUNT_ID=...)
     assert ids(messages) == ["E002", "E004"]
     assert '"DIGIT"' in messages[0].msg
     assert "BANDWIDTH_MFA_ACCOUNT_ID" in str(messages[1].hint)
@@ -241,7 +241,9 @@ def test_all_that_is_missing_is_told_in_one_round() -> None:
     """Fails when keys are looked at together only after each one was right: it took two rounds."""
     with override_settings(BANDWIDTH_MFA={}):
         assert ids(check_settings(None)) == ["E004", "E004", "E005", "E006"]
-    messages = found(DIGIT=6, FROM_NUMBER="no", CLIENT_SECRET=..., SCOPES={"login": "confirmation"})
+    messages = check_with(
+        DIGIT=6, FROM_NUMBER="no", CLIENT_SECRET=..., SCOPES={"login": "confirmation"}
+    )
     assert ids(messages) == ["E002", "E003", "E005", "E007"]
 
 
@@ -278,7 +280,7 @@ NO_OAUTH = {"CLIENT_ID": None, "CLIENT_SECRET": None}
     ],
 )
 def test_what_does_not_go_together(changes: dict[str, Any], expected: list[str]) -> None:
-    assert ids(found(**changes)) == expected
+    assert ids(check_with(**changes)) == expected
 
 
 @pytest.mark.parametrize(
@@ -308,14 +310,14 @@ def test_a_wrong_policy_is_an_error_that_says_what_is_wrong(
     required: Any, expected_text: str
 ) -> None:
     """Fails when only the outermost policy is looked at."""
-    [message] = found(REQUIRED=required)
+    [message] = check_with(REQUIRED=required)
     assert message.id == "bandwidth_mfa.E015"
     assert expected_text in message.msg
 
 
 def test_a_policy_that_the_user_model_cannot_answer_is_an_error(monkeypatch: Any) -> None:
     monkeypatch.setattr("django_bandwidth_mfa.checks.get_user_model", lambda: Group)
-    assert ids(found(REQUIRED=any_of(enrolled, staff, groups("finance")))) == ["E015", "E015"]
+    assert ids(check_with(REQUIRED=any_of(enrolled, staff, groups("finance")))) == ["E015", "E015"]
 
 
 # A text whose Spanish translation has lost its code.
@@ -327,20 +329,20 @@ def test_a_translation_that_holds_no_code_is_an_error(message: Any, settings: An
     """Fails when only the language of ``manage.py`` is looked at: the first to know would be people
     who read Spanish, and get no codes."""
     settings.LANGUAGES = [("en", "English"), ("es", "Spanish")]
-    messages = found(MESSAGE=message, VOICE_APPLICATION_ID=None)
+    messages = check_with(MESSAGE=message, VOICE_APPLICATION_ID=None)
     assert ids(messages) == ["E009"]
     assert messages[0].msg.endswith(" in: es.")
     settings.LANGUAGES = [("en", "English")]
-    assert found(MESSAGE=message) == []
+    assert check_with(MESSAGE=message) == []
 
 
 def test_a_text_that_is_too_long_with_its_last_line_is_an_error() -> None:
     """Fails when the text is measured without the line that ORIGIN adds."""
     longest = "{CODE}" + "x" * 2042
     last_line = "\n@bank.example #{CODE}"
-    assert ids(found(MESSAGE=longest, ORIGIN="bank.example")) == ["E009"]
-    assert found(MESSAGE=longest[: -len(last_line)], ORIGIN="bank.example") == []
-    assert found(MESSAGE={"sms": "{CODE}", "voice": longest}, ORIGIN="bank.example") == []
+    assert ids(check_with(MESSAGE=longest, ORIGIN="bank.example")) == ["E009"]
+    assert check_with(MESSAGE=longest[: -len(last_line)], ORIGIN="bank.example") == []
+    assert check_with(MESSAGE={"sms": "{CODE}", "voice": longest}, ORIGIN="bank.example") == []
 
 
 EVE = "2026-12-01T23:59:59Z"
@@ -355,8 +357,8 @@ OWN = "https://mfa.bandwidth.com/api/v1"
 def test_the_end_of_http_basic_is_told_in_its_tense(moment: str, tense: str) -> None:
     """Fails when the text does not look at the clock."""
     with time_machine.travel(moment, tick=False):
-        (both,) = found(**BASIC)
-        (warning,) = found(**NO_OAUTH, **BASIC)
+        (both,) = check_with(**BASIC)
+        (warning,) = check_with(**NO_OAUTH, **BASIC)
     assert tense in str(both.hint)
     assert tense in warning.msg
     # Never an error here: `migrate` would stop for it, in the middle of an upgrade.
@@ -545,11 +547,11 @@ def test_a_door_is_silenced_by_its_own_name_or_that_of_its_kind(
 ) -> None:
     """Fails when W004 silences the error: a door that is added later would never be told of."""
     settings.SILENCED_SYSTEM_CHECKS = [name]
-    found = [
+    messages = [
         *with_patterns(settings, OURS_INCLUDED, TOKENS),
         *(message for message in check_deployment(None) if isinstance(message, Error)),
     ]
-    assert sorted(ids([message for message in found if not message.is_silenced()])) == expected
+    assert sorted(ids([message for message in messages if not message.is_silenced()])) == expected
 
 
 @pytest.mark.django_db(transaction=True)
@@ -659,9 +661,9 @@ def test_check_deploy_runs_with_the_mailers_of_the_django_at_hand() -> None:
     program = """
 from django.conf import settings
 from tests import settings as of_tests
-given = {name: value for name, value in vars(of_tests).items() if name.isupper()}
-given["MAILERS"] = {"default": {"OPTIONS": {"host": "localhost"}}}
-settings.configure(**given)
+values = {name: value for name, value in vars(of_tests).items() if name.isupper()}
+values["MAILERS"] = {"default": {"OPTIONS": {"host": "localhost"}}}
+settings.configure(**values)
 import django
 from django.core.management import call_command
 django.setup()

@@ -207,8 +207,8 @@ def test_on_an_async_server_more_calls_are_made_at_once(address: str, client: Cl
         assert ask(address) == [64, 64, 2]
         assert client.get(address).json() == [4, 3, 1]
         assert ask(address) == [64, 64, 2]
-    given = dict(zip(PLACES, (7, 0, 5), strict=True))
-    with override_settings(ROOT_URLCONF=Site, MIDDLEWARE=[], BANDWIDTH_MFA=given):
+    changed = dict(zip(PLACES, (7, 0, 5), strict=True))
+    with override_settings(ROOT_URLCONF=Site, MIDDLEWARE=[], BANDWIDTH_MFA=changed):
         assert ask(address) == [7, 0, 5]
 
 

@@ -142,10 +142,14 @@ def test_each_delivery_error_is_told_in_the_carriers_page_as_it_is_told_in_the_l
 def test_each_signal_belongs_to_one_event() -> None:
     """``login_completed`` is told by the login itself, and the calls by what makes them: they have
     no record in the log."""
-    found = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
-    told = {event.name: event.signal for event in EVENTS.values() if event.signal is not None}
+    all_signals = {
+        name: value for name, value in vars(signals).items() if isinstance(value, Signal)
+    }
+    of_events = {event.name: event.signal for event in EVENTS.values() if event.signal is not None}
     unlogged = {"login_completed", "call_began", "call_ended"}
-    assert told == {name: signal for name, signal in found.items() if name not in unlogged}
+    assert of_events == {
+        name: signal for name, signal in all_signals.items() if name not in unlogged
+    }
 
 
 def headings_of(page: Path) -> set[str]:

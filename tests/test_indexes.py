@@ -100,15 +100,15 @@ USES: dict[Callable[[Any], None], tuple[str, ...]] = {
 def indexes(model: Any) -> dict[tuple[str, ...], str]:
     """The names of the indexes of a table by their columns, unique ones aside."""
     with connection.cursor() as cursor:
-        found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+        constraints = connection.introspection.get_constraints(cursor, model._meta.db_table)
     return {
         tuple(one["columns"]): name
-        for name, one in found.items()
+        for name, one in constraints.items()
         if one["index"] and not one["unique"]
     }
 
 
-def plans(do: Callable[[], object], table: str = TABLE) -> list[str]:
+def plans_of(do: Callable[[], object], table: str = TABLE) -> list[str]:
     """Do something, and return how the database runs its queries of ``table``."""
     queries: list[tuple[str, Any]] = []
 
@@ -120,11 +120,11 @@ def plans(do: Callable[[], object], table: str = TABLE) -> list[str]:
     with connection.execute_wrapper(note):
         do()
     with connection.cursor() as cursor:
-        found = []
+        plans = []
         for sql, parameters in queries:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)
-            found.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
-        return found
+            plans.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
+        return plans
 
 
 def reads_all(plan: str, table: str = TABLE) -> bool:
@@ -160,10 +160,10 @@ def test_there_are_the_indexes_that_are_used_and_no_others() -> None:
 @pytest.mark.parametrize("do", USES, ids=lambda do: do.__name__)
 def test_no_query_reads_the_whole_ledger(sent: Any, do: Callable[[Any], None]) -> None:
     """Fails when one of the indexes is dropped."""
-    found = plans(lambda: do(sent))
-    assert found
-    assert any(indexes(Challenge)[USES[do]] in plan for plan in found), found
-    assert not any(reads_all(plan) for plan in found), found
+    plans = plans_of(lambda: do(sent))
+    assert plans
+    assert any(indexes(Challenge)[USES[do]] in plan for plan in plans), plans
+    assert not any(reads_all(plan) for plan in plans), plans
 
 
 @only_sqlite
@@ -176,16 +176,16 @@ def test_the_admin_reads_the_ledger_by_its_indexes(
 ) -> None:
     """Fails with an order of another column, or with a search for parts of a name."""
     login_verified(client, make_user("root", is_staff=True, is_superuser=True))
-    found = plans(lambda: client.get(f"/admin/bandwidth_mfa/challenge/{query}"))
+    plans = plans_of(lambda: client.get(f"/admin/bandwidth_mfa/challenge/{query}"))
     by_columns = indexes(Challenge)
-    assert any(all(by_columns[columns] in plan for columns in used) for plan in found), found
-    assert not any(reads_all(plan) for plan in found), found
+    assert any(all(by_columns[columns] in plan for columns in used) for plan in plans), plans
+    assert not any(reads_all(plan) for plan in plans), plans
 
 
 @only_sqlite
 def test_the_sites_figures_read_few_recovery_codes(user: Any) -> None:
     """Fails without the index on ``used_at``: each user has ten codes, and few are ever used."""
     table = RecoveryCode._meta.db_table
-    [plan] = plans(status.of_site, table)
+    [plan] = plans_of(status.of_site, table)
     assert "bandwidth_mfa_used" in plan
     assert not reads_all(plan, table)

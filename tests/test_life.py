@@ -26,8 +26,8 @@ def test_a_whole_life(bandwidth: Any, configure: Any, mailoutbox: Any) -> None:
     phone, laptop = Client(), Client()
 
     def code_for(number: str) -> str:
-        found: str = next(one["code"] for one in bandwidth.inbox if one["to"] == number)
-        return found
+        code: str = next(one["code"] for one in bandwidth.inbox if one["to"] == number)
+        return code
 
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         # She enrols at her first login, and writes her recovery codes down.

@@ -91,7 +91,7 @@ class OwnMiddleware(BandwidthMFAMiddleware):
         return super().process_view(request, *args)
 
 
-def asked(client: Any, address: str, **headers: str) -> tuple[int, str]:
+def answer_to(client: Any, address: str, **headers: str) -> tuple[int, str]:
     """The status of the answer, and its text or where it leads.  For both kinds of client."""
     get = async_to_sync(client.get) if isinstance(client, AsyncClient) else client.get
     answer = get(address, headers=headers)
@@ -115,10 +115,10 @@ def test_login_completed_is_sent_once_per_login(
 ) -> None:
     from django_bandwidth_mfa.signals import login_completed
 
-    heard: list[tuple[str, str | None]] = []
+    logins: list[tuple[str, str | None]] = []
 
     def hear(user: Any, method: str | None, **kwargs: Any) -> None:
-        heard.append((user.get_username(), method))
+        logins.append((user.get_username(), method))
 
     login_completed.connect(hear)
     try:
@@ -126,7 +126,7 @@ def test_login_completed_is_sent_once_per_login(
         give_password(Client(), newcomer)
     finally:
         login_completed.disconnect(hear)
-    assert heard == [("ada", "sms"), ("newcomer", None)]
+    assert logins == [("ada", "sms"), ("newcomer", None)]
 
 
 def test_a_login_that_wrote_no_session_is_left_alone(user: Any, rf: Any) -> None:
@@ -163,10 +163,10 @@ def test_the_user_model_is_the_sites(user: Any) -> None:
 @pytest.fixture(params=[Client, AsyncClient])
 def parked_client(request: Any, user: Any) -> Any:
     """A client of Django's, sync or async, whose login owes a code."""
-    given = Client()
-    give_password(given, user)
+    browser = Client()
+    give_password(browser, user)
     client = request.param()
-    client.cookies = given.cookies
+    client.cookies = browser.cookies
     return client
 
 
@@ -177,11 +177,11 @@ SHOWN = (200, "type your password")
 @pytest.mark.django_db(transaction=True)
 def test_a_parked_login_is_led_from_the_login_page_of_the_setting(parked_client: Any) -> None:
     with override_settings(ROOT_URLCONF=Site, LOGIN_URL="login"):
-        assert asked(parked_client, "/entry/") == LED_ON
-        assert asked(parked_client, "/page/") == (200, "page")
+        assert answer_to(parked_client, "/entry/") == LED_ON
+        assert answer_to(parked_client, "/page/") == (200, "page")
     with override_settings(ROOT_URLCONF=Site, LOGIN_URL="/page/"):
-        assert asked(parked_client, "/entry/") == SHOWN
-        assert asked(parked_client, "/page/") == LED_ON
+        assert answer_to(parked_client, "/entry/") == SHOWN
+        assert answer_to(parked_client, "/page/") == LED_ON
 
 
 @pytest.mark.django_db(transaction=True)
@@ -193,8 +193,8 @@ def test_a_lazy_login_url_may_ask_the_database(parked_client: Any) -> None:
             return "/entry/" if get_user_model()._default_manager.exists() else "/nowhere/"
 
     with override_settings(ROOT_URLCONF=Site, LOGIN_URL=lazystr(Stored())):
-        assert asked(parked_client, "/entry/") == LED_ON
-        assert asked(parked_client, "/page/") == (200, "page")
+        assert answer_to(parked_client, "/entry/") == LED_ON
+        assert answer_to(parked_client, "/page/") == (200, "page")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -208,10 +208,10 @@ def test_a_parked_login_is_led_from_the_login_page_of_its_language(parked_client
     ):
         with override_settings(LOGIN_URL="login"):
             for language in ("en", "es", "en"):
-                assert asked(parked_client, f"/{language}/entry/") == LED_ON
+                assert answer_to(parked_client, f"/{language}/entry/") == LED_ON
         with override_settings(LOGIN_URL="/es/entry/"):
-            assert asked(parked_client, "/en/entry/") == SHOWN
-            assert asked(parked_client, "/es/entry/") == LED_ON
+            assert answer_to(parked_client, "/en/entry/") == SHOWN
+            assert answer_to(parked_client, "/es/entry/") == LED_ON
 
 
 @pytest.mark.django_db(transaction=True)
@@ -222,17 +222,17 @@ def test_a_parked_login_is_led_from_the_login_page_of_the_requests_urlconf(
     middleware = [f"{__name__}.choose_site", *django_settings.MIDDLEWARE]
     with override_settings(ROOT_URLCONF=Site, LOGIN_URL="login", MIDDLEWARE=middleware):
         for _ in range(2):
-            assert asked(parked_client, "/entry/") == LED_ON
-            assert asked(parked_client, "/entry/", site="other") == SHOWN
-            assert asked(parked_client, "/page/", site="other") == (200, "page")
+            assert answer_to(parked_client, "/entry/") == LED_ON
+            assert answer_to(parked_client, "/entry/", site="other") == SHOWN
+            assert answer_to(parked_client, "/page/", site="other") == (200, "page")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_parked_login_is_led_from_a_login_view_wherever_it_is(parked_client: Any) -> None:
     with override_settings(LOGIN_URL="/somewhere/"):
-        assert asked(parked_client, "/accounts/login/?next=/account/") == LED_ON
-        assert asked(parked_client, "/admin/login/") == LED_ON
-        assert asked(parked_client, "/")[0] == 200
+        assert answer_to(parked_client, "/accounts/login/?next=/account/") == LED_ON
+        assert answer_to(parked_client, "/admin/login/") == LED_ON
+        assert answer_to(parked_client, "/")[0] == 200
 
 
 def process_view_of(cls: type[BandwidthMFAMiddleware], *, is_async: bool) -> Any:
@@ -268,20 +268,20 @@ def test_a_sites_own_process_view_is_asked_sync_and_async(client: Any) -> None:
         f"{__name__}.OwnMiddleware" if one == ours else one for one in django_settings.MIDDLEWARE
     ]
     with override_settings(MIDDLEWARE=middleware):
-        assert asked(client, "/account/") == (200, "closed today")
-        assert asked(client, "/") == (200, "public")
+        assert answer_to(client, "/account/") == (200, "closed today")
+        assert answer_to(client, "/") == (200, "public")
 
 
 def test_the_user_of_a_request_is_lazy_and_then_the_object_itself(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    seen: list[Any] = []
+    results: list[Any] = []
 
     def look(request: HttpRequest) -> HttpResponse:
         first = request.user
-        seen.append(isinstance(first, SimpleLazyObject))
-        seen.append(first == user and first.get_username() == "ada")
-        seen.append(type(request.user) is type(user) and request.user == first)
+        results.append(isinstance(first, SimpleLazyObject))
+        results.append(first == user and first.get_username() == "ada")
+        results.append(type(request.user) is type(user) and request.user == first)
         return HttpResponse()
 
     sign_in(client, user, bandwidth)
@@ -291,7 +291,7 @@ def test_the_user_of_a_request_is_lazy_and_then_the_object_itself(
 
     with override_settings(ROOT_URLCONF=Looking):
         client.get("/look/")
-    assert seen == [True, True, True]
+    assert results == [True, True, True]
 
 
 def test_the_state_is_the_same_before_and_after_a_look_at_the_user(

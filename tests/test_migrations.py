@@ -122,8 +122,8 @@ def test_the_version_before_can_still_make_recovery_codes(user: Any) -> None:
 
 def indexed_columns() -> list[list[str]]:
     with connection.cursor() as cursor:
-        found = connection.introspection.get_constraints(cursor, Challenge._meta.db_table)
-    return [one["columns"] for one in found.values() if one["index"]]
+        constraints = connection.introspection.get_constraints(cursor, Challenge._meta.db_table)
+    return [one["columns"] for one in constraints.values() if one["index"]]
 
 
 @pytest.mark.django_db(transaction=True)

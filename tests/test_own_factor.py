@@ -136,8 +136,8 @@ def test_the_sites_own_factor_finishes_the_login_and_nothing_is_sent(
     assert answer["Location"] == "/transfer/"
     assert client.session.session_key != before
     assert not client.session.exists(before)
-    found = client.get("/whoami/").json()
-    assert (found["user"], found["state"], found["method"]) == ("ada", "verified", "security_key")
+    page = client.get("/whoami/").json()
+    assert (page["user"], page["state"], page["method"]) == ("ada", "verified", "security_key")
     # As after a code: a fresh second factor.
     assert client.get("/transfer/").content == b"transfer"
     assert methods == ["security_key"]

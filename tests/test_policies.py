@@ -39,14 +39,14 @@ STAFF_OR_ENROLLED = any_of(staff, enrolled)
 @pytest.fixture
 def people(db: None) -> dict[str, Any]:
     """By name: somebody with a phone, without one, of the staff, and in the group "finance"."""
-    found = {
+    users = {
         "ada": make_user("ada", NUMBER),
         "newcomer": make_user("newcomer"),
         "clerk": make_user("clerk", is_staff=True),
         "teller": make_user("teller"),
     }
-    found["teller"].groups.add(Group.objects.create(name="finance"))
-    return found
+    users["teller"].groups.add(Group.objects.create(name="finance"))
+    return users
 
 
 @pytest.mark.slow
@@ -181,5 +181,5 @@ def test_the_last_phone_stays_where_a_code_is_owed_without_one(
 ) -> None:
     """Fails when ``enrolled`` counts here: nobody could ever remove a phone."""
     configure(REQUIRED=required)
-    found = {name for name, someone in people.items() if policy.is_obliged(someone)}
-    assert found == set(obliged.split())
+    names = {name for name, someone in people.items() if policy.is_obliged(someone)}
+    assert names == set(obliged.split())

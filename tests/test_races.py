@@ -199,8 +199,8 @@ def test_of_many_guesses_at_once_at_most_five_reach_bandwidth(bandwidth: Any) ->
     challenge = service.send_code(make_user("ada", NUMBER))
     guess = wrong(bandwidth.inbox[0]["code"])
     at_once(THREADS, lambda n: bool(service.verify_code(challenge, guess)))
-    asked = [request for request in bandwidth.requests if request["path"].endswith("/verify")]
-    assert len(asked) == 5
+    checks = [request for request in bandwidth.requests if request["path"].endswith("/verify")]
+    assert len(checks) == 5
     challenge.refresh_from_db()
     assert challenge.tries == 5
 
@@ -267,8 +267,8 @@ def test_takes_and_returns_of_many_threads_end_at_the_true_figure(
     def work(n: int) -> None:
         first = store.counting(lambda: store.take(limits))
         store.counting(lambda: store.take(limits))
-        given = [(one.limit.key, one.limit.amount, one.moment) for one in first]
-        store.counting(lambda: store.give_back(given))
+        takes = [(one.limit.key, one.limit.amount, one.moment) for one in first]
+        store.counting(lambda: store.give_back(takes))
 
     began = store.now()
     at_once(16, work)
@@ -293,16 +293,16 @@ def test_two_enrolments_at_once_leave_one_phone(bandwidth: Any, configure: Any) 
 def test_phones_removed_at_the_same_moment_leave_one(configure: Any) -> None:
     """Fails without ``select_for_update`` (on PostgreSQL and MariaDB; SQLite has one writer at a
     time): each thread sees that another phone is left."""
-    phones = 8
-    user = make_user("ada", *(f"+1202555{n:04}" for n in range(100, 100 + phones)))
-    found = list(Phone.objects.filter(user=user))
+    count = 8
+    user = make_user("ada", *(f"+1202555{n:04}" for n in range(100, 100 + count)))
+    phones = list(Phone.objects.filter(user=user))
 
     def remove(n: int) -> bool:
-        changes.remove(found[n], must_stay=lambda: True)
+        changes.remove(phones[n], must_stay=lambda: True)
         return True
 
-    removed = at_once(phones, remove)
-    assert sorted(map(str, removed)) == sorted(["True"] * (phones - 1) + [str(LastPhone)])
+    results = at_once(count, remove)
+    assert sorted(map(str, results)) == sorted(["True"] * (count - 1) + [str(LastPhone)])
     assert Phone.objects.get(user=user).is_primary
 
 

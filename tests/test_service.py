@@ -127,10 +127,10 @@ def test_inside_a_transaction_nothing_is_sent_and_nothing_tried(bandwidth: Any) 
         service.send_code(user)
     assert bandwidth.inbox == []
     challenge = service.send_code(user)
-    asked = len(bandwidth.requests)
+    requests_before = len(bandwidth.requests)
     with transaction.atomic(), pytest.raises(RuntimeError):
         service.verify_code(challenge, bandwidth.inbox[0]["code"])
-    assert len(bandwidth.requests) == asked
+    assert len(bandwidth.requests) == requests_before
 
 
 @pytest.mark.django_db(transaction=True)
@@ -167,11 +167,13 @@ def test_each_refusal_and_each_call_is_told_without_a_number_or_a_code(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
     """Monitoring counts these signals.  Fails when a refused send or try sends no signal."""
-    heard: list[tuple[Any, dict[str, Any]]] = []
+    received: list[tuple[Any, dict[str, Any]]] = []
     signal_names = ("send_refused", "try_refused", "call_began", "call_ended")
     receivers = {}
     for name in signal_names:
-        receivers[name] = lambda signal, sender, name=name, **kwargs: heard.append((name, kwargs))
+        receivers[name] = lambda signal, sender, name=name, **kwargs: received.append(
+            (name, kwargs)
+        )
         getattr(signals, name).connect(receivers[name])
     try:
         challenge = service.send_code(user)
@@ -186,10 +188,10 @@ def test_each_refusal_and_each_call_is_told_without_a_number_or_a_code(
         for name, receiver in receivers.items():
             getattr(signals, name).disconnect(receiver)
     call = ["call_began", "call_ended"]
-    assert [name for name, _ in heard] == [*call, *call, "send_refused", *call, "try_refused"]
-    limits = [kwargs["error"].limit for name, kwargs in heard if name.endswith("refused")]
+    assert [name for name, _ in received] == [*call, *call, "send_refused", *call, "try_refused"]
+    limits = [kwargs["error"].limit for name, kwargs in received if name.endswith("refused")]
     assert limits == ["user", "wrong_codes"]
-    calls = [kwargs["call"] for name, kwargs in heard if name == "call_ended"]
+    calls = [kwargs["call"] for name, kwargs in received if name == "call_ended"]
     assert [one.operation for one in calls] == ["messaging", "messaging", "verify"]
     for one in calls:
         assert one.was_made
@@ -248,10 +250,10 @@ def test_a_right_code_passes_once(user: Any, bandwidth: Any) -> None:
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     assert service.verify_code(challenge, code)
-    asked = len(bandwidth.requests)
+    requests_before = len(bandwidth.requests)
     with pytest.raises(ChallengeUsed):
         service.verify_code(challenge, code)
-    assert len(bandwidth.requests) == asked
+    assert len(bandwidth.requests) == requests_before
 
 
 @pytest.mark.attack("G2")
@@ -366,9 +368,9 @@ def test_what_cannot_be_a_code_is_neither_counted_nor_asked(
     user: Any, bandwidth: Any, junk: str
 ) -> None:
     challenge = service.send_code(user)
-    asked = len(bandwidth.requests)
+    requests_before = len(bandwidth.requests)
     assert not service.verify_code(challenge, junk)
-    assert len(bandwidth.requests) == asked
+    assert len(bandwidth.requests) == requests_before
     challenge.refresh_from_db()
     assert challenge.tries == 0
     assert SecondFactor.objects.get().failures == 0
@@ -382,10 +384,10 @@ def test_a_text_with_two_codes_is_neither_counted_nor_asked(
     """Fails when the first is tried, or the last: nobody knows which one is meant.  And if both
     were, one try would be two guesses."""
     challenge = service.send_code(user)
-    asked = len(bandwidth.requests)
+    requests_before = len(bandwidth.requests)
     code = bandwidth.inbox[0]["code"]
     assert not service.verify_code(challenge, typed.format(right=code, wrong=wrong(code)))
-    assert len(bandwidth.requests) == asked
+    assert len(bandwidth.requests) == requests_before
     challenge.refresh_from_db()
     assert challenge.tries == 0
     assert service.verify_code(challenge, f"{code}, I say: {code}!")
@@ -481,21 +483,21 @@ def test_a_new_challenge_or_another_phone_resets_no_failures(user: Any, bandwidt
 @pytest.mark.attack("G6")
 def test_too_many_failures_lock_and_say_so(user: Any, bandwidth: Any, configure: Any) -> None:
     configure(FAILURES_BEFORE_LOCK=2)
-    heard: list[Any] = []
+    locked_users: list[Any] = []
 
     def hear(user: Any, **kwargs: Any) -> None:
-        heard.append(user)
+        locked_users.append(user)
 
     signals.locked_out.connect(hear)
     try:
         challenge = service.send_code(user)
         code = bandwidth.inbox[0]["code"]
         assert not service.verify_code(challenge, wrong(code))
-        assert heard == []
+        assert locked_users == []
         assert not service.verify_code(challenge, wrong(code))
     finally:
         signals.locked_out.disconnect(hear)
-    assert heard == [user]
+    assert locked_users == [user]
     with pytest.raises(Locked):
         service.verify_code(challenge, code)
 
@@ -557,12 +559,12 @@ def test_a_429_for_a_verify_makes_only_the_checks_of_that_number_and_purpose_wai
     bandwidth.fault(on="verify", status=429, times=1)
     with pytest.raises(Limited):
         service.verify_code(challenge, code)
-    asked = len(bandwidth.requests)
+    requests_before = len(bandwidth.requests)
     for held in (challenge, theirs):  # all challenges share the wait
         with pytest.raises(Limited) as refused:
             service.verify_code(held, code)
         assert 100 < refused.value.retry_after <= 120
-    assert len(bandwidth.requests) == asked
+    assert len(bandwidth.requests) == requests_before
     service.send_code(user)
     step_up = service.send_code(user, purpose="step-up")
     assert service.verify_code(step_up, bandwidth.inbox[0]["code"])
@@ -626,11 +628,11 @@ def test_a_429_for_a_send_makes_sends_wait_and_no_check(
     bandwidth.fault(on="all", status=429, times=1)
     with pytest.raises(Limited):
         service.send_code(user, channel=channel)
-    asked = len(bandwidth.requests)
+    requests_before = len(bandwidth.requests)
     for purpose in ("login", "step-up"):
         with pytest.raises(Limited):
             service.send_code(user, purpose=purpose)
-    assert len(bandwidth.requests) == asked
+    assert len(bandwidth.requests) == requests_before
     assert service.verify_code(challenge, code)
 
 
@@ -782,10 +784,10 @@ def test_the_seven_fields_go_to_the_documented_address(user: Any, configure: Any
 def test_logs_and_signals_hold_no_code_no_number_and_no_credential(
     user: Any, bandwidth: Any, caplog: Any
 ) -> None:
-    heard: list[Any] = []
+    sent_signals: list[Any] = []
 
     def hear(signal: Any, **kwargs: Any) -> None:
-        heard.append((signal, kwargs))
+        sent_signals.append((signal, kwargs))
 
     all_signals = [signals.code_sent, signals.code_send_failed, signals.code_verified]
     all_signals.append(signals.code_rejected)
@@ -803,7 +805,7 @@ def test_logs_and_signals_hold_no_code_no_number_and_no_credential(
     finally:
         for signal in all_signals:
             signal.disconnect(hear)
-    assert [signal for signal, _ in heard] == [
+    assert [signal for signal, _ in sent_signals] == [
         signals.code_sent,
         signals.code_rejected,
         signals.code_verified,
@@ -812,10 +814,10 @@ def test_logs_and_signals_hold_no_code_no_number_and_no_credential(
     ours = "\n".join(r.getMessage() for r in caplog.records if r.name == "django_bandwidth_mfa")
     assert str(challenge.pk) in ours
     assert "••42" in ours
-    for text in (ours, repr(heard)):
+    for text in (ours, repr(sent_signals)):
         for secret in (NUMBER, NUMBER[2:], code, wrong(code), "sim-secret"):
             assert secret not in text
-    assert isinstance(heard[-1][1]["error"], BandwidthError)
+    assert isinstance(sent_signals[-1][1]["error"], BandwidthError)
 
 
 def events(caplog: Any) -> list[str]:
@@ -857,10 +859,10 @@ def test_bandwidth_refusing_the_site_raises_an_alarm(
     user: Any, bandwidth: Any, caplog: Any, status: int, on: str
 ) -> None:
     """Fails when a refusal of all users is logged like a refusal of one user."""
-    heard: list[Any] = []
+    statuses: list[Any] = []
 
     def hear(error: BandwidthError, **kwargs: Any) -> None:
-        heard.append(error.status)
+        statuses.append(error.status)
 
     challenge = service.send_code(user)
     ask = {
@@ -874,7 +876,7 @@ def test_bandwidth_refusing_the_site_raises_an_alarm(
             ask[on]()
     finally:
         signals.access_refused.disconnect(hear)
-    assert heard == [status]
+    assert statuses == [status]
     alarm = next(r for r in caplog.records if getattr(r, "event", "") == "access_refused")
     assert (alarm.levelname, alarm.status) == ("CRITICAL", status)
 
@@ -893,7 +895,7 @@ def test_an_open_breaker_denies_without_a_call_and_gives_everything_back(
     for _ in range(2):
         with pytest.raises(ProviderUnavailable):
             service.verify_code(challenge, bandwidth.inbox[0]["code"])
-    asked = len(bandwidth.requests)
+    requests_before = len(bandwidth.requests)
     before = counted()
     for _ in range(10):
         with pytest.raises(ProviderUnavailable) as refused:
@@ -901,7 +903,7 @@ def test_an_open_breaker_denies_without_a_call_and_gives_everything_back(
         assert not refused.value.may_have_arrived
         with pytest.raises(ProviderUnavailable):
             service.send_code(user)
-    assert len(bandwidth.requests) == asked
+    assert len(bandwidth.requests) == requests_before
     assert counted() == before
     challenge.refresh_from_db()
     assert challenge.tries == 2
@@ -944,12 +946,12 @@ def test_without_a_free_place_nothing_is_asked_and_nothing_is_counted(
     configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=1, WAIT_SECONDS=0.001, BREAKER_FAILURES=1)
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
-    asked = len(bandwidth.requests)
+    requests_before = len(bandwidth.requests)
     before = counted()
-    heard: list[Any] = []
+    failures: list[Any] = []
 
     def hear(**kwargs: Any) -> None:
-        heard.append(kwargs)
+        failures.append(kwargs)
 
     signals.code_send_failed.connect(hear)
     try:
@@ -961,10 +963,10 @@ def test_without_a_free_place_nothing_is_asked_and_nothing_is_counted(
     finally:
         signals.code_send_failed.disconnect(hear)
     assert busy.value.retry_after == 1
-    assert len(bandwidth.requests) == asked
+    assert len(bandwidth.requests) == requests_before
     assert counted() == before
     assert not Challenge.objects.current(user, "step-up")
-    assert heard == []
+    assert failures == []
     events = [
         (r.event, r.levelname, r.action)  # type: ignore[attr-defined]
         for r in caplog.records
@@ -1035,17 +1037,17 @@ def test_no_text_of_a_row_shows_a_full_number(user: Any, bandwidth: Any) -> None
         assert bandwidth.inbox[0]["code"] not in f"{row} {row!r}"
 
 
-@pytest.mark.parametrize("given", ["nothing", "challenge", "token"])
+@pytest.mark.parametrize("kind", ["nothing", "challenge", "token"])
 def test_the_backend_says_nothing_to_other_credentials(
-    user: Any, bandwidth: Any, given: str
+    user: Any, bandwidth: Any, kind: str
 ) -> None:
     """A listed backend also gets the credentials of each password login."""
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
-    asked = len(bandwidth.requests)
-    credentials = {"challenge": {"challenge": challenge}, "token": {"token": code}}.get(given, {})
+    requests_before = len(bandwidth.requests)
+    credentials = {"challenge": {"challenge": challenge}, "token": {"token": code}}.get(kind, {})
     assert BandwidthMFABackend().authenticate(None, username="ada", **credentials) is None
-    assert len(bandwidth.requests) == asked
+    assert len(bandwidth.requests) == requests_before
     assert BandwidthMFABackend().authenticate(None, challenge=challenge, token=code) == user
 
 
@@ -1075,8 +1077,8 @@ def test_a_verification_on_a_lazy_user_is_found_and_counts_once(user: Any) -> No
     lazy object: the login is asked for a second code, and the verification is left for a later
     one."""
     lazy = SimpleLazyObject(lambda: user)
-    shown = Verification(user, "sms", verified_at=timezone.now())
-    carry(lazy, shown)
-    assert pop_from(lazy) == shown
+    verification = Verification(user, "sms", verified_at=timezone.now())
+    carry(lazy, verification)
+    assert pop_from(lazy) == verification
     assert pop_from(lazy) is None
     assert pop_from(user) is None

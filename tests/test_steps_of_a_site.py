@@ -128,8 +128,8 @@ def test_a_session_without_a_cookie_is_asked_about(
     with time_machine.travel(START, tick=False) as clock:
         let_in(client, user)
         key = client.session.session_key
-        shown = request_of_session(SessionStore(key))
-        assert (shown.user, shown.mfa.state, shown.mfa.method) == (user, "verified", "sms")
+        request = request_of_session(SessionStore(key))
+        assert (request.user, request.mfa.state, request.mfa.method) == (user, "verified", "sms")
         clock.shift(LATER)
         service.require_new_code(user)
         clock.shift(LATER)
@@ -162,6 +162,6 @@ def test_a_session_that_is_ended_while_it_is_asked_about_lets_nobody_in(
         session.keys()
         client.post("/accounts/logout/")
         clock.shift(timedelta(hours=1))
-        shown = request_of_session(session)
-        assert (shown.user.is_authenticated, shown.mfa.state) == (False, "anonymous")
+        request = request_of_session(session)
+        assert (request.user.is_authenticated, request.mfa.state) == (False, "anonymous")
         assert session.session_key is None
