@@ -222,10 +222,10 @@ PAIRS: list[dict[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("given", PAIRS, ids=lambda given: "+".join(given) or "none")
-def test_exactly_one_pair_of_credentials_must_be_given(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize("pairs", PAIRS, ids=lambda pairs: "+".join(pairs) or "none")
+def test_exactly_one_pair_of_credentials_must_be_given(pairs: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"client_id and client_secret .* username and password"):
-        BandwidthClient(account_id="9900000", **given)
+        BandwidthClient(account_id="9900000", **pairs)
 
 
 def test_an_empty_pair_counts_as_not_given() -> None:

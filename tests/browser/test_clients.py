@@ -154,11 +154,11 @@ def test_a_command_line_signs_in_with_a_ticket(
     client.stdin.write(f"{PASSWORD}\n")
     client.stdin.flush()
     code = wait_for_code(demo, member)
-    told, _ = client.communicate(f"{wrong(code)}\n{code}\n", timeout=30)
-    assert client.returncode == 0, told
-    assert f"••{member.number[-2:]}" in told
-    assert "That is not the code we sent." in told
-    assert f"{member.username} has $4812.60." in told
+    output, _ = client.communicate(f"{wrong(code)}\n{code}\n", timeout=30)
+    assert client.returncode == 0, output
+    assert f"••{member.number[-2:]}" in output
+    assert "That is not the code we sent." in output
+    assert f"{member.username} has $4812.60." in output
     assert len(demo.messages(member.number)) == 1
 
 
@@ -166,6 +166,6 @@ def test_a_command_line_with_a_wrong_password_shows_an_error(
     demo: Demo, run: Callable[[Demo, Member], subprocess.Popen[str]]
 ) -> None:
     member = demo.member()
-    told, _ = run(demo, member).communicate("wrong\n", timeout=30)
-    assert "do not match" in told
+    output, _ = run(demo, member).communicate("wrong\n", timeout=30)
+    assert "do not match" in output
     assert demo.messages(member.number) == []

@@ -154,9 +154,9 @@ def test_the_countdown_is_announced_twice_and_ends_when_the_button_works(
     give_password(page, demo, member)
     page.evaluate(
         """() => {
-            window.said = [];
+            window.texts = [];
             const speaker = document.querySelector('[role=status]');
-            new MutationObserver(() => window.said.push(speaker.textContent))
+            new MutationObserver(() => window.texts.push(speaker.textContent))
                 .observe(speaker, { childList: true });
         }"""
     )
@@ -168,9 +168,9 @@ def test_the_countdown_is_announced_twice_and_ends_when_the_button_works(
     page.clock.run_for(23_000)
     expect(page.locator(".mfa-send")).to_contain_text("You can get a new code now.")
     assert button.get_attribute("aria-disabled") is None
-    said = page.evaluate("window.said")
-    assert len(said) == 2, said
-    assert said[1] == "You can get a new code now."
+    texts = page.evaluate("window.texts")
+    assert len(texts) == 2, texts
+    assert texts[1] == "You can get a new code now."
 
 
 def test_times_are_those_of_the_visitors_own_device(open_page: OpenPage, demo: Demo) -> None:

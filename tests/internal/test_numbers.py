@@ -36,9 +36,9 @@ def test_the_ways_to_write_a_number_are_one_number(
     """The result is ASCII, and the site's region does not change a number with a country code.
     Fails for copied numbers when direction marks are refused."""
     configure(DEFAULT_REGION=region)
-    found = numbers.parse(typed)
-    assert found == "+12025550142"
-    assert found.isascii()
+    number = numbers.parse(typed)
+    assert number == "+12025550142"
+    assert number.isascii()
 
 
 def test_a_number_that_begins_with_two_zeros_is_of_another_country(configure: Any) -> None:

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def numbers(**where: object) -> set[str]:
-    found = rows.find(Phone, where)
-    assert rows.count(Phone, where) == len(found)
-    return {phone.number for phone in found}
+    phones = rows.find(Phone, where)
+    assert rows.count(Phone, where) == len(phones)
+    return {phone.number for phone in phones}
 
 
 def values_of(row: Model) -> dict[str, object]:
@@ -59,8 +59,8 @@ def test_the_newest_alone_is_returned_as_django_would_return_it() -> None:
     now = timezone.now()
     for hours in (1, 3, 2):
         SpentCode.objects.create(digest=str(hours) * 64, expires_at=now + timedelta(hours=hours))
-    found = rows.find(SpentCode, {"expires_at": FILLED}, newest_by="expires_at")
-    assert values_of(found[0]) == values_of(SpentCode.objects.get(digest="3" * 64))
+    codes = rows.find(SpentCode, {"expires_at": FILLED}, newest_by="expires_at")
+    assert values_of(codes[0]) == values_of(SpentCode.objects.get(digest="3" * 64))
 
 
 def test_each_kind_of_value_is_read_as_django_reads_it(bandwidth: Any) -> None:
@@ -68,9 +68,9 @@ def test_each_kind_of_value_is_read_as_django_reads_it(bandwidth: Any) -> None:
     converters."""
     challenge = service.send_code(make_user("ada", NUMBER))
     for model in (Challenge, Phone):
-        [found] = rows.find(model, {"number": NUMBER})
-        assert values_of(found) == values_of(model._base_manager.get())
-        assert not found._state.adding
+        [row] = rows.find(model, {"number": NUMBER})
+        assert values_of(row) == values_of(model._base_manager.get())
+        assert not row._state.adding
     assert challenge.taken
 
 

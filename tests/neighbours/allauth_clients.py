@@ -75,11 +75,11 @@ class App:
         )
         assert not answer.cookies, answer.cookies
         if answer["Content-Type"] == "application/json":
-            told = answer.json()
-            for name, value in (told.get("meta") or {}).items():
+            content = answer.json()
+            for name, value in (content.get("meta") or {}).items():
                 if name in vars(self):
                     setattr(self, name, value)
-            for name, value in (told.get("data") or {}).items():
+            for name, value in (content.get("data") or {}).items():
                 if name in ("access_token", "refresh_token"):
                     setattr(self, name, value)
         return answer

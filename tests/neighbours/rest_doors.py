@@ -1,7 +1,7 @@
 """Doors for APIs that accept the password alone: a site with each door, and the code that closes
 it.
 
-The attacker knows the password of ada, who needs a code. If the attack succeeds, it sets ``found``
+The attacker knows the password of ada, who needs a code. If the attack succeeds, it sets ``result``
 to her name, as a view of the site sees it.
 """
 
@@ -32,16 +32,16 @@ urlpatterns = [path("me/", Me.as_view())]
 BY_BASIC = """
 from base64 import b64encode
 basic = "Basic " + b64encode(f"ada:{password}".encode()).decode()
-found = client.get("/me/", headers={"authorization": basic}).json()
+result = client.get("/me/", headers={"authorization": basic}).json()
 """
 
 # Posts the password to the door, takes the token out of the answer, and shows it to the view.
 BY_TOKEN = """
 answer = client.post(DOOR, {"username": "ada", "password": password})
-given = answer.json() if answer.get("Content-Type") == "application/json" else {}
-token = given.get("access") or given.get("token") or given.get("key") or given.get("auth_token")
+body = answer.json() if answer.get("Content-Type") == "application/json" else {}
+token = body.get("access") or body.get("token") or body.get("key") or body.get("auth_token")
 shown = client.get("/me/", headers={"authorization": f"SCHEME {token}"})
-found = shown.json() if shown.status_code == 200 else None
+result = shown.json() if shown.status_code == 200 else None
 """
 
 
@@ -275,8 +275,8 @@ class Serializer(serializers.Serializer):
     username = serializers.CharField()
     password = serializers.CharField()
 
-    def validate(self, given):
-        return {"access": str(AccessToken.for_user(authenticate(**given)))}
+    def validate(self, credentials):
+        return {"access": str(AccessToken.for_user(authenticate(**credentials)))}
 
 class Tokens(TokenViewBase):
     serializer_class = Serializer
@@ -356,7 +356,7 @@ basic = "Basic " + b64encode(f"ada:{password}".encode()).decode()
 answer = client.post("/api/token/", headers={"authorization": basic})
 token = answer.json()["token"] if answer.status_code == 200 else None
 shown = client.get("/me/", headers={"authorization": f"Token {token}"})
-found = shown.json() if shown.status_code == 200 else None
+result = shown.json() if shown.status_code == 200 else None
 """,
         closed_urls=with_me(code("urls.py, knox")),
     ),
@@ -380,7 +380,7 @@ answer = client.post(
 ).json()
 token = answer["meta"].get("access_token")
 shown = client.get("/me/", headers={"authorization": f"Bearer {token}"})
-found = shown.json() if shown.status_code == 200 else None
+result = shown.json() if shown.status_code == 200 else None
 """,
         closed_settings=ALLAUTH_IN_TWO_STEPS.replace("SessionToken", "JWTToken"),
     ),
@@ -400,7 +400,7 @@ Application.objects.create(
 asked = {"grant_type": "password", "username": "ada", "password": password, "client_id": "phone"}
 token = client.post("/o/token/", asked).json().get("access_token")
 shown = client.get("/me/", headers={"authorization": f"Bearer {token}"})
-found = shown.json() if shown.status_code == 200 else None
+result = shown.json() if shown.status_code == 200 else None
 """,
         closed_settings=code("settings.py, django-oauth-toolkit"),
     ),
@@ -455,7 +455,7 @@ asked = {"username": "ada", "password": password}
 answer = client.post("/api/token/pair", asked, content_type="application/json")
 token = answer.json().get("access") if answer.status_code == 200 else None
 shown = client.get("/api/me", headers={"authorization": f"Bearer {token}"})
-found = shown.json() if shown.status_code == 200 else None
+result = shown.json() if shown.status_code == 200 else None
 """,
         closed_urls=code("urls.py, ninja-jwt"),
     ),
@@ -498,7 +498,7 @@ def ask(query, **headers):
 
 asked = f'mutation {{ tokenAuth(username: "ada", password: "{password}") {{ token }} }}'
 token = ((ask(asked).get("data") or {}).get("tokenAuth") or {}).get("token")
-found = ask("{ me }", **({"authorization": f"JWT {token}"} if token else {}))["data"]["me"]
+result = ask("{ me }", **({"authorization": f"JWT {token}"} if token else {}))["data"]["me"]
 """,
         closed_urls=graphql.replace(
             "    token_auth = graphql_jwt.ObtainJSONWebToken.Field()\n", ""

@@ -28,34 +28,34 @@ class Message:
 class Outcome:
     """The result of a visit, and the messages of the site's system checks."""
 
-    found: Any
-    """The value of ``found`` at the end of the visit."""
-    said: list[Message]
+    result: Any
+    """The value of ``result`` at the end of the visit."""
+    messages: list[Message]
     """The messages of ``check --deploy`` about doors."""
 
     def ids(self) -> list[str]:
-        return sorted({message.id.removeprefix("bandwidth_mfa.") for message in self.said})
+        return sorted({message.id.removeprefix("bandwidth_mfa.") for message in self.messages})
 
 
 def visit(*, apps: tuple[str, ...], settings: str = "", urls: str, program: str) -> Outcome:
     """Run ``program`` on the site. The program has a ``client`` and the user ``ada``, and sets
-    ``found``.
+    ``result``.
 
     :param settings: lines of a settings file, after the lines of the base settings.
     :param urls: the source of the URLconf; the app's own URLs are added to it.
     """
-    given = {"apps": apps, "settings": settings, "urls": urls, "program": program}
+    site = {"apps": apps, "settings": settings, "urls": urls, "program": program}
     done = subprocess.run(
         [sys.executable, "-m", "tests.neighbours.site"],
         cwd=ROOT,
-        input=json.dumps(given),
+        input=json.dumps(site),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
-    return Outcome(answer["found"], [Message(*one) for one in answer["said"]])
+    return Outcome(answer["result"], [Message(*one) for one in answer["messages"]])
 
 
 BASE_URLS = """
@@ -115,8 +115,8 @@ def configure(apps: list[str], source: str) -> None:
 
 def main() -> None:
     """Read the site from the standard input. Print the result and the messages as the last line."""
-    given = json.load(sys.stdin)
-    configure(given["apps"], given["settings"])
+    site = json.load(sys.stdin)
+    configure(site["apps"], site["settings"])
     from types import ModuleType
 
     import django
@@ -132,21 +132,21 @@ def main() -> None:
 
     urls = ModuleType("site_urls")
     sys.modules["site_urls"] = urls
-    exec(given["urls"] + BASE_URLS, urls.__dict__)  # noqa: S102
+    exec(site["urls"] + BASE_URLS, urls.__dict__)  # noqa: S102
     values: dict[str, Any] = {
         "client": Client(),
         "ada": make_user("ada", NUMBER),
         "password": PASSWORD,
-        "found": None,
+        "result": None,
     }
-    exec(given["program"], values)  # noqa: S102
+    exec(site["program"], values)  # noqa: S102
     doors = ("bandwidth_mfa.W004", "bandwidth_mfa.W016", "bandwidth_mfa.E02")
-    said = [
+    messages = [
         (message.id, message.msg, message.hint)
         for message in run_checks(include_deployment_checks=True)
         if str(message.id).startswith(doors) and not message.is_silenced()
     ]
-    print(json.dumps({"found": values["found"], "said": said}))
+    print(json.dumps({"result": values["result"], "messages": messages}))
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ fake = FakeBandwidth()
 fake.__enter__()
 
 def give_password(text=None):
-    given = {"username": "ada", "password": text or password}
-    return client.post("/accounts/login/?next=/inside/", given)
+    data = {"username": "ada", "password": text or password}
+    return client.post("/accounts/login/?next=/inside/", data)
 
 def give_code(text=None):
     client.get("/mfa/verify/")
@@ -50,11 +50,11 @@ def inside():
 
 def walk(first):
     '''Where the first factor leads, and who is in before the code, after a wrong one, and after.'''
-    found = [first["Location"], client.get("/mfa/api/state").json()["state"], inside()]
+    result = [first["Location"], client.get("/mfa/api/state").json()["state"], inside()]
     give_code("000000")
-    found.append(inside())
-    found += [give_code()["Location"], inside()]
-    return found
+    result.append(inside())
+    result += [give_code()["Location"], inside()]
+    return result
 """
 
 WALKED = ["/mfa/verify/", "parked", 302, 302, "/inside/", "ada sms"]
@@ -75,8 +75,8 @@ AXES = code("settings.py, django-axes", PAGE)
 @pytest.mark.package("django-axes")
 def test_with_axes_the_password_leads_to_the_code_and_the_code_in() -> None:
     """Fails without the receiver that parks logins: the first factor would be enough."""
-    outcome = site("axes", settings=AXES, program="found = walk(give_password())")
-    assert outcome.found == WALKED
+    outcome = site("axes", settings=AXES, program="result = walk(give_password())")
+    assert outcome.result == WALKED
 
 
 @pytest.mark.package("django-axes")
@@ -88,28 +88,28 @@ def test_axes_counts_wrong_passwords_and_wrong_codes_and_locks_out(what: str) ->
         "password": """
 for _ in range(3):
     give_password("wrong")
-found = [give_password().status_code, inside()]
+result = [give_password().status_code, inside()]
 """,
         "code": """
 give_password()
 for number in range(3):
     give_code(f"00000{number}")
 client.cookies.clear()
-found = [give_password().status_code, inside()]
+result = [give_password().status_code, inside()]
 """,
         "JSON API": """
 def by_api(text):
-    given = {"username": "ada", "password": text}
+    data = {"username": "ada", "password": text}
     client.cookies.clear()
-    return client.post("/mfa/api/login", given, "application/json")
+    return client.post("/mfa/api/login", data, "application/json")
 
 for _ in range(3):
     by_api("wrong")
-found = [by_api(password).status_code, inside()]
+result = [by_api(password).status_code, inside()]
 """,
     }[what]
     outcome = site("axes", settings=AXES, program=program)
-    assert outcome.found == [429, 302]
+    assert outcome.result == [429, 302]
 
 
 # django-sesame -----------------------------------------------------------------------------------
@@ -123,10 +123,10 @@ def test_a_link_of_sesame_leads_to_the_code_and_the_code_in() -> None:
         'urlpatterns += [path("link/", LinkView.as_view())]\n',
         program="""
 from sesame.utils import get_query_string
-found = walk(client.get("/link/" + get_query_string(ada) + "&next=/inside/"))
+result = walk(client.get("/link/" + get_query_string(ada) + "&next=/inside/"))
 """,
     )
-    assert outcome.found == WALKED
+    assert outcome.result == WALKED
 
 
 # mozilla-django-oidc -----------------------------------------------------------------------------
@@ -161,16 +161,16 @@ def come_from_provider(asked):
         provider.get(settings.OIDC_OP_USER_ENDPOINT, json=claims)
         return client.get("/oidc/callback/", {"code": "x", "state": query["state"]})
 
-found = walk(come_from_provider(client.get("/oidc/authenticate/?next=/inside/")["Location"]))
+result = walk(come_from_provider(client.get("/oidc/authenticate/?next=/inside/")["Location"]))
 # Later its middleware asks the provider again, and nobody has to give another code.
 session = client.session
 session["oidc_id_token_expiration"] = 0
 session.save()
 again = client.get("/inside/")["Location"]
-found += [urlsplit(again).netloc, come_from_provider(again)["Location"], inside()]
+result += [urlsplit(again).netloc, come_from_provider(again)["Location"], inside()]
 """,
     )
-    assert outcome.found == [*WALKED, "people.example", "/inside/", "ada sms"]
+    assert outcome.result == [*WALKED, "people.example", "/inside/", "ada sms"]
 
 
 # social-auth-app-django --------------------------------------------------------------------------
@@ -201,10 +201,10 @@ def come_from_github():
 login_verified(client, ada)
 come_from_github()
 client.logout()
-found = walk(come_from_github())
+result = walk(come_from_github())
 """,
     )
-    assert outcome.found == WALKED
+    assert outcome.result == WALKED
 
 
 # Admins ------------------------------------------------------------------------------------------
@@ -227,13 +227,13 @@ Locale.objects.create(language_code="en")
 Page.add_root(instance=Page(title="Root", slug="root"))
 ada.is_superuser = ada.is_staff = True
 ada.save()
-given = {"username": "ada", "password": password, "next": "/inside/"}
-found = walk(client.post("/cms/login/", given))
+data = {"username": "ada", "password": password, "next": "/inside/"}
+result = walk(client.post("/cms/login/", data))
 account = client.get("/cms/account/").content.decode()
-found += [client.get("/cms/").status_code, 'href="/mfa/phones/"' in account]
+result += [client.get("/cms/").status_code, 'href="/mfa/phones/"' in account]
 """,
     )
-    assert outcome.found == [*WALKED, 200, True]
+    assert outcome.result == [*WALKED, 200, True]
 
 
 @pytest.mark.package("django-unfold")
@@ -244,16 +244,16 @@ def test_unfolds_admin_leads_to_the_code_and_shows_our_pages() -> None:
         program="""
 ada.is_superuser = ada.is_staff = True
 ada.save()
-given = {"username": "ada", "password": password, "next": "/inside/"}
+data = {"username": "ada", "password": password, "next": "/inside/"}
 shown = client.get("/admin/login/").content.decode()
-found = walk(client.post("/admin/login/?next=/inside/", given))
+result = walk(client.post("/admin/login/?next=/inside/", data))
 addresses = ["", "bandwidth_mfa/phone/", "bandwidth_mfa/challenge/", f"auth/user/{ada.pk}/change/"]
 answers = [client.get("/admin/" + address) for address in addresses]
-found += ["unfold" in shown, *(answer.status_code for answer in answers)]
-found.append("unfold" in answers[1].content.decode())
+result += ["unfold" in shown, *(answer.status_code for answer in answers)]
+result.append("unfold" in answers[1].content.decode())
 """,
     )
-    assert outcome.found == [*WALKED, True, 200, 200, 200, 200, True]
+    assert outcome.result == [*WALKED, True, 200, 200, 200, 200, True]
 
 
 # Staff -------------------------------------------------------------------------------------------
@@ -273,15 +273,15 @@ ada.save()
 eve = make_user("eve", "+12025550177")
 give_password()
 early = client.post("/hijack/acquire/", {"user_pk": eve.pk}).status_code
-found = [early, inside()]
+result = [early, inside()]
 give_code()
-found.append(client.post("/hijack/acquire/", {"user_pk": eve.pk}).status_code)
-found.append(inside())
+result.append(client.post("/hijack/acquire/", {"user_pk": eve.pk}).status_code)
+result.append(inside())
 client.post("/hijack/release/")
-found += [inside(), len(fake.outbox)]
+result += [inside(), len(fake.outbox)]
 """,
     )
-    assert outcome.found == [302, 302, 302, "eve None", "ada sms", 1]
+    assert outcome.result == [302, 302, 302, "eve None", "ada sms", 1]
 
 
 # The page ----------------------------------------------------------------------------------------

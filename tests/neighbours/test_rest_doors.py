@@ -27,10 +27,10 @@ def test_a_door_that_stands_open_is_named_and_is_an_error_of_a_deployment(case: 
     """Fails when the door's line is removed from ``_KINDS``, and when a package moves the class
     that the check looks for."""
     outcome = case.run()
-    assert outcome.found == "ada"
+    assert outcome.result == "ada"
     assert outcome.ids() == [case.id, "W004"]
-    assert len(outcome.said) == 2
-    for message in outcome.said:
+    assert len(outcome.messages) == 2
+    for message in outcome.messages:
         assert case.door in message.text
         assert case.address in message.text
         assert f'"bandwidth_mfa.{case.id}:{case.door}"' in message.hint
@@ -45,8 +45,8 @@ def test_a_door_that_is_closed_as_documented_lets_nobody_in_and_is_not_named(cas
     assert closed != case
     outcome = closed.run()
     # The answer "eve" comes from the visitor's own token.
-    assert outcome.found in (None, "AnonymousUser", "eve", {"detail": "Unauthorized"})
-    assert outcome.said == []
+    assert outcome.result in (None, "AnonymousUser", "eve", {"detail": "Unauthorized"})
+    assert outcome.messages == []
 
 
 AFTER_THE_CODE = """
@@ -57,11 +57,11 @@ login_verified(client, ada)
 client.handler.enforce_csrf_checks = True
 forged = client.post("/api/token/")
 client.handler.enforce_csrf_checks = False
-given = client.post("/api/token/").json()
-token = given.get("access") or given.get("token")
+content = client.post("/api/token/").json()
+token = content.get("access") or content.get("token")
 client.logout()
 shown = client.get("/me/", headers={"authorization": f"SCHEME {token}"})
-found = [parked["Location"], forged.status_code, shown.json()]
+result = [parked["Location"], forged.status_code, shown.json()]
 """
 
 
@@ -78,7 +78,7 @@ def test_a_token_is_issued_after_the_code_as_documented(name: str, scheme: str) 
     """Fails when the documented view uses an authentication class that ignores the session."""
     program = AFTER_THE_CODE.replace("SCHEME", scheme)
     outcome = replace(CASES[name].closed(), program=program).run()
-    assert outcome.found == ["/mfa/verify/?next=/api/token/", 403, "ada"]
+    assert outcome.result == ["/mfa/verify/?next=/api/token/", 403, "ada"]
 
 
 @pytest.mark.attack("P9")
@@ -95,9 +95,9 @@ client.handler.enforce_csrf_checks = False
 token = client.post("/api/token").json()["access"]
 client.logout()
 shown = client.get("/api/me", headers={"authorization": f"Bearer {token}"})
-found = [parked.status_code, forged.status_code, shown.json()]
+result = [parked.status_code, forged.status_code, shown.json()]
 """
-    assert replace(CASES["ninja-jwt"].closed(), program=program).run().found == [401, 403, "ada"]
+    assert replace(CASES["ninja-jwt"].closed(), program=program).run().result == [401, 403, "ada"]
 
 
 @pytest.mark.attack("P9")
@@ -105,8 +105,8 @@ def test_a_password_grant_that_the_toolkits_own_setting_refuses_is_no_door() -> 
     """Fails when only the class of the server is checked."""
     refused = 'OAUTH2_PROVIDER = {"COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True}'
     outcome = CASES["the password grant of OAuth 2.0"].run(refused)
-    assert outcome.found == "AnonymousUser"
-    assert outcome.said == []
+    assert outcome.result == "AnonymousUser"
+    assert outcome.messages == []
 
 
 @pytest.mark.attack("P9")
@@ -117,12 +117,12 @@ def test_the_session_of_dj_rest_auths_login_waits_for_the_code() -> None:
         settings=SESSIONS_BY_DEFAULT + code("settings.py, dj-rest-auth"),
         program="""
 client.post("/api/login/", {"username": "ada", "password": password})
-found = [client.get("/me/").json(), "bandwidth_mfa.parked" in str(dict(client.session))]
+result = [client.get("/me/").json(), "bandwidth_mfa.parked" in str(dict(client.session))]
 """,
     )
     outcome = case.run()
-    assert outcome.found[0] == "AnonymousUser"
-    assert outcome.said == []
+    assert outcome.result[0] == "AnonymousUser"
+    assert outcome.messages == []
 
 
 @pytest.mark.attack("P9", "P4")
@@ -142,14 +142,14 @@ answer = client.post(
 token = answer["meta"]["session_token"]
 shown = client.get("/me/", headers={"x-session-token": token})
 own = client.get("/_allauth/app/v1/auth/session", headers={"x-session-token": token})
-found = [shown.json(), own.status_code]
+result = [shown.json(), own.status_code]
 """,
     )
     outcome = case.run()
-    assert outcome.found == ["AnonymousUser", 401]
+    assert outcome.result == ["AnonymousUser", 401]
     assert outcome.ids() == ["W016"]
-    assert "/_allauth/app/v1/auth/login" in outcome.said[0].text
-    assert case.run(ALLAUTH_IN_TWO_STEPS).said == []
+    assert "/_allauth/app/v1/auth/login" in outcome.messages[0].text
+    assert case.run(ALLAUTH_IN_TWO_STEPS).messages == []
 
 
 @pytest.mark.attack("P9")
@@ -202,7 +202,7 @@ def test_a_site_that_has_all_these_packages_and_no_door_hears_nothing() -> None:
         urls=CLEAN,
         program="",
     )
-    assert outcome.said == []
+    assert outcome.messages == []
 
 
 TWO_DOORS = (
@@ -238,22 +238,22 @@ def test_a_door_is_silenced_by_its_own_name_or_that_of_its_kind(
     """Fails when W004 silences the error: the check would never report a door that is added
     later."""
     case = replace(CASES["Basic given to as_view()"], urls=TWO_DOORS)
-    said = case.run(f"SILENCED_SYSTEM_CHECKS = {silenced!r}").said
+    messages = case.run(f"SILENCED_SYSTEM_CHECKS = {silenced!r}").messages
     names = ("Me", "Other")
-    found = [
+    result = [
         (message.id.removeprefix("bandwidth_mfa."), name)
-        for message in said
+        for message in messages
         for name in names
         if f"(site_urls.{name})" in message.text
     ]
-    assert sorted(found) == expected
-    assert len(said) == len(expected)
-    assert all("1 more address" in message.text for message in said if "Other" in message.text)
+    assert sorted(result) == expected
+    assert len(messages) == len(expected)
+    assert all("1 more address" in message.text for message in messages if "Other" in message.text)
 
 
 def test_the_default_of_rest_framework_is_one_door_whatever_the_number_of_views() -> None:
     """Fails when each view counts as a door: one setting closes them all."""
     more = "class Other(Me): pass\nurlpatterns += [path('other/', Other.as_view())]\n"
-    said = replace(BASIC, urls=ME + more).run().said
-    assert [message.id for message in said] == ["bandwidth_mfa.W004", "bandwidth_mfa.E020"]
-    assert "(site_urls.Me and 1 more view)" in said[0].text
+    messages = replace(BASIC, urls=ME + more).run().messages
+    assert [message.id for message in messages] == ["bandwidth_mfa.W004", "bandwidth_mfa.E020"]
+    assert "(site_urls.Me and 1 more view)" in messages[0].text

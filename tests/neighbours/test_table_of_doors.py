@@ -75,8 +75,8 @@ def by_proxy(client: Client, user: Any) -> None:
 
 
 def customer() -> Any:
-    found = get_user_model()._default_manager.filter(username="ada").first()
-    return found or make_user("ada")
+    user = get_user_model()._default_manager.filter(username="ada").first()
+    return user or make_user("ada")
 
 
 def page(client: Client) -> bool:

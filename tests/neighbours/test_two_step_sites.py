@@ -38,16 +38,16 @@ with FakeBandwidth() as bandwidth:
     passed = ask("/mfa/api/verify", ticket, code=bandwidth.outbox[0]["code"]).json()
     second = ask(DOOR, completion=passed["completion"])
     token = second.json()[KEY]
-    found = [first.status_code, second.status_code, show(token)]
+    result = [first.status_code, second.status_code, show(token)]
     refresh = second.cookies["refresh"].value if "refresh" in second.cookies else None
     refresh = refresh or second.json().get("refresh") or second.json().get("refresh_token")
     if refresh:
         renewed = ask(REFRESH, refresh=refresh)
-        found += [renewed.status_code, show(renewed.json()["access"])]
+        result += [renewed.status_code, show(renewed.json()["access"])]
     service.end_sessions(ada)
-    found.append(show(token))
+    result.append(show(token))
     if refresh:
-        found.append(ask(REFRESH, refresh=refresh).status_code)
+        result.append(ask(REFRESH, refresh=refresh).status_code)
 """
 
 VERIFIED = """
@@ -186,11 +186,11 @@ def test_a_site_as_documented_takes_two_steps_and_names_no_door(site: Site) -> N
     )
     outcome = site.run(program)
     if site.key == "access":
-        assert outcome.found == [202, 200, 200, 200, 200, outcome.found[5], 401]
-        assert outcome.found[5] in (401, 403)
+        assert outcome.result == [202, 200, 200, 200, 200, outcome.result[5], 401]
+        assert outcome.result[5] in (401, 403)
     else:
-        assert outcome.found == [202, 200, 200, 403]
-    assert outcome.said == []
+        assert outcome.result == [202, 200, 200, 403]
+    assert outcome.messages == []
 
 
 @pytest.mark.package(
@@ -200,7 +200,7 @@ def test_a_site_as_documented_takes_two_steps_and_names_no_door(site: Site) -> N
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
 def test_the_password_alone_gets_nothing_at_a_site_as_documented(site: Site) -> None:
     """Fails with the package's own serializer."""
-    assert site.run(by_token(site.door, site.scheme)).found is None
+    assert site.run(by_token(site.door, site.scheme)).result is None
 
 
 @pytest.mark.attack("P9")
@@ -240,7 +240,7 @@ def test_a_door_beside_one_that_takes_two_steps_is_still_named(
         apps=site.apps, settings=site.settings, urls=site.urls + VERIFIED + urls, program=""
     )
     assert outcome.ids() == [expected, "W004"]
-    assert all("/old/" in message.text for message in outcome.said)
+    assert all("/old/" in message.text for message in outcome.messages)
 
 
 @pytest.mark.attack("P47", "P9")
@@ -253,8 +253,8 @@ def test_http_basic_that_refuses_those_who_owe_a_code_is_no_door() -> None:
     )
     settings = code("settings.py, the answers", PAGE)
     outcome = visit(apps=("rest_framework",), settings=settings, urls=urls, program=BY_BASIC)
-    assert outcome.found["code"] == "code_required"
-    assert outcome.said == []
+    assert outcome.result["code"] == "code_required"
+    assert outcome.messages == []
 
 
 @pytest.mark.attack("P47")
@@ -268,7 +268,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 tokens = [f"Token {Token.objects.create(user=ada).key}", f"Bearer {AccessToken.for_user(ada)}"]
 answers = [Client().get("/me/", headers={"authorization": one}) for one in tokens]
-found = [[one.status_code, one.json()["code"]] for one in answers]
+result = [[one.status_code, one.json()["code"]] for one in answers]
 """
     settings = (
         code("settings.py, REST framework's tokens in two steps", PAGE)
@@ -277,8 +277,8 @@ found = [[one.status_code, one.json()["code"]] for one in answers]
         '["django_bandwidth_mfa.contrib.rest_framework.permissions.IsVerified"]\n'
     )
     outcome = visit(apps=(), settings=settings, urls=ME, program=program)
-    assert outcome.found == [[401, "code_required"], [401, "code_required"]]
-    assert outcome.said == []
+    assert outcome.result == [[401, "code_required"], [401, "code_required"]]
+    assert outcome.messages == []
 
 
 @pytest.mark.attack("P46")
@@ -307,7 +307,7 @@ def test_a_refresh_that_outlives_the_login_is_named(
         program="",
     )
     assert outcome.ids() == ["W016"]
-    assert "/api/token/refresh" in outcome.said[0].text
+    assert "/api/token/refresh" in outcome.messages[0].text
 
 
 # A browser keeps its cookies, and sends them to each view.
@@ -326,13 +326,13 @@ with FakeBandwidth() as bandwidth:
     passed = Client().post("/mfa/api/verify", body, json, headers=ticket).json()
     browser.post("/api/login/", {"completion": passed["completion"]})
 text = browser.cookies["access"].value
-found = [browser.get("/verified/").status_code]
+result = [browser.get("/verified/").status_code]
 service.end_sessions(ada)
-found.append(browser.get("/verified/").status_code)
+result.append(browser.get("/verified/").status_code)
 headers = {"authorization": f"Bearer {text}"}
-found.append(Client().get("/me/", headers=headers).json()["code"])
-found.append(browser.post("/api/login/", {"username": "ada", "password": password}).status_code)
-found.append(browser.post("/api/logout/").status_code)
+result.append(Client().get("/me/", headers=headers).json()["code"])
+result.append(browser.post("/api/login/", {"username": "ada", "password": password}).status_code)
+result.append(browser.post("/api/logout/").status_code)
 """
 
 
@@ -341,7 +341,7 @@ def test_a_cookie_whose_login_has_ended_shuts_nobody_out() -> None:
     """Fails when such a cookie is refused like a header. A browser also sends the cookie to the
     login and logout views, and no script can delete it."""
     site = SITES["dj-rest-auth with simplejwt in cookies"]
-    assert site.run(WITH_A_COOKIE_THAT_ENDED).found == [200, 401, "session_ended", 202, 200]
+    assert site.run(WITH_A_COOKIE_THAT_ENDED).result == [200, 401, "session_ended", 202, 200]
 
 
 # The password goes to the JSON API, which does not check the rules of dj-rest-auth.
@@ -368,9 +368,9 @@ def sign_in():
     return [answer.status_code, "key" in answer.json() or "access" in answer.json()]
 
 with FakeBandwidth() as bandwidth:
-    found = [sign_in(), completed[:]]
+    result = [sign_in(), completed[:]]
     EmailAddress.objects.create(user=ada, email=ada.email, verified=True)
-    found.append(sign_in())
+    result.append(sign_in())
 """
 
 
@@ -394,4 +394,4 @@ def test_a_completion_passes_no_rule_of_dj_rest_auth_by(with_phone: bool) -> Non
         urls=site.urls + VERIFIED,
         program=program,
     )
-    assert outcome.found == [[400, False], [], [200, True]]
+    assert outcome.result == [[400, False], [], [200, True]]

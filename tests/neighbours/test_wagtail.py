@@ -22,9 +22,9 @@ def test_the_account_page_links_ones_own_second_factor(
     """The test does what Wagtail's account page does: it calls each hook to get a link and its
     text."""
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django_bandwidth_mfa.contrib.wagtail"]
-    found = hooks.get_hooks("register_account_menu_item")
+    menu_hooks = hooks.get_hooks("register_account_menu_item")
     with translation.override("es"):
-        [link] = [hook(rf.get("/admin/account/")) for hook in found]
+        [link] = [hook(rf.get("/admin/account/")) for hook in menu_hooks]
     assert link["label"] == "Sus teléfonos"
     assert link["help_text"]
     login_verified(client, make_user("ada", NUMBER))

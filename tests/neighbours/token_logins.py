@@ -159,5 +159,5 @@ TOKENS = {
 
 
 def status(address: str, headers: dict[str, str] | None = None) -> int:
-    found: int = Client().get(address, headers=headers).status_code
-    return found
+    code: int = Client().get(address, headers=headers).status_code
+    return code

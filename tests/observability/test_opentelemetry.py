@@ -36,17 +36,17 @@ def exporters() -> tuple[InMemorySpanExporter, InMemoryMetricReader]:
 
 @pytest.fixture
 def exporter(exporters: Any) -> InMemorySpanExporter:
-    found: InMemorySpanExporter = exporters[0]
-    found.clear()
-    return found
+    memory: InMemorySpanExporter = exporters[0]
+    memory.clear()
+    return memory
 
 
 def test_each_call_has_a_span_that_says_what_became_of_it(
     exporter: InMemorySpanExporter, a_day: list[str]
 ) -> None:
-    found = exporter.get_finished_spans()
-    told = [(span.attributes or {}) for span in found]
-    assert [(one["bandwidth_mfa.operation"], one["bandwidth_mfa.outcome"]) for one in told] == [
+    finished_spans = exporter.get_finished_spans()
+    labels = [(span.attributes or {}) for span in finished_spans]
+    assert [(one["bandwidth_mfa.operation"], one["bandwidth_mfa.outcome"]) for one in labels] == [
         ("messaging", "answered"),
         ("verify", "answered"),
         ("voice", "answered"),
@@ -56,9 +56,12 @@ def test_each_call_has_a_span_that_says_what_became_of_it(
         ("messaging", "UnknownOutcome"),
         ("messaging", "breaker_open"),
     ]
-    assert [span.status.is_ok for span in found] == [True] * 5 + [False] * 3
-    assert [span.name for span in found][:2] == ["bandwidth_mfa messaging", "bandwidth_mfa verify"]
-    for span in found:
+    assert [span.status.is_ok for span in finished_spans] == [True] * 5 + [False] * 3
+    assert [span.name for span in finished_spans][:2] == [
+        "bandwidth_mfa messaging",
+        "bandwidth_mfa verify",
+    ]
+    for span in finished_spans:
         text = span.to_json()
         for secret in (NUMBER, NUMBER[1:], *a_day):
             assert secret not in text
@@ -110,7 +113,7 @@ def test_the_span_is_the_current_one_while_bandwidth_is_asked_and_not_after_it(
 
 def test_the_metrics_are_those_of_the_table(exporters: Any, a_day: list[str]) -> None:
     data = exporters[1].get_metrics_data()
-    found = {
+    points = {
         metric.name.removeprefix("bandwidth_mfa."): [
             (dict(point.attributes), point) for point in metric.data.data_points
         ]
@@ -120,13 +123,13 @@ def test_the_metrics_are_those_of_the_table(exporters: Any, a_day: list[str]) ->
         if scope.scope.name == "django_bandwidth_mfa"
     }
     happened = set(MEASUREMENTS) - {"alarms", "lockouts", "logins"}
-    assert happened <= set(found) <= set(MEASUREMENTS)
-    refused = [labels for labels, point in found["refusals"] if point.value >= 1]
+    assert happened <= set(points) <= set(MEASUREMENTS)
+    refused = [labels for labels, point in points["refusals"] if point.value >= 1]
     assert {"action": "send", "limit": "user"} in refused
     assert {"action": "verify", "limit": "wrong_codes"} in refused
-    assert [point.value for _, point in found["breaker_open"]] == [1]
-    assert [point.value for _, point in found["calls_in_progress"]] == [0]
-    outcomes = {labels["outcome"] for labels, _ in found["call_duration"]}
+    assert [point.value for _, point in points["breaker_open"]] == [1]
+    assert [point.value for _, point in points["calls_in_progress"]] == [0]
+    outcomes = {labels["outcome"] for labels, _ in points["call_duration"]}
     assert outcomes >= {"answered", "UnknownOutcome"}
 
 

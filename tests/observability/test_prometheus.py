@@ -47,8 +47,8 @@ def test_each_outcome_is_counted(
     added: Callable[[], dict[Any, float]], request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue("a_day")
-    found = {key: value for key, value in added().items() if not key[0].endswith("_sum")}
-    assert found == {
+    counts = {key: value for key, value in added().items() if not key[0].endswith("_sum")}
+    assert counts == {
         ("sends_total", ("sms", "login", "sent")): 1,
         ("sends_total", ("sms", "step-up", "sent")): 1,
         ("sends_total", ("voice", "login", "sent")): 1,

@@ -252,10 +252,10 @@ def test_the_site_of_the_tests_passes_the_checks_and_broken_ones_do_not(settings
     assert ids == ["bandwidth_mfa_otp.E001", "bandwidth_mfa_otp.E002"]
     connection.settings_dict["ATOMIC_REQUESTS"] = True
     try:
-        found = [one.id for one in check_site(None)]
+        ids = [one.id for one in check_site(None)]
     finally:
         connection.settings_dict["ATOMIC_REQUESTS"] = False
-    assert ("bandwidth_mfa_otp.E003" in found) is (connection.vendor == "sqlite")
+    assert ("bandwidth_mfa_otp.E003" in ids) is (connection.vendor == "sqlite")
 
 
 def test_no_migration_is_missing() -> None:
@@ -266,9 +266,9 @@ def test_no_migration_is_missing() -> None:
 
 
 def state(client: Client) -> dict[str, Any]:
-    found: dict[str, Any] = client.get("/state/").json()
-    assert client.get("/astate/").json() == found
-    return found
+    content: dict[str, Any] = client.get("/state/").json()
+    assert client.get("/astate/").json() == content
+    return content
 
 
 def log_in(client: Client, device: BandwidthDevice, token: str) -> Any:

@@ -105,7 +105,7 @@ def their_tests() -> dict[str, type]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found = {}
+    classes = {}
     for one in vars(module).values():
         if not (isinstance(one, type) and module.EmailDeviceMixin in one.__bases__):
             continue
@@ -115,8 +115,8 @@ def their_tests() -> dict[str, type]:
             if f"{one.__name__}.{key}" not in LEFT_OUT
         }
         bases = tuple(OurDevice if b is module.EmailDeviceMixin else b for b in one.__bases__)
-        found[one.__name__] = type(one.__name__, bases, kept)
-    return {name: one for name, one in found.items() if name not in LEFT_OUT}
+        classes[one.__name__] = type(one.__name__, bases, kept)
+    return {name: one for name, one in classes.items() if name not in LEFT_OUT}
 
 
 globals().update(their_tests())

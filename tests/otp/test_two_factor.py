@@ -37,8 +37,8 @@ def give_code(client: Client, code: str, **fields: str) -> Any:
 
 
 def state(client: Client) -> dict[str, Any]:
-    found: dict[str, Any] = client.get("/state/").json()
-    return found
+    content: dict[str, Any] = client.get("/state/").json()
+    return content
 
 
 @pytest.mark.package("django-two-factor-auth")

@@ -32,8 +32,8 @@ def twice(request: HttpRequest) -> JsonResponse:
 
 
 async def atwice(request: HttpRequest) -> JsonResponse:
-    found = [(await request.auser()).is_verified() for _ in range(2)]
-    return JsonResponse([*found, request.user.is_verified()], safe=False)
+    answers = [(await request.auser()).is_verified() for _ in range(2)]
+    return JsonResponse([*answers, request.user.is_verified()], safe=False)
 
 
 async def astate(request: HttpRequest) -> HttpResponse:

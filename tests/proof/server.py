@@ -41,6 +41,6 @@ def park(port: int, n: int) -> tuple[dict[str, str], str]:
 
 
 def token(page: str) -> str:
-    found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    assert found is not None
-    return found[1]
+    match = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert match is not None
+    return match[1]

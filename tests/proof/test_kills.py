@@ -20,14 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def database_url() -> str:
     """Return the URL of the test database, for a separate process."""
-    found = connection.settings_dict
+    parts = connection.settings_dict
     if connection.vendor == "sqlite":
-        return f"sqlite:///{found['NAME']}"
+        return f"sqlite:///{parts['NAME']}"
     scheme = {"postgresql": "postgres", "mysql": "mysql"}[connection.vendor]
-    login = quote(found["USER"], safe="")
-    if found["PASSWORD"]:
-        login += ":" + quote(found["PASSWORD"], safe="")
-    return f"{scheme}://{login}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
+    login = quote(parts["USER"], safe="")
+    if parts["PASSWORD"]:
+        login += ":" + quote(parts["PASSWORD"], safe="")
+    return f"{scheme}://{login}@{parts['HOST']}:{parts['PORT']}/{parts['NAME']}"
 
 
 @pytest.mark.attack("N11")

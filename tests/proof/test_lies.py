@@ -53,12 +53,12 @@ not_true = json_values.filter(lambda value: value is not True)
 def liar() -> Any:
     """Return the function ``liar(data)``: it returns the client's result for a server that answers
     with exactly these bytes."""
-    said: list[bytes] = [b""]
-    with RawServer(lambda connection: connection.sendall(said[0])) as server:
+    answers: list[bytes] = [b""]
+    with RawServer(lambda connection: connection.sendall(answers[0])) as server:
         client = basic_client(f"{server.url}/api/v1", read_timeout=1, total_timeout=2)
 
         def ask(data: bytes) -> bool:
-            said[0] = data
+            answers[0] = data
             return client.verify(**VERIFY)
 
         yield ask

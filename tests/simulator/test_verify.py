@@ -190,9 +190,10 @@ def test_the_number_of_wrong_codes_can_be_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(30, "30 seconds"), (60, "1 minute"), (1, "1 second"), (90, "90 seconds")]
+    ("seconds", "text"),
+    [(30, "30 seconds"), (60, "1 minute"), (1, "1 second"), (90, "90 seconds")],
 )
-def test_the_wait_of_a_number_can_be_set_and_is_in_the_error_text(seconds: int, told: str) -> None:
+def test_the_wait_of_a_number_can_be_set_and_is_in_the_error_text(seconds: int, text: str) -> None:
     """Fails when the wait, or the wait in the error text, is always two minutes."""
     clock = Clock()
     with Simulator(max_wrong=1, throttle_seconds=seconds, clock=clock) as simulator:
@@ -201,7 +202,7 @@ def test_the_wait_of_a_number_can_be_set_and_is_in_the_error_text(seconds: int, 
             assert api.verify("123456").status_code == 200
             answer = api.verify("123456")
             assert answer.status_code == 429
-            assert answer.json()["error"].endswith(f"please wait {told}")
+            assert answer.json()["error"].endswith(f"please wait {text}")
             clock.now += seconds - 0.5
             assert api.verify("123456").status_code == 429
             clock.now += 0.5

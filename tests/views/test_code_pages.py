@@ -72,12 +72,12 @@ def has_field(answer: Any) -> bool:
 
 
 def send_form(answer: Any) -> str:
-    [found] = re.findall(r'<form class="mfa-send".*?</form>', text(answer))
-    return str(found)
+    [form] = re.findall(r'<form class="mfa-send".*?</form>', text(answer))
+    return str(form)
 
 
 def waits(answer: Any) -> list[int]:
-    return [int(found) for found in re.findall(r'data-wait="(\d+)"', answer.text)]
+    return [int(seconds) for seconds in re.findall(r'data-wait="(\d+)"', answer.text)]
 
 
 def newest_code(bandwidth: Any) -> str:
@@ -135,13 +135,13 @@ def test_maybe_sent_is_still_shown_after_a_reload(
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"), [("delivered", State.DELIVERED), ("failed", State.REFUSED_BY_CARRIER)]
+    ("outcome", "expected"), [("delivered", State.DELIVERED), ("failed", State.REFUSED_BY_CARRIER)]
 )
 def test_the_page_shows_what_the_receipt_says(
-    parked: Client, configure: Any, told: str, expected: State
+    parked: Client, configure: Any, outcome: str, expected: State
 ) -> None:
     configure(RECEIPT_SECRET="0123456789abcdef0123")
-    Challenge.objects.update(delivery=told)
+    Challenge.objects.update(delivery=outcome)
     page = parked.get(VERIFY)
     assert page_state(page) == expected
     assert has_field(page)
@@ -149,7 +149,7 @@ def test_the_page_shows_what_the_receipt_says(
     part = Client().get(delivery.address_of(Challenge.objects.get()))
     [shown] = re.findall(r"<div id=.bandwidth-mfa-delivery.*?</div>", text(page))
     assert shown in text(part)
-    if told == "failed":
+    if outcome == "failed":
         assert "We sent" not in text(page)
         assert text(page).index("Call me with a new code") < text(page).index('name="code"')
     else:
@@ -233,13 +233,13 @@ def test_wrong_says_how_many_tries_are_left_towards_the_end(
     parked: Client, bandwidth: Any, configure: Any
 ) -> None:
     configure(FAILURES_BEFORE_WAIT=50)
-    told = []
+    sentences = []
     for _ in range(4):
         page = type_wrong(parked, bandwidth)
         assert page_state(page) == State.WRONG
         assert "That is not the code we sent. Check it and try again." in text(page)
-        told += [re.findall(r"You have \d \w+ left for this code", text(page))]
-    assert told == [
+        sentences += [re.findall(r"You have \d \w+ left for this code", text(page))]
+    assert sentences == [
         [],
         [],
         ["You have 2 tries left for this code"],
@@ -693,15 +693,15 @@ def form_id_of(answer: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"), [(3, "Nothing was sent again."), (61, "This page was out of date")]
+    ("minutes", "expected"), [(3, "Nothing was sent again."), (61, "This page was out of date")]
 )
 def test_a_reload_long_after_sends_nothing(
-    client: Client, bandwidth: Any, refused: Any, minutes: int, told: str
+    client: Client, bandwidth: Any, refused: Any, minutes: int, expected: str
 ) -> None:
     """Fails when the id of a form is forgotten after two minutes, or is valid for ever."""
     with time_machine.travel(timezone.now() + timedelta(minutes=minutes)):
         page = client.post(ADD, refused)
-        assert told in text(page)
+        assert expected in text(page)
         assert f'value="{NUMBER}"' in text(page)
         assert bandwidth.inbox == []
         answer = client.post(ADD, {**refused, "form_id": form_id_of(page)})
@@ -902,14 +902,14 @@ def test_a_form_that_is_refused_for_another_cause_does_not_ask_for_cookies(
     give_recovery_codes(user)
     token = client.get(VERIFY, {"next": "/account/"}, secure=True, follow=True)
     data = {"csrfmiddlewaretoken": token_of(token), "code": "123456", "next": "/account/"}
-    for language, told in (
+    for language, sentence in (
         ("en", "CSRF verification failed. Request aborted."),
         ("de", "CSRF-Verifizierung fehlgeschlagen. Anfrage abgebrochen."),
     ):
         with translation.override(language):
             answer = client.post(url, data, secure=True, headers=headers)
             page = text(client.get(answer["Location"], secure=True, follow=True))
-            assert told in page
+            assert sentence in page
     assert "allow cookies" not in page
     with translation.override("en"):
         answer = client.post(url, data, secure=True, headers=headers)

@@ -252,8 +252,8 @@ def test_each_catalogue_says_which_language_it_is() -> None:
         language = translation.to_language(code)
         with translation.override(language):
             shown = render_to_string("bandwidth_mfa/base.html")
-        told, direction = re.findall(r'<html lang="([^"]*)" dir="([^"]*)">', shown)[0]
-        assert told.lower() == language, code
+        lang, direction = re.findall(r'<html lang="([^"]*)" dir="([^"]*)">', shown)[0]
+        assert lang.lower() == language, code
         info = translation.get_language_info(language)
         assert direction == ("rtl" if info["bidi"] else "ltr"), code
 

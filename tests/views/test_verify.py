@@ -405,7 +405,7 @@ def test_a_channel_that_is_chosen_on_the_page_goes_before_the_preferred_one(
 
 
 @pytest.mark.parametrize(
-    ("preferred", "missing", "comes", "said"),
+    ("preferred", "missing", "comes", "label"),
     [
         ("voice", "VOICE_APPLICATION_ID", "sms", "Text me the code"),
         ("sms", "MESSAGING_APPLICATION_ID", "voice", "Call me with the code"),
@@ -420,14 +420,14 @@ def test_a_preferred_channel_that_the_site_has_not_set_up_is_passed_over(
     preferred: str,
     missing: str,
     comes: str,
-    said: str,
+    label: str,
 ) -> None:
     """Fails when the app uses the column unchecked: the user gets an error, and no code."""
     prefer(preferred)
     configure(**{missing: None})
     login_verified(client, user)
     page = client.get("/mfa/verify/?next=/account/")
-    assert said in text(page)
+    assert label in text(page)
     assert buttons(page) == [comes]
     client.post("/mfa/send/", {"next": "/account/"})
     assert [one["channel"] for one in bandwidth.inbox] == [comes]

@@ -60,7 +60,7 @@ class Site:
         return inner
 
 
-def found(settings: Any, *patterns: Any) -> list[tuple[str, object]]:
+def views_of(settings: Any, *patterns: Any) -> list[tuple[str, object]]:
     urlconf = ModuleType("tests.a_urlconf")
     urlconf.urlpatterns = list(patterns)  # type: ignore[attr-defined]
     settings.ROOT_URLCONF = urlconf
@@ -83,18 +83,18 @@ def found(settings: Any, *patterns: Any) -> list[tuple[str, object]]:
 )
 def test_a_view_is_found_below_what_is_around_it(settings: Any, view: Any) -> None:
     """Fails when the search does not look into closures, or into ``partial``."""
-    assert found(settings, path("page/", view)) == [("/page/", Page)]
+    assert views_of(settings, path("page/", view)) == [("/page/", Page)]
 
 
 def test_both_views_of_a_function_that_chooses_are_found(settings: Any) -> None:
     """Fails when the search ends with the first class."""
     chosen = dispatching(get=Page.as_view(), post=Special.as_view())
-    assert found(settings, path("x/", chosen)) == [("/x/", Page), ("/x/", Special)]
+    assert views_of(settings, path("x/", chosen)) == [("/x/", Page), ("/x/", Special)]
 
 
 def test_included_patterns_have_the_whole_address(settings: Any) -> None:
     deeper = path("b/", include([re_path(r"^c/(?P<n>\\d+)$", Page.as_view())]))
-    assert found(settings, path("a/", include([deeper])), path("f/", function)) == [
+    assert views_of(settings, path("a/", include([deeper])), path("f/", function)) == [
         (r"/a/b/c/(?P<n>\\d+)", Page)
     ]
 
@@ -102,7 +102,7 @@ def test_included_patterns_have_the_whole_address(settings: Any) -> None:
 def test_what_as_view_was_given_counts_before_the_class(settings: Any) -> None:
     """Fails when only the attributes of the class are read, and not the arguments of
     ``as_view``."""
-    found(settings, path("", Page.as_view(greeting="bye")), path("x/", Page.as_view()))
+    views_of(settings, path("", Page.as_view(greeting="bye")), path("x/", Page.as_view()))
     assert [view.option("greeting") for view in routed_views()] == ["bye", "hello"]
 
 

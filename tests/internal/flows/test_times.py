@@ -59,9 +59,9 @@ def test_a_short_wait_is_counted_down_and_a_long_one_names_a_time() -> None:
     ],
 )
 def test_how_long_a_code_works_is_rounded_down(lives: int, text: str) -> None:
-    found = times.works_until(20.9, lives)
-    assert found.text == text
-    assert found.seconds == 18
+    end = times.works_until(20.9, lives)
+    assert end.text == text
+    assert end.seconds == 18
 
 
 def test_in_a_zone_of_the_visitors_own_the_clock_is_named() -> None:

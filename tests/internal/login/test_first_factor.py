@@ -193,8 +193,8 @@ def test_a_listed_backend_authenticates_by_challenge_and_token(
     ]
     user = make_user("listed", NUMBER)
     challenge = send_code(user)
-    found = authenticate(None, challenge=challenge, token=bandwidth.inbox[0]["code"])
-    assert found == user
+    result = authenticate(None, challenge=challenge, token=bandwidth.inbox[0]["code"])
+    assert result == user
     assert authenticate(None, username="listed", password="no") is None
 
 

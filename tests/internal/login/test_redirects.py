@@ -81,11 +81,11 @@ def is_at(address: str, urlconf: Any = None) -> bool:
         request.urlconf = urlconf
     set_urlconf(urlconf)
     try:
-        found = is_for_login_page(request)
-        assert found is is_login_page(address, None)
+        result = is_for_login_page(request)
+        assert result is is_login_page(address, None)
     finally:
         set_urlconf(None)
-    return found
+    return result
 
 
 @pytest.fixture

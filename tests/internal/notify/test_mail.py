@@ -63,10 +63,10 @@ def test_no_mail_holds_a_full_number_or_a_link_and_each_has_html(
     user: Any, mailoutbox: Any, event: str, language: str
 ) -> None:
     """Fails when a template shows ``phone.number``, or contains a link."""
-    told: dict[str, Any] = {"phone": Phone.objects.get(), "many": 2, "forget_phones": True}
+    details: dict[str, Any] = {"phone": Phone.objects.get(), "many": 2, "forget_phones": True}
     with translation.override(language):
         SecondFactor.objects.create(user=user, language=language)
-        mail.notify(user, event, None, **told)
+        mail.notify(user, event, None, **details)
     (one,) = mailoutbox
     html, kind = one.alternatives[0]
     assert kind == "text/html"

@@ -80,7 +80,7 @@ def only_tellers(request: Any, user: Any) -> bool:
 # The reminder ------------------------------------------------------------------------------------
 
 
-def said_after_login(client: Client, user: Any) -> list[str]:
+def messages_after_login(client: Client, user: Any) -> list[str]:
     give_password(client, user)
     answer = client.get("/mfa/phones/")
     return [str(message) for message in answer.context["messages"]]
@@ -90,7 +90,7 @@ def test_before_the_day_a_login_names_it_and_leads_to_the_page_that_adds_a_phone
     client: Client, people: dict[str, Any], configure: Any, bandwidth: Any
 ) -> None:
     configure(REQUIRED=STAFF_FROM_MARCH)
-    assert said_after_login(client, people["clerk"]) == [
+    assert messages_after_login(client, people["clerk"]) == [
         "From March 1, 2027 on, you need a code from your phone to sign in. "
         '<a href="/mfa/phones/add/">Add my phone</a>'
     ]
@@ -122,7 +122,7 @@ def test_nobody_else_is_reminded(
 ) -> None:
     configure(REQUIRED=required)
     clock.move_to(datetime(2027, 3, 1, 12, tzinfo=UTC) - timedelta(days=days_before))
-    assert said_after_login(client, people[who]) == []
+    assert messages_after_login(client, people[who]) == []
     assert state(client) == "exempt"
 
 
@@ -147,9 +147,9 @@ def test_of_two_days_the_first_that_is_the_users_is_named(
 ) -> None:
     """Fails when the reminder names a day of the policy that does not apply to this user."""
     configure(REQUIRED=any_of(from_date(DAY, staff), from_date(LATER, everyone, remind_days=90)))
-    [message] = said_after_login(client, people["newcomer"])
+    [message] = messages_after_login(client, people["newcomer"])
     assert message.startswith("From April 1, 2027 on,")
-    [message] = said_after_login(Client(), people["clerk"])
+    [message] = messages_after_login(Client(), people["clerk"])
     assert message.startswith("From March 1, 2027 on,")
 
 
@@ -157,7 +157,7 @@ def test_where_the_site_keeps_the_numbers_the_reminder_leads_nowhere(
     client: Client, people: dict[str, Any], configure: Any
 ) -> None:
     configure(REQUIRED=STAFF_FROM_MARCH, GET_PHONES="tests.policies.numbers_of")
-    [message] = said_after_login(client, people["clerk"])
+    [message] = messages_after_login(client, people["clerk"])
     assert message == "From March 1, 2027 on, you need a code from your phone to sign in."
 
 
