@@ -1,4 +1,4 @@
-"""What a person does with the site, over Django's test client."""
+"""Helpers that use the site as a person does, through Django's test client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .conftest import PASSWORD
 
 
 def give_password(client: Any, user: Any, next_: str = "") -> Any:
-    """Sign in at the stock login page; the answer is its redirect."""
+    """Post the password to Django's login page. Return its answer, a redirect."""
     return client.post(
         f"/accounts/login/?next={next_}", {"username": user.get_username(), "password": PASSWORD}
     )
@@ -30,9 +30,9 @@ def sign_in(client: Any, user: Any, bandwidth: Any, next_: str = "") -> Any:
 
 
 def let_in(client: Any, user: Any) -> None:
-    """The session that :func:`sign_in` ends with, in a fraction of the time: nothing is sent.
+    """Make the same session as :func:`sign_in`, but faster: no code is sent.
 
-    ``tests/internal/login/test_mark.py`` holds the two sessions alike.
+    A test in ``tests/internal/login/test_mark.py`` compares the two sessions.
     """
     phone = Phone.objects.get(user=user, is_primary=True)
     challenge = Challenge(user=user, phone=phone, number=phone.number, channel="sms")
@@ -41,14 +41,14 @@ def let_in(client: Any, user: Any) -> None:
 
 
 def post_form(client: Any, url: str, data: dict[str, Any] | None = None) -> Any:
-    """Post a form of a code page, as a browser does; the answer is the page behind the redirect."""
+    """Post a form of a code page, and return the page that the redirect leads to."""
     answer = client.post(url, data or {})
     assert answer.status_code == 302, answer.status_code
     return client.get(answer["Location"])
 
 
 def page_state(answer: Any) -> str:
-    """Return which state of the code page ``answer`` shows (``docs/code-page.md``)."""
+    """Return the name of the state that the code page shows (``docs/code-page.md``)."""
     [name] = re.findall(r'<section class="bandwidth-mfa" data-state="([^"]+)"', answer.text)
     return str(name)
 
@@ -59,7 +59,7 @@ def state(client: Any) -> str:
 
 
 def assert_shut(client: Any) -> None:
-    """Nobody is logged in, and the session holds none of Django's keys of its own."""
+    """Check that nobody is logged in, and that the session has none of Django's login keys."""
     session = client.session
     assert not set(AUTH_KEYS) & set(session.keys())
     assert PARKED in session
@@ -69,21 +69,21 @@ def assert_shut(client: Any) -> None:
 
 
 def queries_for_session_and_user() -> int:
-    """How many queries Django itself makes for a signed-in visitor."""
+    """Return the number of queries that Django itself makes for a signed-in visitor."""
     return 2 if settings.SESSION_ENGINE == "django.contrib.sessions.backends.db" else 1
 
 
 def shows(report: str, code: str) -> bool:
-    """Whether ``report`` shows ``code``, and not just a memory address with the same six digits."""
+    """Return whether ``report`` shows ``code``. A longer number with these digits is no code."""
     return re.search(rf"(?<!\w){code}(?!\w)", report) is not None
 
 
 def wrong(code: str) -> str:
-    """A code that differs from ``code`` in its last digit."""
+    """Return a code that differs from ``code`` in its last digit."""
     return code[:-1] + str((int(code[-1]) + 1) % 10)
 
 
 def never_sent(bandwidth: Any) -> str:
-    """A code that is none of those in the inbox.  A fixed one is right once in a million codes."""
+    """Return a code that is not in the inbox. A fixed code is right once in a million times."""
     codes = {message["code"] for message in bandwidth.inbox}
     return next(code for code in ("000000", "111111", "222222") if code not in codes)

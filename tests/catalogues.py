@@ -1,4 +1,4 @@
-"""The catalogues of translations: one program makes, merges, compiles and checks them.
+"""Make, merge, compile and check the catalogues of translations.
 
 ::
 
@@ -73,7 +73,7 @@ NATIVE_REVIEW = "X-Native-Review"
 # The context of the one message that says which language a catalogue is.
 CODE_OF_LANGUAGE = "code of this language"
 
-# Two messages that are this much alike may be an old one and what it became.
+# The similarity from which a new message counts as a changed old one.
 ALIKE = 0.6
 
 Key = tuple[str | None, str]
@@ -88,7 +88,7 @@ def messages() -> polib.POFile:
     environment = {**os.environ}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     with TemporaryDirectory() as folder:
-        # A copy, because makemessages writes beside what it reads.
+        # A copy, because makemessages writes into the folder that it reads.
         copy = Path(folder, PACKAGE)
         shutil.copytree(
             ROOT / PACKAGE, copy, ignore=shutil.ignore_patterns("locale", "static", "__pycache__")
@@ -106,7 +106,7 @@ def messages() -> polib.POFile:
     for message in template:
         places = {place.removeprefix("./") for place, _ in message.occurrences}
         message.occurrences = [(place, "") for place in sorted(places)]
-    # By file, what users see first.
+    # Messages for users come first. Each part is sorted by file.
     template.sort(key=lambda message: (not is_for_users(message), message.occurrences))
     return template
 
@@ -152,7 +152,7 @@ def write(code: str, catalogue: polib.POFile) -> None:
 def plural_forms(code: str) -> str:
     """Return the header ``Plural-Forms`` of Django's own catalogue of the language.
 
-    The forms must be the same, or Django keeps the two catalogues apart.
+    If the forms differ, Django does not merge the two catalogues.
     """
     path = Path(django.__file__).parent / f"conf/locale/{code}/LC_MESSAGES/django.mo"
     if not path.exists():
@@ -167,7 +167,7 @@ def count_of_forms(code: str) -> int:
 
 
 def form_of(code: str) -> list[int]:
-    """Return which form each number has, from 0 on."""
+    """Return the plural form of each number, from 0 on."""
     [expression] = re.findall(r"plural\s*=\s*([^;]+)", plural_forms(code))
     choose = gettext.c2py(expression)  # type: ignore[attr-defined]
     # Some languages have a form for 1,000,000 alone.
@@ -192,10 +192,10 @@ def name_of(code: str) -> str:
 
 
 def merge(code: str, old: polib.POFile) -> polib.POFile:
-    """Return a catalogue with the messages of today and the translations of ``old``.
+    """Return a catalogue with the current messages and the translations of ``old``.
 
-    A message that has changed gets the translation of the one that it was, marked as fuzzy, with
-    the old message beside it.  A message that is gone is left out.
+    A changed message gets the translation of the old message. It is marked as fuzzy, with the old
+    message beside it. Messages that the code no longer has are left out.
     """
     new = polib.POFile(wrapwidth=78)
     new.header = f"{name_of(code)}. Distributed under the same license as the package."
@@ -258,7 +258,7 @@ def translated(
         entry.tcomment = before.tcomment
     if message.msgid_plural:
         forms = before.msgstr_plural if before is not None else {}
-        # Where a language has got another form, the last one is the nearest.
+        # If the language has a new plural form, it begins with the text of the last old one.
         last = forms[max(forms)] if forms else ""
         entry.msgstr_plural = {n: forms.get(n, last) for n in range(count_of_forms(code))}
     elif before is not None:
@@ -267,7 +267,7 @@ def translated(
 
 
 def nearest(message: polib.POEntry, gone: Iterable[polib.POEntry]) -> polib.POEntry | None:
-    """Return the one of ``gone`` that ``message`` is most like; None if it is like none."""
+    """Return the message of ``gone`` that is most similar to ``message``, or None."""
     alike = [
         (difflib.SequenceMatcher(None, message.msgid, one.msgid).ratio(), one)
         for one in gone
@@ -281,7 +281,7 @@ def nearest(message: polib.POEntry, gone: Iterable[polib.POEntry]) -> polib.POEn
 
 
 def problems(chosen: Iterable[str]) -> Iterator[str]:
-    """Say all that is wrong with the catalogues of ``chosen``, one line for each."""
+    """Yield each problem of the catalogues of ``chosen``, as one line."""
     for code in chosen:
         for problem in problems_of(code, read(code)):
             yield f"{code}: {problem}"
@@ -290,7 +290,7 @@ def problems(chosen: Iterable[str]) -> Iterator[str]:
 
 
 def problems_of(code: str, catalogue: polib.POFile) -> Iterator[str]:
-    """Say all that is wrong with one catalogue."""
+    """Yield each problem of one catalogue."""
     if catalogue.metadata.get("Plural-Forms") != plural_forms(code):
         yield f"Plural-Forms must be Django's: {plural_forms(code)}"
     for name, value in header(code).items():
@@ -330,16 +330,16 @@ def problems_of_entry(code: str, entry: polib.POEntry) -> Iterator[str]:
         return
     forms = form_of(code)
     for number, text in sorted(entry.msgstr_plural.items()):
-        # A form for one number alone may say the number in words, or not at all.
+        # A form for only one number may have the number in words, or may leave it out.
         optional = placeholders(entry.msgid_plural) if forms.count(number) == 1 else ()
         for problem in problems_of_text(entry.msgid_plural, text, optional):
             yield f"{problem} in plural form {number}"
 
 
 def problems_of_text(text: str, translation: str, optional: Iterable[str]) -> Iterator[str]:
-    """Say what is wrong with ``translation``.
+    """Yield each problem of ``translation``.
 
-    :param optional: the placeholders of which one may be left out.
+    :param optional: one of these placeholders may be left out.
     """
     if not translation.strip():
         yield "is not translated"
@@ -360,19 +360,19 @@ def placeholders(text: str) -> list[str]:
 
 
 def edges(text: str) -> tuple[str, str]:
-    """Return the space at the beginning and at the end."""
+    """Return the white space at the beginning and at the end."""
     core = text.strip()
     start = text.index(core)
     return text[:start], text[start + len(core) :]
 
 
 def compiled(path: Path) -> dict[object, str]:
-    """Return what a compiled catalogue holds, apart from its header; empty if there is no file."""
+    """Return the content of a compiled catalogue without its header; empty if there is no file."""
     return loaded(path.read_bytes()) if path.exists() else {}
 
 
 def contents(catalogue: polib.POFile) -> dict[object, str]:
-    """Return what the compiled form of ``catalogue`` holds."""
+    """Return the content that ``catalogue`` has after it is compiled."""
     return loaded(catalogue.to_binary())
 
 
@@ -382,9 +382,9 @@ def loaded(binary: bytes) -> dict[object, str]:
     return catalogue
 
 
-# What the docs say ----------------------------------------------------------------------------
+# The tables in the documents ------------------------------------------------------------------
 
-# The characters of GSM 03.38: those of its alphabet, and those that take the place of two.
+# The characters of GSM 03.38: those of its alphabet, and those that count as two.
 GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡"
     "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -396,14 +396,14 @@ MESSAGE = "Your {NAME} {SCOPE} code is {CODE}"
 
 @dataclass(frozen=True)
 class Length:
-    """How long a text message is."""
+    """The length of a text message."""
 
     alphabet: str
     characters: int
 
     @property
     def parts(self) -> int:
-        """How many messages a carrier makes of it, and is paid for."""
+        """The number of messages that a carrier sends for it, and charges."""
         single, multiple = (160, 153) if self.alphabet == "GSM-7" else (70, 67)
         return 1 if self.characters <= single else math.ceil(self.characters / multiple)
 
@@ -473,7 +473,7 @@ TABLES = {"languages": table_of_languages, "lengths": table_of_lengths}
 
 
 def page_with_tables() -> str:
-    """Return the page with its tables as they must be."""
+    """Return the text of the page with current tables."""
     page = PAGE.read_text("utf-8")
     for name, table in TABLES.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
@@ -487,7 +487,7 @@ def write_tables() -> None:
 
 
 def report() -> Iterator[str]:
-    """Say how many messages each file has: those that users see, and the others."""
+    """Print the number of messages in each file: for users, and for staff."""
     files = sorted({place for one in messages() for place, _ in one.occurrences})
     for place in files:
         here = [one for one in messages() if (place, "") in one.occurrences]

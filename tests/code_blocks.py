@@ -19,7 +19,7 @@ ITEM = re.compile(r'^"\w+": ')
 
 @dataclass(frozen=True)
 class Block:
-    """A code block, and where it begins."""
+    """A code block, and the place where it begins."""
 
     page: str
     line: int

@@ -1,4 +1,4 @@
-"""A session engine of a site's own, on signed cookies."""
+"""A site's own session engine that inherits from signed cookies."""
 
 from django.contrib.sessions.backends import signed_cookies
 

@@ -1,4 +1,4 @@
-"""What tests change in the database that they run on."""
+"""A change that tests make to the features of their database."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from django.db import connection
 
 
 def statements_are_portable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the limits take this database for one without ``RETURNING``, such as MySQL.
+    """Make the limits treat this database as one without ``RETURNING``, such as MySQL.
 
-    New connections, those of threads for instance, take it for one, too.
+    New connections do the same, for example those of threads.
     """
     name, features = "can_return_rows_from_bulk_insert", connection.features
     monkeypatch.setattr(type(features), name, False)
-    # Some databases have worked it out for this connection already.
+    # Some databases have already computed the value for this connection.
     monkeypatch.delitem(vars(features), name, raising=False)

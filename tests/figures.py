@@ -16,7 +16,7 @@ _tally: Counter[str] = Counter()
 
 
 class Figures:
-    """What the tests of this process have counted so far."""
+    """The sums that the tests of this process have counted so far."""
 
     def add(self, name: str, many: int) -> None:
         _tally[name] += many
@@ -31,14 +31,14 @@ def figures() -> Figures:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In a worker process: hand the figures to the controller, which prints them."""
+    """In a worker process, pass the figures to the controller, which prints them."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["figures"] = dict(_tally)
 
 
 @pytest.hookimpl(optionalhook=True)  # the hook exists only where pytest-xdist is installed
 def pytest_testnodedown(node: Any) -> None:
-    """In the controller: add what a worker has counted. One that crashed hands over nothing."""
+    """In the controller, add the figures of a worker. A crashed worker has none."""
     _tally.update(getattr(node, "workeroutput", {}).get("figures", {}))
 
 

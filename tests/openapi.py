@@ -1,7 +1,7 @@
-"""Describes the JSON API in OpenAPI 3.1, from its views, their fields and the table of errors.
+"""Describe the JSON API in OpenAPI 3.1, from its views, their fields and the table of errors.
 
 ``python -m tests.openapi`` writes the description to ``django_bandwidth_mfa/api/openapi.json``.  A
-test compares the two, so that a change of the API is seen in the diff of that file.
+test compares the two, so the diff of that file shows each change of the API.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FILE = ROOT / "django_bandwidth_mfa/api/openapi.json"
 # Characters.
 LINE = 100
 
-# What each answer looks like ----------------------------------------------------------------------
+# The schema of each answer ------------------------------------------------------------------------
 
 TEXT = {"type": "string"}
 FLAG = {"type": "boolean"}
@@ -174,7 +174,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Description": {"type": "object", "description": "This document."},
 }
 
-# What each address takes and answers --------------------------------------------------------------
+# The operations of each address -------------------------------------------------------------------
 
 POST_ERRORS = ["bad_json", "invalid", "body_too_large", "wrong_content_type", "csrf_failed"]
 TICKET_ERRORS = ["cookie_and_ticket", "ticket_invalid"]
@@ -199,8 +199,8 @@ TICKET: list[dict[str, list[str]]] = [{"ticket": []}]
 class Operation:
     """One method of one address.
 
-    ``id`` names it in generated clients.  ``links`` are the operations that use its answer: for
-    each, its parameters.
+    ``id`` is its name in generated clients.  ``links`` has the operations that use its answer, with
+    their parameters.
     """
 
     id: str
@@ -420,7 +420,7 @@ def _body(fields: Any) -> dict[str, Any]:
     for name, kind in fields.items():
         schema: dict[str, Any] = dict(FLAG)
         if isinstance(kind, Text):
-            # No NUL: no database has a text for it.
+            # No NUL character: some databases cannot store it.
             schema = {**TEXT, "maxLength": kind.longest, "pattern": "^[^\\u0000]*$"}
         properties[name] = schema if kind.required else nullable(schema)
     required = [name for name, kind in fields.items() if kind.required]
@@ -431,7 +431,7 @@ def _body(fields: Any) -> dict[str, Any]:
 
 
 def phrase_of(status: int) -> str:
-    """Return the name of an HTTP status.  Python 3.13 has taken over the newer name of 413."""
+    """Return the name of an HTTP status.  Only Python 3.13 has the newer name of 413."""
     return "Content Too Large" if status == 413 else HTTPStatus(status).phrase
 
 
@@ -486,7 +486,7 @@ def text() -> str:
 
 
 def _laid_out(value: Any, indent: str) -> str:
-    """Return ``value`` as JSON.  What fits into a line is on one."""
+    """Return ``value`` as JSON.  A part that fits into one line is written on one line."""
     line = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(line) <= LINE or not isinstance(value, dict | list):
         return line

@@ -11,7 +11,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs/other-packages.md"
 
 @dataclass(frozen=True)
 class Row:
-    """One package: its id, which its tests carry, and the release that was tried."""
+    """One package: the id in the markers of its tests, and the release that was tried."""
 
     id: str
     requirement: str

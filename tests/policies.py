@@ -1,4 +1,4 @@
-"""Functions that tests name in settings: a policy, a source of numbers, a text."""
+"""Functions that the settings of tests name: a policy, a list of numbers, a text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .conftest import NUMBER
 
 
 def only_ada(request: HttpRequest, user: Any) -> bool:
-    # A site's policy may look at request.user; it must not recurse.
+    # A site's policy may read request.user. That must not call the policy again.
     if hasattr(request, "user"):
         assert request.user == user
     return bool(user.get_username() == "ada")

@@ -1,9 +1,9 @@
-"""Pseudo-languages: all texts of the app, longer and between brackets, so that a text stands out
-that nobody can translate.
+"""Pseudo-languages: all texts of the app, longer and between brackets.  A text without brackets
+cannot be translated, and is easy to see.
 
 ``en-xa`` is written from left to right, ``ar-xb`` from right to left.  They are made from the
-messages of the Spanish catalogue, which has all of them, for as long as a test runs.  A site loads
-them from ``LOCALE_PATHS``::
+messages of the Spanish catalogue, which is complete, and exist only while a test runs.  A site
+loads them from ``LOCALE_PATHS``::
 
     I expect "Send me a code" to be shown as "⟦Śéénd méé áá çóódéé⟧".
 """
@@ -22,7 +22,7 @@ SPANISH = ROOT / "django_bandwidth_mfa/locale/es/LC_MESSAGES/django.mo"
 LEFT_TO_RIGHT, RIGHT_TO_LEFT = "en-xa", "ar-xb"
 FOLDERS = {LEFT_TO_RIGHT: "en_XA", RIGHT_TO_LEFT: "ar_XB"}
 
-# What a translation keeps: "%(name)s", "%s", "%%", "{NAME}", and the tags of HTML.
+# Parts that a translation keeps: "%(name)s", "%s", "%%", "{NAME}", and the tags of HTML.
 PLACEHOLDER = re.compile(r"%\([^)]*\)[-+ #0]*\d*(?:\.\d+)?[a-z]|%[a-z%]|\{[A-Za-z_]+\}")
 TAG = re.compile(r"</?[a-zA-Z][^>]*>")
 KEPT = re.compile(f"({PLACEHOLDER.pattern}|{TAG.pattern})")
@@ -31,8 +31,8 @@ OPEN, CLOSE = "⟦", "⟧"
 ACCENTS = str.maketrans("aceinosuyzACEINOSUYZ", "áçéíñóśúýžÁÇÉÍÑÓŚÚÝŽ")
 VOWEL = re.compile("[aeiouAEIOU]")
 
-# Of a text: what is not the app's.  Recovery codes, addresses, numbers with what stands between
-# their digits, names of browsers and of files, and what Django itself writes, into dates too.
+# Parts of a text that are not the app's: recovery codes, addresses, numbers with the characters
+# between their digits, names of browsers and files, and texts that Django itself writes.
 NO_LANGUAGE = re.compile(
     r"\b[0-9A-Z]{4}(?:-[0-9A-Z]{4})+\b|Ensure this value has at most \d+ characters \([^)]*\)\."
     r"|"
@@ -44,7 +44,7 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def pseudo(text: str) -> str:
-    """Return ``text`` as the pseudo-languages have it: about 40 % longer, since vowels double."""
+    """Return ``text`` in the pseudo-language: vowels are doubled, so it is about 40 % longer."""
     core = text.strip()
     parts = KEPT.split(core)
     changed = "".join(
@@ -77,7 +77,7 @@ def write_catalogues(folder: Path) -> None:
 def read_compiled(data: bytes) -> list[tuple[str, str]]:
     """Return the pairs of a compiled catalogue.
 
-    A context stands before its message with ``\\4`` between, plural forms have ``\\0`` between.
+    ``\\4`` separates a context from its message, ``\\0`` separates plural forms.
     """
     order = "<" if data[:4] == b"\xde\x12\x04\x95" else ">"
     count, originals, translations = struct.unpack(f"{order}3I", data[8:20])
@@ -90,7 +90,7 @@ def read_compiled(data: bytes) -> list[tuple[str, str]]:
 
 
 def compile_pairs(pairs: Iterable[tuple[str, str]]) -> bytes:
-    """Return a compiled catalogue: https://www.gnu.org/software/gettext/manual/ has the format."""
+    """Return a compiled catalogue. https://www.gnu.org/software/gettext/manual/ has the format."""
     encoded = sorted((original.encode(), translation.encode()) for original, translation in pairs)
     count = len(encoded)
     start = 28 + 16 * count
@@ -108,7 +108,7 @@ def compile_pairs(pairs: Iterable[tuple[str, str]]) -> bytes:
 
 
 class _Texts(HTMLParser):
-    """Collects what a person reads of a page, and what a screen reader adds."""
+    """Collects the texts of a page that people read, and those for screen readers."""
 
     SILENT = frozenset({"script", "style"})
     READ = frozenset(
@@ -148,9 +148,9 @@ class _Texts(HTMLParser):
 
 
 def untranslated(html: str, *, data: Iterable[str] = ()) -> list[str]:
-    """Return the texts of ``html`` that stand in no brackets, as far as they have words.
+    """Return the texts of ``html`` that have words and are not in brackets.
 
-    :param data: what is no text of the app: names of people and of the site.
+    :param data: texts that are not the app's, such as names of people and of the site.
     """
     parser = _Texts()
     parser.feed(html)
@@ -166,7 +166,7 @@ def untranslated(html: str, *, data: Iterable[str] = ()) -> list[str]:
 
 
 def outside_brackets(text: str) -> str:
-    """Return what of ``text`` no translation holds.  A translation may stand in another one."""
+    """Return the parts of ``text`` outside of brackets.  Brackets can be nested."""
     depth, outside = 0, ""
     for character in text:
         if character == OPEN:

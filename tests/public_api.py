@@ -1,7 +1,7 @@
-"""Describes the public surface: each public module, its names, and their signatures.
+"""Describe the public names: each public module, its names, and their signatures.
 
 ``python -m tests.public_api`` writes the description to ``tests/public_api.txt``.  A test compares
-the two, so that a change of the surface is seen in the diff of that file.
+the two, so the diff of that file shows each change of a public name.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from django.dispatch import Signal
 FILE = Path(__file__).with_name("public_api.txt")
 PACKAGE = "django_bandwidth_mfa"
 
-# Not modules that somebody imports from.  Those of `contrib` need other packages.
+# Not public, except `contrib`, whose modules need other packages.
 PRIVATE = {"contrib", "internal", "management", "migrations"}
 
-# What Django adds to a class.
+# Names that Django adds to a class.
 DJANGOS = re.compile(
     r"_.*|objects|DoesNotExist|MultipleObjectsReturned|NotUpdated|get_(next|previous)_by_.*"
     r"|base_fields|declared_fields|media"
@@ -63,7 +63,7 @@ def _name(name: str, value: Any) -> Iterator[str]:
 
 
 def _members(kind: type) -> Iterator[str]:
-    """Describe what the class itself adds, as far as its names are public."""
+    """Describe the public names that the class itself adds."""
     if "__init__" in vars(kind):
         yield f"        {_function('__init__', vars(kind)['__init__'])}"
     names = dict.fromkeys([*vars(kind).get("__annotations__", {}), *vars(kind)])
@@ -84,7 +84,7 @@ def _members(kind: type) -> Iterator[str]:
 def _function(name: str, function: Any) -> str:
     prefix = "async def" if inspect.iscoroutinefunction(function) else "def"
     signature = str(inspect.signature(function))
-    # Annotations without the quotes that "from __future__ import annotations" leaves.
+    # Remove the quotes that "from __future__ import annotations" puts around annotations.
     return f"{prefix} {name}" + re.sub(r"(: |-> )'([^']*)'", r"\1\2", signature)
 
 

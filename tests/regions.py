@@ -1,8 +1,8 @@
-"""Makes the names of regions, from the CLDR data that Babel carries.
+"""Make the names of regions from the CLDR data in Babel.
 
-``python -m tests.regions`` writes ``django_bandwidth_mfa/internal/regions/``; with ``--check`` it
-says whether the files are what it would write.  Another version of Babel may bring other names, so
-``pyproject.toml`` names the version.
+``python -m tests.regions`` writes ``django_bandwidth_mfa/internal/regions/``.  With ``--check`` it
+only compares the files.  Another version of Babel may have other names, so ``pyproject.toml``
+names the version.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LANGUAGES = (
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Yield each file that belongs into the folder, and what it holds."""
+    """Yield each file of the folder, with its content."""
     regions = sorted(phonenumbers.SUPPORTED_REGIONS)
     for language in LANGUAGES:
         territories = Locale.parse(language).territories

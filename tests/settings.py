@@ -1,4 +1,7 @@
-"""The test site: every login door that the app must keep shut, on the database of DATABASE_URL."""
+"""The test site, with every kind of login that the app must protect.
+
+DATABASE_URL names its database.
+"""
 
 from pathlib import Path
 
@@ -21,8 +24,8 @@ AUTH_USER_MODEL = env("TEST_USER_MODEL", default="auth.User")
 
 DATABASES = {"default": env.db("DATABASE_URL", default="sqlite:///test.sqlite3")}
 if "sqlite" in DATABASES["default"]["ENGINE"]:
-    # A file, for threads share no database in memory; IMMEDIATE, for SQLite refuses at once to
-    # turn a reading transaction into a writing one.
+    # A file, because threads cannot share a database in memory. IMMEDIATE, because without it
+    # SQLite can refuse at once to turn a reading transaction into a writing one.
     DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
