@@ -1,4 +1,4 @@
-"""The admin: its ledgers, a user's second factor, the reset, and its own login."""
+"""The admin: the lists of the app's rows, a user's second factor, the reset, and the login."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def root(client: Client, superuser: Any) -> Client:
 
 
 def staff(*permissions: str) -> Client:
-    """A member of staff with these permissions, and a phone."""
+    """Return a client of a staff member who has these permissions and a phone."""
     user = make_user("clerk", "+12025550189", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     assert user.user_permissions.count() == len(permissions)
@@ -78,7 +78,7 @@ def staff(*permissions: str) -> Client:
 
 @pytest.fixture
 def rows(user: Any, bandwidth: Any) -> Any:
-    """One of each: a phone, a challenge, recovery codes, a trusted browser, counters."""
+    """A user with a phone, a challenge, recovery codes, a trusted browser and counters."""
     service.send_code(user)
     give_recovery_codes(user)
     TrustedBrowser.objects.create(
@@ -87,10 +87,10 @@ def rows(user: Any, bandwidth: Any) -> Any:
     return user
 
 
-def test_two_lines_of_a_site_link_ones_own_second_factor_in_the_head(
+def test_the_documented_template_adds_a_link_to_the_head_of_the_admin(
     root: Client, settings: Any, tmp_path: Any
 ) -> None:
-    """The test uses the two lines from the documentation."""
+    """The template has two lines. The test takes them from docs/theming.md."""
     [lines] = re.findall(
         r"```html\n(\{% extends \"admin/base_site.html\" %\}\n.*?)```",
         (Path(__file__).parents[1] / "docs/theming.md").read_text(),
@@ -107,13 +107,13 @@ def test_two_lines_of_a_site_link_ones_own_second_factor_in_the_head(
     assert 'id="logout-form"' in tools
 
 
-# The ledgers ----------------------------------------------------------------------------------
+# The lists ------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 @pytest.mark.attack("T11")
 @pytest.mark.parametrize("model", LEDGERS)
-def test_a_ledger_is_read_and_shows_no_secret(root: Client, rows: Any, model: Any) -> None:
+def test_a_list_can_be_read_and_shows_no_secret(root: Client, rows: Any, model: Any) -> None:
     """Fails when ``number``, ``digest`` or ``auth_hash`` is among a page's fields."""
     row = model.objects.first()
     for path in ("", f"{row.pk}/change/", "?q=ada"):
@@ -129,8 +129,8 @@ def test_a_ledger_is_read_and_shows_no_secret(root: Client, rows: Any, model: An
 @pytest.mark.slow
 @pytest.mark.attack("P24")
 @pytest.mark.parametrize("model", LEDGERS)
-def test_nothing_is_added_or_changed(root: Client, rows: Any, model: Any) -> None:
-    """Fails without ``has_add_permission`` or ``has_change_permission``: staff would confirm
+def test_no_row_can_be_added_or_changed(root: Client, rows: Any, model: Any) -> None:
+    """Fails without ``has_add_permission`` or ``has_change_permission``: staff could confirm
     phones."""
     row = model.objects.first()
     before = list(model.objects.values())
@@ -143,8 +143,8 @@ def test_nothing_is_added_or_changed(root: Client, rows: Any, model: Any) -> Non
 
 @pytest.mark.attack("P24")
 @pytest.mark.parametrize("model", [Challenge, RecoveryCode, Counter])
-def test_what_is_a_record_is_not_deleted(root: Client, rows: Any, model: Any) -> None:
-    """Fails when ``may_delete`` is not asked: staff would unlock a user without a trace."""
+def test_records_cannot_be_deleted(root: Client, rows: Any, model: Any) -> None:
+    """Fails without the check of ``may_delete``: staff could unlock a user without a trace."""
     row = model.objects.first()
     many = model.objects.count()
     assert root.post(page_of(model, f"{row.pk}/delete/"), {"post": "yes"}).status_code == 403
@@ -154,7 +154,7 @@ def test_what_is_a_record_is_not_deleted(root: Client, rows: Any, model: Any) ->
 
 
 @pytest.mark.standard("63B-4.3")
-def test_deleting_a_phone_is_what_removing_it_is(root: Client, user: Any) -> None:
+def test_deleting_a_phone_has_the_same_effects_as_removing_it(root: Client, user: Any) -> None:
     """Fails when only the row is deleted: sessions and trusted browsers would stay valid."""
     second = Phone.objects.create(user=user, number=OTHER_NUMBER, confirmed_at=user.date_joined)
     for number, pages in ((NUMBER, "delete"), (OTHER_NUMBER, "action")):
@@ -171,7 +171,7 @@ def test_deleting_a_phone_is_what_removing_it_is(root: Client, user: Any) -> Non
         assert SecondFactor.objects.get(user=user).verified_since
 
 
-def test_a_trusted_browser_is_forgotten(root: Client, rows: Any) -> None:
+def test_a_trusted_browser_can_be_deleted(root: Client, rows: Any) -> None:
     browser = TrustedBrowser.objects.get()
     root.post(page_of(TrustedBrowser, f"{browser.pk}/delete/"), {"post": "yes"})
     assert not TrustedBrowser.objects.exists()
@@ -181,11 +181,11 @@ def test_a_trusted_browser_is_forgotten(root: Client, rows: Any) -> None:
 @pytest.mark.attack("P23")
 @pytest.mark.parametrize("model", [Phone, TrustedBrowser])
 @pytest.mark.parametrize("way", ["page", "action", "action with others"])
-def test_staff_cannot_delete_what_guards_a_superuser(
+def test_staff_cannot_delete_a_superusers_phone_or_trusted_browser(
     superuser: Any, rows: Any, model: Any, way: str
 ) -> None:
-    """Fails when ``has_delete_permission`` does not ask whose row it is: a clerk with a superuser's
-    password and the permission to delete phones would be a superuser."""
+    """Fails when ``has_delete_permission`` does not check the owner of the row: a clerk with a
+    superuser's password and the permission to delete phones could sign in as the superuser."""
     TrustedBrowser.objects.create(
         user=superuser, digest="r" * 64, auth_hash=superuser.get_session_auth_hash(), name="Firefox"
     )
@@ -208,7 +208,7 @@ def test_staff_cannot_delete_what_guards_a_superuser(
 
 
 @pytest.mark.parametrize("model", [Phone, TrustedBrowser])
-def test_a_superuser_deletes_what_another_superuser_has(root: Client, model: Any) -> None:
+def test_a_superuser_can_delete_rows_of_another_superuser(root: Client, model: Any) -> None:
     """Fails when the rule also stops superusers."""
     other = make_user("root2", OTHER_NUMBER, is_staff=True, is_superuser=True)
     TrustedBrowser.objects.create(user=other, digest="o" * 64, auth_hash="x", name="Firefox")
@@ -218,7 +218,7 @@ def test_a_superuser_deletes_what_another_superuser_has(root: Client, model: Any
 
 
 def test_a_user_with_the_delete_permission_can_delete_a_user_and_their_data(rows: Any) -> None:
-    """Fails when the ledgers refuse the deletion: no user with a phone could be deleted."""
+    """Fails when the lists refuse the deletion: no user with a phone could be deleted."""
     model = get_user_model()._meta.model_name
     clerk = staff(f"delete_{model}", f"view_{model}")
     answer = clerk.post(user_page(f"{rows.pk}/delete/"), {"post": "yes"}, follow=True)
@@ -227,7 +227,7 @@ def test_a_user_with_the_delete_permission_can_delete_a_user_and_their_data(rows
     assert not Challenge.objects.exists()
 
 
-def test_staff_see_only_what_they_may(rows: Any) -> None:
+def test_staff_see_only_the_lists_that_they_have_permission_for(rows: Any) -> None:
     clerk = staff("view_phone")
     assert clerk.get(page_of(Phone)).status_code == 200
     for model in LEDGERS[1:]:
@@ -239,7 +239,7 @@ def test_staff_see_only_what_they_may(rows: Any) -> None:
 
 
 @pytest.mark.parametrize("model", LEDGERS)
-def test_a_list_takes_as_many_queries_for_many_rows(
+def test_the_number_of_queries_of_a_list_does_not_grow_with_its_rows(
     root: Client, rows: Any, model: Any, django_assert_max_num_queries: Any
 ) -> None:
     sent = Challenge.objects.get()
@@ -257,9 +257,9 @@ def test_a_list_takes_as_many_queries_for_many_rows(
 def test_a_list_counts_its_rows_once_and_reads_no_distinct_values(
     root: Client, rows: Any, model: Any
 ) -> None:
-    """Fails with ``show_full_result_count``, which counts all rows besides the found ones.
+    """Fails with ``show_full_result_count``, which also counts the rows outside of the search.
 
-    Fails also with a filter that asks the table for its choices.
+    Fails with a filter that reads its choices from the table, too.
     """
     for query in ("", "?q=ada"):
         with CaptureQueriesContext(connection) as queries:
@@ -271,14 +271,14 @@ def test_a_list_counts_its_rows_once_and_reads_no_distinct_values(
 
 
 def users_of_rows(client: Client, model: Any, query: str) -> set[str]:
-    """The names of the users whose rows a search finds."""
+    """Return the names of the users whose rows a search finds."""
     answer = client.get(page_of(model), {"q": query})
     return {row.user.get_username() for row in answer.context["cl"].result_list}
 
 
 @pytest.fixture
 def sent(rows: Any) -> Challenge:
-    """The challenge of ``rows``, and rows of another user's."""
+    """The challenge of ``rows``. Another user has rows, too."""
     challenge = Challenge.objects.get()
     challenge.provider_id = "its own"
     challenge.save()
@@ -302,11 +302,13 @@ def test_a_search_finds_the_rows_of_the_user_of_that_name(
     assert users_of_rows(root, model, " adam ") == {"adam"}
     for query in ("ad", "nobody", "a da"):
         assert users_of_rows(root, model, query) == set(), query
-    if connection.vendor != "mysql":  # its names know no case at all
+    if connection.vendor != "mysql":  # it compares names without case
         assert users_of_rows(root, model, "ADA") == set()
 
 
-def test_a_challenge_is_found_by_its_id_and_by_bandwidths(root: Client, sent: Challenge) -> None:
+def test_a_search_finds_a_challenge_by_its_id_and_by_the_id_of_bandwidth(
+    root: Client, sent: Challenge
+) -> None:
     for query in (str(sent.pk), sent.pk.hex, str(sent.pk).upper(), sent.provider_id):
         assert users_of_rows(root, Challenge, query) == {"ada"}, query
     for query in (str(sent.pk)[:-1], sent.provider_id[:-1], str(sent.user.pk) * 9):
@@ -324,7 +326,7 @@ def test_challenges_are_filtered_by_their_failure(root: Client, sent: Challenge)
 def test_records_are_counted_up_to_a_limit_and_the_page_says_so(
     root: Client, sent: Challenge, monkeypatch: Any
 ) -> None:
-    """Fails when the database counts on after the limit."""
+    """Fails when the database continues to count after the limit."""
     monkeypatch.setattr(RecordPaginator, "MOST", 2)
     notice = "These pages show 2 rows, and there are more."
     assert notice not in text(root.get(page_of(Challenge)))
@@ -350,7 +352,7 @@ def test_rows_that_can_be_deleted_are_all_counted(
 # A user's page --------------------------------------------------------------------------------
 
 
-def test_the_users_page_shows_how_the_second_factor_stands(
+def test_the_users_page_shows_the_state_of_the_second_factor(
     root: Client, rows: Any, configure: Any
 ) -> None:
     configure(TRUST_DAYS=30, FAILURES_BEFORE_LOCK=1)
@@ -364,8 +366,8 @@ def test_the_users_page_shows_how_the_second_factor_stands(
     assert NUMBER not in page
 
 
-def test_numbers_are_words_for_a_screen_reader(root: Client, rows: Any) -> None:
-    """Fails when only the bullets are there."""
+def test_masked_numbers_have_words_for_a_screen_reader(root: Client, rows: Any) -> None:
+    """Fails when a number has only bullets and digits."""
     Phone.objects.filter(user=rows).update(name="Work")
     for path in (user_page(f"{rows.pk}/change/"), page_of(Phone), page_of(Challenge)):
         page = text(root.get(path))
@@ -397,8 +399,8 @@ def test_the_page_that_adds_a_user_shows_no_second_factor(root: Client) -> None:
     assert "recovery codes left" not in text(root.get(user_page("add/")))
 
 
-def test_staff_who_may_not_see_phones_see_no_status(user: Any) -> None:
-    """Fails when the inline does not ask for ``view_phone``."""
+def test_staff_without_the_permission_to_view_phones_see_no_status(user: Any) -> None:
+    """Fails when the inline does not check ``view_phone``."""
     model = get_user_model()._meta.model_name
     page = text(staff(f"view_{model}").get(user_page(f"{user.pk}/change/")))
     assert "••42" not in page
@@ -416,7 +418,7 @@ def test_staff_without_the_permission_to_reset_see_no_link_to_it(user: Any) -> N
 
 @pytest.mark.attack("P23")
 def test_a_superusers_page_offers_staff_no_reset(superuser: Any, user: Any) -> None:
-    """Fails when the link asks for the permission only: it would lead to a refusal."""
+    """Fails when the link checks only the permission: the page behind it would refuse the reset."""
     model = get_user_model()._meta.model_name
     clerk = staff(f"change_{model}", "view_phone", "reset_second_factor")
     link = "Reset the second factor</a>"
@@ -428,9 +430,7 @@ def numbers(user: Any) -> list[str]:
     return [OTHER_NUMBER]
 
 
-def test_where_the_site_keeps_the_numbers_the_page_shows_them(
-    root: Client, user: Any, configure: Any
-) -> None:
+def test_the_page_shows_the_numbers_of_get_phones(root: Client, user: Any, configure: Any) -> None:
     configure(GET_PHONES="tests.test_admin.numbers")
     assert "••77" in text(root.get(user_page(f"{user.pk}/change/")))
     assert "Without a second factor" not in text(root.get(user_page()))
@@ -450,7 +450,7 @@ def test_users_are_filtered_by_their_second_factor(
     assert {one.username for one in answer.context["cl"].result_list} == expected
 
 
-def test_a_user_admin_of_the_sites_own_stays_as_it_is() -> None:
+def test_a_sites_own_user_admin_stays_unchanged() -> None:
     from django_bandwidth_mfa.admin import extend_stock_user_admin
 
     model = get_user_model()
@@ -459,15 +459,15 @@ def test_a_user_admin_of_the_sites_own_stays_as_it_is() -> None:
     assert admin.site.get_model_admin(model) is before
 
 
-# The actions of the site's own -----------------------------------------------------------------
+# The site's own actions -----------------------------------------------------------------------
 
 
 def own_action(model_admin: Any, request: Any, queryset: Any) -> None:
-    """An action of the site's own."""
+    """An action of the site itself."""
 
 
 class Location(enum.Enum):
-    """Django 6.1's ``ActionLocation``, for every version."""
+    """A copy of Django 6.1's ``ActionLocation``, because older versions have none."""
 
     CHANGE_LIST = "CHANGE_LIST"
     CHANGE_FORM = "CHANGE_FORM"
@@ -494,10 +494,10 @@ class AdminWithLocations(UserAdmin):
         (AdminWithLocations, (Location.CHANGE_FORM,), {"own_CHANGE_FORM"}),
     ],
 )
-def test_actions_of_the_site_stay_where_the_site_has_them(
+def test_the_sites_own_actions_stay_on_their_pages(
     superuser: Any, rf: Any, parent: Any, locations: Any, expected: set[str]
 ) -> None:
-    """Fails when ``get_actions`` takes no location, or does not hand it on: Django 6.1 then shows
+    """Fails when ``get_actions`` takes no location, or does not pass it on: Django 6.1 then shows
     no action at all on a user's page."""
     request = rf.get("/")
     request.user = superuser
@@ -509,7 +509,7 @@ def test_actions_of_the_site_stay_where_the_site_has_them(
 def test_an_action_of_the_site_is_on_the_users_page(
     root: Client, user: Any, monkeypatch: Any
 ) -> None:
-    """Fails when ``get_actions`` does not take the location and hand it on."""
+    """Fails when ``get_actions`` does not take the location and pass it on."""
     own_action.locations = list(admin.ActionLocation)  # type: ignore[attr-defined]
     model_admin = type(admin.site.get_model_admin(get_user_model()))
     monkeypatch.setattr(model_admin, "actions", [own_action])
@@ -526,7 +526,7 @@ def reset_page(user: Any) -> str:
     return user_page(f"{user.pk}/reset-second-factor/")
 
 
-def test_a_reset_is_asked_about_and_nothing_happens_before(root: Client, rows: Any) -> None:
+def test_a_reset_asks_for_confirmation_before_it_changes_anything(root: Client, rows: Any) -> None:
     page = text(root.get(reset_page(rows)))
     assert "ada" in page
     assert "First make sure you are talking to the account’s owner." in page
@@ -538,7 +538,7 @@ def test_a_reset_is_asked_about_and_nothing_happens_before(root: Client, rows: A
 @pytest.mark.standard("V7.4.5")
 @pytest.mark.attack("P23")
 @pytest.mark.parametrize(("what", "phones", "codes"), [("unlock", 1, 10), ("forget", 0, 0)])
-def test_a_reset_is_done_logged_and_mailed(
+def test_a_confirmed_reset_is_logged_and_mailed(
     root: Client, rows: Any, mailoutbox: Any, what: str, phones: int, codes: int
 ) -> None:
     answer = root.post(reset_page(rows), {"what": what}, follow=True)
@@ -567,8 +567,8 @@ def test_several_users_are_reset_from_the_list(root: Client, user: Any) -> None:
 
 @pytest.mark.attack("P23")
 @pytest.mark.parametrize("lacking", ["reset_second_factor", "change"])
-def test_a_reset_takes_both_permissions(user: Any, lacking: str) -> None:
-    """Fails when one of them is not asked for."""
+def test_a_reset_needs_both_permissions(user: Any, lacking: str) -> None:
+    """Fails when one of the two permissions is not checked."""
     model = get_user_model()._meta.model_name
     both = {"reset_second_factor": "reset_second_factor", "change": f"change_{model}"}
     having = [name for key, name in both.items() if key != lacking]
@@ -608,7 +608,7 @@ def admin_login(client: Client, username: str, next_: str = "/admin/") -> Any:
     )
 
 
-def test_no_staff_page_opens_without_a_code(
+def test_no_page_of_the_admin_opens_without_a_code(
     client: Client, superuser: Any, bandwidth: Any, configure: Any
 ) -> None:
     """Fails when the receiver is not connected."""
@@ -657,7 +657,7 @@ LOGIN_URLS = ["/accounts/login/", "/admin/login/", "/nowhere/"]
 
 
 def walk(client: Client, answer: Any) -> Any:
-    """Follow redirects: ten at most, and never to the same page twice without an answer between."""
+    """Follow at most ten redirects. Fail if they lead to the same page twice."""
     visited: list[str] = []
     here = answer.request["PATH_INFO"]
     while answer.status_code == 302:
@@ -673,7 +673,7 @@ def walk(client: Client, answer: Any) -> Any:
 @pytest.mark.parametrize("required", POLICIES)
 @pytest.mark.parametrize("login_url", LOGIN_URLS)
 @pytest.mark.parametrize("after", ["/account/", "/admin/"])
-def test_no_mix_of_settings_leads_a_stranger_into_a_loop_or_a_dead_end(
+def test_no_mix_of_settings_leads_a_visitor_into_a_loop_or_a_dead_end(
     db: None, settings: Any, configure: Any, required: str, login_url: str, after: str
 ) -> None:
     settings.LOGIN_URL, settings.LOGIN_REDIRECT_URL = login_url, after

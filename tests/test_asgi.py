@@ -16,7 +16,7 @@ from .browsing import sign_in
 
 
 def name_in_scope(session: Any, user: Any) -> str:
-    """The name of the user that a consumer behind the middleware sees."""
+    """Return the name of the user in the scope of a consumer behind the middleware."""
     names = []
 
     async def consumer(scope: Any, receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""Asking Bandwidth in an event loop: nothing waits with the call; cancelling keeps the counts."""
+"""Calls to Bandwidth in an event loop: they block nothing, and a cancelled call stays counted."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from .api.calls import API, ask_ticket
 from .conftest import give_recovery_codes, make_user
 
 CODE = "735190"
-# Seconds after which a test gives up.  None of them waits so long when all is well.
+# Seconds after which a test gives up.  A test that passes never waits so long.
 PATIENCE = 10
 
 
 class HeldBandwidth:
-    """A Bandwidth that answers nothing until it is told to, and then takes every code.
+    """A Bandwidth that answers only after ``released`` is set, and accepts every code.
 
-    ``seen`` has what ``look`` returned during each call, in the thread of the call.
+    ``seen`` has the result of ``look`` in each call, which runs in the thread of the call.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class HeldBandwidth:
         return 200, {}, json.dumps({"messageId": "m", "valid": True})
 
     async def until_entered(self) -> None:
-        """Wait until a call has come."""
+        """Wait until a call has begun."""
         in_thread = asyncio.get_running_loop().run_in_executor
         assert await in_thread(None, self.entered.wait, PATIENCE)
 
@@ -76,10 +76,10 @@ def held(settings: Any) -> Iterator[HeldBandwidth]:
 async def while_held(
     held: HeldBandwidth, work: Awaitable[Any], meanwhile: Callable[[], Any]
 ) -> Any:
-    """Do ``work``, and ``meanwhile`` while Bandwidth holds its call; what ``work`` returns.
+    """Run ``work``, and ``meanwhile`` during its call to Bandwidth. Return the result of ``work``.
 
-    Bandwidth answers only when ``meanwhile`` is done.  If that cannot go on before Bandwidth
-    answers, the call gives up, and so the test fails.
+    Bandwidth answers only after ``meanwhile`` is done.  If ``meanwhile`` waits for that answer, the
+    call gives up, and the test fails.
     """
     task = asyncio.ensure_future(work)
     await held.until_entered()
@@ -91,7 +91,7 @@ async def while_held(
 
 
 async def count_users() -> int:
-    """Ask the database, in the thread that Django uses it in."""
+    """Make a query in the thread in which Django uses the database."""
     count: int = await get_user_model().objects.acount()
     return count
 
@@ -99,14 +99,16 @@ async def count_users() -> int:
 # The event loop ----------------------------------------------------------------------------------
 
 
-def test_the_loop_and_the_database_thread_go_on_while_a_code_is_sent(user: Any, held: Any) -> None:
+def test_the_loop_and_the_database_thread_are_free_while_a_code_is_sent(
+    user: Any, held: Any
+) -> None:
     """Fails when ``asend_code`` calls ``send_code``, and when it does so in ``sync_to_async``."""
     challenge = async_to_sync(while_held)(held, service.asend_code(user), count_users)
     assert challenge.provider_id == "m"
     assert Challenge.objects.get().sent_at == challenge.sent_at
 
 
-def test_the_loop_and_the_database_thread_go_on_while_a_code_is_verified(
+def test_the_loop_and_the_database_thread_are_free_while_a_code_is_verified(
     user: Any, held: Any
 ) -> None:
     """Fails when ``averify_code`` calls ``verify_code``, in ``sync_to_async`` or not."""
@@ -125,9 +127,9 @@ def test_the_backend_authenticates_in_an_event_loop(user: Any, held: Any, settin
 
 
 @pytest.mark.parametrize("address", ["send", "verify"])
-def test_the_api_lets_other_requests_go_on(user: Any, held: Any, address: str) -> None:
-    """Fails when the addresses of the API are views that are no coroutines: one at a time, they
-    hold the thread that all thread-sensitive code of a process shares."""
+def test_the_api_does_not_block_other_requests(user: Any, held: Any, address: str) -> None:
+    """Fails when the views of the API are not coroutines: each of them would block the thread that
+    all thread-sensitive code of a process shares."""
     body = {}
     if address == "verify":
         a_challenge(user, held)
@@ -143,8 +145,10 @@ def test_the_api_lets_other_requests_go_on(user: Any, held: Any, address: str) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_send_counts_although_its_client_has_gone(user: Any, held: Any, configure: Any) -> None:
-    """The event loop turns meanwhile, and what was sent stays counted."""
+def test_a_send_stays_counted_after_its_client_has_disconnected(
+    user: Any, held: Any, configure: Any
+) -> None:
+    """The event loop is not blocked, and the sent code stays counted."""
     configure(SEND_LIMITS={"user": "1/h"})
     ticket = ask_ticket(user).json()["ticket"]
 
@@ -177,11 +181,11 @@ def test_a_send_counts_although_its_client_has_gone(user: Any, held: Any, config
         service.send_code(user)
 
 
-# What is right in the call -----------------------------------------------------------------------
+# Inside the call ---------------------------------------------------------------------------------
 
 
 def test_the_call_has_the_language_and_the_time_zone_of_its_caller(user: Any, held: Any) -> None:
-    """Fails when the pool gets the call without its context."""
+    """Fails when the pool runs the call without the context of its caller."""
     held.look = lambda: (translation.get_language(), timezone.get_current_timezone_name())
     held.released.set()
 
@@ -218,10 +222,10 @@ def test_a_transaction_of_the_caller_is_refused(user: Any, held: Any) -> None:
     assert not held.entered.is_set()
 
 
-def test_more_calls_than_places_are_told_so_and_count_nothing(
+def test_calls_without_a_free_place_are_refused_and_not_counted(
     user: Any, held: Any, configure: Any
 ) -> None:
-    """Fails when calls wait for a thread of the pool without an end."""
+    """Fails when calls can wait for a thread of the pool for ever."""
     configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=0, SEND_LIMITS={"user": "1/h"})
     bob = make_user("bob", "+12025550143")
 
@@ -239,7 +243,7 @@ def test_more_calls_than_places_are_told_so_and_count_nothing(
 def test_a_call_that_checks_a_code_goes_before_a_send_that_waits(
     user: Any, held: Any, configure: Any
 ) -> None:
-    """Fails when the pool refuses a call before the queue can let it go first."""
+    """Fails when the pool refuses a call before the queue can start it first."""
     configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=1, WAIT_SECONDS=PATIENCE)
     challenge = a_challenge(user, held)
     bob, eve = make_user("bob", "+12025550143"), make_user("eve", "+12025550144")
@@ -263,7 +267,7 @@ def test_a_call_that_checks_a_code_goes_before_a_send_that_waits(
     assert async_to_sync(check_while_a_send_waits)().passed
 
 
-def test_an_error_of_bandwidth_is_the_callers_error(user: Any, bandwidth: Any) -> None:
+def test_an_error_of_bandwidth_reaches_the_caller(user: Any, bandwidth: Any) -> None:
     bandwidth.fault(on="messaging", status=500, times=1)
     with pytest.raises(ProviderUnavailable):
         async_to_sync(service.asend_code)(user)
@@ -273,11 +277,11 @@ def test_an_error_of_bandwidth_is_the_callers_error(user: Any, bandwidth: Any) -
 # Cancelling --------------------------------------------------------------------------------------
 
 
-def test_a_call_that_has_begun_counts_although_its_caller_has_gone(
+def test_a_call_that_has_begun_stays_counted_after_its_caller_is_cancelled(
     user: Any, held: Any, configure: Any
 ) -> None:
-    """Fails when a cancelled send is given back: a script that hangs up in time would send codes
-    without an end."""
+    """Fails when a cancelled send is not counted: a script that disconnects in time could send
+    codes without limit."""
     configure(SEND_LIMITS={"user": "1/h"})
 
     async def go() -> None:
@@ -285,7 +289,7 @@ def test_a_call_that_has_begun_counts_although_its_caller_has_gone(
         await held.until_entered()
         task.cancel()
         await count_users()
-        assert not task.done()  # the answer is waited for
+        assert not task.done()  # the code waits for the answer
         held.released.set()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -296,10 +300,10 @@ def test_a_call_that_has_begun_counts_although_its_caller_has_gone(
         service.send_code(user)
 
 
-def test_a_call_that_has_not_begun_is_not_made_and_is_given_back(
+def test_a_cancelled_call_that_has_not_begun_is_not_made_and_not_counted(
     user: Any, held: Any, configure: Any
 ) -> None:
-    """Fails when the call is made all the same, and when nothing is given back."""
+    """Fails when the call is made anyway, and when it stays counted."""
     configure(SEND_LIMITS={"user": "1/h"})
     async_to_sync(cancel_at)("INSERT INTO", Challenge, service.asend_code(user))
     assert not held.entered.is_set()
@@ -308,7 +312,7 @@ def test_a_call_that_has_not_begun_is_not_made_and_is_given_back(
     service.send_code(user)  # not Limited
 
 
-def test_a_try_that_was_not_made_is_given_back(user: Any, held: Any) -> None:
+def test_a_try_that_was_not_made_is_not_counted(user: Any, held: Any) -> None:
     """Fails when a cancelled try stays counted."""
     challenge = a_challenge(user, held)
     async_to_sync(cancel_at)("UPDATE", Challenge, service.averify_code(challenge, CODE))
@@ -317,7 +321,7 @@ def test_a_try_that_was_not_made_is_given_back(user: Any, held: Any) -> None:
     assert SecondFactor.objects.get().failures == 0
 
 
-def test_a_right_code_whose_caller_has_gone_is_used_up(user: Any, held: Any) -> None:
+def test_a_right_code_is_used_up_although_its_caller_is_cancelled(user: Any, held: Any) -> None:
     challenge = a_challenge(user, held)
 
     async def go() -> None:
@@ -335,7 +339,7 @@ def test_a_right_code_whose_caller_has_gone_is_used_up(user: Any, held: Any) -> 
 # The other functions -----------------------------------------------------------------------------
 
 
-def test_the_others_do_what_their_twins_do(user: Any, bandwidth: Any) -> None:
+def test_the_other_async_functions_do_the_same_as_the_sync_ones(user: Any, bandwidth: Any) -> None:
     async def all_of_them() -> None:
         assert await service.ahas_phone(user)
         [code, *_others] = await sync_to_async(give_recovery_codes)(user, 2)
@@ -352,7 +356,7 @@ def test_the_others_do_what_their_twins_do(user: Any, bandwidth: Any) -> None:
 
 
 def a_challenge(user: Any, held: Any) -> Challenge:
-    """A code that was sent; Bandwidth holds the next call."""
+    """Return the challenge of a sent code. Bandwidth holds the next call."""
     held.released.set()
     challenge = service.send_code(user)
     held.released.clear()
@@ -361,12 +365,12 @@ def a_challenge(user: Any, held: Any) -> Challenge:
 
 
 async def cancel_at(verb: str, model: Any, work: Awaitable[Any]) -> None:
-    """Do ``work``, and cancel it while the database does something to the table of ``model``."""
+    """Run ``work``, and cancel it during a statement on the table of ``model``."""
     loop = asyncio.get_running_loop()
 
     async def cancel() -> None:
         task.cancel()
-        for _ in range(10):  # until each coroutine inside has heard of it
+        for _ in range(10):  # until each inner coroutine is cancelled
             await asyncio.sleep(0)
 
     def execute(run: Any, sql: str, *args: Any) -> Any:
@@ -374,7 +378,7 @@ async def cancel_at(verb: str, model: Any, work: Awaitable[Any]) -> None:
             asyncio.run_coroutine_threadsafe(cancel(), loop).result(PATIENCE)
         return run(sql, *args)
 
-    # The connection is that of the thread, so it is asked for there, and before the work begins.
+    # Each thread has its own connection. So this reads it in that thread, before the work begins.
     wrappers = await sync_to_async(lambda: connection.execute_wrappers)()
     wrappers.append(execute)
     task = asyncio.ensure_future(work)

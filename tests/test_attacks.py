@@ -1,4 +1,4 @@
-"""Attacks that got through while the app was made: one test each."""
+"""Attacks that once succeeded against the app, each with a test."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ THIRD_NUMBER = "+12025550199"
 START = 1_800_000_000
 
 
-# What the site under attack has --------------------------------------------------------------
+# The site under attack -----------------------------------------------------------------------
 
 
 def raises_404(request: Any, user: Any) -> bool:
@@ -52,7 +52,7 @@ def finds_no_profile(request: Any, user: Any) -> bool:
 
 
 class Careless:
-    """Looks at the user, as what logs requests does, and takes no error from it."""
+    """A middleware that reads the user, as a request log does, and swallows errors."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -78,15 +78,15 @@ async def twice(request: Any) -> HttpResponse:
 urlpatterns = [path("greeting/", greeting), path("twice/", twice), *urls.urlpatterns]
 
 
-# Errors while a session is judged ------------------------------------------------------------
+# Errors while a session is checked -----------------------------------------------------------
 
 
 @pytest.mark.attack("P20")
 @pytest.mark.parametrize("error", ["the policy's", "the database's"])
-def test_an_error_that_a_middleware_swallows_lets_nobody_in(
+def test_an_error_that_a_middleware_swallows_signs_nobody_in(
     client: Client, newcomer: Any, configure: Any, settings: Any, error: str
 ) -> None:
-    """Fails when ``request.user`` stays what it was before it was judged."""
+    """Fails when ``request.user`` keeps the user from before the check."""
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{HERE}.Careless"]
     client.force_login(newcomer)
     configure(RECHECK_SECONDS=0)
@@ -108,10 +108,10 @@ def test_an_error_that_a_middleware_swallows_lets_nobody_in(
 
 
 @pytest.mark.urls(HERE)
-def test_an_error_that_a_template_swallows_lets_nobody_in(
+def test_an_error_that_a_template_swallows_signs_nobody_in(
     client: Client, newcomer: Any, configure: Any
 ) -> None:
-    """Fails when ``request.user`` stays what it was before it was judged."""
+    """Fails when ``request.user`` keeps the user from before the check."""
     client.force_login(newcomer)
     configure(RECHECK_SECONDS=0, REQUIRED=f"{HERE}.finds_no_profile")
     client.raise_request_exception = False
@@ -122,7 +122,7 @@ def test_an_error_that_a_template_swallows_lets_nobody_in(
 def test_a_policy_that_answers_404_leaves_nobody_logged_in(
     client: Client, user: Any, configure: Any
 ) -> None:
-    """Fails when Django's keys are left in the session: it is saved with a 404."""
+    """Fails when Django's keys stay in the session: the session is saved with a 404, too."""
     configure(REQUIRED=f"{HERE}.raises_404")
     assert give_password(client, user).status_code == 404
     assert "_auth_user_id" not in client.session
@@ -130,7 +130,7 @@ def test_a_policy_that_answers_404_leaves_nobody_logged_in(
 
 @pytest.mark.urls(HERE)
 @pytest.mark.django_db(transaction=True)
-def test_a_session_that_was_ended_is_nobodys_when_it_is_asked_twice() -> None:
+def test_an_ended_session_stays_anonymous_when_its_user_is_read_twice() -> None:
     """Fails when ``request.auser`` keeps the user whose session was just emptied."""
     user = make_user("ada", NUMBER)
     client = AsyncClient()
@@ -142,18 +142,18 @@ def test_a_session_that_was_ended_is_nobodys_when_it_is_asked_twice() -> None:
         assert b"ada" not in async_to_sync(client.get)("/twice/").content
 
 
-# Sessions that were ended, and have RECHECK_SECONDS left -------------------------------------
+# Ended sessions within RECHECK_SECONDS -------------------------------------------------------
 
 
 @pytest.mark.standard("V7.4.5")
 @pytest.mark.attack("P19")
 @pytest.mark.parametrize("end", [reset_second_factor, service.end_sessions])
-def test_a_session_that_was_ended_cannot_save_itself(
+def test_an_ended_session_cannot_restore_itself(
     user: Any, bandwidth: Any, end: Callable[[Any], None]
 ) -> None:
-    """Fails when the pages for signed-in users wait for ``RECHECK_SECONDS`` before they ask about
-    the session. (A session that ends the others is asked about once more, for a reset that comes
-    in between; a test of the sessions shows that.)"""
+    """Fails when the pages for signed-in users wait for ``RECHECK_SECONDS`` before they check the
+    session. (A session that ends the others is checked once more, in case of a reset in between.
+    A test of the sessions shows that.)"""
     thief = Client()
     with time_machine.travel(START, tick=False) as clock:
         sign_in(thief, user, bandwidth)
@@ -166,7 +166,7 @@ def test_a_session_that_was_ended_cannot_save_itself(
 
 
 @pytest.mark.attack("P19")
-def test_of_two_that_end_each_other_the_first_stays(user: Any, bandwidth: Any) -> None:
+def test_of_two_sessions_that_end_each_other_the_first_one_stays(user: Any, bandwidth: Any) -> None:
     mine, theirs = Client(), Client()
     with time_machine.travel(START, tick=False) as clock:
         sign_in(theirs, user, bandwidth)
@@ -181,9 +181,9 @@ def test_of_two_that_end_each_other_the_first_stays(user: Any, bandwidth: Any) -
 
 
 @pytest.mark.attack("P19")
-def test_a_session_whose_phone_is_gone_adds_none(bandwidth: Any) -> None:
-    """Fails when the page that adds a phone does not ask about the session at once: what was left
-    of it would last for ever."""
+def test_a_session_whose_phone_was_removed_cannot_add_a_phone(bandwidth: Any) -> None:
+    """Fails when the page that adds a phone does not check the session at once: the session could
+    stay valid for ever."""
     user = make_user("ada", NUMBER, OTHER_NUMBER)
     thief = Client()
     sign_in(thief, user, bandwidth)
@@ -197,12 +197,12 @@ def test_a_session_whose_phone_is_gone_adds_none(bandwidth: Any) -> None:
 
 
 @pytest.mark.parametrize("next_", ["x", "account", "login", "javascript", "a b"])
-def test_a_next_that_is_no_address_does_no_harm(
+def test_a_next_that_is_not_an_address_is_ignored(
     client: Client, user: Any, bandwidth: Any, next_: str
 ) -> None:
-    """Fails when any word counts as an address of this site: to ``redirect()`` it is the name of a
-    view, and the code would be spent on an error page. (The views do not call ``redirect()`` for
-    it; either is enough.)"""
+    """Fails when any word counts as an address of this site: ``redirect()`` takes it for the name
+    of a view, and the code would be used up on an error page. (The views do not call
+    ``redirect()`` for it. Each of the two measures is enough.)"""
     give_password(client, user)
     client.get("/mfa/verify/")
     client.get("/accounts/login/", {"next": next_})
@@ -216,20 +216,20 @@ def test_a_next_that_is_no_address_does_no_harm(
     assert RecoveryCode.objects.left(user) == 9
 
 
-def test_an_odd_charset_makes_no_error_page(client: Client) -> None:
-    """Fails when half a character from ``next`` is put into an address."""
+def test_an_unusual_charset_causes_no_error_page(client: Client) -> None:
+    """Fails when a lone surrogate from ``next`` becomes part of an address."""
     headers = {"content-type": "text/plain; charset=utf-7"}
     answer = client.get("/mfa/verify/?next=/%2B2AA-", headers=headers)
     assert answer.status_code == 302
 
 
-# While Bandwidth is being asked --------------------------------------------------------------
+# During a call to Bandwidth ------------------------------------------------------------------
 
 
 @pytest.fixture
 def meanwhile(configure: Any) -> Any:
-    """``meanwhile(work)``: a Bandwidth that takes all codes, and during whose calls ``work`` is
-    done."""
+    """Return ``meanwhile(work)``. It sets up a Bandwidth that accepts all codes, and runs ``work``
+    during each call."""
     configure(USERNAME="user", PASSWORD="secret", CLIENT_ID=None, CLIENT_SECRET=None)
     base = f"{mfa_settings.BASE_URL}/accounts/{mfa_settings.ACCOUNT_ID}/code"
 
@@ -249,11 +249,11 @@ def meanwhile(configure: Any) -> Any:
 
 @pytest.mark.attack("P21")
 @responses.activate
-def test_a_login_that_ends_while_bandwidth_is_asked_leaves_no_mark(
+def test_a_login_that_ends_during_a_call_to_bandwidth_leaves_no_mark(
     client: Client, user: Any, meanwhile: Any
 ) -> None:
-    """Fails when a session that nobody is signed in to is marked: the next password there would
-    need no code."""
+    """Fails when an anonymous session gets the verified mark: the next login there would need no
+    code."""
     with time_machine.travel(START, tick=False) as clock:
         meanwhile(lambda: None)
         give_password(client, user)
@@ -269,10 +269,10 @@ def test_a_login_that_ends_while_bandwidth_is_asked_leaves_no_mark(
 
 @responses.activate
 @pytest.mark.parametrize("status", [200, 500])
-def test_a_phone_that_goes_while_a_code_is_sent_makes_no_error_page(
+def test_a_phone_that_is_removed_while_a_code_is_sent_causes_no_error_page(
     client: Client, user: Any, meanwhile: Any, status: int
 ) -> None:
-    """Fails when the challenge is saved as if its row must be there."""
+    """Fails when the app saves the challenge without a check that its row still exists."""
     meanwhile(lambda: Phone.objects.filter(user=user).delete(), status)
     give_password(client, user)
     assert client.get("/mfa/verify/").status_code == 200
@@ -281,7 +281,7 @@ def test_a_phone_that_goes_while_a_code_is_sent_makes_no_error_page(
 
 @responses.activate
 @pytest.mark.django_db(transaction=True)
-def test_a_replaced_phone_that_goes_meanwhile_makes_no_error_page(
+def test_a_phone_that_is_removed_while_it_is_replaced_causes_no_error_page(
     client: Client, meanwhile: Any
 ) -> None:
     """Fails when an integrity error of the database reaches the page."""
@@ -302,7 +302,7 @@ def test_a_replaced_phone_that_goes_meanwhile_makes_no_error_page(
     assert "There is no such phone on this account" in answer.content.decode()
 
 
-# Numbers that the site keeps -----------------------------------------------------------------
+# Numbers from the site itself ----------------------------------------------------------------
 
 KEPT: list[str] = []
 
@@ -312,7 +312,7 @@ def kept(user: Any) -> list[str]:
 
 
 @pytest.mark.attack("P22")
-def test_a_number_that_the_site_took_away_passes_no_more(
+def test_a_code_for_a_number_that_the_site_removed_does_not_pass(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
     """Fails when no check asks whether the number still belongs to the user."""
@@ -325,10 +325,10 @@ def test_a_number_that_the_site_took_away_passes_no_more(
     assert_shut(client)
 
 
-# Odds and ends -------------------------------------------------------------------------------
+# Other attacks -------------------------------------------------------------------------------
 
 
-def test_what_one_user_left_parked_reaches_no_other(
+def test_the_data_of_a_parked_login_do_not_reach_another_user(
     client: Client, user: Any, newcomer: Any
 ) -> None:
     """Fails when a login with a verification does not empty the session first."""
@@ -341,8 +341,8 @@ def test_what_one_user_left_parked_reaches_no_other(
 
 
 @pytest.mark.slow
-def test_refused_numbers_leave_no_rows(client: Client, newcomer: Any, bandwidth: Any) -> None:
-    """Fails when the row is made although nothing may be sent."""
+def test_refused_sends_leave_no_phone_rows(client: Client, newcomer: Any, bandwidth: Any) -> None:
+    """Fails when the row is made although a limit refuses the send."""
     client.force_login(newcomer)
     for n in range(20):
         client.post("/mfa/phones/add/", {"number": f"+120255501{n:02}"})
@@ -350,11 +350,11 @@ def test_refused_numbers_leave_no_rows(client: Client, newcomer: Any, bandwidth:
     assert Phone.objects.count() == 1
 
 
-# Sessions that end while Bandwidth is asked -----------------------------------------------------
+# Sessions that end during a call to Bandwidth ------------------------------------------------
 
 
 def copy_of(client: Client) -> Client:
-    """A browser with the same cookies: another tab, or a thief's copy."""
+    """Return a browser with the same cookies, as another tab or a thief has them."""
     other = Client()
     other.cookies = deepcopy(client.cookies)
     return other
@@ -379,10 +379,10 @@ def sign_out_everywhere(client: Client) -> None:
 @pytest.mark.attack("P21")
 @responses.activate
 @pytest.mark.parametrize("end", [cancel, sign_out_everywhere])
-def test_a_parked_login_that_is_ended_meanwhile_does_not_come_back(
+def test_a_parked_login_that_is_ended_during_the_call_is_not_restored(
     client: Client, user: Any, meanwhile: Any, end: Callable[[Client], None]
 ) -> None:
-    """Fails when the login is made from what this request still has in memory."""
+    """Fails when the login is made from the copy that this request has in memory."""
     meanwhile(lambda: None)
     give_password(client, user)
     client.get("/mfa/verify/")
@@ -397,10 +397,10 @@ def test_a_parked_login_that_is_ended_meanwhile_does_not_come_back(
 @pytest.mark.attack("P21")
 @responses.activate
 @pytest.mark.parametrize("end", [log_out, sign_out_everywhere])
-def test_a_session_that_is_ended_meanwhile_does_not_step_up(
+def test_a_session_that_is_ended_during_the_call_does_not_step_up(
     client: Client, user: Any, meanwhile: Any, end: Callable[[Client], None]
 ) -> None:
-    """Fails when a step-up stores a session anew that is not there any more."""
+    """Fails when a step-up saves a session that no longer exists in the store."""
     login_verified(client, user)
     meanwhile(lambda: None)
     client.post("/mfa/send/")
@@ -414,11 +414,11 @@ def test_a_session_that_is_ended_meanwhile_does_not_step_up(
 @pytest.mark.attack("P19")
 @pytest.mark.parametrize("parked", [True, False], ids=["parked", "signed in"])
 @pytest.mark.parametrize("address", ["/mfa/recovery-code/", "/mfa/api/recovery-code"])
-def test_a_session_that_was_signed_out_spends_no_recovery_code(
+def test_a_signed_out_session_uses_up_no_recovery_code(
     client: Client, user: Any, parked: bool, address: str
 ) -> None:
-    """Fails when the session is asked about after the code was used up: nobody got in by it, and
-    its owner had one less."""
+    """Fails when the session is checked after the code was used up: nobody was signed in, and the
+    user had one code less."""
     code = give_recovery_codes(user)[0]
     with time_machine.travel(START, tick=False) as clock:
         if parked:
@@ -439,7 +439,7 @@ def json_if_api(address: str) -> dict[str, Any]:
 
 @pytest.mark.attack("P19")
 @pytest.mark.parametrize("minutes", [0, 4])
-def test_a_stolen_session_that_was_signed_out_cannot_step_up_and_stay(
+def test_a_stolen_session_that_was_signed_out_cannot_step_up(
     client: Client, user: Any, bandwidth: Any, minutes: int
 ) -> None:
     """Fails when a right code marks a session that was signed out within RECHECK_SECONDS."""
@@ -454,10 +454,10 @@ def test_a_stolen_session_that_was_signed_out_cannot_step_up_and_stay(
 
 
 @pytest.mark.attack("P19")
-def test_signing_out_everywhere_else_leaves_a_copied_cookie_behind(
+def test_signing_out_on_other_devices_also_signs_out_a_copied_cookie(
     client: Client, user: Any
 ) -> None:
-    """Fails when the session that stays keeps its key: its copy would stay, too."""
+    """Fails when the session that stays keeps its key: a copied cookie would stay valid, too."""
     login_verified(client, user)
     thief = copy_of(client)
     client.post("/mfa/sign-out-others/")

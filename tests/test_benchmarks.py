@@ -1,4 +1,4 @@
-"""What the benchmarks make of their figures.  What they measure runs in the gate's session."""
+"""The calculations of the benchmarks.  A session of the gate runs the benchmarks themselves."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from benchmarks.provider import answer_to
 from benchmarks.tasks.sign_in import count_commits
 
 
-def test_a_ratio_that_is_far_off_is_named() -> None:
-    """Fails when ``too_much`` compares the other way round, or lets a ratio pass that is no
+def test_a_ratio_that_is_too_high_is_named() -> None:
+    """Fails when ``too_much`` compares in the wrong direction, or accepts a ratio that is not a
     number."""
     ratios = {"fine": (3.9, 4.0), "slow": (4.1, 4.0), "unknown": (float("nan"), 4.0)}
     assert check.too_much(ratios) == ["slow", "unknown"]
@@ -29,8 +29,8 @@ def test_a_percentile_is_one_of_the_values(percent: float, value: int) -> None:
 
 
 def test_a_commit_is_a_transaction_that_writes() -> None:
-    """Fails when a transaction that only reads, or one that is rolled back, is counted, or when a
-    statement outside of a transaction is not."""
+    """Fails when a transaction is counted that only reads or is rolled back, or when a statement
+    outside of a transaction is not counted."""
     assert count_commits(["SELECT 1", "UPDATE a SET b = 1", "INSERT INTO a VALUES (1)"]) == 2
     assert count_commits(["BEGIN", "UPDATE a", "SAVEPOINT s", "DELETE FROM a", "COMMIT"]) == 1
     assert count_commits(["BEGIN IMMEDIATE", "SELECT 1", "COMMIT"]) == 0
@@ -38,7 +38,7 @@ def test_a_commit_is_a_transaction_that_writes() -> None:
     assert count_commits(["BEGIN", "UPDATE a", "ROLLBACK", "SELECT 1"]) == 0
 
 
-def test_the_sum_of_a_sign_in_leaves_the_page_after_it_out() -> None:
+def test_the_sum_of_a_sign_in_does_not_include_the_page_after_it() -> None:
     steps = {
         "password": {"sql": ["SELECT 1", "BEGIN", "UPDATE a", "COMMIT"], "commits": 1},
         "page": {"sql": ["SELECT 1"], "commits": 0},
@@ -51,13 +51,13 @@ def test_the_sum_of_a_sign_in_leaves_the_page_after_it_out() -> None:
     assert sign_in.milliseconds(result, "steady", "send") == []
 
 
-def test_the_first_and_the_last_part_of_a_purge_are_told_apart() -> None:
+def test_the_first_and_the_last_part_of_a_purge_have_their_own_rates() -> None:
     deletions = [(1.0, 1000)] * 5 + [(2.0, 1000)] * 5
     rates = [scale.rate(part) for part in scale.parts(deletions)]
     assert (len(rates), rates[0], rates[-1]) == (5, 1000.0, 500.0)
 
 
-def test_a_result_replaces_what_stood_between_its_markers(tmp_path: Path) -> None:
+def test_a_result_replaces_the_text_between_its_markers(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
     document.write_text("a\n<!-- begin x -->\nold\n<!-- end x -->\nz\n")
     report.write_part("x", "new \\1", document)
@@ -75,8 +75,8 @@ def test_the_document_has_a_place_for_each_result() -> None:
         assert page.count(f"<!-- end {name} -->") == 1
 
 
-def test_the_provider_finds_wrong_codes_wrong() -> None:
-    """Without it a benchmark could not tell a site that asks from one that does not."""
+def test_the_provider_refuses_wrong_codes() -> None:
+    """Otherwise a benchmark would also pass with a site that does not ask the provider."""
     path = "/api/v1/accounts/5500001/code/verify"
     assert answer_to(path, b'{"code": "123456"}') == {"valid": True}
     assert answer_to(path, b'{"code": "012345"}') == {"valid": False}

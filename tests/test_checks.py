@@ -1,4 +1,4 @@
-"""`manage.py check` reports each mistake by its id and its key, and nothing for a good site."""
+"""`manage.py check` reports each mistake with its id and its key, and nothing on a good site."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def ids(messages: list[CheckMessage]) -> list[str]:
 
 
 @pytest.mark.standard("V6.5.4", "V6.5.5", "63B-3.1.3.2a", "63B-3.1.3.2c", "63B-3.2.2a")
-def test_a_good_site_hears_nothing() -> None:
+def test_a_good_site_gets_no_message() -> None:
     assert check_settings(None) == []
     assert check_site(None) == []
 
@@ -200,7 +200,7 @@ BY_KEY: dict[str, tuple[list[Any], list[Any]]] = {
 }
 
 
-def test_every_key_is_tried() -> None:
+def test_the_table_has_every_key() -> None:
     assert BY_KEY.keys() == Settings.names()
 
 
@@ -217,18 +217,18 @@ def test_a_bad_value_is_an_error_that_names_its_key(key: str, value: Any) -> Non
 @pytest.mark.parametrize(
     ("key", "value"), [(key, value) for key, (_, good) in BY_KEY.items() for value in good]
 )
-def test_a_good_value_is_none(key: str, value: Any) -> None:
+def test_a_good_value_is_no_error(key: str, value: Any) -> None:
     assert check_with(**{key: value}) == []
 
 
 @pytest.mark.attack("T10")
-def test_a_secret_is_never_shown() -> None:
+def test_no_message_shows_a_secret() -> None:
     for key in ("CLIENT_SECRET", "PASSWORD", "RECEIPT_SECRET"):
         [message] = check_with(**{key: ["hunter2"]})
         assert "hunter2" not in str(message)
 
 
-def test_not_a_dict_an_unknown_key_and_a_missing_one() -> None:
+def test_a_wrong_type_an_unknown_key_and_a_missing_key_are_errors() -> None:
     with override_settings(BANDWIDTH_MFA="x"):
         assert ids(check_settings(None)) == ["E001"]
     messages = check_with(DIGIT=6, ACCOUNT_ID=...)
@@ -237,8 +237,8 @@ def test_not_a_dict_an_unknown_key_and_a_missing_one() -> None:
     assert "BANDWIDTH_MFA_ACCOUNT_ID" in str(messages[1].hint)
 
 
-def test_all_that_is_missing_is_told_in_one_round() -> None:
-    """Fails when keys are looked at together only after each one was right: it took two rounds."""
+def test_one_run_reports_all_missing_settings() -> None:
+    """Fails when rules for two keys are checked only after each key is right: it took two runs."""
     with override_settings(BANDWIDTH_MFA={}):
         assert ids(check_settings(None)) == ["E004", "E004", "E005", "E006"]
     messages = check_with(
@@ -279,7 +279,9 @@ NO_OAUTH = {"CLIENT_ID": None, "CLIENT_SECRET": None}
         ({"REQUIRED": any_of(only_ada, from_date(date(2027, 3, 1), everyone))}, []),
     ],
 )
-def test_what_does_not_go_together(changes: dict[str, Any], expected: list[str]) -> None:
+def test_settings_that_contradict_each_other_are_reported(
+    changes: dict[str, Any], expected: list[str]
+) -> None:
     assert ids(check_with(**changes)) == expected
 
 
@@ -309,7 +311,7 @@ def test_what_does_not_go_together(changes: dict[str, Any], expected: list[str])
 def test_a_wrong_policy_is_an_error_that_says_what_is_wrong(
     required: Any, expected_text: str
 ) -> None:
-    """Fails when only the outermost policy is looked at."""
+    """Fails when only the outermost policy is checked."""
     [message] = check_with(REQUIRED=required)
     assert message.id == "bandwidth_mfa.E015"
     assert expected_text in message.msg
@@ -320,14 +322,14 @@ def test_a_policy_that_the_user_model_cannot_answer_is_an_error(monkeypatch: Any
     assert ids(check_with(REQUIRED=any_of(enrolled, staff, groups("finance")))) == ["E015", "E015"]
 
 
-# A text whose Spanish translation has lost its code.
+# A text whose Spanish translation has no code.
 LOST = lazy(lambda: "Código" if get_language() == "es" else "Code {CODE}", str)()
 
 
 @pytest.mark.parametrize("message", [LOST, {"sms": LOST}])
 def test_a_translation_that_holds_no_code_is_an_error(message: Any, settings: Any) -> None:
-    """Fails when only the language of ``manage.py`` is looked at: the first to know would be people
-    who read Spanish, and get no codes."""
+    """Fails when only the language of ``manage.py`` is checked: users who read Spanish would get no
+    codes."""
     settings.LANGUAGES = [("en", "English"), ("es", "Spanish")]
     messages = check_with(MESSAGE=message, VOICE_APPLICATION_ID=None)
     assert ids(messages) == ["E009"]
@@ -336,7 +338,7 @@ def test_a_translation_that_holds_no_code_is_an_error(message: Any, settings: An
     assert check_with(MESSAGE=message) == []
 
 
-def test_a_text_that_is_too_long_with_its_last_line_is_an_error() -> None:
+def test_a_text_that_is_too_long_with_its_origin_line_is_an_error() -> None:
     """Fails when the text is measured without the line that ORIGIN adds."""
     longest = "{CODE}" + "x" * 2042
     last_line = "\n@bank.example #{CODE}"
@@ -354,8 +356,8 @@ OWN = "https://mfa.bandwidth.com/api/v1"
     ("moment", "tense"),
     [(EVE, "Bandwidth ends USERNAME and PASSWORD"), (DAY, "Bandwidth ended USERNAME and PASSWORD")],
 )
-def test_the_end_of_http_basic_is_told_in_its_tense(moment: str, tense: str) -> None:
-    """Fails when the text does not look at the clock."""
+def test_the_text_about_the_end_of_http_basic_has_the_right_tense(moment: str, tense: str) -> None:
+    """Fails when the text does not depend on the date."""
     with time_machine.travel(moment, tick=False):
         (both,) = check_with(**BASIC)
         (warning,) = check_with(**NO_OAUTH, **BASIC)
@@ -373,13 +375,13 @@ def test_the_end_of_http_basic_is_told_in_its_tense(moment: str, tense: str) -> 
         (EVE, OWN, {**NO_OAUTH, **BASIC}, []),
         (DAY, "https://bandwidth.com.example/api/v1", {**NO_OAUTH, **BASIC}, []),
         (DAY, OWN, {}, []),
-        (DAY, OWN, BASIC, []),  # E005 tells of both
+        (DAY, OWN, BASIC, []),  # E005 reports both pairs
     ],
 )
 def test_http_basic_that_bandwidth_refuses_is_an_error_of_a_deployment(
     moment: str, url: str, changes: dict[str, Any], expected: list[str], settings: Any
 ) -> None:
-    """Fails when it stays a warning, or is one with a simulator in Bandwidth's place."""
+    """Fails when it stays a warning, and when it is an error for a simulator at ``BASE_URL``."""
     configured = {**GOOD, "BASE_URL": url, **changes}
     settings.BANDWIDTH_MFA = {key: value for key, value in configured.items() if value is not ...}
     with time_machine.travel(moment, tick=False):
@@ -411,7 +413,7 @@ def test_middleware_missing_or_too_early(settings: Any) -> None:
     assert check_site(None) == []
 
 
-def test_urls_not_included(settings: Any) -> None:
+def test_urls_that_are_not_included_are_an_error(settings: Any) -> None:
     settings.ROOT_URLCONF = "django.contrib.auth.urls"
     assert ids(check_site(None)) == ["E012"]
 
@@ -421,7 +423,7 @@ def everything(request: Any, path: str) -> HttpResponse:
 
 
 class OwnVerifyView(VerifyView):
-    """A site's own page, in the place of ours."""
+    """A site's own code page, which replaces ours."""
 
 
 OURS_INCLUDED = path("mfa/", include("django_bandwidth_mfa.urls"))
@@ -436,7 +438,7 @@ def with_patterns(settings: Any, *patterns: Any) -> list[CheckMessage]:
     return check_site(None)
 
 
-def test_a_pattern_before_ours_that_answers_for_them_is_an_error(settings: Any) -> None:
+def test_a_pattern_before_ours_that_matches_our_addresses_is_an_error(settings: Any) -> None:
     """Fails when the URLs are reversed and not resolved: the code page was the site's own 404."""
     [message] = with_patterns(settings, CATCH_ALL, OURS_INCLUDED)
     assert message.id == "bandwidth_mfa.E012"
@@ -447,8 +449,8 @@ def test_a_pattern_before_ours_that_answers_for_them_is_an_error(settings: Any) 
     assert "before any pattern" in str(message.hint)
 
 
-def test_one_page_that_another_view_answers_for_is_an_error(settings: Any) -> None:
-    """Fails when only the code page is looked at."""
+def test_one_page_that_another_view_answers_is_an_error(settings: Any) -> None:
+    """Fails when only the code page is checked."""
     taken = path("mfa/phones/", everything, {"path": ""})
     [message] = with_patterns(settings, taken, OURS_INCLUDED)
     assert message.msg.startswith("/mfa/phones/ is the address")
@@ -466,12 +468,12 @@ def test_one_page_that_another_view_answers_for_is_an_error(settings: Any) -> No
     ],
     ids=["catch-all after", "a view that inherits", "with a language", "deeper", "a namespace"],
 )
-def test_urls_that_lead_to_our_views_are_none(settings: Any, patterns: Any) -> None:
+def test_urls_that_lead_to_our_views_are_no_error(settings: Any, patterns: Any) -> None:
     assert with_patterns(settings, *patterns) == []
 
 
 def test_urls_below_a_prefix_of_the_server_lead_to_our_views(settings: Any) -> None:
-    """Fails when the prefix stays in the path that is resolved."""
+    """Fails when the check resolves a path with the prefix."""
     before = get_script_prefix()
     set_script_prefix("/site/")
     try:
@@ -486,7 +488,7 @@ def test_urls_below_a_prefix_of_the_server_lead_to_our_views(settings: Any) -> N
     "engine", ["django.contrib.sessions.backends.signed_cookies", "tests.cookie_sessions"]
 )
 def test_signed_cookie_sessions_are_an_error(settings: Any, engine: str) -> None:
-    """Fails when the setting is compared, and not the class of the engine."""
+    """Fails when the check compares the setting, and not the class of the engine."""
     settings.SESSION_ENGINE = engine
     [message] = check_site(None)
     assert message.id == "bandwidth_mfa.E013"
@@ -494,21 +496,21 @@ def test_signed_cookie_sessions_are_an_error(settings: Any, engine: str) -> None
 
 
 @pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file"])
-def test_sessions_on_the_server_are_none(settings: Any, engine: str) -> None:
+def test_sessions_on_the_server_are_no_error(settings: Any, engine: str) -> None:
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
     assert check_site(None) == []
 
 
-def test_an_engine_that_is_not_there_is_left_to_django(settings: Any) -> None:
-    """Fails when the check raises: ``manage.py check`` would tell nothing else."""
+def test_an_engine_that_does_not_exist_is_not_reported(settings: Any) -> None:
+    """Django reports it itself.  Fails when the check raises: ``manage.py check`` would stop."""
     settings.SESSION_ENGINE = "tests.nothing.here"
     assert check_site(None) == []
 
 
 class TokenView(View):
-    """Stands for the view of a package that the tests do not need: doors are known by their path.
+    """Replaces the view of a package, which the tests then do not need: checks know it by its path.
 
-    ``tests/neighbours`` tries the doors of the packages themselves.
+    ``tests/neighbours`` tests the views of the packages themselves.
     """
 
     __module__ = "rest_framework.authtoken.views"
@@ -545,7 +547,8 @@ def test_a_door_in_the_urlconf_is_a_warning_and_an_error_of_a_deployment(setting
 def test_a_door_is_silenced_by_its_own_name_or_that_of_its_kind(
     settings: Any, name: str, expected: list[str]
 ) -> None:
-    """Fails when W004 silences the error: a door that is added later would never be told of."""
+    """Fails when W004 silences the error: the check would never report a door that is added
+    later."""
     settings.SILENCED_SYSTEM_CHECKS = [name]
     messages = [
         *with_patterns(settings, OURS_INCLUDED, TOKENS),
@@ -565,7 +568,7 @@ def test_migrate_is_not_stopped_by_a_door(settings: Any) -> None:
 
 
 def test_an_app_that_is_only_installed_is_no_door(monkeypatch: Any) -> None:
-    """Fails when the check looks at the list of apps."""
+    """Fails when the check reads the list of apps."""
     monkeypatch.setattr(apps, "is_installed", lambda name: True)
     assert check_site(None) == []
 
@@ -580,7 +583,7 @@ def test_an_app_that_is_only_installed_is_no_door(monkeypatch: Any) -> None:
         ({"transaction_mode": "EXCLUSIVE"}, []),
     ],
 )
-def test_sqlite_that_refuses_to_write_is_warned_of(
+def test_sqlite_without_immediate_transactions_is_a_warning(
     monkeypatch: Any, options: dict[str, Any], expected: list[str]
 ) -> None:
     """Fails when the check does not read the options of the database."""
@@ -601,7 +604,7 @@ def test_deployment(settings: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The EMAIL_")  # Django 6.1 warns of these settings
-def test_a_mail_server_that_may_hang_is_warned_of(settings: Any) -> None:
+def test_a_mail_server_without_a_timeout_is_a_warning(settings: Any) -> None:
     settings.SESSION_COOKIE_SECURE = True
     settings.BANDWIDTH_MFA = {**GOOD, "TRUSTED_PROXIES": 0}
     if hasattr(settings, "MAILERS"):
@@ -630,13 +633,13 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
         ({}, []),
     ],
 )
-def test_a_mail_server_of_mailers_that_may_hang_is_warned_of(
+def test_a_mail_server_of_mailers_without_a_timeout_is_a_warning(
     settings: Any, monkeypatch: Any, mailers: Any, expected: list[str]
 ) -> None:
     """Fails when ``EMAIL_BACKEND`` is read where ``MAILERS`` is set: Django 6.1 raises then."""
 
     class Settings61:
-        """Django 6.1's, on every version: they refuse to tell the old settings."""
+        """Settings as in Django 6.1, on every version: to read an old setting raises an error."""
 
         MAILERS = mailers
 
@@ -655,9 +658,9 @@ def test_a_mail_server_of_mailers_that_may_hang_is_warned_of(
 
 
 @pytest.mark.slow
-def test_check_deploy_runs_with_the_mailers_of_the_django_at_hand() -> None:
-    """``manage.py check --deploy`` in a process of its own.  Fails in the same way, on Django 6.1;
-    older versions do not know ``MAILERS``."""
+def test_check_deploy_runs_with_mailers_on_the_installed_django() -> None:
+    """``manage.py check --deploy`` in its own process.  Fails like the test above, on Django 6.1.
+    Older versions do not know ``MAILERS``."""
     program = """
 from django.conf import settings
 from tests import settings as of_tests
@@ -689,7 +692,7 @@ call_command("check", deploy=True)
         ("USE_X_FORWARDED_PORT", True),
     ],
 )
-def test_a_proxy_that_another_setting_tells_of_must_be_counted(
+def test_a_proxy_that_another_setting_implies_must_be_counted(
     settings: Any, setting: str, value: Any
 ) -> None:
     """Without the count, all users share one address and its limit."""
@@ -699,7 +702,7 @@ def test_a_proxy_that_another_setting_tells_of_must_be_counted(
     assert check_site(None) == []
 
 
-def test_manage_py_check_runs_them(settings: Any) -> None:
+def test_manage_py_check_runs_the_checks(settings: Any) -> None:
     from django.core.checks import run_checks
 
     settings.BANDWIDTH_MFA = {**GOOD, "DIGITS": 1}

@@ -1,7 +1,7 @@
-"""Each code block of the documents is right, as far as a program can know.
+"""A program checks each code block of the documents.
 
-The blocks with a label, such as ``# settings.py, knox``, are run as they are by the tests of the
-other packages, and the tutorial is followed by the session ``docs``.
+The tests of other packages run the blocks with a label, such as ``# settings.py, knox``, unchanged.
+The session ``docs`` follows the tutorial.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .code_blocks import ROOT, Block, blocks
 PACKAGE = "django_bandwidth_mfa"
 LANGUAGES = {"css", "html", "http", "json", "promql", "python", "sh", "sql", "text"}
 
-# What no test can run, and why.
+# The languages that no test can run, and the reason.
 NOT_RUN = {
     "promql": "no server of Prometheus is on the machine",
     "sql": "it deletes the tables of another package",
@@ -47,7 +47,7 @@ NOT_RUN = {
 
 
 def each(*languages: str) -> Callable[[Callable[[Block], None]], Callable[[], None]]:
-    """Make a test of a check of one block: it checks all blocks, and names those that fail.
+    """Turn a check of one block into a test that checks all blocks and names those that fail.
 
     :param languages: the languages of the blocks; none for all languages.
     """
@@ -70,13 +70,13 @@ def each(*languages: str) -> Callable[[Callable[[Block], None]], Callable[[], No
 
 @each()
 def test_a_block_names_its_language(block: Block) -> None:
-    """Fails for a block without a language: no test below would read it."""
+    """Fails for a block without a language: none of the other tests would read it."""
     assert block.language in LANGUAGES
 
 
 @pytest.mark.parametrize("language", NOT_RUN)
-def test_what_is_not_run_is_there(language: str) -> None:
-    """Fails when the list names a language that no page uses any more."""
+def test_each_language_that_is_not_run_is_used(language: str) -> None:
+    """Fails when the list has a language that no page uses any more."""
     assert list(blocks(language))
 
 
@@ -120,8 +120,8 @@ def imported(block: Block) -> Iterator[tuple[str, str]]:
 
 
 @each("python")
-def test_what_a_block_imports_is_there(block: Block) -> None:
-    """Fails when a name of the package or of Django is misspelt, or is not Python."""
+def test_the_imports_of_a_block_exist(block: Block) -> None:
+    """Fails when a name of the package or of Django is misspelt, or when a block is not Python."""
     for module, name in imported(block):
         if module.partition(".")[0] == PACKAGE:
             assert is_there(f"{module}.{name}" if name else module), (module, name)
@@ -130,7 +130,7 @@ def test_what_a_block_imports_is_there(block: Block) -> None:
 
 
 @each("python", "sh")
-def test_dotted_paths_lead_to_something(block: Block) -> None:
+def test_dotted_paths_exist(block: Block) -> None:
     """Fails when a path in a setting, such as a middleware's, is misspelt."""
     for path in re.findall(rf"\b{PACKAGE}(?:\.\w+)+", block.text):
         assert is_there(path), path
@@ -153,7 +153,7 @@ def test_the_settings_of_a_block_exist(block: Block) -> None:
 
 @each("sh")
 def test_the_variables_of_a_block_exist(block: Block) -> None:
-    """Fails when a variable of the environment names no setting."""
+    """Fails when an environment variable does not belong to a setting."""
     known = {PREFIX + name for name in Settings.names()}
     assert set(re.findall(rf"\b{PREFIX}\w+", block.text)) <= known
 
@@ -163,7 +163,7 @@ POLICIES = [
     for block in blocks("python")
     if re.search(r"^BANDWIDTH_MFA = ", block.text, re.MULTILINE) and "..." not in block.text
 ]
-# The reader's own modules that such a block names.
+# Modules of the reader's own site, which such a block names.
 READERS_MODULES = {"bank.security": {"CODE_POLICY": lambda request, user: True}}
 
 
@@ -171,7 +171,7 @@ READERS_MODULES = {"bank.security": {"CODE_POLICY": lambda request, user: True}}
 def test_the_settings_of_a_block_pass_the_system_checks(
     block: Block, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails when a value is wrong: tried with ``any_of("staf")`` in place of ``staff``."""
+    """Fails when a value is wrong. Tried with ``any_of("staf")`` in place of ``staff``."""
     for name, values in READERS_MODULES.items():
         module = types.ModuleType(name)
         vars(module).update(values)
@@ -189,7 +189,7 @@ def test_the_settings_of_a_block_pass_the_system_checks(
     exec(compile(code, block.where, "exec"), values)  # noqa: S102
     with override_settings(BANDWIDTH_MFA=values["BANDWIDTH_MFA"]):
         errors = [one for one in run_checks() if str(one.id).startswith("bandwidth_mfa.E")]
-    # The tests have no "allauth.mfa", which one of the policies reads.
+    # One of the policies needs "allauth.mfa", which the tests do not install.
     assert [one for one in errors if "allauth.mfa" not in one.msg] == []
 
 
@@ -211,7 +211,7 @@ def code_of_other_tests() -> str:
 
 
 def commands(block: Block) -> Iterator[list[str]]:
-    """Yield each command as its words, without comments and without redirections."""
+    """Yield the words of each command, without comments and redirections."""
     for line in shlex_lines(block.text):
         words = line[: line.index(">")] if ">" in line else line
         while words and re.fullmatch(r"\w+=.*", words[0]):
@@ -220,13 +220,13 @@ def commands(block: Block) -> Iterator[list[str]]:
 
 
 def shlex_lines(text: str) -> Iterator[list[str]]:
-    """Yield the words of each line.  A quoted text may have several lines."""
+    """Yield the words of each command.  A quoted text may have several lines."""
     pending = ""
     for line in text.splitlines():
         pending += line
         try:
             words = shlex.split(pending, comments=True)
-        except ValueError:  # the quotation goes on in the next line
+        except ValueError:  # the quotation continues on the next line
             pending += "\n"
             continue
         pending = ""
@@ -252,7 +252,7 @@ def parse_manage(words: list[str]) -> None:
     """Check a command of ``manage.py`` and its options."""
     name, *arguments = words
     app = {**get_commands(), "demo": "demo"}[name]
-    if name == "demo":  # the example project's own
+    if name == "demo":  # a command of the example project
         return
     parser = load_command_class(str(app), name).create_parser("manage.py", name)
     parser.__class__ = type("Strict", (Parser, type(parser)), {})
@@ -286,9 +286,9 @@ def extras() -> set[str]:
     return set(project["optional-dependencies"])
 
 
-# Commands of the system, which the session `docs`, `demo` or `package` runs.
+# Commands of the system. The session `docs`, `demo` or `package` runs them.
 OF_THE_SYSTEM = {".", "cd", "django-admin", "export", "mkdir"}
-# Commands of packages that the guides install, and the tests do not.
+# Commands of packages that only the readers of the guides install.
 OF_GUIDES = {"gunicorn", "wagtail"}
 
 
@@ -311,7 +311,7 @@ def test_a_command_and_its_options_exist(block: Block) -> None:
             assert program in OF_THE_SYSTEM | OF_GUIDES, first
 
 
-# The rest --------------------------------------------------------------------------------------
+# Other languages -------------------------------------------------------------------------------
 
 
 @each("json")

@@ -1,4 +1,4 @@
-"""Settings: where they come from, when they are read, and how a bad one is reported."""
+"""Settings: their sources, when they are read, and how a wrong value is reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django.urls import path
 from django_bandwidth_mfa import conf
 from django_bandwidth_mfa.conf import Rate, Settings, from_env, parse_rates
 
-# The defaults that sites rely on; a change of one is a change that the changelog must tell.
+# The defaults that sites rely on. If one changes, the changelog must say so.
 DEFAULTS = {
     "CLIENT_ID": None,
     "CLIENT_SECRET": None,
@@ -91,7 +91,7 @@ REQUIRED = {"ACCOUNT_ID", "FROM_NUMBER"}
 
 
 @override_settings(BANDWIDTH_MFA={})
-def test_every_key_has_its_default_and_the_required_ones_name_themselves() -> None:
+def test_every_key_has_its_default_and_the_error_names_a_required_key() -> None:
     assert Settings.names() == DEFAULTS.keys() | REQUIRED
     for name, default in DEFAULTS.items():
         assert getattr(conf.settings, name) == default, name
@@ -114,7 +114,7 @@ def test_a_dict_is_merged_over_its_default(settings: Any) -> None:
     assert DEFAULTS["SEND_LIMITS"] | {"user": "1/h"} == conf.settings.SEND_LIMITS  # type: ignore[operator]
 
 
-def test_without_the_setting_all_is_default(settings: Any) -> None:
+def test_without_the_setting_all_values_are_defaults(settings: Any) -> None:
     del settings.BANDWIDTH_MFA
     assert conf.settings.DIGITS == 6
     assert conf.channels() == []
@@ -138,7 +138,7 @@ def test_without_the_setting_all_is_default(settings: Any) -> None:
         ("MESSAGE", '{"sms": "Code {CODE}"}', {"sms": "Code {CODE}"}),
         ("MESSAGE", "mysite.texts.of", "mysite.texts.of"),
         ("SUPPORT", '{"name": "Help"}', {"name": "Help"}),
-        # What cannot be read is kept for `manage.py check` to tell.
+        # A value that cannot be read stays unchanged, and `manage.py check` reports it.
         ("DIGITS", "six", "six"),
         ("NOTIFY", "maybe", "maybe"),
         ("RESEND_COOLDOWN", "[10,", "[10,"),
@@ -188,7 +188,7 @@ class Site:
 
 
 async def answer_on_async_server(address: str) -> Any:
-    """The answer of Django's ASGI handler, as a server gets it."""
+    """Return the answer of Django's ASGI handler, as a server gets it."""
     scope = {"type": "http", "method": "GET", "path": address, "headers": [], "query_string": b""}
     server = ApplicationCommunicator(ASGIHandler(), scope)
     await server.send_input({"type": "http.request", "body": b""})
@@ -199,9 +199,9 @@ async def answer_on_async_server(address: str) -> Any:
 
 
 @pytest.mark.parametrize("address", ["/places/", "/aplaces/"])
-def test_on_an_async_server_more_calls_are_made_at_once(address: str, client: Client) -> None:
-    """Fails when the defaults do not depend on the server: its requests have threads of their own,
-    so a call that waits keeps no other page waiting."""
+def test_an_async_server_has_higher_defaults(address: str, client: Client) -> None:
+    """Fails when the defaults do not depend on the server. On an async server each request has its
+    own thread, so a call that waits delays no other page."""
     ask = async_to_sync(answer_on_async_server)
     with override_settings(ROOT_URLCONF=Site, MIDDLEWARE=[], BANDWIDTH_MFA={}):
         assert ask(address) == [64, 64, 2]

@@ -1,6 +1,6 @@
-"""What a sign-in asks of the database: budgets of queries and commits.
+"""Limits for the number of queries and commits of a sign-in.
 
-No test here measures time.  ``benchmarks/`` does.
+``benchmarks/`` measures times.  The tests do not.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .browsing import give_password, state
 from .conftest import make_user
 from .databases import statements_are_portable
 
-# Commits are real ones only outside the transaction that most tests run in.
+# There are real commits only outside of the transaction in which most tests run.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 class Cost:
-    """How many queries and commits there were."""
+    """Counts queries and commits."""
 
     def __init__(self) -> None:
         self.queries: list[str] = []
@@ -34,7 +34,7 @@ class Cost:
         self._has_written = False
 
     def __call__(self, execute: Any, sql: str, *args: Any) -> Any:
-        # Of transactions and of new connections, not all databases are told by statements.
+        # Not all databases use SQL statements for transactions and new connections.
         if not sql.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "SET ")):
             self.queries.append(sql)
         is_write = sql.startswith(WRITES)
@@ -71,7 +71,7 @@ def sign_in(user: Any, bandwidth: Any) -> None:
 
 @pytest.fixture
 def warm(bandwidth: Any) -> None:
-    """This process has sent a code before, so it has looked at the conversion."""
+    """Send a code first, so that this process has already checked the conversion."""
     sign_in(make_user("warm", "+12025550188"), bandwidth)
 
 
@@ -87,10 +87,10 @@ CASES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_a_sign_in_costs_so_many_queries_and_commits_at_most(
+def test_a_sign_in_stays_below_the_limits_of_queries_and_commits(
     warm: None, user: Any, bandwidth: Any, configure: Any, monkeypatch: Any, case: str
 ) -> None:
-    """The session's and the password's own, eight queries, are among them."""
+    """The limits include eight queries of Django itself, for the session and the password."""
     if "comes back" in case or case == "in a portable way":
         sign_in(user, bandwidth)
     if case == "with empty tables":

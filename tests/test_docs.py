@@ -1,4 +1,4 @@
-"""Everything that the documents name exists."""
+"""The names in the documents exist, and their tables agree with the code and the tests."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def ids_of_tests(marker: str) -> Iterator[str]:
-    """Each id in a marker such as ``@pytest.mark.attack(...)``, once for each test that carries it.
+    """Yield each id in a marker such as ``@pytest.mark.attack(...)``, once for each of its tests.
 
-    The files are read, not imported: the tests of the browser need packages that may be missing.
+    The files are read, not imported: the tests in a browser need packages that may be missing.
     """
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -42,7 +42,7 @@ def ids_of_tests(marker: str) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_each_attack_of_the_threat_model_is_shown_by_a_test() -> None:
+def test_each_attack_of_the_threat_model_has_a_test() -> None:
     """Tried on broken copies. It fails when a row has no test, when a marker names no row, when two
     rows have the same id, when a row has no id, and when a test loses one of its rows."""
     page = (ROOT / "docs/attacks.md").read_text()
@@ -84,7 +84,7 @@ def rows_of_standards() -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
-def test_each_row_of_a_standard_that_is_met_is_shown_by_a_test() -> None:
+def test_each_row_of_a_standard_that_is_met_has_a_test() -> None:
     """Tried on broken copies. It fails when a row that is met, in full or in part, has no test,
     when a marker names no row or a row that is not met, when two rows have the same id, when an id
     has another form, and when a row has an unknown state."""
@@ -101,11 +101,9 @@ def test_each_row_of_a_standard_that_is_met_is_shown_by_a_test() -> None:
 
 
 @pytest.mark.slow
-def test_each_other_package_of_the_page_is_shown_by_a_test_and_is_one_that_the_tests_install() -> (
-    None
-):
-    """Fails when a row has no test, a marker no row, two rows the same id, and when the page and
-    ``pyproject.toml`` name different releases."""
+def test_each_other_package_of_the_page_is_installed_and_has_a_test() -> None:
+    """Fails when a row has no test, when a marker has no row, when two rows have the same id, and
+    when the page and ``pyproject.toml`` name different releases."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     installed = project["optional-dependencies"]["neighbours"]
     in_page, in_tests = [row.id for row in ROWS], set(ids_of_tests("package"))
@@ -116,8 +114,8 @@ def test_each_other_package_of_the_page_is_shown_by_a_test_and_is_one_that_the_t
     assert {row.requirement for row in ROWS if row.is_installed} - set(installed) == set()
 
 
-def test_each_event_is_told_in_the_operations_page() -> None:
-    """Fails when an event is added to the table, or to the breaker, and not to the page."""
+def test_the_operations_page_names_each_event() -> None:
+    """Fails when an event is added to the table or to the breaker, but not to the page."""
     breaker = (ROOT / "django_bandwidth_mfa/bandwidth/breaker.py").read_text()
     events = [*EVENTS, *re.findall(r'"event": "(\w+)"', breaker)]
     page = (ROOT / "docs/operations.md").read_text()
@@ -125,7 +123,7 @@ def test_each_event_is_told_in_the_operations_page() -> None:
     assert len(events) > 25
 
 
-def test_each_delivery_error_is_told_in_the_carriers_page_as_it_is_told_in_the_log() -> None:
+def test_the_carriers_page_and_the_log_describe_delivery_errors_alike() -> None:
     """Fails when a code moves between the two tables, or when its words change in one place."""
     page = (ROOT / "docs/carriers.md").read_text()
     senders, others = page.split("### The fault is the sender's")[1].split("### The fault is not")
@@ -140,8 +138,8 @@ def test_each_delivery_error_is_told_in_the_carriers_page_as_it_is_told_in_the_l
 
 
 def test_each_signal_belongs_to_one_event() -> None:
-    """``login_completed`` is told by the login itself, and the calls by what makes them: they have
-    no record in the log."""
+    """The login itself sends ``login_completed``, and the code that makes a call sends its signals.
+    These signals have no record in the log."""
     all_signals = {
         name: value for name, value in vars(signals).items() if isinstance(value, Signal)
     }
@@ -153,16 +151,17 @@ def test_each_signal_belongs_to_one_event() -> None:
 
 
 def headings_of(page: Path) -> set[str]:
-    """The anchors of a Markdown page, as GitHub makes them out of its headings."""
+    """Return the anchors of a Markdown page, as GitHub makes them from its headings."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def links_to_pages() -> Iterator[tuple[Path, Path, str]]:
-    """Each relative link of a Markdown page, and each page of docs/ that code names.
+    """Yield each relative link of a Markdown page, and each page of docs/ that code names.
 
-    A link is the file that has it, the file that it leads to, and the anchor, which may be empty.
+    A link has three parts: the file that contains it, its target, and the anchor, which may be
+    empty.
     """
     link = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)")
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
@@ -177,7 +176,7 @@ def links_to_pages() -> Iterator[tuple[Path, Path, str]]:
 
 
 def test_each_link_to_a_page_leads_to_a_file_and_a_heading() -> None:
-    """Fails when a page is renamed, or a heading is, and a link to it is not. Tried with a wrong
+    """Fails when a page or a heading is renamed, and a link keeps the old name. Tried with a wrong
     name of a page in the README and in a check's hint, and with a wrong anchor in a page."""
     links = list(links_to_pages())
     broken = [
@@ -190,7 +189,7 @@ def test_each_link_to_a_page_leads_to_a_file_and_a_heading() -> None:
     assert len(links) > 150
 
 
-def test_the_guide_for_a_move_names_what_is_there() -> None:
+def test_the_names_in_the_guide_for_a_move_exist() -> None:
     """Fails when a URL name, a template or a setting is renamed, and the guide keeps the old name.
     Tried with one wrong name of each kind."""
     page = (ROOT / "docs/moving-from-two-factor-auth.md").read_text()
@@ -211,15 +210,15 @@ def test_the_guide_for_a_move_names_what_is_there() -> None:
 
 
 def test_each_policy_is_in_the_table_of_its_page() -> None:
-    """Fails when a policy is added, or renamed, and the page does not tell of it."""
+    """Fails when a policy is added or renamed, and the page does not name it."""
     page = (ROOT / "docs/policies.md").read_text()
     names_in_table = set(re.findall(r"^\| `(\w+)", page, re.MULTILINE))
     assert names_in_table == set(policies.__all__) - {"Policy"}
 
 
 def test_the_comparison_names_the_figures_and_releases_that_were_measured() -> None:
-    """Fails when the benchmarks are run again, or with other releases, and the page keeps the old
-    figures. Tried with another figure in each column, and with another release."""
+    """Fails when the benchmarks have new figures or other releases, and the page keeps the old
+    ones. Tried with another figure in each column, and with another release."""
     page = (ROOT / "docs/comparison.md").read_text()
     measured = (ROOT / "docs/performance.md").read_text().split("### SQLite: a user who has")[1]
     sign_ins, pages = measured.split("By step")[0], measured.split("### SQLite: pages of")[1]

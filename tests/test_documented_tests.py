@@ -1,4 +1,4 @@
-"""The tests in docs/testing.md, run as they are on a site with a page that sends money."""
+"""The tests in docs/testing.md, run unchanged on a site with a page that sends money."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .code_blocks import blocks
 
 pytestmark = [
     pytest.mark.urls(__name__),
-    # The page's tests make a user of Django's own model.
+    # The tests of the page need Django's own user model.
     pytest.mark.skipif(settings.AUTH_USER_MODEL != "auth.User", reason="another user model"),
 ]
 

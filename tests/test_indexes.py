@@ -1,8 +1,8 @@
-"""The indexes of the ledger of challenges: each has a query that uses it, and no query reads the
-whole table.
+"""The indexes of the table of challenges: each index has a query that uses it, and no query reads
+the whole table.
 
-The table grows with each code that is sent, so an index that nothing uses is paid for with each
-code, and a query without one is slower with each.
+The table grows with each code that is sent. An index that no query uses makes each new row slower.
+A query without an index gets slower with each row.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from .conftest import NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
 
-# PostgreSQL and MariaDB choose by figures of how many rows a table has, and which.  On the small
-# tables of tests the choice says nothing.
+# PostgreSQL and MariaDB choose a plan by statistics of a table.  On the small tables of tests,
+# their choice does not show how a large table is read.
 only_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="the plans of SQLite")
 
 TABLE = Challenge._meta.db_table
@@ -98,7 +98,7 @@ USES: dict[Callable[[Any], None], tuple[str, ...]] = {
 
 
 def indexes(model: Any) -> dict[tuple[str, ...], str]:
-    """The names of the indexes of a table by their columns, unique ones aside."""
+    """Return the names of the indexes of a table by their columns, without unique indexes."""
     with connection.cursor() as cursor:
         constraints = connection.introspection.get_constraints(cursor, model._meta.db_table)
     return {
@@ -109,7 +109,7 @@ def indexes(model: Any) -> dict[tuple[str, ...], str]:
 
 
 def plans_of(do: Callable[[], object], table: str = TABLE) -> list[str]:
-    """Do something, and return how the database runs its queries of ``table``."""
+    """Call ``do``, and return the query plans of its queries of ``table``."""
     queries: list[tuple[str, Any]] = []
 
     def note(execute: Any, sql: str, parameters: Any, *args: Any) -> Any:
@@ -128,7 +128,7 @@ def plans_of(do: Callable[[], object], table: str = TABLE) -> list[str]:
 
 
 def reads_all(plan: str, table: str = TABLE) -> bool:
-    """Whether a plan reads the table from end to end, in no order of an index."""
+    """Return whether a plan reads the whole table without an index."""
     return any(f"SCAN {table}" in line and "INDEX" not in line for line in plan.splitlines())
 
 
@@ -151,14 +151,15 @@ def sent(user: Any) -> Any:
     return user
 
 
-def test_there_are_the_indexes_that_are_used_and_no_others() -> None:
-    """Fails with Django's own index on ``user_id``: the one for a user's newest code has it."""
+def test_the_table_has_only_indexes_that_are_used() -> None:
+    """Fails with Django's own index on ``user_id``: the index for a user's newest code begins with
+    that column."""
     assert set(indexes(Challenge)) == set(USES.values())
 
 
 @only_sqlite
 @pytest.mark.parametrize("do", USES, ids=lambda do: do.__name__)
-def test_no_query_reads_the_whole_ledger(sent: Any, do: Callable[[Any], None]) -> None:
+def test_no_query_reads_the_whole_table(sent: Any, do: Callable[[Any], None]) -> None:
     """Fails when one of the indexes is dropped."""
     plans = plans_of(lambda: do(sent))
     assert plans
@@ -171,10 +172,10 @@ def test_no_query_reads_the_whole_ledger(sent: Any, do: Callable[[Any], None]) -
     ("query", "used"),
     [("", [BY_TIME]), ("?q=ada", [OF_USER, OF_MESSAGE]), ("?q=message-1", [OF_MESSAGE])],
 )
-def test_the_admin_reads_the_ledger_by_its_indexes(
+def test_the_admin_reads_the_table_with_its_indexes(
     client: Client, sent: Any, query: str, used: list[tuple[str, ...]]
 ) -> None:
-    """Fails with an order of another column, or with a search for parts of a name."""
+    """Fails when the list is sorted by another column, or when a search takes parts of a name."""
     login_verified(client, make_user("root", is_staff=True, is_superuser=True))
     plans = plans_of(lambda: client.get(f"/admin/bandwidth_mfa/challenge/{query}"))
     by_columns = indexes(Challenge)

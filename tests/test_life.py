@@ -1,4 +1,4 @@
-"""One user's whole life with the second factor, from the first phone to the reset by staff."""
+"""A user's whole life with the second factor, from the first phone to the reset by staff."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_whole_life(bandwidth: Any, configure: Any, mailoutbox: Any) -> None:
         thief.post("/mfa/recovery-code/", {"recovery_code": paper[0]})
         assert_shut(thief)
 
-        # A new phone takes the old one's place, and the session on the lost one is over.
+        # A new phone replaces the old one. The session on the lost phone ends.
         old = Phone.objects.get()
         laptop.post("/mfa/phones/add/", {"number": OTHER_NUMBER, "phone": old.choice})
         laptop.post("/mfa/phones/confirm/", {"code": code_for(OTHER_NUMBER)})
@@ -65,7 +65,7 @@ def test_a_whole_life(bandwidth: Any, configure: Any, mailoutbox: Any) -> None:
         assert state(phone) == "parked"
         assert state(laptop) == "verified"
 
-        # She trusts her laptop: no code there from now on.
+        # She trusts her laptop, and needs no code there from now on.
         laptop.post("/accounts/logout/")
         clock.shift(DAY)
         give_password(laptop, user)
@@ -78,7 +78,7 @@ def test_a_whole_life(bandwidth: Any, configure: Any, mailoutbox: Any) -> None:
         assert laptop.get("/whoami/").json()["method"] == "trusted_browser"
         assert len(bandwidth.inbox) == sent
 
-        # She changes her password: the laptop has to show a code again.
+        # She changes her password. She needs a code on the laptop again.
         user.refresh_from_db()
         user.set_password("a better one")
         user.save()
@@ -86,7 +86,7 @@ def test_a_whole_life(bandwidth: Any, configure: Any, mailoutbox: Any) -> None:
         laptop.post("/accounts/login/", {"username": "ada", "password": "a better one"})
         assert_shut(laptop)
 
-        # Staff reset her second factor, after her house burnt down: she begins anew.
+        # Her house burns down. Staff reset her second factor, and she enrols again.
         call_command("mfa_reset", "ada", "--forget-phones", verbosity=0)
         assert not Phone.objects.exists()
         assert not RecoveryCode.objects.exists()

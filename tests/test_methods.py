@@ -1,4 +1,4 @@
-"""``mfa_required(methods={"sms", "voice"})``: views that only a code of Bandwidth's opens."""
+"""``mfa_required(methods={"sms", "voice"})``: views that only a code from Bandwidth opens."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def test_a_code_opens_the_view(client: Client, user: Any, page: str, method: str
 @pytest.mark.attack("P54")
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("method", ["recovery_code", "trusted_browser", "security_key"])
-def test_nothing_else_opens_it(client: Client, user: Any, page: str, method: str) -> None:
-    """Fails when each verified session opens the view, as it does without ``methods``."""
+def test_no_other_method_opens_the_view(client: Client, user: Any, page: str, method: str) -> None:
+    """Fails when each verified session opens the view. This is right only without ``methods``."""
     login_verified(client, user, method=method)
     assert state(client) == "verified"
     assert client.get(page)["Location"] == f"/mfa/verify/?next={page}"
@@ -80,8 +80,8 @@ def test_nothing_else_opens_it(client: Client, user: Any, page: str, method: str
 
 @pytest.mark.attack("P54")
 @pytest.mark.django_db(transaction=True)
-def test_nothing_else_opens_it_in_an_async_site() -> None:
-    """Fails when the async guard asks without ``methods``."""
+def test_no_other_method_opens_an_async_view() -> None:
+    """Fails when the async check ignores ``methods``."""
     from asgiref.sync import async_to_sync
 
     client, ada = AsyncClient(), make_user("ada", NUMBER)
@@ -93,20 +93,20 @@ def test_nothing_else_opens_it_in_an_async_site() -> None:
 
 
 @pytest.mark.attack("P54")
-def test_a_session_that_owed_no_code_does_not_open_it(
+def test_a_session_that_owed_no_code_does_not_open_the_view(
     client: Client, user: Any, configure: Any
 ) -> None:
     """A session owes no code after another factor of ``policies.other_factor``, and when staff act
-    on behalf of a user.  Fails when the guard checks neither the state nor the method of the
-    session; each of the two checks is enough."""
+    on behalf of a user.  Fails when neither the state nor the method of the session is
+    checked. Each of the two checks is enough."""
     configure(REQUIRED="never")
     client.force_login(user)
     assert state(client) == "exempt"
     assert client.get("/payee/")["Location"] == "/mfa/verify/?next=/payee/"
 
 
-def test_an_age_and_a_method_count_together(client: Client, user: Any) -> None:
-    """Fails when one of the two is enough."""
+def test_both_the_age_and_the_method_must_be_right(client: Client, user: Any) -> None:
+    """Fails when one of the two conditions is enough."""
     with time_machine.travel(START, tick=False) as clock:
         login_verified(client, user)
         assert client.get("/apayee/").status_code == 200
@@ -115,7 +115,7 @@ def test_an_age_and_a_method_count_together(client: Client, user: Any) -> None:
         assert client.get("/payee/").status_code == 200
 
 
-def test_methods_that_are_named_are_enough(client: Client, user: Any) -> None:
+def test_each_method_in_the_set_opens_the_view(client: Client, user: Any) -> None:
     for method in ("recovery_code", "security_key"):
         login_verified(client, user, method=method)
         assert client.get("/wider/").status_code == 200
@@ -124,8 +124,8 @@ def test_methods_that_are_named_are_enough(client: Client, user: Any) -> None:
 @pytest.mark.parametrize(
     "methods", ["sms", "sms voice", set(), {"sms"}, {"recovery_code"}, {"security_key"}]
 )
-def test_methods_that_no_step_up_can_meet_are_refused_at_once(methods: Any) -> None:
-    """Fails when people are led round in a circle: a code, and the page that asks for one."""
+def test_methods_that_no_step_up_can_provide_are_refused_at_once(methods: Any) -> None:
+    """Fails when users are sent in a circle: after a right code, the page asks for a code again."""
     with pytest.raises(ValueError, match="methods must hold"):
         mfa_required(methods=methods)
 
@@ -137,7 +137,7 @@ OFFER = b"Use a recovery code"
 
 @pytest.fixture
 def recovered(client: Client, user: Any) -> Client:
-    """Somebody who has signed in with a recovery code, and has more of them."""
+    """A client of a user who has signed in with a recovery code, and has more of them."""
     code = give_recovery_codes(user)[0]
     give_password(client, user)
     client.post("/mfa/recovery-code/", {"recovery_code": code})
@@ -148,7 +148,7 @@ def recovered(client: Client, user: Any) -> Client:
 def test_the_step_up_offers_no_recovery_code_and_a_code_opens_the_view(
     recovered: Client, bandwidth: Any
 ) -> None:
-    """Fails when the page offers what would not open the view."""
+    """Fails when the page offers a method that does not open the view."""
     answer = recovered.get("/payee/", follow=True)
     assert answer.redirect_chain == [("/mfa/verify/?next=/payee/", 302)]
     assert OFFER not in answer.content
@@ -159,15 +159,15 @@ def test_the_step_up_offers_no_recovery_code_and_a_code_opens_the_view(
     assert answer.content == b"payee"
 
 
-def test_another_view_still_offers_it(recovered: Client) -> None:
+def test_the_step_up_of_another_view_offers_a_recovery_code(recovered: Client) -> None:
     """Fails when one view removes the offer of a recovery code for all views."""
     recovered.get("/payee/")
     assert OFFER in recovered.get("/mfa/verify/?next=/transfer/").content
     assert OFFER in recovered.get("/mfa/verify/?next=/wider/").content
 
 
-def test_a_login_still_takes_one(client: Client, user: Any, bandwidth: Any) -> None:
-    """A login accepts a recovery code: the view asks for another code after it."""
+def test_a_login_accepts_a_recovery_code(client: Client, user: Any, bandwidth: Any) -> None:
+    """After a login with a recovery code, the view asks for a code from Bandwidth."""
     code = give_recovery_codes(user)[0]
     assert client.get("/payee/")["Location"] == "/accounts/login/?next=/payee/"
     give_password(client, user, "/payee/")
@@ -177,8 +177,11 @@ def test_a_login_still_takes_one(client: Client, user: Any, bandwidth: Any) -> N
     assert client.get("/payee/")["Location"] == "/mfa/verify/?next=/payee/"
 
 
-def test_no_recovery_code_is_used_up_in_vain(recovered: Client, user: Any) -> None:
-    """Fails when the page behind a typed address takes one: the view would stay shut."""
+def test_a_recovery_code_that_cannot_open_the_view_is_not_used_up(
+    recovered: Client, user: Any
+) -> None:
+    """Fails when the page accepts a recovery code at an address that the user has typed: the code
+    would be used up, and the view would stay closed."""
     recovered.get("/payee/")
     left = RecoveryCode.objects.left(user)
     code = give_recovery_codes(user)[0]
@@ -191,9 +194,9 @@ def test_no_recovery_code_is_used_up_in_vain(recovered: Client, user: Any) -> No
 
 
 @pytest.mark.attack("P54")
-def test_to_change_where_the_step_up_leads_opens_nothing(recovered: Client, user: Any) -> None:
-    """The page offers a recovery code again without ``next``, or with another one.  Fails when the
-    step-up is what guards the view, and not the view itself."""
+def test_another_next_does_not_open_the_view(recovered: Client, user: Any) -> None:
+    """The page offers a recovery code again without ``next``, or with another one.  Fails when
+    only the step-up protects the view, and not the view itself."""
     recovered.get("/payee/")
     code = give_recovery_codes(user)[0]
     answer = recovered.post("/mfa/recovery-code/", {"recovery_code": code, "next": "/payee/?x"})
@@ -201,7 +204,7 @@ def test_to_change_where_the_step_up_leads_opens_nothing(recovered: Client, user
     assert recovered.get("/payee/?x").status_code == 302
 
 
-def test_the_session_knows_a_few_pages_only(recovered: Client) -> None:
+def test_the_session_remembers_only_a_few_pages(recovered: Client) -> None:
     """Fails when each visit makes the session larger."""
     for number in [*range(8), 7]:
         recovered.get(f"/payee/?{number}")
@@ -209,10 +212,10 @@ def test_the_session_knows_a_few_pages_only(recovered: Client) -> None:
     assert pages == [f"/payee/?{number}" for number in range(8 - MOST_PAGES, 8)]
 
 
-def test_a_user_without_a_phone_adds_one_and_goes_on(
+def test_a_user_without_a_phone_adds_one_and_reaches_the_view(
     client: Client, newcomer: Any, bandwidth: Any
 ) -> None:
-    """The code that proves a new phone is one of Bandwidth's."""
+    """The code that confirms a new phone also comes from Bandwidth."""
     give_password(client, newcomer)
     answer = client.get("/payee/")
     assert answer["Location"] == "/mfa/phones/add/?next=/payee/"
@@ -221,7 +224,9 @@ def test_a_user_without_a_phone_adds_one_and_goes_on(
     assert client.get("/payee/").content == b"payee"
 
 
-def test_a_login_by_code_needs_no_other_one(client: Client, user: Any, bandwidth: Any) -> None:
+def test_after_a_login_with_a_code_the_view_asks_for_no_other_code(
+    client: Client, user: Any, bandwidth: Any
+) -> None:
     sign_in(client, user, bandwidth)
     assert client.get("/payee/").content == b"payee"
     assert len(bandwidth.inbox) == 1

@@ -1,4 +1,4 @@
-"""What the middleware costs, and what it leaves alone."""
+"""The costs of the middleware, and the requests that it does not change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.browsing import give_password, queries_for_session_and_user, sign_in
 
 
 def state_first(request: Any) -> HttpResponse:
-    """A view that looks at the state before it looks at the user."""
+    """A view that reads the state before it reads the user."""
     mfa = request.mfa
     return HttpResponse(f"{mfa.state} {mfa.state} {mfa.pending_user}")
 
@@ -36,13 +36,13 @@ def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse("page")
 
 
-# Its class says nothing of a login, so only its address does.
+# Nothing in its class shows that it is a login page. Only its address does.
 def entry(request: HttpRequest) -> HttpResponse:
     return HttpResponse("type your password")
 
 
 class Site:
-    """URLs beside those of the test site, with the login page at another address."""
+    """More URLs than the test site has, with the login page at another address."""
 
     urlpatterns = (
         path("state-first/", state_first),
@@ -62,7 +62,7 @@ class SiteInLanguages:
 
 
 class OtherSite:
-    """A site that is served with another URLconf, and has no page of the name "login"."""
+    """A site with another URLconf, which has no page with the name "login"."""
 
     urlpatterns = (
         path("page/", page),
@@ -72,7 +72,7 @@ class OtherSite:
 
 
 def choose_site(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
-    """A middleware that serves another site to requests with a header."""
+    """A middleware that selects another site for requests with a header."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "Site" in request.headers:
@@ -83,7 +83,7 @@ def choose_site(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
 
 
 class OwnMiddleware(BandwidthMFAMiddleware):
-    """A site's own class, with a method in place of ours."""
+    """A site's own class, which overrides a method of ours."""
 
     def process_view(self, request: HttpRequest, *args: Any) -> HttpResponse | None:
         if request.path == "/account/":
@@ -92,13 +92,13 @@ class OwnMiddleware(BandwidthMFAMiddleware):
 
 
 def answer_to(client: Any, address: str, **headers: str) -> tuple[int, str]:
-    """The status of the answer, and its text or where it leads.  For both kinds of client."""
+    """Return the status of the answer, and its address or its text.  For both kinds of client."""
     get = async_to_sync(client.get) if isinstance(client, AsyncClient) else client.get
     answer = get(address, headers=headers)
     return answer.status_code, answer.headers.get("Location") or answer.content.decode()
 
 
-def test_a_verified_request_costs_no_query_more_than_session_and_user(
+def test_a_verified_request_needs_no_query_except_session_and_user(
     client: Client, user: Any, bandwidth: Any, django_assert_num_queries: Any
 ) -> None:
     sign_in(client, user, bandwidth)
@@ -129,7 +129,7 @@ def test_login_completed_is_sent_once_per_login(
     assert logins == [("ada", "sms"), ("newcomer", None)]
 
 
-def test_a_login_that_wrote_no_session_is_left_alone(user: Any, rf: Any) -> None:
+def test_a_login_that_wrote_no_session_is_not_changed(user: Any, rf: Any) -> None:
     from django.contrib.auth.signals import user_logged_in
 
     request = rf.get("/")
@@ -139,7 +139,9 @@ def test_a_login_that_wrote_no_session_is_left_alone(user: Any, rf: Any) -> None
 
 
 @pytest.mark.attack("P8")
-def test_an_answer_that_is_no_redirect_passes_through(user: Any, rf: Any, client: Client) -> None:
+def test_an_answer_that_is_not_a_redirect_passes_through(
+    user: Any, rf: Any, client: Client
+) -> None:
     from django.contrib.auth import login
 
     def view(request: HttpRequest) -> HttpResponse:
@@ -148,7 +150,7 @@ def test_an_answer_that_is_no_redirect_passes_through(user: Any, rf: Any, client
         return HttpResponse("welcome")
 
     request = rf.post("/api/login/")
-    request.resolver_match = resolve("/")  # the login is made inside a view
+    request.resolver_match = resolve("/")  # the login happens inside a view
     request.session, request.user, request.auser = client.session, AnonymousUser(), None
     answer = BandwidthMFAMiddleware(view)(request)
     assert answer.content == b"welcome"  # type: ignore[union-attr]
@@ -156,13 +158,13 @@ def test_an_answer_that_is_no_redirect_passes_through(user: Any, rf: Any, client
     assert not set(AUTH_KEYS) & set(request.session.keys())
 
 
-def test_the_user_model_is_the_sites(user: Any) -> None:
+def test_the_tests_use_the_user_model_of_the_site(user: Any) -> None:
     assert isinstance(user, get_user_model())
 
 
 @pytest.fixture(params=[Client, AsyncClient])
 def parked_client(request: Any, user: Any) -> Any:
-    """A client of Django's, sync or async, whose login owes a code."""
+    """Django's test client, sync or async, whose login owes a code."""
     browser = Client()
     give_password(browser, user)
     client = request.param()
@@ -175,7 +177,7 @@ SHOWN = (200, "type your password")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_parked_login_is_led_from_the_login_page_of_the_setting(parked_client: Any) -> None:
+def test_the_login_page_of_the_setting_redirects_a_parked_login(parked_client: Any) -> None:
     with override_settings(ROOT_URLCONF=Site, LOGIN_URL="login"):
         assert answer_to(parked_client, "/entry/") == LED_ON
         assert answer_to(parked_client, "/page/") == (200, "page")
@@ -185,7 +187,7 @@ def test_a_parked_login_is_led_from_the_login_page_of_the_setting(parked_client:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lazy_login_url_may_ask_the_database(parked_client: Any) -> None:
+def test_a_lazy_login_url_can_query_the_database(parked_client: Any) -> None:
     """Fails when a lazy setting is read in the event loop."""
 
     class Stored:
@@ -198,10 +200,12 @@ def test_a_lazy_login_url_may_ask_the_database(parked_client: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_parked_login_is_led_from_the_login_page_of_its_language(parked_client: Any) -> None:
-    """Fails when the address in one language is taken for that in another."""
+def test_the_login_page_in_the_language_of_the_request_redirects_a_parked_login(
+    parked_client: Any,
+) -> None:
+    """Fails when the address in one language is used for another language."""
     middleware = ["django.middleware.locale.LocaleMiddleware", *django_settings.MIDDLEWARE]
-    # The middleware leaves its language in force, which must not reach other tests.
+    # The middleware does not reset the language, and other tests must not see it.
     with (
         translation.override("en"),
         override_settings(ROOT_URLCONF=SiteInLanguages, MIDDLEWARE=middleware),
@@ -215,10 +219,10 @@ def test_a_parked_login_is_led_from_the_login_page_of_its_language(parked_client
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_parked_login_is_led_from_the_login_page_of_the_requests_urlconf(
+def test_the_login_page_in_the_urlconf_of_the_request_redirects_a_parked_login(
     parked_client: Any,
 ) -> None:
-    """Fails when the address in one URLconf is taken for that in another."""
+    """Fails when the address in one URLconf is used for another URLconf."""
     middleware = [f"{__name__}.choose_site", *django_settings.MIDDLEWARE]
     with override_settings(ROOT_URLCONF=Site, LOGIN_URL="login", MIDDLEWARE=middleware):
         for _ in range(2):
@@ -228,7 +232,7 @@ def test_a_parked_login_is_led_from_the_login_page_of_the_requests_urlconf(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_parked_login_is_led_from_a_login_view_wherever_it_is(parked_client: Any) -> None:
+def test_a_login_view_at_any_address_redirects_a_parked_login(parked_client: Any) -> None:
     with override_settings(LOGIN_URL="/somewhere/"):
         assert answer_to(parked_client, "/accounts/login/?next=/account/") == LED_ON
         assert answer_to(parked_client, "/admin/login/") == LED_ON
@@ -246,9 +250,9 @@ def process_view_of(cls: type[BandwidthMFAMiddleware], *, is_async: bool) -> Any
     return made.process_view
 
 
-def test_in_an_event_loop_a_view_begins_without_a_thread(rf: Any) -> None:
-    """Fails when ``process_view`` is a plain method there, or waits for anything: Django runs a
-    plain method in a thread."""
+def test_in_an_event_loop_a_view_starts_without_a_thread(rf: Any) -> None:
+    """Fails when ``process_view`` is a sync method there, or awaits anything: Django runs a sync
+    method in a thread."""
     assert not iscoroutinefunction(process_view_of(BandwidthMFAMiddleware, is_async=False))
     process_view = process_view_of(BandwidthMFAMiddleware, is_async=True)
     assert iscoroutinefunction(process_view)
@@ -261,8 +265,8 @@ def test_in_an_event_loop_a_view_begins_without_a_thread(rf: Any) -> None:
 
 
 @pytest.mark.parametrize("client", [Client(), AsyncClient()])
-def test_a_sites_own_process_view_is_asked_sync_and_async(client: Any) -> None:
-    """Fails when ours takes the place of the method of a site's own class."""
+def test_a_sites_own_process_view_is_called_sync_and_async(client: Any) -> None:
+    """Fails when our method replaces the method of a site's own class."""
     ours = "django_bandwidth_mfa.middleware.BandwidthMFAMiddleware"
     middleware = [
         f"{__name__}.OwnMiddleware" if one == ours else one for one in django_settings.MIDDLEWARE
@@ -294,13 +298,13 @@ def test_the_user_of_a_request_is_lazy_and_then_the_object_itself(
     assert results == [True, True, True]
 
 
-def test_the_state_is_the_same_before_and_after_a_look_at_the_user(
+def test_the_state_is_the_same_before_and_after_the_user_is_read(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
-    """A session from before the app is parked when its user is looked at.
+    """A session from before the installation is parked when its user is read.
 
-    Fails when the state looks for a parked login before it looks at the user: the first state of
-    such a request was "anonymous", and the second "parked".
+    Fails when ``state`` looks for a parked login before it reads the user: the first state of such
+    a request was "anonymous", and the second "parked".
     """
     sign_in(client, user, bandwidth)
     session = client.session
@@ -311,7 +315,7 @@ def test_the_state_is_the_same_before_and_after_a_look_at_the_user(
 
 
 def put_name(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
-    """A middleware after ours that puts something on the user, as that of django-otp does."""
+    """A middleware after ours that sets an attribute of the user, as django-otp's does."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         user = request.user
@@ -327,7 +331,7 @@ def put_name(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
 
 
 def names(request: Any) -> HttpResponse:
-    """A view, and a template after it, say."""
+    """A view that reads the user twice, as a view and its template do."""
     return HttpResponse(f"{request.user.name} {request.user.name}")
 
 
@@ -336,11 +340,11 @@ class Names:
 
 
 @pytest.mark.parametrize("is_parked", [True, False])
-def test_what_another_middleware_puts_on_an_anonymous_visitor_stays(
+def test_an_attribute_that_another_middleware_sets_on_an_anonymous_user_stays(
     client: Client, user: Any, is_parked: bool
 ) -> None:
-    """Fails when the first look at the user puts another anonymous object into the request: the
-    second look was an error."""
+    """Fails when the first read of the user puts another anonymous object into the request: the
+    second read was an error."""
     middleware = [*django_settings.MIDDLEWARE, f"{__name__}.put_name"]
     with override_settings(MIDDLEWARE=middleware, ROOT_URLCONF=Names):
         if is_parked:

@@ -1,4 +1,4 @@
-"""The migrations go forward and back, and the version before goes on while one is rolled out."""
+"""The migrations run forward and back. The previous version works during a deployment."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def migrate(name: str) -> Any:
 
 @pytest.fixture
 def newest() -> Iterator[str]:
-    """The newest migration of the app; it is applied again at the end."""
+    """The newest migration of the app. It is applied again at the end."""
     [(_app, name)] = MigrationExecutor(connection).loader.graph.leaf_nodes(APP)
     yield name
     migrate(name)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_preferred_channel_comes_and_goes_and_phones_stay(newest: str) -> None:
+def test_phones_stay_when_the_preferred_channel_is_added_and_removed(newest: str) -> None:
     user = make_user("ada", NUMBER)
     Phone.objects.update(channel="voice")
     old = migrate("0003_second_factors").get_model(APP, "Phone")
@@ -59,8 +59,8 @@ def test_the_preferred_channel_comes_and_goes_and_phones_stay(newest: str) -> No
 
 
 @pytest.mark.django_db
-def test_the_version_before_can_still_add_a_phone(newcomer: Any) -> None:
-    """The version before does not know the column ``channel``.
+def test_the_previous_version_can_still_add_a_phone(newcomer: Any) -> None:
+    """The previous version does not know the column ``channel``.
 
     Fails without ``db_default``: no phone could be added until the last old process has ended.
     """
@@ -82,10 +82,10 @@ def test_the_version_before_can_still_add_a_phone(newcomer: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_recovery_codes_from_before_scrypt_go_on_and_those_under_it_do_not_go_back(
+def test_recovery_codes_from_before_scrypt_stay_and_the_way_back_deletes_newer_ones(
     newest: str,
 ) -> None:
-    """Fails when the way back keeps codes whose salt is gone: pages would count them for ever."""
+    """Fails when the way back keeps codes without their salt: pages would count them for ever."""
     user = make_user("ada")
     old = give_old_recovery_code(user)
     give_recovery_codes(user, 3)
@@ -99,8 +99,8 @@ def test_recovery_codes_from_before_scrypt_go_on_and_those_under_it_do_not_go_ba
 
 
 @pytest.mark.django_db
-def test_the_version_before_can_still_make_recovery_codes(user: Any) -> None:
-    """The version before does not know selectors, salts and parameters.
+def test_the_previous_version_can_still_make_recovery_codes(user: Any) -> None:
+    """The previous version does not know selectors, salts and parameters.
 
     Fails without ``db_default``."""
     model = RecoveryCode._meta
@@ -127,8 +127,8 @@ def indexed_columns() -> list[list[str]]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_index_on_the_user_alone_goes_and_comes_back_and_challenges_stay(newest: str) -> None:
-    """Fails when the migration changes only Django's state and not the database."""
+def test_challenges_stay_when_the_index_on_the_user_is_removed_and_added(newest: str) -> None:
+    """Fails when the migration changes only Django's state, but not the database."""
     now = timezone.now()
     Challenge.objects.create(
         user=make_user("ada"), digits=6, sent_at=now, expires_at=now + timedelta(minutes=3)
@@ -146,8 +146,8 @@ def old_key(kind: str, user: Any) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_locks_and_waits_are_carried_over(newest: str) -> None:
-    """Fails when the migration makes new columns only: each locked user would be let try again."""
+def test_the_migration_keeps_locks_and_waits(newest: str) -> None:
+    """Fails when the migration only adds columns: each locked user could try again."""
     ada, bob, eve = (make_user(name) for name in ("ada", "bob", "eve"))
     old = migrate("0005_indexes_in_use").get_model(APP, "Counter").objects
     soon, past = timezone.now() + timedelta(minutes=10), timezone.now() - timedelta(days=1)
@@ -168,9 +168,9 @@ def test_locks_and_waits_are_carried_over(newest: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_version_before_can_count_until_the_last_migration(newest: str) -> None:
-    """It has a table of its own.  Fails when the new version takes that table over: while a site
-    replaces one version by the other, either of them could count nothing."""
+def test_the_previous_version_can_count_until_the_last_migration(newest: str) -> None:
+    """The previous version has its own table.  Fails when the new version uses that table: during a
+    deployment, one of the two versions could not count."""
     old = migrate("0007_recovery_codes_scrypt").get_model(APP, "Counter").objects
     user = make_user("ada", NUMBER)
     old.create(key="send:user:1:3600", count=1, until=timezone.now())

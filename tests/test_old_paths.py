@@ -1,4 +1,4 @@
-"""Paths that earlier documents named: they still work, and they say what to write instead."""
+"""Old names of functions still work, and a warning names the new ones."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def test_sessions_owe_a_code_again(
     assert state(client) == "parked"
 
 
-def test_the_answer_is_still_named_in_the_service() -> None:
+def test_the_service_still_has_the_name_of_the_answer() -> None:
     assert service.Verification is Verification

@@ -1,6 +1,6 @@
-"""``service.complete_login`` and ``policies.own_factor``: a second factor of the site's own.
+"""``service.complete_login`` and ``policies.own_factor``: the site's own second factor.
 
-The site is the one of docs/policies.md: its blocks of code are run as they stand there.
+The tests run the blocks of code in docs/policies.md unchanged.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PAGE = "docs/policies.md"
 START = 1_800_000_000
 ANSWER = "open sesame"
 
-# What happens while the careless page below asks for its factor.
+# Functions that the careless page below calls while it asks for its factor.
 MEANWHILE: list[Callable[[], Any]] = []
 
 
@@ -55,7 +55,7 @@ def is_right_answer(user: Any, answer: str) -> bool:
 
 
 def complete_as(request: Any) -> HttpResponse:
-    """A careless page: the user, and the name of the factor, come from the address."""
+    """A careless page, which takes the user and the name of the factor from the address."""
     user = request.mfa.pending_user
     if "user" in request.GET:
         user = get_user_model()._default_manager.get(username=request.GET["user"])
@@ -75,7 +75,7 @@ def site(settings: Any, configure: Any, tmp_path: Path, monkeypatch: Any) -> Ite
     modules["shop.keys"].__dict__.update(has_key=has_key, is_right_answer=is_right_answer)
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
-    # The example project has a package "bank" of its own.
+    # The example project also has a package "bank".
     source = code("bank/security.py", PAGE).replace("bank.keys", "shop.keys")
     exec(source, modules["shop.security"].__dict__)  # noqa: S102
     modules["shop"].__dict__["security"] = modules["shop.security"]
@@ -108,7 +108,7 @@ def complete(client: Client, **query: str) -> Any:
     return client.get("/complete/", query)
 
 
-# What it is for ----------------------------------------------------------------------------------
+# The right use -----------------------------------------------------------------------------------
 
 
 def test_the_sites_own_factor_finishes_the_login_and_nothing_is_sent(
@@ -146,10 +146,10 @@ def test_the_sites_own_factor_finishes_the_login_and_nothing_is_sent(
     assert user.last_login is not None
 
 
-def test_it_leaves_what_a_code_leaves(
+def test_the_session_is_like_one_after_a_code(
     site: None, client: Client, user: Any, caplog: Any, configure: Any
 ) -> None:
-    """The session differs from one that a code has verified in the method and the phone alone."""
+    """Only the method and the phone differ from a session that a code has verified."""
     other = Client()
     with time_machine.travel(START, tick=False):
         give_password(client, user)
@@ -161,7 +161,7 @@ def test_it_leaves_what_a_code_leaves(
     assert (record.user, record.method) == (user.pk, "key")
 
 
-def test_who_has_lost_the_key_gives_a_code(
+def test_a_user_who_has_lost_the_key_can_type_a_code(
     site: None, client: Client, user: Any, bandwidth: Any
 ) -> None:
     give_password(client, user)
@@ -170,7 +170,7 @@ def test_who_has_lost_the_key_gives_a_code(
     assert client.get("/whoami/").json()["method"] == "sms"
 
 
-def test_who_has_a_key_needs_no_phone(configure: Any, keyholder: Any, newcomer: Any) -> None:
+def test_a_user_who_has_a_key_needs_no_phone(configure: Any, keyholder: Any, newcomer: Any) -> None:
     configure(REQUIRED=any_of(own_factor(has_key), everyone))
     assert [one.user for one in missing.find()] == [newcomer]
 
@@ -179,10 +179,10 @@ def test_who_has_a_key_needs_no_phone(configure: Any, keyholder: Any, newcomer: 
 
 
 @pytest.mark.attack("P53")
-def test_it_lets_nobody_in_as_another_user(
+def test_it_signs_nobody_in_as_another_user(
     site: None, client: Client, user: Any, keyholder: Any
 ) -> None:
-    """Fails when the page's user is logged in although another user gave the password."""
+    """Fails when the user of the page is logged in, although another user typed the password."""
     give_password(client, keyholder)
     assert complete(client, user="ada").status_code == 403
     assert_shut(client)
@@ -202,17 +202,17 @@ def test_a_row_of_another_table_with_the_same_key_is_another_user(
 
 
 @pytest.mark.attack("P53")
-def test_it_lets_nobody_in_without_a_password(site: None, client: Client, user: Any) -> None:
+def test_it_signs_nobody_in_without_a_password(site: None, client: Client, user: Any) -> None:
     """Fails when ``complete_login`` accepts a user who has no parked login."""
     assert complete(client, user="ada").content == b"SessionEnded"
     assert state(client) == "anonymous"
 
 
 @pytest.mark.attack("P53")
-def test_it_makes_nothing_of_a_session_that_is_signed_in(
+def test_it_does_not_verify_a_session_that_is_signed_in(
     site: None, client: Client, newcomer: Any
 ) -> None:
-    """Fails when an exempt session, which has shown a password, becomes a verified one."""
+    """Fails when an exempt session, which began with a password, becomes a verified one."""
     client.force_login(newcomer)
     assert complete(client, user="newcomer").content == b"SessionEnded"
     assert state(client) == "exempt"
@@ -224,11 +224,11 @@ def test_it_makes_nothing_of_a_session_that_is_signed_in(
     "method",
     ["sms", "voice", "recovery_code", "trusted_browser", "SMS", "sms ", "ѕms", "", "x" * 31, "1"],
 )
-def test_it_takes_no_name_of_a_method_of_ours(
+def test_it_refuses_the_name_of_a_method_of_this_app(
     site: None, client: Client, user: Any, method: str
 ) -> None:
-    """Fails when the name is not looked at: "sms" says that Bandwidth has verified.  Nor does it
-    take one that looks like ours (the fifth letter of the last one is Cyrillic)."""
+    """Fails when the name is not checked: "sms" means that Bandwidth has verified a code.  A name
+    that looks like ours is refused, too (the fifth letter of the last one is Cyrillic)."""
     give_password(client, user)
     assert complete(client, method=method).content == b"ValueError"
     assert_shut(client)
@@ -255,8 +255,8 @@ def delete(user: Any) -> None:
 def test_it_finishes_no_login_that_has_ended(
     site: None, client: Client, user: Any, end: Callable[[Any], None], when: str
 ) -> None:
-    """Fails when the user that the page holds in memory counts, and not what the database says; for
-    "sign out everywhere", when nobody asks about that after the factor."""
+    """Fails when the app uses the user in the memory of the page, and not the row in the database.
+    For "sign out everywhere", it fails when the app does not check the session after the factor."""
     with time_machine.travel(START, tick=False) as clock:
         give_password(client, user)
         clock.shift(10)
@@ -271,7 +271,7 @@ def test_it_finishes_no_login_that_has_ended(
 
 @pytest.mark.attack("P53")
 def test_it_finishes_no_login_that_is_too_old(site: None, client: Client, user: Any) -> None:
-    """Fails when ``LOGIN_SECONDS`` is not looked at."""
+    """Fails when ``LOGIN_SECONDS`` is not checked."""
     with time_machine.travel(START, tick=False) as clock:
         give_password(client, user)
         clock.shift(601)
@@ -280,16 +280,18 @@ def test_it_finishes_no_login_that_is_too_old(site: None, client: Client, user: 
 
 
 @pytest.mark.attack("P53", "P35")
-def test_a_planted_session_is_worth_nothing_after_it(site: None, client: Client, user: Any) -> None:
-    """Fails when the key stays: a thief who has planted it, or read it before, would be in.  (The
-    claim takes the key away, and ``login()`` changes it; either is enough.)"""
+def test_a_planted_session_is_worthless_after_the_login(
+    site: None, client: Client, user: Any
+) -> None:
+    """Fails when the session keeps its key: a thief who has planted or read it would be signed in.
+    (The claim deletes the key, and ``login()`` changes it. Each of the two is enough.)"""
     give_password(client, user)
     thief = Client()
     thief.cookies = deepcopy(client.cookies)
     assert complete(client).content == b"/account/"
     assert state(client) == "verified"
     assert state(thief) == "anonymous"
-    # And the same request once more finishes nothing.
+    # The same request again finishes no login.
     assert complete(thief).content == b"SessionEnded"
 
 
@@ -299,7 +301,7 @@ def test_of_two_requests_at_the_same_time_one_finishes_the_login(
 ) -> None:
     """A thief's copy of the cookie is used while the owner's request is under way.
 
-    Fails when the session is not claimed: each of them would have a session of its own.
+    Fails when the session is not claimed: each of the two would get its own session.
     """
     give_password(client, user)
     other = Client()
@@ -313,8 +315,8 @@ def test_of_two_requests_at_the_same_time_one_finishes_the_login(
 def test_a_thief_of_the_password_adds_no_phone_in_place_of_the_key(
     site: None, client: Client, keyholder: Any, bandwidth: Any
 ) -> None:
-    """Fails when the user may add a first phone, as others may under such a policy: by the page, or
-    by the API."""
+    """Fails when such a user can add a first phone on the page or by the API. Other users can do so
+    under such a policy."""
     give_password(client, keyholder)
     assert client.post("/mfa/phones/add/", {"number": NUMBER}).status_code == 403
     body = json.dumps({"number": NUMBER})
@@ -326,10 +328,10 @@ def test_a_thief_of_the_password_adds_no_phone_in_place_of_the_key(
 
 
 @pytest.mark.attack("P53")
-def test_a_factor_that_passed_in_one_browser_lets_no_other_browser_in(
+def test_a_factor_that_passed_in_one_browser_signs_no_other_browser_in(
     site: None, client: Client, user: Any
 ) -> None:
-    """A thief who has the password waits beside the owner, who gives the key."""
+    """A thief who has the password waits while the owner uses the key."""
     thief = Client()
     give_password(thief, user)
     give_password(client, user)

@@ -1,4 +1,4 @@
-"""``docs/parking.svg`` is what its script draws, and its boxes say what a login really does."""
+"""The script draws ``docs/parking.svg``, and its boxes show what a real login does."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .browsing import give_password, state
 Session = dict[str, Any]
 
 
-def test_the_drawing_is_what_its_script_draws() -> None:
-    """Write the file anew with ``python -m docs._diagrams.parking``.
+def test_the_drawing_is_up_to_date() -> None:
+    """To update the file, run ``python -m docs._diagrams.parking``.
 
     Tried with a word changed in the file, and with one changed in the script."""
     assert parking.FILE.read_text(encoding="utf-8") == parking.draw()
 
 
-def test_the_drawing_has_ten_boxes_and_a_text_for_people_who_do_not_see_it() -> None:
+def test_the_drawing_has_ten_boxes_and_a_text_for_people_who_cannot_see_it() -> None:
     """Fails when the title, the description or one of the boxes is left out."""
     svg = ElementTree.fromstring(parking.draw())  # noqa: S314  our own text
     name = "{http://www.w3.org/2000/svg}"
@@ -38,14 +38,14 @@ def test_the_drawing_has_ten_boxes_and_a_text_for_people_who_do_not_see_it() -> 
 
 
 def stored(key: str | None) -> Session:
-    """What the store has under this key."""
+    """Return the content of the session with this key in the store."""
     store = import_module(django_settings.SESSION_ENGINE).SessionStore(key)
     return dict(store.items())
 
 
 @pytest.fixture
 def seen(client: Client, user: Any, bandwidth: Any, configure: Any) -> dict[int, Session]:
-    """The session of a login, by the number of the box that it is in then."""
+    """The content of the session at each box, by the number of the box."""
     seen: dict[int, Session] = {}
     keys: dict[str, str] = {}
 
@@ -56,7 +56,7 @@ def seen(client: Client, user: Any, bandwidth: Any, configure: Any) -> dict[int,
         return True
 
     def receiver(request: Any, **kwargs: object) -> None:
-        # Ours was connected before, so the login is settled by now.
+        # Our receiver was connected earlier, so it has already run.
         if 4 not in seen:
             seen[4] = dict(request.session.items())
         else:
@@ -91,7 +91,7 @@ def seen(client: Client, user: Any, bandwidth: Any, configure: Any) -> dict[int,
 
 
 def test_each_box_names_what_is_in_the_session_then(seen: dict[int, Session]) -> None:
-    """Fails when a key or a field is renamed, or when a step comes to write another key. Tried
+    """Fails when a key or a field is renamed, or when a step writes another key. Tried
     with a key left out of a box, a field of another name, and ``next`` named too early."""
     assert sorted(seen) == list(range(1, len(parking.BOXES) + 1))
     for number, box in enumerate(parking.BOXES, start=1):

@@ -1,4 +1,4 @@
-"""The policies for ``REQUIRED``: who owes a code, by each of them and by what they combine."""
+"""The policies for ``REQUIRED``: who owes a code under each policy and each combination."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from .conftest import NUMBER, make_user
 from .policies import only_ada
 
 DAY = date(2027, 3, 1)
-# A policy that a setting names by its path.
+# A policy for a setting that has its dotted path.
 STAFF_OR_ENROLLED = any_of(staff, enrolled)
 
 
 @pytest.fixture
 def people(db: None) -> dict[str, Any]:
-    """By name: somebody with a phone, without one, of the staff, and in the group "finance"."""
+    """Users by name: with a phone, without a phone, staff, and in the group "finance"."""
     users = {
         "ada": make_user("ada", NUMBER),
         "newcomer": make_user("newcomer"),
@@ -75,7 +75,7 @@ def people(db: None) -> dict[str, Any]:
 def test_a_policy_says_who_owes_a_code(
     required: Any, meant: str, people: dict[str, Any], configure: Any
 ) -> None:
-    """Each of them logs in over the same session machinery; so a policy cannot only look right."""
+    """Each user really logs in, so the test does not depend on how a policy computes its answer."""
     configure(REQUIRED=required)
     for name, someone in people.items():
         client = Client()
@@ -95,14 +95,14 @@ def test_a_policy_says_who_owes_a_code(
 def test_a_day_begins_at_midnight_in_the_time_zone_of_the_site(
     moment: datetime, expected: bool, people: dict[str, Any], configure: Any, settings: Any
 ) -> None:
-    """Fails when the day is that of UTC, or of the visitor's own zone."""
+    """Fails when the day begins at midnight in UTC, or in the visitor's time zone."""
     settings.TIME_ZONE = "Europe/Berlin"
     configure(REQUIRED=from_date(DAY, staff))
     with time_machine.travel(moment, tick=False):
         assert policy.owes_code(None, people["clerk"]) is expected
 
 
-def test_the_day_comes_for_those_who_are_signed_in_too(
+def test_the_day_also_counts_for_users_who_are_signed_in(
     people: dict[str, Any], configure: Any, client: Client, settings: Any
 ) -> None:
     """Fails when a session that was exempt before the day stays exempt after it."""
@@ -116,7 +116,7 @@ def test_the_day_comes_for_those_who_are_signed_in_too(
 
 
 def test_a_settings_file_imports_policies_without_settings() -> None:
-    """Fails when the module imports anything of Django, or of the rest of the app."""
+    """Fails when the module imports Django, or the rest of the app."""
     program = """
 import sys
 from datetime import date
@@ -130,13 +130,13 @@ print(sorted(name for name in sys.modules if name.startswith("django")))
     assert done.stdout.strip() == "['django_bandwidth_mfa', 'django_bandwidth_mfa.policies']"
 
 
-def test_two_policies_that_ask_for_the_same_are_equal() -> None:
+def test_two_policies_with_the_same_meaning_are_equal() -> None:
     """The tests of a site can therefore compare its settings."""
     assert any_of(staff, groups("a")) == any_of(staff, groups("a"))
     assert any_of(staff) != all_of(staff)
 
 
-# What is wrong lets nobody in --------------------------------------------------------------------
+# Wrong policies ----------------------------------------------------------------------------------
 
 WRONG: list[Any] = [
     any_of(),
@@ -151,18 +151,18 @@ WRONG: list[Any] = [
 
 @pytest.mark.attack("P52")
 @pytest.mark.parametrize("required", WRONG, ids=map(repr, range(len(WRONG))))
-def test_a_wrong_policy_lets_nobody_in(
+def test_a_wrong_policy_signs_nobody_in(
     required: Any, people: dict[str, Any], configure: Any
 ) -> None:
-    """Fails when ``any_of()`` is asked as Python's ``any()`` of nothing is: it means nobody, and
-    each password alone would do."""
+    """Fails when ``any_of()`` behaves like Python's ``any()`` of an empty list: nobody would need a
+    code, and each password alone would be enough."""
     configure(REQUIRED=required)
     for someone in people.values():
         with pytest.raises((ImproperlyConfigured, TypeError)):
             policy.owes_code(None, someone)
 
 
-# Who has to keep a phone ------------------------------------------------------------------------
+# Users who have to keep a phone ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -176,10 +176,10 @@ def test_a_wrong_policy_lets_nobody_in(
         (only_ada, ""),
     ],
 )
-def test_the_last_phone_stays_where_a_code_is_owed_without_one(
+def test_a_user_who_needs_a_code_without_a_phone_cannot_remove_the_last_phone(
     required: Any, obliged: str, people: dict[str, Any], configure: Any
 ) -> None:
-    """Fails when ``enrolled`` counts here: nobody could ever remove a phone."""
+    """Fails when ``enrolled`` counts as such a policy: nobody could ever remove a phone."""
     configure(REQUIRED=required)
     names = {name for name, someone in people.items() if policy.is_obliged(someone)}
     assert names == set(obliged.split())

@@ -1,4 +1,4 @@
-"""The files around the package agree: the gate, its sessions, the lowest versions."""
+"""The files around the package agree: the gate, its sessions and the lowest versions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOXFILE = (ROOT / "noxfile.py").read_text()
 SESSIONS = set(re.findall(r"^@nox\.session\(.*?^def (\w+)\(", NOXFILE, re.MULTILINE | re.DOTALL))
-# A name, and in parentheses the variant that is meant.
+# A name, and the variant in parentheses.
 SESSION = r"([a-z_]+)(?:\((\w+)\))?"
 
 
 def missing(named: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those of ``named`` that noxfile.py does not have, as a session or as a variant of one."""
+    """Return the names that noxfile.py does not have, as a session or as a variant of one."""
     return [
         (name, variant)
         for name, variant in named
@@ -31,7 +31,7 @@ def missing(named: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def gate_sessions(array: str) -> list[tuple[str, str]]:
-    """The sessions in an array of ``.ci/run``."""
+    """Return the sessions in an array of ``.ci/run``."""
     [words] = re.findall(rf"^{array}=\((.*?)\)$", (ROOT / ".ci/run").read_text(), re.M | re.S)
     return [(name, kind) for one in shlex.split(words) for name, kind in re.findall(SESSION, one)]
 
@@ -48,7 +48,7 @@ def test_each_session_that_contributing_names_exists() -> None:
 def test_the_gate_runs_each_session() -> None:
     every_change, slow = gate_sessions("sessions"), gate_sessions("slow_sessions")
     assert missing(every_change + slow) == []
-    # The gate runs the README's test command in place of `tests`.
+    # In place of `tests`, the gate runs the test command of the README.
     assert {name for name, _ in every_change + slow} == SESSIONS - {"tests"}
     databases = {variant for name, variant in every_change if name == "database"}
     assert databases == {"postgresql", "mariadb", "uuid"}
@@ -66,7 +66,7 @@ def test_the_gate_runs_versions_of_the_matrix_that_are_supported() -> None:
     assert all(named)
     pairs = [one.groups() for one in named if one]
     assert {python for python, _ in pairs} <= set(pythons)
-    # Each Django is run, the oldest release of the oldest one included.
+    # Each version of Django, with the oldest release of the oldest version.
     assert {django for _, django in pairs} == {*djangos, oldest.removeprefix("django>=")}
 
 
@@ -76,7 +76,7 @@ def test_the_workflow_runs_sessions_that_exist_on_each_python_that_is_supported(
     named = [re.fullmatch(SESSION, one.strip()) for text in lists for one in text.split(",")]
     assert missing([(one[1], one[2] or "") for one in named if one]) == []
     assert all(named)
-    # Jobs of their own, and what takes too long for each push.
+    # Sessions with their own jobs, and sessions that take too long for each push.
     others = {"matrix", "browser", "gallery"}
     assert {one[1] for one in named if one} | others == SESSIONS - {"tests"}
     [pythons] = re.findall(r"^ +python: \[(.*)\]$", workflow, re.MULTILINE)
@@ -88,8 +88,8 @@ def test_the_workflow_runs_sessions_that_exist_on_each_python_that_is_supported(
 
 
 def test_the_readme_names_the_versions_and_databases_that_the_sessions_test() -> None:
-    """Fails when a version is added to pyproject.toml, or a database to the noxfile, and the README
-    keeps its old line, and when the README's picture is missing."""
+    """Fails when the README does not name a version of pyproject.toml or a database of the noxfile,
+    and when the picture of the README is missing."""
     readme = (ROOT / "README.md").read_text()
     [(djangos, pythons, databases)] = re.findall(
         r"^Tested with Django (.*); Python (.*); (.*)\.$", readme, re.MULTILINE
@@ -106,7 +106,7 @@ def test_the_readme_names_the_versions_and_databases_that_the_sessions_test() ->
 
 
 def test_each_test_that_a_session_or_a_document_names_exists() -> None:
-    """Fails when a test moves and a session, or a command in a document, keeps its old path."""
+    """Fails when a test moves, and a session or a command in a document keeps the old path."""
     files = ["noxfile.py", "CONTRIBUTING.md", "README.md", ".ci/mutation.toml", "docs/attacks.md"]
     text = "".join((ROOT / file).read_text() for file in files)
     named = re.findall(r"(?<![\w/])tests/[\w/]+(?:\.\w+)?", text)
@@ -124,7 +124,7 @@ def lowest(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_lowest_versions_are_all_that_pyproject_allows_at_least(tmp_path: Path) -> None:
+def test_the_lowest_versions_are_those_that_pyproject_allows(tmp_path: Path) -> None:
     constraints = tmp_path / "lowest.txt"
     assert lowest("write", str(constraints)).returncode == 0
     pinned = dict(line.split("==") for line in constraints.read_text().splitlines())
@@ -139,7 +139,7 @@ def test_the_lowest_versions_are_all_that_pyproject_allows_at_least(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_tally_of_figures_sums_up_what_all_workers_have_counted(tmp_path: Path) -> None:
+def test_the_figures_of_all_worker_processes_are_added(tmp_path: Path) -> None:
     """Fails when a worker keeps its figures, or when the controller counts one twice."""
     (tmp_path / "test_counting.py").write_text(
         "import pytest\n"
@@ -148,7 +148,7 @@ def test_a_tally_of_figures_sums_up_what_all_workers_have_counted(tmp_path: Path
         "    figures.add('counted', many)\n"
         "    figures.add('in ' + worker_id, 1)\n"
     )
-    # A configuration of its own: the folder may lie inside this project.
+    # The folder has its own configuration, because it can be inside of this project.
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     done = subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""The public names and signatures that the code of a site can rely on."""
+"""The public names and signatures, which the code of a site can rely on."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .public_api import FILE, PACKAGE, describe, public_modules
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_the_public_surface_is_the_one_on_file() -> None:
-    """Fails when a name or a signature changes: tried with a new parameter of ``send_code``."""
+def test_the_public_names_are_those_in_the_file() -> None:
+    """Fails when a name or a signature changes. Tried with a new parameter of ``send_code``."""
     before, now = FILE.read_text().splitlines(), describe().splitlines()
     changed = "\n".join(difflib.unified_diff(before, now, "on file", "in the code", lineterm=""))
     assert not changed, f"If this is meant, run `python -m tests.public_api`:\n{changed}"
 
 
 @pytest.mark.parametrize("path", public_modules())
-def test_a_public_module_says_which_of_its_names_are_public(path: str) -> None:
+def test_each_public_module_lists_its_public_names(path: str) -> None:
     module = importlib.import_module(path)
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
 

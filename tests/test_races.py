@@ -26,17 +26,17 @@ from .browsing import give_password, state, wrong
 from .conftest import NUMBER, OTHER_NUMBER, give_recovery_codes, make_user
 from .databases import statements_are_portable
 
-# One group, so that no two races run at once: a server that takes a hundred connections, as
-# PostgreSQL does by default, refuses the threads of a second one.
+# One group, so that only one race runs at a time. PostgreSQL accepts a hundred connections by
+# default, and would refuse the threads of a second race.
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.xdist_group("races"),
     pytest.mark.slow,
 ]
 
-# Each thread gives its connection up now and then, while Bandwidth is asked for instance, and opens
-# another one. A busy server may still be closing the old ones: a race can need three times as many
-# connections as it has threads.
+# A thread sometimes closes its connection, for instance during a call to Bandwidth, and opens
+# another one. A busy server may not have closed the old one yet. So a race can need three times as
+# many connections as it has threads.
 THREADS = 20
 
 # Microseconds.
@@ -49,7 +49,7 @@ OPEN_CONNECTIONS = {
 
 
 def at_once(threads: int, work: Callable[[int], Any]) -> list[Any]:
-    """Run ``work(0)`` … at the same moment; what each returned, or the MFAError's class."""
+    """Run ``work(0)`` … at the same moment. Return each result, or the class of its MFAError."""
     start = Barrier(threads)
 
     def one(number: int) -> Any:
@@ -67,7 +67,7 @@ def at_once(threads: int, work: Callable[[int], Any]) -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def room_for_connections(db: None) -> None:
-    """Wait until the server has closed what the race before has left."""
+    """Wait until the server has closed the connections of the previous race."""
     query = OPEN_CONNECTIONS.get(connection.vendor)
     for _ in range(200):
         if query is None:
@@ -76,18 +76,18 @@ def room_for_connections(db: None) -> None:
             cursor.execute(query)
             if cursor.fetchone()[0] <= THREADS:
                 return
-        time.sleep(0.05)  # nothing tells when a server has closed a connection
+        time.sleep(0.05)  # no event shows that a server has closed a connection
 
 
 @pytest.fixture(autouse=True)
 def as_many_calls_as_threads(bandwidth: Any, configure: Any) -> None:
-    """The races are the counters' to decide, not the limit on concurrent calls."""
+    """The counters must decide the races, and not the limit on concurrent calls."""
     configure(MAX_CONCURRENT_CALLS=THREADS, SEND_LIMITS={"address": ""})
 
 
 @pytest.fixture
 def one_winner(figures: Any) -> Callable[[Callable[[int], Any]], None]:
-    """Races ``work`` in all threads, and asserts that for one of them it was true."""
+    """Return a function that runs ``work`` in all threads. Exactly one thread must succeed."""
 
     def race(work: Callable[[int], Any]) -> None:
         winners = [won is True for won in at_once(THREADS, work)].count(True)
@@ -101,7 +101,7 @@ def one_winner(figures: Any) -> Callable[[Callable[[int], Any]], None]:
 
 @pytest.mark.attack("G4")
 def test_one_code_makes_one_login(bandwidth: Any, one_winner: Any) -> None:
-    """Fails when neither ``passed_at`` is asked to be None nor the code's use is unique."""
+    """Fails when neither ``passed_at`` must be None nor the use of the code must be unique."""
     user = make_user("ada", NUMBER)
     first = Client()
     give_password(first, user)
@@ -122,7 +122,7 @@ def test_one_code_makes_one_login(bandwidth: Any, one_winner: Any) -> None:
 
 @pytest.mark.attack("G4")
 def test_one_challenge_passes_once(bandwidth: Any, configure: Any, one_winner: Any) -> None:
-    """Fails when neither ``passed_at`` is asked to be None nor the code's use is unique."""
+    """Fails when ``passed_at`` need not be None, and the use of the code need not be unique."""
     configure(TRIES_PER_CHALLENGE=100, FAILURES_BEFORE_WAIT=100)
     challenge = service.send_code(make_user("ada", NUMBER))
     code = bandwidth.inbox[0]["code"]
@@ -133,7 +133,7 @@ def test_one_challenge_passes_once(bandwidth: Any, configure: Any, one_winner: A
 def test_one_code_in_many_challenges_passes_once(
     bandwidth: Any, configure: Any, one_winner: Any
 ) -> None:
-    """Fails without SpentCode: each challenge has its own ``passed_at``."""
+    """Fails without SpentCode, because each challenge has its own ``passed_at``."""
     configure(
         RESEND_COOLDOWN=[0],
         FAILURES_BEFORE_WAIT=100,
@@ -148,7 +148,7 @@ def test_one_code_in_many_challenges_passes_once(
 def test_one_code_typed_in_many_ways_passes_once(
     bandwidth: Any, configure: Any, one_winner: Any
 ) -> None:
-    """Fails when ``passed_at`` is not asked to be None, and the code is spent as it was typed."""
+    """Fails when ``passed_at`` need not be None, and the typed text is stored as the spent code."""
     configure(TRIES_PER_CHALLENGE=100, FAILURES_BEFORE_WAIT=100)
     challenge = service.send_code(make_user("ada", NUMBER))
     code = bandwidth.inbox[0]["code"]
@@ -157,7 +157,7 @@ def test_one_code_typed_in_many_ways_passes_once(
 
 
 @pytest.mark.attack("G5")
-def test_one_recovery_code_lets_in_once(one_winner: Any) -> None:
+def test_one_recovery_code_signs_in_once(one_winner: Any) -> None:
     """Fails when ``used_at`` is read before the transaction in which it is written."""
     user = make_user("ada", NUMBER)
     code = give_recovery_codes(user)[0]
@@ -165,9 +165,9 @@ def test_one_recovery_code_lets_in_once(one_winner: Any) -> None:
     assert RecoveryCode.objects.left(user) == 9
 
 
-def test_of_sets_that_are_made_at_once_one_stays(configure: Any) -> None:
-    """Fails, on PostgreSQL and MariaDB, without the lock on the row of the second factor: the codes
-    of several sets pass, and all but one of the sets are forgotten papers."""
+def test_of_sets_of_recovery_codes_that_are_made_at_once_one_stays(configure: Any) -> None:
+    """Fails on PostgreSQL and MariaDB without the lock on the row of the second factor: the codes
+    of several sets pass, but the user knows of only one set."""
     configure(RECOVERY_CODES=2)
     user = make_user("ada", NUMBER)
     sets = at_once(4, lambda n: service.issue_recovery_codes(user))
@@ -175,15 +175,17 @@ def test_of_sets_that_are_made_at_once_one_stays(configure: Any) -> None:
     assert sum(bool(service.use_recovery_code(user, one[0])) for one in sets) == 1
 
 
-def test_the_first_row_of_a_user_that_is_made_by_many_at_once_breaks_none_off() -> None:
-    """Fails, on MariaDB, when the row is made inside of the transaction that locks it: the database
-    breaks some of the threads off as a deadlock."""
+def test_threads_that_make_the_first_row_of_a_user_at_once_all_succeed() -> None:
+    """Fails on MariaDB when the row is made inside of the transaction that locks it: the database
+    stops some of the threads because of a deadlock."""
     user = make_user("ada", NUMBER)
     assert at_once(THREADS, lambda n: service.end_sessions(user)) == [None] * THREADS
 
 
-def test_one_enrolment_confirms_once(bandwidth: Any, configure: Any, one_winner: Any) -> None:
-    """Fails when neither the challenge, nor the code, nor the phone can be used only once."""
+def test_one_enrolment_confirms_a_phone_once(
+    bandwidth: Any, configure: Any, one_winner: Any
+) -> None:
+    """Fails when the challenge, the code and the phone can all be used more than once."""
     configure(TRIES_PER_CHALLENGE=100, FAILURES_BEFORE_WAIT=100)
     user = make_user("nova")
     phone = Phone.objects.create(user=user, number=NUMBER)
@@ -195,7 +197,7 @@ def test_one_enrolment_confirms_once(bandwidth: Any, configure: Any, one_winner:
 
 @pytest.mark.attack("G7")
 def test_of_many_guesses_at_once_at_most_five_reach_bandwidth(bandwidth: Any) -> None:
-    """Fails when the try is counted after the request, or read and then written."""
+    """Fails when the try is counted after the request, or when a count is read and then written."""
     challenge = service.send_code(make_user("ada", NUMBER))
     guess = wrong(bandwidth.inbox[0]["code"])
     at_once(THREADS, lambda n: bool(service.verify_code(challenge, guess)))
@@ -207,7 +209,7 @@ def test_of_many_guesses_at_once_at_most_five_reach_bandwidth(bandwidth: Any) ->
 
 @pytest.mark.attack("S1")
 def test_twenty_sends_at_once_send_one(bandwidth: Any) -> None:
-    """Fails when the cooldown is read and then written: 21 SMS for one password."""
+    """Fails when the cooldown is read and then written: one password caused 21 text messages."""
     user = make_user("ada", NUMBER)
     at_once(20, lambda n: service.send_code(user))
     assert len(bandwidth.inbox) == 1
@@ -215,7 +217,7 @@ def test_twenty_sends_at_once_send_one(bandwidth: Any) -> None:
 
 
 @pytest.mark.attack("S3")
-def test_a_number_asked_for_by_many_users_at_once_gets_its_five(bandwidth: Any) -> None:
+def test_a_number_that_many_users_request_at_once_gets_five_codes(bandwidth: Any) -> None:
     users = [make_user(f"user{n}", NUMBER) for n in range(12)]
     at_once(12, lambda n: service.send_code(users[n]))
     assert len(bandwidth.inbox) == 5
@@ -228,11 +230,11 @@ def test_a_number_asked_for_by_many_users_at_once_gets_its_five(bandwidth: Any) 
 
 
 @pytest.mark.parametrize("way", ["in one statement", "in a portable way"])
-def test_of_more_threads_than_a_limit_has_room_for_exactly_so_many_pass(
+def test_exactly_as_many_threads_pass_as_the_limit_allows(
     monkeypatch: Any, figures: Any, way: str
 ) -> None:
-    """Fails when the moment is read and then written, and when it is judged by a clock that was
-    read before the rows were locked: then one too few pass now and then."""
+    """Fails when the moment is read and then written. Fails sometimes, with one thread too few,
+    when the clock is read before the rows are locked."""
     if way == "in a portable way":
         statements_are_portable(monkeypatch)
     hot = [Limit("6:hot", "site", Rate(30, 3600)), Limit("1:wide", "user", Rate(1000, 3600))]
@@ -249,16 +251,16 @@ def test_of_more_threads_than_a_limit_has_room_for_exactly_so_many_pass(
     figures.add("takes raced", 64)
     assert passed == 30
     wide = Counter.objects.get(key="1:wide")
-    # What the refusing limit has rolled back, the other one does not count either.
+    # If one limit refuses, the other one does not count either.
     assert wide.moment - store.now() <= 30 * (HOUR // 1000)
 
 
 @pytest.mark.parametrize("way", ["in one statement", "in a portable way"])
-def test_takes_and_returns_of_many_threads_end_at_the_true_figure(
+def test_the_count_is_right_after_many_threads_have_taken_and_given_back(
     monkeypatch: Any, way: str
 ) -> None:
-    """Each thread takes twice and gives one back.  Fails when a return is not one step with what it
-    rests on: figures of other threads would be lost."""
+    """Each thread takes twice and gives one back.  Fails when giving back reads and writes in two
+    steps: changes of other threads would be lost."""
     if way == "in a portable way":
         statements_are_portable(monkeypatch)
     limits = [Limit(f"{n}:key", "site", Rate(1000, 24 * 3600)) for n in range(5)]
@@ -292,7 +294,7 @@ def test_two_enrolments_at_once_leave_one_phone(bandwidth: Any, configure: Any) 
 @pytest.mark.attack("P15")
 def test_phones_removed_at_the_same_moment_leave_one(configure: Any) -> None:
     """Fails without ``select_for_update`` (on PostgreSQL and MariaDB; SQLite has one writer at a
-    time): each thread sees that another phone is left."""
+    time): each thread sees another phone that remains."""
     count = 8
     user = make_user("ada", *(f"+1202555{n:04}" for n in range(100, 100 + count)))
     phones = list(Phone.objects.filter(user=user))
@@ -311,8 +313,8 @@ def test_phones_removed_at_the_same_moment_leave_one(configure: Any) -> None:
 
 @pytest.mark.attack("P42", "G4")
 def test_one_ticket_makes_one_completion(bandwidth: Any, configure: Any, one_winner: Any) -> None:
-    """Each thread has a recovery code of its own, and all have one ticket.  Fails when the ticket's
-    id is not used up by one ``INSERT``."""
+    """Each thread has its own recovery code, and all use one ticket.  Fails when the id of the
+    ticket is not used up by one ``INSERT``."""
     configure(RECOVERY_CODES=THREADS, FAILURES_BEFORE_WAIT=100)
     user = make_user("ada", NUMBER)
     codes = service.issue_recovery_codes(user)

@@ -1,6 +1,6 @@
-"""The generated reference names everything that the code has.
+"""The generated reference is complete.
 
-The tests look for names in another way than the pages are made: in the text of the files.
+The pages are generated from the code. The tests search the text of the files instead.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ SOURCE = {file: file.read_text() for file in PACKAGE.rglob("*.py")}
 
 
 def sections(page: str) -> dict[str, str]:
-    """The text below each heading of a page."""
+    """Return the text below each heading of a page."""
     parts = (part.partition("\n") for part in re.split(r"^## ", page, flags=re.MULTILINE)[1:])
     return {heading: text.strip() for heading, _, text in parts}
 
 
 def rows(page: str) -> dict[str, list[str]]:
-    """The other cells of each row of a table, by the name in the first one."""
+    """Return the other cells of each row of a table, by the name in the first cell."""
     lines = [line[1:-1] for line in page.splitlines() if line.startswith("| `")]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in lines]
     return {first.strip("`"): others for first, *others in cells}
@@ -47,7 +47,7 @@ def test_each_part_has_a_page_and_each_mark_a_part() -> None:
 
 
 def test_each_setting_is_in_the_reference_with_its_meaning_and_its_default() -> None:
-    """Fails when a setting is left out: tried by leaving out the settings that are secret."""
+    """Fails when a setting is left out. Tried without the secret settings."""
     source = SOURCE[PACKAGE / "conf.py"]
     names = re.findall(r"^    ([A-Z_]+) = Setting\b", source, re.MULTILINE)
     page = sections(generated.settings())
@@ -63,8 +63,8 @@ def test_each_setting_is_in_the_reference_with_its_meaning_and_its_default() -> 
 
 @pytest.mark.slow
 def test_each_system_check_is_in_the_reference_with_its_meaning_and_its_text() -> None:
-    """Fails when a check has no row in the docstring of checks.py, and when its text is not found.
-    Tried with an id that only the code has, and by leaving out the kinds of doors."""
+    """Fails when a check has no row in the docstring of checks.py, and when the reference does not
+    have its text. Tried with an id that only the code has, and without the kinds of doors."""
     ids = set(re.findall(r"bandwidth_mfa\.[EW]\d{3}\b", "".join(SOURCE.values())))
     doors = SOURCE[PACKAGE / "internal/doors/kinds.py"]
     ids |= {f"bandwidth_mfa.{number}" for number in re.findall(r'^    "(E\d+)",', doors, re.M)}
@@ -74,12 +74,12 @@ def test_each_system_check_is_in_the_reference_with_its_meaning_and_its_text() -
     for id, text in page.items():
         meaning, _, messages = text.partition("\n\n")
         assert not meaning.startswith("- "), f"{id} has no meaning"
-        # The words of W004 are those of the kinds of doors.
+        # The kinds of doors have the texts of W004.
         assert messages.startswith("- ") or id == "bandwidth_mfa.W004"
 
 
-def test_each_signal_is_in_the_reference_with_what_it_carries() -> None:
-    """Fails when the docstring of signals.py says nothing of a signal: tried without one row."""
+def test_each_signal_is_in_the_reference_with_its_arguments() -> None:
+    """Fails when the docstring of signals.py does not name a signal. Tried without one row."""
     names = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
     page = generated.all_signals()
     entries = re.findall(r"^```\{py:data\} [\w.]+\.(\w+)\n\n(.*)\n```$", page, re.MULTILINE)
@@ -88,8 +88,8 @@ def test_each_signal_is_in_the_reference_with_what_it_carries() -> None:
 
 
 def test_each_event_is_in_the_reference_with_its_meaning() -> None:
-    """Fails when no function tells of an event, and when a record outside of the table is missed.
-    Tried by leaving out the latter."""
+    """Fails when no function logs an event, and when the reference does not have a log record from
+    outside of the table. Tried without such a record."""
     others = re.findall(r'"event": "(\w+)"', "".join(SOURCE.values()))
     page = rows(generated.log_events())
     assert set(page) == {*EVENTS, *others}
@@ -107,7 +107,7 @@ def test_each_url_is_in_the_reference_with_its_meaning() -> None:
 
 
 def test_each_template_is_in_the_reference_with_its_blocks() -> None:
-    """Fails when a block of a template is left out: Django's own parser finds the same ones."""
+    """Fails when a block of a template is left out. The test uses Django's own parser."""
     page = rows(generated.templates())
     assert len(page) > 40
     assert set(page) == {
@@ -120,7 +120,7 @@ def test_each_template_is_in_the_reference_with_its_blocks() -> None:
 
 
 def test_each_command_is_in_the_reference_with_its_arguments() -> None:
-    """Fails when a command, or an argument of it, is left out. Tried by leaving out the options."""
+    """Fails when a command or one of its arguments is left out. Tried without the options."""
     files = [file for file in (PACKAGE / "management/commands").glob("*.py") if file.stem[0] != "_"]
     page = sections(generated.commands())
     assert set(page) == {file.stem for file in files}
@@ -132,7 +132,7 @@ def test_each_command_is_in_the_reference_with_its_arguments() -> None:
 
 
 def test_each_public_name_is_in_the_reference() -> None:
-    """Sphinx leaves out functions and classes without a docstring, so each of them has one."""
+    """Sphinx leaves out functions and classes without a docstring. So each one needs one."""
     modules = generated.public_modules()
     with_names = [
         one for one in public_api.public_modules() if importlib.import_module(one).__all__

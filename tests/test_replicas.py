@@ -50,7 +50,7 @@ def test_a_whole_sign_in_reads_no_replica(
         assert client.get(f"/mfa/{page}/").status_code == 200, page
 
 
-def test_enrolling_replacing_and_removing_reads_no_replica(
+def test_adding_replacing_and_removing_a_phone_reads_no_replica(
     replica: None, client: Client, newcomer: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(RESEND_COOLDOWN=[0], REQUIRED="all")
@@ -86,7 +86,7 @@ def test_recovery_codes_and_trusted_browsers_read_no_replica(
 
 
 def test_models_on_two_databases_are_an_error(settings: Any, monkeypatch: Any) -> None:
-    """Fails without this check: a count would be outside of the transaction that it belongs to."""
+    """Otherwise a count would be outside of its transaction. Fails without the system check."""
     assert not [one for one in check_site(None) if one.id == "bandwidth_mfa.E014"]
     monkeypatch.setitem(connections.settings, "counts", connections.settings["default"])
     settings.DATABASE_ROUTERS = [CountsElsewhere()]

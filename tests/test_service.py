@@ -1,4 +1,4 @@
-"""send_code and verify_code: what is sent, what passes, what is counted and given back."""
+"""send_code and verify_code: which codes are sent, which codes pass, and what is counted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.django_db
 
 
 def counted() -> list[Any]:
-    """What is counted now, buckets aside that will be empty within a minute."""
+    """Return the counts, without buckets that will be empty within a minute."""
     live = Counter.objects.filter(moment__gt=store.now() + 60 * store.SECOND).order_by("key")
     return [*live.values("key", "moment"), *SecondFactor.objects.values("sends", "failures")]
 
@@ -109,7 +109,7 @@ def test_an_unknown_purpose_or_channel_is_a_value_error(user: Any, configure: An
 
 
 @pytest.mark.attack("S5")
-def test_a_refused_number_is_sent_nothing(user: Any, bandwidth: Any, configure: Any) -> None:
+def test_no_code_is_sent_to_a_refused_number(user: Any, bandwidth: Any, configure: Any) -> None:
     configure(ALLOWED_REGIONS=["DE"])
     with pytest.raises(NumberRefused):
         service.send_code(user)
@@ -119,8 +119,8 @@ def test_a_refused_number_is_sent_nothing(user: Any, bandwidth: Any, configure: 
 
 @pytest.mark.attack("G11")
 @pytest.mark.django_db(transaction=True)
-def test_inside_a_transaction_nothing_is_sent_and_nothing_tried(bandwidth: Any) -> None:
-    """Fails when counts are not made in a durable transaction: a rollback would give unlimited
+def test_inside_a_transaction_no_code_is_sent_or_checked(bandwidth: Any) -> None:
+    """Fails when counts are not made in a durable transaction: a rollback would allow unlimited
     tries."""
     user = make_user("ada", NUMBER)
     with transaction.atomic(), pytest.raises(RuntimeError):
@@ -134,10 +134,10 @@ def test_inside_a_transaction_nothing_is_sent_and_nothing_tried(bandwidth: Any) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_within_a_transaction_that_the_caller_commits_codes_are_counted_in_it(
+def test_within_transaction_counts_in_the_transaction_of_the_caller(
     user: Any, bandwidth: Any
 ) -> None:
-    """Fails when the permission outlives its block, or when the count is not made."""
+    """Fails when the permission is still valid after its block, or when nothing is counted."""
     with transaction.atomic(), service.within_transaction():
         challenge = service.send_code(user)
         assert not service.verify_code(challenge, wrong(bandwidth.inbox[0]["code"]))
@@ -147,7 +147,7 @@ def test_within_a_transaction_that_the_caller_commits_codes_are_counted_in_it(
     assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
 
 
-def test_a_refusal_is_known_before_a_code_is_tried(
+def test_refusal_of_names_the_refusal_before_a_code_is_checked(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
     assert service.refusal_of(user) is None
@@ -163,7 +163,7 @@ def test_a_refusal_is_known_before_a_code_is_tried(
     assert isinstance(service.refusal_of(user), Locked)
 
 
-def test_each_refusal_and_each_call_is_told_without_a_number_or_a_code(
+def test_each_refusal_and_each_call_sends_a_signal_without_a_number_or_a_code(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
     """Monitoring counts these signals.  Fails when a refused send or try sends no signal."""
@@ -202,7 +202,9 @@ def test_each_refusal_and_each_call_is_told_without_a_number_or_a_code(
 
 
 @pytest.mark.parametrize("action", ["raise", "hide"])
-def test_monitoring_that_fails_stops_no_code(user: Any, bandwidth: Any, action: str) -> None:
+def test_an_error_in_monitoring_does_not_stop_a_code(
+    user: Any, bandwidth: Any, action: str
+) -> None:
     """Fails when the signals of calls are not sent with ``send_robust``."""
 
     def fail(call: Any, **kwargs: Any) -> None:
@@ -246,7 +248,7 @@ def test_a_call_that_is_not_made_is_reported_as_not_made(
 
 @pytest.mark.attack("G1")
 def test_a_right_code_passes_once(user: Any, bandwidth: Any) -> None:
-    """Fails when a try does not ask for a challenge that has not passed (``passed_at=None``)."""
+    """Fails when a try does not need a challenge that has not passed (``passed_at=None``)."""
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     assert service.verify_code(challenge, code)
@@ -258,7 +260,7 @@ def test_a_right_code_passes_once(user: Any, bandwidth: Any) -> None:
 
 @pytest.mark.attack("G2")
 def test_a_code_that_passed_passes_no_other_challenge(user: Any, bandwidth: Any) -> None:
-    """Fails without SpentCode: Bandwidth takes any code of the last minutes, again and again."""
+    """Fails without SpentCode: Bandwidth accepts any code of the last minutes several times."""
     first = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     assert service.verify_code(first, code)
@@ -267,7 +269,7 @@ def test_a_code_that_passed_passes_no_other_challenge(user: Any, bandwidth: Any)
     assert service.verify_code(second, bandwidth.inbox[0]["code"])
 
 
-def test_a_spent_code_is_forgotten_once_bandwidth_has_forgotten_it(
+def test_a_spent_code_is_forgotten_when_bandwidth_no_longer_accepts_it(
     user: Any, bandwidth: Any
 ) -> None:
     from datetime import timedelta
@@ -292,7 +294,7 @@ def test_after_a_resend_the_earlier_code_still_works(user: Any, bandwidth: Any) 
 
 @pytest.mark.attack("P33")
 def test_a_code_of_one_purpose_passes_no_other(user: Any, bandwidth: Any) -> None:
-    """Fails when all purposes have one scope."""
+    """Fails when all purposes have the same scope."""
     service.send_code(user, purpose="step-up")
     code = bandwidth.inbox[0]["code"]
     assert not service.verify_code(service.send_code(user, purpose="login"), code)
@@ -303,7 +305,7 @@ ARABIC, PERSIAN, FULL_WIDTH = (
     for digits in ("٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９")
 )
 
-# The ways to type a code, given its two halves.
+# The ways to type a code. Each function gets the two halves of the code.
 WAYS = {
     "spaces": lambda a, b: f" {a} {b} ",
     "a hyphen": lambda a, b: f"{a}-{b}",
@@ -325,7 +327,7 @@ WAYS = {
 @pytest.mark.attack("G9")
 @pytest.mark.parametrize("way", WAYS)
 def test_each_way_to_type_a_code_is_the_same_code(user: Any, bandwidth: Any, way: str) -> None:
-    """Bandwidth gets ASCII.  Fails when digits go to it as they were typed."""
+    """Bandwidth gets ASCII digits.  Fails when the app sends the digits as they were typed."""
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     assert service.verify_code(challenge, WAYS[way](code[:3], code[3:]))
@@ -339,7 +341,7 @@ def test_each_way_to_type_a_code_is_the_same_code(user: Any, bandwidth: Any, way
 def test_a_wrong_code_is_counted_in_each_way_to_type_it(
     user: Any, bandwidth: Any, configure: Any, way: str
 ) -> None:
-    """Fails when the text is looked at before its digits are read: guesses would cost nothing."""
+    """Fails when the text is checked before its digits are read: guesses would cost nothing."""
     configure(FAILURES_BEFORE_WAIT=100)
     challenge = service.send_code(user)
     code = wrong(bandwidth.inbox[0]["code"])
@@ -364,7 +366,7 @@ JUNK = [
 
 @pytest.mark.attack("G9")
 @pytest.mark.parametrize("junk", JUNK)
-def test_what_cannot_be_a_code_is_neither_counted_nor_asked(
+def test_a_text_that_cannot_be_a_code_is_not_counted_and_not_sent_to_bandwidth(
     user: Any, bandwidth: Any, junk: str
 ) -> None:
     challenge = service.send_code(user)
@@ -378,11 +380,11 @@ def test_what_cannot_be_a_code_is_neither_counted_nor_asked(
 
 @pytest.mark.attack("G9")
 @pytest.mark.parametrize("typed", ["{right} {wrong}", "{right} or {wrong}", "{wrong}, {right}"])
-def test_a_text_with_two_codes_is_neither_counted_nor_asked(
+def test_a_text_with_two_codes_is_not_counted_and_not_sent_to_bandwidth(
     user: Any, bandwidth: Any, typed: str
 ) -> None:
-    """Fails when the first is tried, or the last: nobody knows which one is meant.  And if both
-    were, one try would be two guesses."""
+    """Fails when the first or the last code is checked: nobody knows which one is meant.  If both
+    were checked, one try would be two guesses."""
     challenge = service.send_code(user)
     requests_before = len(bandwidth.requests)
     code = bandwidth.inbox[0]["code"]
@@ -396,7 +398,7 @@ def test_a_text_with_two_codes_is_neither_counted_nor_asked(
 @pytest.mark.standard("V6.6.3")
 @pytest.mark.attack("G6")
 def test_a_challenge_can_be_tried_five_times(user: Any, bandwidth: Any) -> None:
-    """Fails when a try is counted without a look at ``tries``: 40 guesses, then the right one."""
+    """Fails when ``tries`` is not checked: after 40 guesses, the right code passed."""
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     for _ in range(4):
@@ -408,7 +410,7 @@ def test_a_challenge_can_be_tried_five_times(user: Any, bandwidth: Any) -> None:
         service.verify_code(challenge, code)
 
 
-def test_an_expired_challenge_is_not_tried(user: Any, bandwidth: Any) -> None:
+def test_a_code_of_an_expired_challenge_is_not_checked(user: Any, bandwidth: Any) -> None:
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         challenge = service.send_code(user)
         for seconds in (180, 1):
@@ -427,7 +429,7 @@ def test_removing_the_phone_ends_its_challenges(user: Any, bandwidth: Any) -> No
 
 @pytest.mark.attack("P26")
 def test_enrolling_confirms_the_phone_and_ends_other_enrolments(bandwidth: Any) -> None:
-    """Fails when the other enrolments stay pending: somebody who began one with the password alone
+    """Fails when the other enrolments stay pending: a person who began one with only the password
     could finish it afterwards."""
     user = make_user("nova")
     strangers = Phone.objects.create(user=user, number=OTHER_NUMBER)
@@ -502,12 +504,14 @@ def test_too_many_failures_lock_and_say_so(user: Any, bandwidth: Any, configure:
         service.verify_code(challenge, code)
 
 
-# Bandwidth's bad days ---------------------------------------------------------------------------
+# Errors of Bandwidth --------------------------------------------------------------------------
 
 
 @pytest.mark.attack("G10")
 @pytest.mark.parametrize("status", [400, 401, 403, 500, 503])
-def test_what_bandwidth_refuses_is_given_back(user: Any, bandwidth: Any, status: int) -> None:
+def test_a_send_that_bandwidth_refuses_is_not_counted(
+    user: Any, bandwidth: Any, status: int
+) -> None:
     bandwidth.fault(on="messaging", status=status)
     with pytest.raises(ProviderUnavailable) as failed:
         service.send_code(user)
@@ -525,7 +529,9 @@ def test_what_bandwidth_refuses_is_given_back(user: Any, bandwidth: Any, status:
     assert service.verify_code(challenge, bandwidth.inbox[0]["code"])
 
 
-def test_what_may_have_arrived_stays_counted_and_can_be_typed(user: Any, bandwidth: Any) -> None:
+def test_a_code_that_may_have_arrived_stays_counted_and_can_be_typed(
+    user: Any, bandwidth: Any
+) -> None:
     bandwidth.fault(on="messaging", drop=True, times=1)
     with pytest.raises(ProviderUnavailable) as failed:
         service.send_code(user)
@@ -537,7 +543,7 @@ def test_what_may_have_arrived_stays_counted_and_can_be_typed(user: Any, bandwid
 
 @pytest.mark.attack("G10")
 def test_a_try_of_unknown_outcome_stays_counted(user: Any, bandwidth: Any) -> None:
-    """Fails when every error is given back: dropping answers would give unlimited tries."""
+    """Fails when no error is counted: an attacker who drops answers would have unlimited tries."""
     challenge = service.send_code(user)
     bandwidth.fault(on="verify", drop=True)
     for _ in range(4):
@@ -548,10 +554,10 @@ def test_a_try_of_unknown_outcome_stays_counted(user: Any, bandwidth: Any) -> No
 
 
 @pytest.mark.attack("S12")
-def test_a_429_for_a_verify_makes_only_the_checks_of_that_number_and_purpose_wait(
+def test_a_429_for_a_check_stops_only_checks_of_that_number_and_purpose(
     user: Any, bandwidth: Any
 ) -> None:
-    """Fails when one key holds the number for everything: sends, and step-ups, would wait too."""
+    """Fails when one key blocks the number for everything: sends and step-ups would wait, too."""
     same_phone = make_user("bob", NUMBER)
     theirs = service.send_code(same_phone)
     challenge = service.send_code(user)
@@ -575,7 +581,7 @@ def test_a_429_for_a_verify_makes_only_the_checks_of_that_number_and_purpose_wai
 def test_a_429_while_a_stranger_enrols_my_number_stops_no_login(
     user: Any, bandwidth: Any, endpoint: str
 ) -> None:
-    """Fails when the key of a wait leaves the purpose out."""
+    """Fails when the key of a wait does not contain the purpose."""
     stranger = make_user("stranger")
     phone = Phone.objects.create(user=stranger, number=NUMBER)
     challenge = service.send_code(user)
@@ -586,7 +592,7 @@ def test_a_429_while_a_stranger_enrols_my_number_stops_no_login(
         "verify": lambda: service.verify_code(theirs, "000000"),
     }
     bandwidth.fault(on=endpoint, status=429, times=1)
-    for _ in range(2):  # the second one is not asked of Bandwidth: the stranger waits
+    for _ in range(2):  # Bandwidth does not get the second check: the stranger has to wait
         with pytest.raises(Limited):
             refused[endpoint]()
     service.send_code(user)
@@ -602,10 +608,10 @@ def test_a_429_while_a_stranger_enrols_my_number_stops_no_login(
         ('{"error": "please wait 0 seconds"}', 1),
     ],
 )
-def test_the_wait_is_bandwidths_or_two_minutes(
+def test_the_wait_is_the_time_that_bandwidth_names_or_two_minutes(
     user: Any, bandwidth: Any, body: str, wait: int
 ) -> None:
-    """Fails when a time that Bandwidth names is not used.  0 is such a time, not two minutes."""
+    """Fails when the app ignores the time that Bandwidth names.  0 is such a time, too."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         challenge = service.send_code(user)
         bandwidth.fault(on="verify", status=429, body=body, times=1)
@@ -619,10 +625,8 @@ def test_the_wait_is_bandwidths_or_two_minutes(
 
 
 @pytest.mark.parametrize("channel", ["sms", "voice"])
-def test_a_429_for_a_send_makes_sends_wait_and_no_check(
-    user: Any, bandwidth: Any, channel: str
-) -> None:
-    """Fails when one key holds the number for everything: the code just received would wait."""
+def test_a_429_for_a_send_stops_sends_and_no_check(user: Any, bandwidth: Any, channel: str) -> None:
+    """Fails when one key blocks the number for everything: the received code could not be typed."""
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     bandwidth.fault(on="all", status=429, times=1)
@@ -636,18 +640,18 @@ def test_a_429_for_a_send_makes_sends_wait_and_no_check(
     assert service.verify_code(challenge, code)
 
 
-def test_a_429_for_the_token_is_no_wait_for_the_number(
+def test_a_429_for_the_token_does_not_block_the_number(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails when all 429s hold the number: the account's limit is not this user's."""
-    configure(CONNECT_TIMEOUT=2.5)  # a client of its own, without a token
+    """Fails when each 429 blocks the number: this limit belongs to the account, not to the user."""
+    configure(CONNECT_TIMEOUT=2.5)  # a new client, without a token
     bandwidth.fault(on="token", status=429, times=1)
     with pytest.raises(ProviderUnavailable):
         service.send_code(user)
     assert service.send_code(user)
 
 
-def test_a_code_that_passed_is_remembered_as_long_as_bandwidth_may_take_it(
+def test_a_code_that_passed_is_remembered_as_long_as_bandwidth_may_accept_it(
     user: Any, bandwidth: Any
 ) -> None:
     challenge = service.send_code(user)
@@ -670,7 +674,7 @@ def test_one_client_is_kept_per_configuration(configure: Any) -> None:
 def test_a_report_of_an_error_in_a_sites_own_view_shows_no_code(
     user: Any, bandwidth: Any, configure: Any, rf: Any
 ) -> None:
-    """Fails without ``sensitive_variables``: the app's own pages have a filter of their own."""
+    """Fails without ``sensitive_variables``. The app's own pages have another filter."""
     import re
     import sys
 
@@ -680,7 +684,7 @@ def test_a_report_of_an_error_in_a_sites_own_view_shows_no_code(
     from django_bandwidth_mfa import service
 
     configure(FAILURES_BEFORE_WAIT=100, TRIES_PER_CHALLENGE=100, SEND_LIMITS={"user": "30/h"})
-    configure(RECOVERY_CODES=1)  # each takes time
+    configure(RECOVERY_CODES=1)  # each one takes time
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
     recovery_code = service.issue_recovery_codes(user)[0]
@@ -705,13 +709,13 @@ def test_a_report_of_an_error_in_a_sites_own_view_shows_no_code(
                     work()
             except LookupError:
                 data = ExceptionReporter(rf.get("/"), *sys.exc_info()).get_traceback_data()
-                # This test's own frame knows them, as the site's view would not.
+                # The frame of this test contains the codes. The frame of a real view would not.
                 ours = [f["vars"] for f in data["frames"] if "bandwidth_mfa" in f["filename"]]
                 reports += bool(ours)
                 assert not shows(str(ours), code)
                 for secret in (recovery_code, recovery_code.replace("-", ""), NUMBER[1:]):
                     assert secret not in str(ours)
-                # Moments are digits only; a code of digits only would be a rare one.
+                # A moment has only digits. A recovery code with only digits is rare.
                 assert not re.search("'(?![0-9]+')[0-9A-Z]{10,24}'", str(ours))
             except MFAError:
                 break
@@ -736,8 +740,8 @@ LIES = [
 
 @pytest.mark.attack("N1")
 @pytest.mark.parametrize("lie", LIES)
-def test_no_lie_passes(user: Any, bandwidth: Any, lie: str) -> None:
-    """Fails when the client takes the answer's truth for ``valid is True``."""
+def test_no_false_answer_passes(user: Any, bandwidth: Any, lie: str) -> None:
+    """Fails when the client accepts any true value in place of ``valid is True``."""
     challenge = service.send_code(user)
     bandwidth.fault(on="verify", status=200, body=lie)
     with pytest.raises(MFAError):
@@ -842,7 +846,7 @@ def test_each_record_of_the_log_has_fields_for_machines(
     assert failed.request_id in failed.getMessage()
 
 
-def test_a_send_that_a_limit_stops_is_logged(
+def test_a_send_that_a_limit_refuses_is_logged(
     user: Any, bandwidth: Any, configure: Any, caplog: Any
 ) -> None:
     configure(SEND_LIMITS={"user": "1/h"})
@@ -885,10 +889,10 @@ def test_bandwidth_refusing_the_site_raises_an_alarm(
 
 
 @pytest.mark.attack("N8")
-def test_an_open_breaker_denies_without_a_call_and_gives_everything_back(
+def test_an_open_breaker_refuses_without_a_call_and_counts_nothing(
     user: Any, bandwidth: Any, configure: Any, caplog: Any
 ) -> None:
-    """Fails without the breaker: each of the calls would hold a worker for its time-out."""
+    """Fails without the breaker: each call would block a worker until its timeout."""
     configure(BREAKER_FAILURES=2, FAILURES_BEFORE_WAIT=100, TRIES_PER_CHALLENGE=100)
     challenge = service.send_code(user)
     bandwidth.fault(on="verify", drop=True)
@@ -926,7 +930,7 @@ def test_the_breaker_closes_when_bandwidth_answers_again(
     assert not breaker.is_open
 
 
-def test_changed_settings_begin_with_a_closed_breaker(
+def test_the_breaker_is_closed_after_settings_change(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(BREAKER_FAILURES=1)
@@ -939,10 +943,10 @@ def test_changed_settings_begin_with_a_closed_breaker(
     assert not provider.breaker().is_open
 
 
-def test_without_a_free_place_nothing_is_asked_and_nothing_is_counted(
+def test_without_a_free_place_bandwidth_is_not_called_and_nothing_is_counted(
     user: Any, bandwidth: Any, configure: Any, caplog: Any
 ) -> None:
-    """Fails when it is told as an outage, when it opens the breaker, and when a count stays."""
+    """Fails when it is reported as an outage, when it opens the breaker, and when it is counted."""
     configure(MAX_CONCURRENT_CALLS=1, MAX_WAITING_CALLS=1, WAIT_SECONDS=0.001, BREAKER_FAILURES=1)
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
@@ -985,7 +989,7 @@ def test_without_a_free_place_nothing_is_asked_and_nothing_is_counted(
 def test_a_bound_code_passes_its_own_challenge_only(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Fails without BIND_CODES, as the trade-off says: then the earlier code works too."""
+    """Fails without BIND_CODES: then the earlier code works, too."""
     configure(BIND_CODES=True)
     first = service.send_code(user)
     earlier = bandwidth.inbox[0]["code"]
@@ -998,7 +1002,7 @@ def test_a_bound_code_passes_its_own_challenge_only(
 
 
 @pytest.mark.parametrize("scope", ["sign-in", "x" * 25])
-def test_the_scope_of_a_bound_code_is_its_own_and_people_do_not_read_it(
+def test_the_scope_of_a_bound_code_is_unique_and_not_in_the_message(
     user: Any, bandwidth: Any, configure: Any, scope: str
 ) -> None:
     configure(BIND_CODES=True, SCOPES={"login": scope})
@@ -1017,7 +1021,7 @@ def test_the_scope_of_a_bound_code_is_its_own_and_people_do_not_read_it(
 def test_two_users_of_one_number_share_its_codes_unless_they_are_bound(
     user: Any, bandwidth: Any, configure: Any
 ) -> None:
-    """Bandwidth knows the number and the scope of a code, but not its user."""
+    """Bandwidth knows the number and the scope of a code, but not the user."""
     partner = make_user("bob", NUMBER)
     for is_bound in (False, True):
         configure(BIND_CODES=is_bound)
@@ -1038,9 +1042,7 @@ def test_no_text_of_a_row_shows_a_full_number(user: Any, bandwidth: Any) -> None
 
 
 @pytest.mark.parametrize("kind", ["nothing", "challenge", "token"])
-def test_the_backend_says_nothing_to_other_credentials(
-    user: Any, bandwidth: Any, kind: str
-) -> None:
+def test_the_backend_ignores_other_credentials(user: Any, bandwidth: Any, kind: str) -> None:
     """A listed backend also gets the credentials of each password login."""
     challenge = service.send_code(user)
     code = bandwidth.inbox[0]["code"]
@@ -1053,8 +1055,10 @@ def test_the_backend_says_nothing_to_other_credentials(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["another model", "anonymous"])
-def test_what_is_no_user_of_the_site_is_refused(user: Any, bandwidth: Any, kind: str) -> None:
-    """Fails when only the primary key is looked at: an object of another model would use the codes
+def test_an_object_that_is_not_a_user_of_the_site_is_refused(
+    user: Any, bandwidth: Any, kind: str
+) -> None:
+    """Fails when only the primary key is checked: an object of another model would use the codes
     and end the sessions of the user with the same key."""
     codes = give_recovery_codes(user)
     stranger: Any = Group(pk=user.pk, name="x") if kind == "another model" else AnonymousUser()
@@ -1073,9 +1077,8 @@ def test_what_is_no_user_of_the_site_is_refused(user: Any, bandwidth: Any, kind:
 
 
 def test_a_verification_on_a_lazy_user_is_found_and_counts_once(user: Any) -> None:
-    """``login(request, request.user)``.  Fails when it is looked for in the ``__dict__`` of the
-    lazy object: the login is asked for a second code, and the verification is left for a later
-    one."""
+    """``login(request, request.user)``.  Fails when the app searches the ``__dict__`` of the lazy
+    object: the login needs a second code, and the verification stays for a later login."""
     lazy = SimpleLazyObject(lambda: user)
     verification = Verification(user, "sms", verified_at=timezone.now())
     carry(lazy, verification)

@@ -1,4 +1,4 @@
-"""For sites with steps and sessions of their own: ``park_login`` and ``request_of_session``."""
+"""``park_login`` and ``request_of_session``, for sites with their own steps and sessions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LATER = timedelta(seconds=10)
 
 
 def last_step(request: HttpRequest) -> HttpResponse:
-    """A login view that has steps of its own before it calls ``login()``."""
+    """A login view that has its own steps before it calls ``login()``."""
     user: Any = authenticate(request, username=request.POST["username"], password=PASSWORD)
     if service.park_login(user, backend=BACKEND, request=request, next="/whoami/"):
         return HttpResponse(f"waits {request.user.is_authenticated}")
@@ -43,7 +43,7 @@ def take_last_step(client: Client, user: Any) -> str:
 
 
 @pytest.mark.attack("P1")
-def test_a_login_that_was_never_made_waits_for_its_code(
+def test_park_login_parks_a_login_that_django_has_not_made(
     client: Client, user: Any, bandwidth: Any
 ) -> None:
     """Fails when ``park_login`` writes no parked login."""
@@ -57,18 +57,20 @@ def test_a_login_that_was_never_made_waits_for_its_code(
     assert state(client) == "verified"
 
 
-def test_a_login_that_owes_no_code_is_made_by_the_site(client: Client, newcomer: Any) -> None:
+def test_the_site_itself_makes_a_login_that_owes_no_code(client: Client, newcomer: Any) -> None:
     assert take_last_step(client, newcomer) == "in"
     assert state(client) == "exempt"
 
 
-def test_who_has_shown_both_factors_here_owes_none_again(client: Client, user: Any) -> None:
+def test_a_user_who_is_verified_in_this_session_owes_no_second_code(
+    client: Client, user: Any
+) -> None:
     let_in(client, user)
     assert take_last_step(client, user) == "in"
     assert state(client) == "verified"
 
 
-def test_a_trusted_browser_waits_for_no_code(
+def test_a_trusted_browser_owes_no_code(
     client: Client, user: Any, bandwidth: Any, configure: Any
 ) -> None:
     configure(TRUST_DAYS=30)
@@ -83,10 +85,10 @@ def test_a_trusted_browser_waits_for_no_code(
 
 @pytest.mark.attack("P29", "P34")
 @pytest.mark.parametrize("first", ["anonymous", "parked", "verified"])
-def test_a_session_changes_its_key_and_keeps_nothing_of_another_user(
+def test_the_session_gets_a_new_key_and_loses_the_data_of_another_user(
     client: Client, user: Any, first: str
 ) -> None:
-    """Fails without the new key, and without the flush."""
+    """Fails without the new key, and when the session is not flushed."""
     other = make_user("mallory", OTHER_NUMBER)
     if first == "parked":
         take_last_step(client, other)
@@ -95,7 +97,7 @@ def test_a_session_changes_its_key_and_keeps_nothing_of_another_user(
     session = client.session
     session["theirs"] = True
     session.save()
-    # A session that did not exist before has a cookie only by this.
+    # Without this, a new session would have no cookie.
     client.cookies["sessionid"] = session.session_key
     assert take_last_step(client, user) == "waits False"
     assert client.session.session_key != session.session_key
@@ -104,7 +106,7 @@ def test_a_session_changes_its_key_and_keeps_nothing_of_another_user(
     assert client.get("/whoami/").json()["state"] == "parked"
 
 
-def test_who_was_signed_in_without_a_code_and_owes_one_now_waits_for_it(
+def test_a_user_who_signed_in_without_a_code_and_owes_one_now_is_parked(
     client: Client, user: Any, configure: Any
 ) -> None:
     """Fails when the user's session is emptied, as the session of another user would be."""
@@ -121,10 +123,10 @@ def test_who_was_signed_in_without_a_code_and_owes_one_now_waits_for_it(
 
 
 @pytest.mark.attack("P18", "P32")
-def test_a_session_without_a_cookie_is_asked_about(
+def test_a_session_without_a_cookie_can_be_checked(
     client: Client, user: Any, configure: Any
 ) -> None:
-    """Fails when the session is only read, as Django reads it, and is not judged."""
+    """Fails when the session is only read, as Django does, and not checked."""
     with time_machine.travel(START, tick=False) as clock:
         let_in(client, user)
         key = client.session.session_key
@@ -133,12 +135,12 @@ def test_a_session_without_a_cookie_is_asked_about(
         clock.shift(LATER)
         service.require_new_code(user)
         clock.shift(LATER)
-        # Asked less than RECHECK_SECONDS ago.
+        # The last check is less than RECHECK_SECONDS ago.
         assert request_of_session(SessionStore(key)).user == user
         again = request_of_session(SessionStore(key), anew=True)
         assert not again.user.is_authenticated
         assert again.mfa.pending_user == user
-        # What was found is saved.
+        # The result is saved.
         assert request_of_session(SessionStore(key)).mfa.state == "parked"
         clock.shift(LATER)
         let_in(client, user)
@@ -150,15 +152,15 @@ def test_a_session_without_a_cookie_is_asked_about(
 
 
 @pytest.mark.attack("P18")
-def test_a_session_that_is_ended_while_it_is_asked_about_lets_nobody_in(
+def test_a_session_that_is_ended_while_it_is_checked_signs_nobody_in(
     client: Client, user: Any
 ) -> None:
-    """Fails when the session cannot be saved any more, and that is an error page; and when nobody
-    looks at that, and its user is let in once more."""
+    """Fails when the app does not handle that the session cannot be saved any more: an error page,
+    or a user who is signed in once more."""
     with time_machine.travel(START, tick=False) as clock:
         let_in(client, user)
         session = SessionStore(client.session.session_key)
-        # It is read before the logout.
+        # The session is read before the logout.
         session.keys()
         client.post("/accounts/logout/")
         clock.shift(timedelta(hours=1))

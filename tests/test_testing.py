@@ -17,7 +17,7 @@ from .conftest import NUMBER
 pytestmark = pytest.mark.django_db
 
 
-def test_login_verified_opens_what_asks_for_a_fresh_code(client: Client, user: Any) -> None:
+def test_login_verified_opens_a_view_that_needs_a_fresh_code(client: Client, user: Any) -> None:
     login_verified(client, user)
     assert state(client) == "verified"
     assert client.get("/transfer/").content == b"transfer"
@@ -25,7 +25,7 @@ def test_login_verified_opens_what_asks_for_a_fresh_code(client: Client, user: A
 
 
 def test_login_verified_signs_in_for_this_client_only(client: Client, user: Any) -> None:
-    """Fails when the verification stays on the user: the next plain login would be let in too."""
+    """Fails when the verification stays on the user: the next login would need no code."""
     login_verified(client, user, method="trusted_browser")
     assert client.get("/transfer/").status_code == 302
     other = Client()
@@ -42,7 +42,7 @@ def test_alogin_verified_does_the_same_in_an_async_test(user: Any) -> None:
     assert async_to_sync(test)().content == b"async transfer"
 
 
-def test_the_fixture_takes_bandwidths_place(client: Client, user: Any, fake_bandwidth: Any) -> None:
+def test_the_fixture_replaces_bandwidth(client: Client, user: Any, fake_bandwidth: Any) -> None:
     give_password(client, user)
     client.get("/mfa/verify/")
     assert fake_bandwidth.outbox[0]["to"] == NUMBER
@@ -50,7 +50,7 @@ def test_the_fixture_takes_bandwidths_place(client: Client, user: Any, fake_band
     assert state(client) == "verified"
 
 
-def test_without_pytest_it_is_a_with_block_and_needs_no_settings(user: Any) -> None:
+def test_fake_bandwidth_works_without_pytest_and_without_settings(user: Any) -> None:
     with override_settings(BANDWIDTH_MFA={"USERNAME": "real", "PASSWORD": "real", "DIGITS": 8}):
         with FakeBandwidth() as fake_bandwidth:
             client = Client()

@@ -13,12 +13,12 @@ import django_bandwidth_mfa
 OURS = Path(django_bandwidth_mfa.__file__).parent / "locale"
 DJANGO = Path(django.__file__).parent
 
-# They mean there what they mean here.
+# Django and this app use these texts with the same meaning.
 SAME_MEANING = {"Error:", "name", "user"}
 
 
 def messages_of(catalogue: Path) -> set[str]:
-    """The messages without a context."""
+    """Return the messages without a context."""
     with catalogue.open("rb") as file:
         keys = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
     messages = {key[0] if isinstance(key, tuple) else key for key in keys}
@@ -27,8 +27,8 @@ def messages_of(catalogue: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_no_message_is_one_of_djangos_own() -> None:
-    """Fails when "Remove" has no context: all catalogues are one, so a phone would be removed with
-    the word that the admin has for rows, or the other way round."""
+    """Fails when "Remove" has no context: Django merges all catalogues, so the button for a phone
+    would have the admin's word for rows, or the other way round."""
     ours = messages_of(OURS / "es/LC_MESSAGES/django.mo")
     djangos = set().union(*map(messages_of, DJANGO.rglob("locale/es/LC_MESSAGES/django.mo")))
     assert len(ours) > 200
