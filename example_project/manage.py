@@ -8,7 +8,7 @@ from pathlib import Path
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example.settings")
-    # A checkout runs without being installed; a site of your own installs the package.
+    # The example runs without an installation of the package. Your own site installs it.
     sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
     from django.core.management import execute_from_command_line
 

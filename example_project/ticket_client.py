@@ -4,7 +4,7 @@
 
     python example_project/ticket_client.py demo --site http://127.0.0.1:8000
 
-It asks for the password and for the code, and then for the balance.  It needs no packages.
+It asks the user for the password and the code, and prints the balance.  It needs no packages.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 
 
 class Refused(Exception):
-    """The site has answered with an error; its text is for people.
+    """An error from the site. Its text is for people.
 
-    :param code: the error's name, for programs.
+    :param code: the name of the error, for programs.
     """
 
     def __init__(self, message: str, code: str = "") -> None:
@@ -31,9 +31,9 @@ class Refused(Exception):
 
 
 class Client:
-    """Speaks JSON with the site.
+    """Sends JSON to the site, and reads its answers.
 
-    :param site: its address, without a slash at the end.
+    :param site: the address of the site, without a slash at the end.
     """
 
     def __init__(self, site: str) -> None:
@@ -52,12 +52,12 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.site + path, data, headers)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                told: dict[str, Any] = json.load(answer)
+            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+                answer: dict[str, Any] = json.load(response)
         except urllib.error.HTTPError as error:
-            wrong = json.load(error)["error"]
-            raise Refused(wrong["message"], wrong["code"]) from None
-        return told
+            refusal = json.load(error)["error"]
+            raise Refused(refusal["message"], refusal["code"]) from None
+        return answer
 
     def sign_in(self, username: str) -> str:
         """Send the password, and the code if one is needed. Return the completion of the login."""
@@ -82,7 +82,7 @@ class Client:
 
 
 def read_secret(prompt: str) -> str:
-    """Ask for a line that the terminal does not show; in a pipe, read one."""
+    """Read a line that the terminal does not show. In a pipe, read a normal line."""
     return getpass.getpass(prompt) if sys.stdin.isatty() else read_line("")
 
 
@@ -102,11 +102,11 @@ def main() -> int:
     try:
         completion = client.sign_in(options.username)
         token = client.ask("/app/token/", {"completion": completion})["token"]
-        told = client.ask("/app/balance/", authorization=f"Bearer {token}")
+        account = client.ask("/app/balance/", authorization=f"Bearer {token}")
     except (Refused, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{told['user']} has ${told['balance']}.")
+    print(f"{account['user']} has ${account['balance']}.")
     return 0
 
 

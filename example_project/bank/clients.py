@@ -1,7 +1,7 @@
 """The bank's views for clients that render their own pages.
 
-The page ``single_page`` signs in with ``fetch`` alone, and uses the site's session.
-``ticket_client.py`` keeps no cookies: it signs in with a ticket, and the bank gives it a token.
+The page ``single_page`` signs in with ``fetch`` alone, and uses the session of the site.
+``ticket_client.py`` stores no cookies. It signs in with a ticket, and gets a token from the bank.
 """
 
 import json
@@ -21,7 +21,7 @@ from django_bandwidth_mfa.exceptions import TicketInvalid
 
 from .views import BALANCE
 
-# Seconds. Nothing ends a token of this bank earlier; a real bank would check its database.
+# Seconds. This bank cannot end a token earlier. A real bank would check its database.
 TOKEN_SECONDS = 600
 TOKEN_SALT = "bank.token"  # noqa: S105 - no secret
 

@@ -1,4 +1,4 @@
-"""The bank's pages. The second factor needs only one decorator in them."""
+"""The bank's pages. Only the transfer needs a decorator of the app."""
 
 from datetime import date
 from decimal import Decimal

@@ -46,8 +46,8 @@ BANNER = """
 
 class Command(BaseCommand):
     help = (
-        "Start the example site on a fresh SQLite database, with users to sign in as. A simulator "
-        "stands in for Bandwidth unless BANDWIDTH_MFA_ACCOUNT_ID is set."
+        "Start the example site on a new SQLite database, with some users. A simulator replaces "
+        "Bandwidth unless BANDWIDTH_MFA_ACCOUNT_ID is set."
     )
     requires_system_checks = ()  # they might open the database before the demo chooses it
 
@@ -77,7 +77,7 @@ class Command(BaseCommand):
             self.stdout.write(BANNER.format(site=site, codes=codes, phone=phone, password=PASSWORD))
             if not options["no_browser"]:
                 stack.callback(open_soon(site).cancel)
-            # Its own greeting has less information. Its errors and its log still appear on stderr.
+            # The banner above replaces its greeting. Its errors and its log still appear on stderr.
             call_command("runserver", f"{HOST}:{port}", use_reloader=False, stdout=io.StringIO())
 
 
@@ -122,7 +122,7 @@ def make_users(*, with_phones: bool) -> None:
     demo = User.objects.create_user("demo", password=PASSWORD)
     User.objects.create_user("newcomer", password=PASSWORD)
     admin = User.objects.create_superuser("admin", password=PASSWORD)
-    if with_phones:  # numbers set aside for fiction: only a simulator delivers to them
+    if with_phones:  # numbers that are reserved for fiction: only the simulator delivers to them
         for user, number in ((demo, "+12025550142"), (admin, "+12025550187")):
             Phone.objects.create(
                 user=user, number=number, is_primary=True, confirmed_at=timezone.now()

@@ -24,10 +24,10 @@
             body: JSON.stringify(body),
           };
     const answer = await fetch(address, options);
-    const told = await answer.json();
-    if (!answer.ok) throw told.error;
-    if ("csrf_token" in told) state = told;
-    return told;
+    const content = await answer.json();
+    if (!answer.ok) throw content.error;
+    if ("csrf_token" in content) state = content;
+    return content;
   }
 
   const actions = {
@@ -73,7 +73,7 @@
   }
 
   function sentTo(challenge) {
-    if (challenge === null) return "No code is under way. Send another one.";
+    if (challenge === null) return "You have no valid code. Send another one.";
     const how = challenge.channel === "voice" ? "We call" : "We sent a code to";
     return `${how} your phone ${challenge.number}.`;
   }
@@ -120,7 +120,7 @@
         await ask(api + "state");
         await show();
       } else if (form.dataset.do === "signIn" && state.state !== "anonymous") {
-        await show(); // the password was right, and no code could be sent
+        await show(); // the password was right, but no code could be sent
       }
       tell(error);
       buttons.forEach((button) => (button.disabled = false));
