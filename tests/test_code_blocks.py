@@ -164,7 +164,10 @@ POLICIES = [
     if re.search(r"^BANDWIDTH_MFA = ", block.text, re.MULTILINE) and "..." not in block.text
 ]
 # Modules of the reader's own site, which such a block names.
-READERS_MODULES = {"bank.security": {"CODE_POLICY": lambda request, user: True}}
+READERS_MODULES = {
+    "bank.security": {"CODE_POLICY": lambda request, user: True},
+    "mysite.texts": {"text_of_code": lambda user, purpose, channel: "{CODE}"},
+}
 
 
 @pytest.mark.parametrize("block", POLICIES, ids=lambda block: block.where)
@@ -176,11 +179,13 @@ def test_the_settings_of_a_block_pass_the_system_checks(
         module = types.ModuleType(name)
         vars(module).update(values)
         monkeypatch.setitem(sys.modules, name, module)
-        monkeypatch.setitem(sys.modules, name.partition(".")[0], types.ModuleType("bank"))
+        package = name.partition(".")[0]
+        monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
     before = dict(settings.BANDWIDTH_MFA)
     values = {
         "from_env": lambda env: before,
         "env": environ.Env(),
+        "BASE_DIR": ROOT,
         "INSTALLED_APPS": list(settings.INSTALLED_APPS),
         "MIDDLEWARE": list(settings.MIDDLEWARE),
         "DATABASES": {"default": {}},
