@@ -356,3 +356,17 @@ def test_the_properties_of_the_look_exist(block: Block) -> None:
     sheet = (ROOT / PACKAGE / "static/bandwidth_mfa/mfa.css").read_text()
     for name in re.findall(r"--mfa-[\w-]+", block.text):
         assert f"{name}:" in sheet, name
+
+
+def test_the_light_colours_are_those_of_the_stylesheet() -> None:
+    """Fails when docs/theming.md has other colours for a site without a dark mode."""
+    colours = r"^  (--mfa-[\w-]+): (#\w+);"
+    sheet = (ROOT / PACKAGE / "static/bandwidth_mfa/mfa.css").read_text()
+    light = sheet.partition(":root {")[2].partition("}")[0]
+    [page] = [
+        block.text
+        for block in blocks("css", pages=["docs/theming.md"])
+        if ".bandwidth-mfa-message {" in block.text
+    ]
+    assert len(re.findall(colours, light, re.MULTILINE)) > 10
+    assert re.findall(colours, page, re.MULTILINE) == re.findall(colours, light, re.MULTILINE)
