@@ -245,6 +245,18 @@ def test_a_phone_is_removed_and_this_session_stays(verified: Client, configure: 
     assert state(verified) == "verified"
 
 
+def test_a_session_owes_a_code_once_its_own_phone_is_removed(
+    client: Client, two: Any, bandwidth: Any
+) -> None:
+    """Fails when a code counts although its phone is no longer the user's."""
+    sign_in(client, two, bandwidth)
+    removed = phone(bandwidth.inbox[0]["to"])
+    answer = client.post("/mfa/phones/remove/", {"phone": removed.choice}, follow=True)
+    assert answer.request["PATH_INFO"] == "/mfa/verify/"
+    assert state(client) == "parked"
+    assert [message["to"] for message in bandwidth.inbox] == [OTHER_NUMBER, NUMBER]
+
+
 @pytest.mark.attack("P15")
 @pytest.mark.parametrize("required", ["all", "staff", "tests.views.test_phones.everybody"])
 def test_the_last_phone_stays_while_the_policy_requires_a_code(

@@ -16,7 +16,9 @@ from ..phones import changes
 
 
 def remove_phone(request: HttpRequest, user: User, phone: Phone) -> None:
-    """Remove ``phone`` from the account of ``user``.  This session stays verified.
+    """Remove ``phone`` from the account of ``user``.
+
+    This session stays verified, unless its code was sent to ``phone``.  Then it owes a new code.
 
     :raises LastPhone: it is the user's only phone, and the policy requires one.
     """
