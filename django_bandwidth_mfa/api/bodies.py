@@ -59,13 +59,17 @@ def check_content_type(request: HttpRequest) -> None:
 
     :raises APIError: the request has a body of another type.
     """
-    is_json = request.content_type == "application/json"
-    charset = (request.content_params or {}).get("charset", "utf-8").lower()
-    if is_json and charset in ("utf-8", "utf8"):
+    if _is_json(request):
         return
-    # A request without a body needs no content type.
-    if request.content_type or request.META.get("CONTENT_LENGTH") not in (None, "", "0"):
+    # A request without a body needs no content type. Django's runserver gives it "text/plain".
+    has_length = request.META.get("CONTENT_LENGTH") not in (None, "", "0")
+    if has_length or request.content_type not in ("", "text/plain"):
         raise APIError("wrong_content_type")
+
+
+def _is_json(request: HttpRequest) -> bool:
+    charset = (request.content_params or {}).get("charset", "utf-8").lower()
+    return request.content_type == "application/json" and charset in ("utf-8", "utf8")
 
 
 def read_body(request: HttpRequest, fields: Fields) -> dict[str, Any]:
@@ -82,6 +86,9 @@ def read_body(request: HttpRequest, fields: Fields) -> dict[str, Any]:
         raise APIError("bad_json") from None
     if len(raw) > MAX_BODY:
         raise APIError("body_too_large")
+    # On an async server a body can come without a length.
+    if raw and not _is_json(request):
+        raise APIError("wrong_content_type")
     body = _parse(raw) if raw else {}
     unknown = sorted(set(body) - set(fields))
     if unknown:

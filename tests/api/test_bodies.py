@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 from itertools import product
 from typing import Any
 
 import pytest
-from django.test import Client
+import requests
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient, Client
+from django.test.client import FakePayload
 from django.urls import reverse
 
 from django_bandwidth_mfa.api import bodies
@@ -15,9 +19,9 @@ from django_bandwidth_mfa.api.urls import urlpatterns
 from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, TrustedBrowser
 from django_bandwidth_mfa.testing import login_verified
 from tests.browsing import give_password
-from tests.conftest import NUMBER, make_user
+from tests.conftest import NUMBER, PASSWORD, make_user
 
-from .calls import API, error_of, post
+from .calls import API, ask_ticket, error_of, post
 
 pytestmark = pytest.mark.django_db
 
@@ -169,6 +173,47 @@ def test_a_connection_that_breaks_is_no_error_page(parked: Client) -> None:
 def test_a_request_without_a_body_takes_the_defaults(parked: Client, bandwidth: Any) -> None:
     assert parked.post(API + "send", content_type="application/json").status_code == 200
     assert len(bandwidth.inbox) == 1
+
+
+def test_a_request_without_a_body_needs_no_content_type_on_runserver(
+    live_server: Any, bandwidth: Any
+) -> None:
+    """``runserver`` adds ``text/plain`` to such a request, and the API answered 415 to it.
+
+    The server of the tests is that of ``runserver``.
+    """
+    user = make_user("ada", NUMBER)
+    ticket = ask_ticket(user).json()["ticket"]
+    answer = requests.post(
+        live_server.url + API + "send",
+        headers={"Authorization": f"MFA-Ticket {ticket}"},
+        timeout=10,
+    )
+    assert "Content-Type" not in answer.request.headers
+    assert (answer.status_code, len(bandwidth.inbox)) == (200, 1)
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain"])
+def test_a_body_without_a_length_is_refused_unless_it_is_json(content_type: str) -> None:
+    """The API read a body without a content type, if it came without a length.
+
+    An async server passes on such a body.
+    """
+    user = make_user("ada", NUMBER)
+    body = json.dumps({"username": user.get_username(), "password": PASSWORD}).encode()
+
+    def log_in(content_type: str) -> Any:
+        headers = [(b"content-type", content_type.encode())] if content_type else []
+        return async_to_sync(AsyncClient().request)(
+            method="POST",
+            path=API + "login",
+            query_string="",
+            headers=[(b"host", b"testserver"), *headers],
+            _body_file=FakePayload(body),
+        )
+
+    assert log_in("application/json").status_code == 200
+    assert error_of(log_in(content_type)) == (415, "wrong_content_type")
 
 
 def test_the_content_type_is_read_without_regard_to_case(parked: Client, bandwidth: Any) -> None:
