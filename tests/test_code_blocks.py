@@ -295,6 +295,18 @@ def extras() -> set[str]:
 OF_THE_SYSTEM = {".", "cd", "django-admin", "export", "mkdir"}
 # Commands of packages that only the readers of the guides install.
 OF_GUIDES = {"gunicorn", "wagtail"}
+# The JSON API, where the guides have their site.
+LOCAL_API = re.compile(r"(?:\$API|http://127\.0\.0\.1:8000/mfa/api)(?=/)")
+
+
+def check_request(words: list[str]) -> None:
+    """Check the addresses of the JSON API in a command of curl, and its body."""
+    for word in words:
+        if LOCAL_API.match(word):
+            path = LOCAL_API.sub("/mfa/api", word)
+            assert resolve(path).url_name != "api_nothing_here", path
+    if "-d" in words:
+        json.loads(words[words.index("-d") + 1])
 
 
 @each("sh")
@@ -312,6 +324,8 @@ def test_a_command_and_its_options_exist(block: Block) -> None:
         elif program == "pip":
             named = re.findall(r"(?:django-bandwidth-mfa|\.)\[(.*?)\]", " ".join(rest))
             assert set(named) <= extras(), named
+        elif program == "curl":
+            check_request(rest)
         else:
             assert program in OF_THE_SYSTEM | OF_GUIDES, first
 
