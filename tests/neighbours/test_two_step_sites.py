@@ -83,7 +83,6 @@ SITES = {
         door="/api/token/",
         key="token",
         scheme="Token",
-        apps=(),
         settings=code("settings.py, REST framework's tokens in two steps", PAGE) + STOCK_TOKENS,
         urls=with_me(code("urls.py, REST framework's tokens in two steps", PAGE)),
     ),
@@ -138,7 +137,7 @@ urlpatterns = [
         door="/api/login/",
         key="key",
         scheme="Token",
-        apps=("dj_rest_auth",),
+        apps=("rest_framework", "dj_rest_auth"),
         settings=code("settings.py, REST framework's tokens in two steps", PAGE)
         + code("settings.py, dj-rest-auth in two steps", PAGE)
         + STOCK_TOKENS,
