@@ -37,10 +37,11 @@ from django_bandwidth_mfa.simulator.__main__ import _parser as simulator_parser
 from .code_blocks import ROOT, Block, blocks
 
 PACKAGE = "django_bandwidth_mfa"
-LANGUAGES = {"css", "html", "http", "json", "promql", "python", "sh", "sql", "text"}
+LANGUAGES = {"css", "html", "http", "js", "json", "promql", "python", "sh", "sql", "text"}
 
 # The languages that no test can run, and the reason.
 NOT_RUN = {
+    "js": "it is for the console of a browser",
     "promql": "no server of Prometheus is on the machine",
     "sql": "it deletes the tables of another package",
 }
@@ -293,8 +294,8 @@ def extras() -> set[str]:
 
 # Commands of the system. The session `docs`, `demo` or `package` runs them.
 OF_THE_SYSTEM = {".", "cd", "django-admin", "export", "mkdir"}
-# Commands of packages that only the readers of the guides install.
-OF_GUIDES = {"gunicorn", "wagtail"}
+# Commands of packages that the guides install, and the tests do not.
+OF_GUIDES = {"gunicorn", "uvicorn", "wagtail"}
 # The JSON API, where the guides have their site.
 LOCAL_API = re.compile(r"(?:\$API|http://127\.0\.0\.1:8000/mfa/api)(?=/)")
 
