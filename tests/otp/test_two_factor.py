@@ -100,7 +100,8 @@ def test_its_setup_asks_for_a_code_of_bandwidth(
     configure(REQUIRED="never", RESEND_COOLDOWN=[0])
     client.force_login(make_user("ada", NUMBER))
     client.post(SETUP, {"setup_view-current_step": "welcome"})
-    client.post(SETUP, {"setup_view-current_step": "method", "method-method": "sms"})
+    page = client.post(SETUP, {"setup_view-current_step": "method", "method-method": "sms"})
+    assert "We sent a 6-digit code to your phone ending in 42." in page.content.decode()
     [sent] = bandwidth.inbox
     form = {"setup_view-current_step": "validation", "validation-token": wrong(sent["code"])}
     assert "Entered token is not valid." in client.post(SETUP, form).content.decode()
@@ -116,9 +117,11 @@ def test_its_setup_asks_for_a_code_of_bandwidth(
 def test_its_setup_confirms_nothing_for_a_user_without_a_phone(
     client: Client, newcomer: Any, bandwidth: Any
 ) -> None:
+    """Before, the page asked for a code, and did not say that none was sent."""
     client.force_login(newcomer)
     client.post(SETUP, {"setup_view-current_step": "welcome"})
-    client.post(SETUP, {"setup_view-current_step": "method", "method-method": "sms"})
+    page = client.post(SETUP, {"setup_view-current_step": "method", "method-method": "sms"})
+    assert "There is no such phone on this account." in page.content.decode()
     assert bandwidth.inbox == []
     form = {"setup_view-current_step": "validation", "validation-token": "123456"}
     assert "Entered token is not valid." in client.post(SETUP, form).content.decode()

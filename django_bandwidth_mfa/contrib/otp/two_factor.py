@@ -32,6 +32,11 @@ class SetupCodeForm(DeviceValidationForm):
     # A right code passes only once, so it must not be checked again with the last page.
     idempotent = False
 
+    def __init__(self, device: BandwidthDevice, **kwargs: Any) -> None:
+        super().__init__(device, **kwargs)
+        # The setup page has no place of its own for this message.
+        self.fields["token"].help_text = device.told or ""
+
 
 class BandwidthMethod(MethodBase):
     """A code by Bandwidth, to a phone that the user has added on our page of phones."""
