@@ -14,5 +14,5 @@
         "django_bandwidth_mfa.contrib.otp.middleware.IsVerifiedMiddleware",
     ]
 
-``docs/django-otp.md`` describes the five steps, and how it works with transactions.
+``docs/django-otp.md`` describes the steps, and how it works with transactions.
 """
