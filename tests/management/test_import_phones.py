@@ -117,11 +117,11 @@ def other_device(table: str, user: Any, *, confirmed: bool = True, tokens: int =
 
 
 @pytest.mark.parametrize(("source", "table"), SOURCES)
-def test_a_devices_phone_is_taken_over_and_signs_in(
+def test_a_devices_phone_is_imported_and_signs_in(
     client: Any, newcomer: Any, bandwidth: Any, tables: None, source: str, table: str
 ) -> None:
     device(table, newcomer.pk, NUMBER)
-    assert run(source, "--write").startswith("Imported 1 phones.")
+    assert run(source, "--write").startswith("Imported 1 phone.")
     assert phones() == {("newcomer", NUMBER, True)}
     give_password(client, newcomer)
     client.get("/mfa/verify/")
@@ -135,7 +135,7 @@ def test_an_unconfirmed_device_is_left_out(
     """Fails when ``confirmed`` is not checked: codes would go to a number that nobody has
     confirmed."""
     device(table, newcomer.pk, NUMBER, confirmed=False)
-    assert "1 unconfirmed, left out" in run(source, "--write")
+    assert "1 row: unconfirmed, left out" in run(source, "--write")
     assert phones() == set()
 
 
@@ -179,7 +179,7 @@ def test_a_device_without_a_user_is_reported(tables: None, db: None) -> None:
     output = run("two-factor-auth", "--write")
     assert "no such user: row " in output
     assert ", ••42)" in output
-    assert "1 no such user" in output
+    assert "1 row: no such user" in output
 
 
 def test_numbers_are_refused_as_everywhere_and_the_rest_goes_on(
@@ -203,7 +203,7 @@ def test_without_write_nothing_is_written(
 ) -> None:
     device(table, newcomer.pk, NUMBER)
     output = run(source)
-    assert "Would import 1 phones." in output
+    assert "Would import 1 phone." in output
     assert "Nothing was written. Add --write to import the phones." in output
     assert phones() == set()
 
@@ -216,7 +216,7 @@ def test_it_can_be_run_again(tables: None, db: None, monkeypatch: Any) -> None:
     before = list(Phone.objects.order_by("pk").values())
     output = run("two-factor-auth", "--write")
     assert "Imported 0 phones." in output
-    assert "5 already there" in output
+    assert "5 rows: already there" in output
     assert list(Phone.objects.order_by("pk").values()) == before
 
 
@@ -292,7 +292,7 @@ def test_a_device_that_is_called_there_is_called_here(
     device(TWO_FACTOR, newcomer.pk, NUMBER, method="call")
     device(TWO_FACTOR, newcomer.pk, OTHER_NUMBER, name="backup", method="sms")
     output = run("two-factor-auth", "--write")
-    assert "1 of them to be called, as was set there\n" in output
+    assert "1 of them will be called, as in the source\n" in output
     assert [(one.number, one.channel) for one in Phone.objects.all()] == [
         (NUMBER, "voice"),
         (OTHER_NUMBER, "sms"),
@@ -371,11 +371,11 @@ def test_users_who_lose_a_device_are_named_and_counted(
     [none] = [line for line in output if " NO second factor" in line]
     [one] = [line for line in output if " with a phone here" in line]
     assert none == (
-        "2 with NO second factor once the other package is gone: "
+        "2 users with NO second factor once the other package is gone: "
         f"apponly, pk {app_only.pk} (authenticator app), "
         f"refused, pk {refused.pk} (phone that is refused)"
     )
-    assert one.startswith("2 with a phone here, and another device that is not taken over: ")
+    assert one.startswith("2 users with a phone here, and another device that is not imported: ")
     assert f"both, pk {both.pk} (backup codes, security key)" in one
     assert f"hadone, pk {had_one.pk} (authenticator app)" in one
 
@@ -383,14 +383,17 @@ def test_users_who_lose_a_device_are_named_and_counted(
 def test_the_output_says_that_nobody_loses_a_device(newcomer: Any, tables: None) -> None:
     device(TWO_FACTOR, newcomer.pk, NUMBER)
     output = run("two-factor-auth", "--write")
-    assert "0 with another device that is not taken over" in output
+    assert "0 users with another device that is not imported" in output
     assert "NO second factor" not in output
 
 
-def test_phones_of_the_other_package_are_not_taken_over_either(newcomer: Any, tables: None) -> None:
+def test_phones_of_the_other_package_are_not_imported_either(newcomer: Any, tables: None) -> None:
     device(TWILIO, newcomer.pk, NUMBER)
     output = run("two-factor-auth")
-    assert f"newcomer, pk {newcomer.pk} (phone in django-otp-twilio)" in output
+    assert (
+        "1 user with NO second factor once the other package is gone: "
+        f"newcomer, pk {newcomer.pk} (phone in django-otp-twilio)\n"
+    ) in output
 
 
 def test_a_file_from_elsewhere_says_nothing_of_devices(
@@ -414,7 +417,7 @@ def test_the_devices_are_read_page_by_page_and_each_user_is_named_once(
             other_device(table, user)
     path = tmp_path / "list.csv"
     output = run("two-factor-auth", "--list", str(path))
-    assert "7 with NO second factor once the other package is gone: " in output
+    assert "7 users with NO second factor once the other package is gone: " in output
     rows = list(csv_files.DictReader(path.read_text().splitlines()))
     kinds = ["authenticator app, backup codes, security key", "backup codes"]
     kinds.append("authenticator app, security key")
@@ -477,7 +480,8 @@ def test_the_same_number_twice_is_counted_once_and_named(
     device(TWO_FACTOR, newcomer.pk, NUMBER)
     device(TWO_FACTOR, newcomer.pk, NUMBER, name="backup")
     output = run("two-factor-auth", *arguments)
-    assert "mport 1 phones." in output or "Imported 1 phones." in output
+    assert ("Imported 1 phone." if arguments else "Would import 1 phone.") in output
+    assert "1 row: the same number again, left out" in output
     assert "the same number again, left out: row " in output
     assert f"(newcomer, pk {newcomer.pk}, ••42)" in output
 
@@ -512,9 +516,9 @@ def test_a_file_is_taken_over(newcomer: Any, user: Any, csv: Any) -> None:
         encoding="utf-8-sig",
     )
     output = run(file, "--write")
-    assert "Imported 1 phones." in output  # no DEFAULT_REGION: the second has no country code
+    assert "Imported 1 phone." in output  # no DEFAULT_REGION: the second has no country code
     assert "line 3" in output
-    assert "1 already there" in output
+    assert "1 row: already there" in output
 
 
 def test_a_file_says_which_phones_are_called(newcomer: Any, csv: Any) -> None:
@@ -544,7 +548,7 @@ def test_an_unknown_user_is_reported_with_the_line(newcomer: Any, csv: Any) -> N
     output = run(file, "--write")
     assert "no such user: line 2 (nobody, ••00), " in output
     assert " and 5 more" in output
-    assert "25 no such user" in output
+    assert "25 rows: no such user" in output
 
 
 @pytest.mark.parametrize(
@@ -577,7 +581,7 @@ def test_short_lines_are_reported(newcomer: Any, csv: Any) -> None:
 
 def test_standard_input_is_read(newcomer: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"username,number\nnewcomer,{NUMBER}\n"))
-    assert "Imported 1 phones." in run("-", "--write")
+    assert "Imported 1 phone." in run("-", "--write")
 
 
 def test_a_site_that_keeps_the_numbers_imports_none(db: None, csv: Any, configure: Any) -> None:

@@ -43,7 +43,7 @@ BATCH = 1000
 
 # What users with a device that is not imported lose, in the words of the file of --list.
 LOSE_ALL = "NO second factor once the other package is gone"
-LOSE_ONE = "a phone here, and another device that is not taken over"
+LOSE_ONE = "a phone here, and another device that is not imported"
 REFUSED_PHONE = "phone that is refused"
 
 
@@ -237,15 +237,17 @@ class Command(BaseCommand):
     def summary(self) -> list[str]:
         lines = [f"{what}: {self.findings.named(what)}" for what in self.findings.counts]
         imported, called = self.counts.pop("imported", 0), self.counts.pop("called", 0)
-        lines.append(f"{'Imported' if self.write else 'Would import'} {imported} phones.")
+        verb = "Imported" if self.write else "Would import"
+        lines.append(f"{verb} {with_noun(imported, 'phone')}.")
         if called:
-            lines.append(f"{called} of them to be called, as was set there{self.called_how()}")
-        return lines + [f"{many} {what}" for what, many in self.counts.items()]
+            lines.append(f"{called} of them will be called, as in the source{self.called_how()}")
+        rows = [f"{with_noun(count, 'row')}: {what}" for what, count in self.counts.items()]
+        return lines + rows
 
     def called_how(self) -> str:
         if "voice" in conf.channels():
             return ""
-        return "; but without VOICE_APPLICATION_ID this site calls nobody, and texts them"
+        return "; but without VOICE_APPLICATION_ID this site calls nobody, and sends text messages"
 
     def find_losses(self, table: str, database: str) -> None:
         """Record the users who lose a device, page by page."""
@@ -282,11 +284,17 @@ class Command(BaseCommand):
     def losses(self) -> list[str]:
         """Return lines about the users who lose a device."""
         lines = [
-            f"{self.findings.counts[what]} with {what}: {self.findings.named(what)}"
+            f"{with_noun(self.findings.counts[what], 'user')} with {what}: "
+            f"{self.findings.named(what)}"
             for what in (LOSE_ALL, LOSE_ONE)
             if self.findings.counts[what]
         ]
-        return lines or ["0 with another device that is not taken over"]
+        return lines or ["0 users with another device that is not imported"]
+
+
+def with_noun(count: int, noun: str) -> str:
+    """Return the number and the noun, such as "1 phone" or "2 phones"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def rows_of_csv(path: str) -> Iterator[Row]:
