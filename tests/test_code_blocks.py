@@ -2,6 +2,7 @@
 
 The tests of other packages run the blocks with a label, such as ``# settings.py, knox``, unchanged.
 The session ``docs`` follows the tutorial.
+A test in a browser, ``tests/browser/test_guides.py``, runs the script of the single-page app.
 """
 
 from __future__ import annotations
