@@ -5,29 +5,30 @@
 ``bandwidth_mfa.E002``       An unknown key.
 ``bandwidth_mfa.E003``       A value of a wrong type, or an impossible one.
 ``bandwidth_mfa.E004``       A required key is missing.
-``bandwidth_mfa.E005``       Neither kind of credentials, both, or half of one.
-``bandwidth_mfa.E006``       No channel: no application for messages nor for calls.
-``bandwidth_mfa.E007``       Two purposes share a scope, so a code for one would pass for the other.
-``bandwidth_mfa.E008``       A limit has no room for a single phone call.
+``bandwidth_mfa.E005``       The credentials are missing, incomplete, or of both kinds.
+``bandwidth_mfa.E006``       No application is set, neither for messages nor for calls.
+``bandwidth_mfa.E007``       Two purposes have the same scope, so a code for one would be accepted
+                             for the other.
+``bandwidth_mfa.E008``       A limit is too low for a single phone call.
 ``bandwidth_mfa.E009``       A translation of ``MESSAGE`` contains no ``{CODE}``, or ``MESSAGE`` is
                              too long with the line of ``ORIGIN``.
 ``bandwidth_mfa.E010``       The middleware is missing.
 ``bandwidth_mfa.E011``       The middleware is before ``AuthenticationMiddleware``.
 ``bandwidth_mfa.E012``       The URLs are not included, or an earlier pattern matches them.
 ``bandwidth_mfa.E013``       Sessions are in signed cookies, so an old cookie can be used again.
-``bandwidth_mfa.E014``       The app's models are written into more than one database.
+``bandwidth_mfa.E014``       The app's models are written to more than one database.
 ``bandwidth_mfa.E015``       A policy in ``REQUIRED`` is wrong, or this site cannot evaluate it.
-``bandwidth_mfa.E020``       (``--deploy``, as all to E029) A login of W004: HTTP Basic of REST
-                             framework.
-``bandwidth_mfa.E021``       REST framework's token, or djoser's.
-``bandwidth_mfa.E022``       simplejwt.
-``bandwidth_mfa.E023``       dj-rest-auth.
-``bandwidth_mfa.E024``       allauth's access tokens.
-``bandwidth_mfa.E025``       knox.
-``bandwidth_mfa.E026``       The password grant of django-oauth-toolkit.
-``bandwidth_mfa.E027``       HTTP Basic of django-ninja.
-``bandwidth_mfa.E028``       ninja-jwt.
-``bandwidth_mfa.E029``       django-graphql-jwt.
+``bandwidth_mfa.E020``       (``--deploy``) W004 as an error: HTTP Basic of REST framework.
+``bandwidth_mfa.E021``       (``--deploy``) W004 as an error: REST framework's token, or djoser's.
+``bandwidth_mfa.E022``       (``--deploy``) W004 as an error: simplejwt.
+``bandwidth_mfa.E023``       (``--deploy``) W004 as an error: dj-rest-auth.
+``bandwidth_mfa.E024``       (``--deploy``) W004 as an error: allauth's access tokens.
+``bandwidth_mfa.E025``       (``--deploy``) W004 as an error: knox.
+``bandwidth_mfa.E026``       (``--deploy``) W004 as an error: the password grant of
+                             django-oauth-toolkit.
+``bandwidth_mfa.E027``       (``--deploy``) W004 as an error: HTTP Basic of django-ninja.
+``bandwidth_mfa.E028``       (``--deploy``) W004 as an error: ninja-jwt.
+``bandwidth_mfa.E029``       (``--deploy``) W004 as an error: django-graphql-jwt.
 ``bandwidth_mfa.W001``       HTTP Basic credentials: Bandwidth does not accept them from 2 December
                              2026 on.  From that day it is an error with ``--deploy``, where
                              ``BASE_URL`` is Bandwidth's own.
@@ -37,8 +38,8 @@
 ``bandwidth_mfa.W005``       ``TRUSTED_PROXIES`` is 0, but another setting is for a proxy.
 ``bandwidth_mfa.W006``       More than 100 wrong codes before the lock.
 ``bandwidth_mfa.W007``       SQLite without the transaction mode ``IMMEDIATE``.
-``bandwidth_mfa.W008``       django-hijack has its own URLs: it sends users codes, and staff are
-                             signed out.
+``bandwidth_mfa.W008``       The URLs of django-hijack are included.  When staff use a user's
+                             account, the user is sent a code, and staff are signed out.
 ``bandwidth_mfa.W009``       A ceiling is lower than the limit of the same name.
 ``bandwidth_mfa.W010``       (``--deploy``) Session cookies are sent over plain HTTP.
 ``bandwidth_mfa.W011``       (``--deploy``) ``BASE_URL`` or ``TOKEN_URL`` is plain HTTP.
@@ -46,8 +47,9 @@
 ``bandwidth_mfa.W013``       (``--deploy``) Receipts are on, and any ``Host`` header is accepted.
 ``bandwidth_mfa.W014``       (``--deploy``) ``RECEIPT_SECRET`` is short.
 ``bandwidth_mfa.W015``       (``--deploy``) Mail is sent over SMTP without a time-out.
-``bandwidth_mfa.W016``       A token stays valid after its login has ended.
-``bandwidth_mfa.W017``       Before the day of a ``from_date``, users with a phone owe no code.
+``bandwidth_mfa.W016``       A token stays valid after its login or session has ended.
+``bandwidth_mfa.W017``       ``from_date`` without ``enrolled``: before the day, users with a phone
+                             may owe no code.
 ===========================  =======================================================================
 """
 
@@ -205,8 +207,9 @@ def _channels() -> Iterator[CheckMessage]:
 def _scopes() -> Iterator[CheckMessage]:
     if len(set(settings.SCOPES.values())) < len(settings.SCOPES):
         yield Error(
-            'BANDWIDTH_MFA["SCOPES"] must differ: a code for one purpose would pass for another.',
-            hint="Give each purpose a scope of its own.",
+            'Two purposes in BANDWIDTH_MFA["SCOPES"] have the same scope: a code for one would be '
+            "accepted for the other.",
+            hint="Set a different scope for each purpose.",
             id="bandwidth_mfa.E007",
         )
 
@@ -227,7 +230,7 @@ def _texts() -> Iterator[CheckMessage]:
             failing = ", ".join(language for language in languages if problems[language])
             yield Error(
                 f'BANDWIDTH_MFA["MESSAGE"] {problem}, in each language and with the line of '
-                f'ORIGIN. It does not for the channel "{channel}" in: {failing}.',
+                f'ORIGIN. Languages with an error, for the channel "{channel}": {failing}.',
                 hint="A translation keeps {CODE}, {NAME} and {SCOPE} as they are.",
                 id="bandwidth_mfa.E009",
             )
@@ -314,15 +317,15 @@ def _policy() -> Iterator[CheckMessage]:
     for problem in mistakes or _policy_on_this_site(part):
         yield Error(
             f'BANDWIDTH_MFA["REQUIRED"]: {problem}',
-            hint="docs/policies.md has policies for the usual cases.",
+            hint="For policies for the usual cases, see docs/policies.md.",
             id="bandwidth_mfa.E015",
         )
     has_day = any(isinstance(one, policies.FromDate) for one in policies.walk(part))
     if has_day and not mistakes and not any(map(_may_ask_those_with_a_phone, _parts_today(part))):
         yield Warning(
-            'BANDWIDTH_MFA["REQUIRED"]: before the day of from_date() nobody is asked for a code '
-            "because they have a phone.",
-            hint="any_of(enrolled, from_date(...)) asks those who have added one already.",
+            'BANDWIDTH_MFA["REQUIRED"]: before the day of from_date(), users with a phone sign in '
+            "without a code, unless another policy selects them.",
+            hint="To ask all users with a phone from now on, use any_of(enrolled, from_date(...)).",
             id="bandwidth_mfa.W017",
         )
 
@@ -346,9 +349,9 @@ def _policy_on_this_site(part: policies.Part) -> Iterator[str]:
     user_model = get_user_model()
     kinds = {type(one) for one in policies.walk(part)}
     if policies.Staff in kinds and not hasattr(user_model, "is_staff"):
-        yield f"{user_model._meta.label} has no is_staff, which the policy `staff` asks for."
+        yield f"{user_model._meta.label} has no attribute is_staff, which the policy `staff` reads."
     if policies.Groups in kinds and not hasattr(user_model, "groups"):
-        yield f"{user_model._meta.label} has no groups, which the policy `groups` asks for."
+        yield f"{user_model._meta.label} has no attribute groups, which the policy `groups` reads."
     if policies.OtherFactor in kinds and not apps.is_installed(other_factor.ALLAUTH):
         yield f'other_factor needs "{other_factor.ALLAUTH}" in INSTALLED_APPS.'
 
@@ -395,8 +398,9 @@ def _databases() -> Iterator[CheckMessage]:
     if len(models_of) > 1:
         listed = "; ".join(f"{name}: {', '.join(models)}" for name, models in models_of.items())
         yield Error(
-            f"The app's models are written into more than one database ({listed}).",
-            hint="Have db_for_write() of DATABASE_ROUTERS name one database for bandwidth_mfa.",
+            f"The app's models are written to more than one database ({listed}).",
+            hint="In DATABASE_ROUTERS, db_for_write() must return the same database for all models "
+            "of bandwidth_mfa.",
             id="bandwidth_mfa.E014",
         )
 
@@ -426,10 +430,12 @@ def _middleware() -> Iterator[CheckMessage]:
         'after "django.contrib.auth.middleware.AuthenticationMiddleware".'
     )
     if ours is None:
-        yield Error("BandwidthMFAMiddleware is missing.", hint=hint, id="bandwidth_mfa.E010")
+        yield Error(
+            "BandwidthMFAMiddleware is not in MIDDLEWARE.", hint=hint, id="bandwidth_mfa.E010"
+        )
     elif django is None or ours < django:
         yield Error(
-            "BandwidthMFAMiddleware stands before AuthenticationMiddleware.",
+            "BandwidthMFAMiddleware is not after AuthenticationMiddleware in MIDDLEWARE.",
             hint=hint,
             id="bandwidth_mfa.E011",
         )
@@ -441,7 +447,7 @@ def _urls() -> Iterator[CheckMessage]:
 
     hint = (
         'Add path("mfa/", include("django_bandwidth_mfa.urls")) to the URLconf, before any pattern '
-        "that takes every address."
+        "that matches every address."
     )
     taken: dict[str, str] = {}
     for pattern in urlpatterns:
@@ -449,16 +455,20 @@ def _urls() -> Iterator[CheckMessage]:
         try:
             url = reverse(f"{app_name}:{pattern.name}", kwargs=arguments)
         except NoReverseMatch:
-            yield Error("The app's URLs are not included.", hint=hint, id="bandwidth_mfa.E012")
+            yield Error(
+                "The URLs of django_bandwidth_mfa are not in the URLconf.",
+                hint=hint,
+                id="bandwidth_mfa.E012",
+            )
             return
         other = _view_in_place_of(pattern, app_name, url)
         if other is not None:
             taken[url] = other
     if taken:
         url, view = next(iter(taken.items()))
-        more = f" So it is with {len(taken) - 1} more of the app's URLs." if len(taken) > 1 else ""
+        more = f" Other URLs with the same error: {len(taken) - 1}." if len(taken) > 1 else ""
         yield Error(
-            f"{url} is the address of a page of this app, but {view} answers there.{more}",
+            f"{url} is a URL of django_bandwidth_mfa, but {view} answers requests to it.{more}",
             hint=hint,
             id="bandwidth_mfa.E012",
         )
@@ -493,9 +503,10 @@ def _sessions() -> Iterator[CheckMessage]:
     # Django's signed-cookie store.
     if isinstance(store, type) and issubclass(store, SignedCookieStore):
         yield Error(
-            "Sessions in signed cookies cannot be taken back: an old cookie replays.",
-            hint=f"SESSION_ENGINE is {django_settings.SESSION_ENGINE!r}; set it to one that keeps "
-            "sessions on the server.",
+            "Sessions are stored in signed cookies, so the server cannot end them: an old cookie "
+            "can be used again.",
+            hint=f"SESSION_ENGINE is {django_settings.SESSION_ENGINE!r}. Set it to an engine that "
+            "stores sessions on the server.",
             id="bandwidth_mfa.E013",
         )
 
@@ -513,9 +524,9 @@ def _open_doors() -> Iterator[tuple[Door, str]]:
         if silenced.isdisjoint((door.id, door.kind.id)):
             yield (
                 door,
-                f"{door.kind.closing} If the door is meant, as for machines, silence it: "
-                f'SILENCED_SYSTEM_CHECKS = ["{door.id}"], or "{door.kind.id}" for each of its '
-                "kind. docs/doors.md has code.",
+                f"{door.kind.closing} If you want to keep this login, for example for machines, "
+                f'silence the check: SILENCED_SYSTEM_CHECKS = ["{door.id}"] for this login only, '
+                f'or ["{door.kind.id}"] for all logins of this kind. For more, see docs/doors.md.',
             )
 
 
@@ -536,15 +547,16 @@ def _doors_of_deployment() -> Iterator[CheckMessage]:
 def _refreshes() -> Iterator[CheckMessage]:
     for place in find_endless_refreshes():
         yield Warning(
-            f"A token is refreshed although its login has ended: {place}.",
+            f"A token can be refreshed after its login has ended: {place}.",
             hint='Set SIMPLE_JWT["TOKEN_REFRESH_SERIALIZER"] to "django_bandwidth_mfa.contrib.'
-            'simplejwt.serializers.TokenRefreshSerializer"; with dj-rest-auth, use '
-            "contrib.dj_rest_auth.jwt_auth.get_refresh_view (docs/rest-framework.md).",
+            'simplejwt.serializers.TokenRefreshSerializer". With dj-rest-auth, use the view of '
+            "django_bandwidth_mfa.contrib.dj_rest_auth.jwt_auth.get_refresh_view() "
+            "(docs/rest-framework.md).",
             id="bandwidth_mfa.W016",
         )
     for place in find_endless_sessions():
         yield Warning(
-            f"The token of a session is taken although that session has ended: {place}.",
+            f"A session token is accepted after its session has ended: {place}.",
             hint="Set HEADLESS_TOKEN_STRATEGY to SessionTokenStrategy or JWTTokenStrategy of "
             '"django_bandwidth_mfa.contrib.allauth.strategies" (docs/allauth.md).',
             id="bandwidth_mfa.W016",
@@ -559,9 +571,9 @@ def _hijack() -> Iterator[CheckMessage]:
     view = getattr(match.func, "view_class", match.func)
     if not is_subclass(view, "django_bandwidth_mfa.contrib.hijack.views.AcquireUserView"):
         yield Warning(
-            "django-hijack is included by its own URLs: when staff use the account of a user, that "
-            "user is sent a code, and the staff are signed out.",
-            hint='Include "django_bandwidth_mfa.contrib.hijack.urls" in place of "hijack.urls".',
+            "The URLconf includes the URLs of django-hijack: when staff use a user's account, the "
+            "user is sent a code, and staff are signed out.",
+            hint='Include "django_bandwidth_mfa.contrib.hijack.urls" instead of "hijack.urls".',
             id="bandwidth_mfa.W008",
         )
 
@@ -574,8 +586,9 @@ def _proxies() -> Iterator[CheckMessage]:
     signs = [name for name in PROXY_SETTINGS if getattr(django_settings, name, None)]
     if signs and settings.TRUSTED_PROXIES == 0:
         yield Warning(
-            f'{signs[0]} says that a proxy is there; BANDWIDTH_MFA["TRUSTED_PROXIES"] is 0, so all '
-            "visitors share the proxy's limit.",
+            f"{signs[0]} is set, so the site seems to be behind a proxy. But "
+            'BANDWIDTH_MFA["TRUSTED_PROXIES"] is 0, so all visitors share one address, and its '
+            "limit.",
             hint="Set TRUSTED_PROXIES to the number of your proxies that append to "
             "X-Forwarded-For.",
             id="bandwidth_mfa.W005",
@@ -614,9 +627,9 @@ def _mail() -> Iterator[CheckMessage]:
         return  # Django's own check says that no mail can be sent.
     if backend == SMTP and timeout is None:
         yield Warning(
-            f"{name} is not set: a mail server that hangs would hold the pages that mail users of "
-            "changes to their second factor.",
-            hint=f"Set {name} = 10 (seconds), or use a mail backend that queues.",
+            f"{name} is not set: if the mail server does not answer, users wait when they change "
+            "their second factor.",
+            hint=f"Set {name} = 10 (seconds), or use a mail backend with a queue.",
             id="bandwidth_mfa.W015",
         )
 
@@ -654,9 +667,9 @@ def check_deployment(app_configs: object, **kwargs: object) -> list[CheckMessage
     if settings.RECEIPT_SECRET is not None and "*" in django_settings.ALLOWED_HOSTS:
         reported.append(
             Warning(
-                'ALLOWED_HOSTS holds "*": a visitor\'s Host header says where receipts go, and '
-                "with them the secret of their address.",
-                hint="Name the site's hosts in ALLOWED_HOSTS.",
+                'ALLOWED_HOSTS contains "*": with the Host header, a visitor can choose where '
+                "receipts are sent. The address for receipts contains RECEIPT_SECRET.",
+                hint="List the hosts of the site in ALLOWED_HOSTS.",
                 id="bandwidth_mfa.W013",
             )
         )

@@ -333,7 +333,7 @@ def test_a_translation_that_holds_no_code_is_an_error(message: Any, settings: An
     settings.LANGUAGES = [("en", "English"), ("es", "Spanish")]
     messages = check_with(MESSAGE=message, VOICE_APPLICATION_ID=None)
     assert ids(messages) == ["E009"]
-    assert messages[0].msg.endswith(" in: es.")
+    assert messages[0].msg.endswith(": es.")
     settings.LANGUAGES = [("en", "English")]
     assert check_with(MESSAGE=message) == []
 
@@ -443,8 +443,8 @@ def test_a_pattern_before_ours_that_matches_our_addresses_is_an_error(settings: 
     [message] = with_patterns(settings, CATCH_ALL, OURS_INCLUDED)
     assert message.id == "bandwidth_mfa.E012"
     assert message.msg == (
-        "/mfa/verify/ is the address of a page of this app, but tests.test_checks.everything "
-        "answers there. So it is with 39 more of the app's URLs."
+        "/mfa/verify/ is a URL of django_bandwidth_mfa, but tests.test_checks.everything answers "
+        "requests to it. Other URLs with the same error: 39."
     )
     assert "before any pattern" in str(message.hint)
 
@@ -453,8 +453,8 @@ def test_one_page_that_another_view_answers_is_an_error(settings: Any) -> None:
     """Fails when only the code page is checked."""
     taken = path("mfa/phones/", everything, {"path": ""})
     [message] = with_patterns(settings, taken, OURS_INCLUDED)
-    assert message.msg.startswith("/mfa/phones/ is the address")
-    assert message.msg.endswith("answers there.")
+    assert message.msg.startswith("/mfa/phones/ is a URL of django_bandwidth_mfa")
+    assert message.msg.endswith("answers requests to it.")
 
 
 @pytest.mark.parametrize(

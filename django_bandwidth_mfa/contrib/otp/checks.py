@@ -32,7 +32,7 @@ def _order_of_apps() -> list[CheckMessage]:
         return []
     return [
         Error(
-            f'"{ours}" stands after "{core}" in INSTALLED_APPS.',
+            f'"{ours}" is after "{core}" in INSTALLED_APPS.',
             hint=f'Put it before "{core}". Otherwise a login with a code of a BandwidthDevice is '
             "asked for a second code.",
             id="bandwidth_mfa_otp.E001",
@@ -46,9 +46,9 @@ def _order_of_middleware() -> list[CheckMessage]:
         return []
     return [
         Error(
-            f'"{OURS}" does not stand after OTPMiddleware of django-otp in MIDDLEWARE.',
-            hint="Put it there. Otherwise request.user.is_verified() is false after a login on the "
-            "code page of django-bandwidth-mfa.",
+            f'"{OURS}" is not after OTPMiddleware of django-otp in MIDDLEWARE.',
+            hint="Put it after OTPMiddleware. Otherwise request.user.is_verified() is false after "
+            "a login on the code page of django-bandwidth-mfa.",
             id="bandwidth_mfa_otp.E002",
         )
     ]
@@ -71,7 +71,7 @@ def _transactions() -> list[CheckMessage]:
         Error(
             "A BandwidthDevice works on SQLite only without ATOMIC_REQUESTS.",
             hint="SQLite cannot count a wrong code outside of the transaction of the request. "
-            "Switch ATOMIC_REQUESTS off, or use another database.",
+            "Set ATOMIC_REQUESTS to False, or use another database.",
             id="bandwidth_mfa_otp.E003",
         )
     ]

@@ -128,8 +128,8 @@ def _rest_basic_by_default(views: list[RoutedView]) -> Iterator[Door]:
     if taking:
         paths = list(dict.fromkeys(view.path for view in taking))
         place = (
-            f'REST_FRAMEWORK["{DEFAULT_CLASSES}"] holds BasicAuthentication, as it does where the '
-            f"site sets nothing; taken at {taking[0].address} ({_first(paths, 'view', 'views')})"
+            f'REST_FRAMEWORK["{DEFAULT_CLASSES}"] contains BasicAuthentication (also by default), '
+            f"which is accepted at {taking[0].address} ({_first(paths, 'view', 'views')})"
         )
         yield Door(kinds.REST_BASIC, DEFAULT_CLASSES, place)
 

@@ -39,61 +39,59 @@ class Door:
 
 
 _ISSUE_INSTEAD = (
-    "Take it out of the URLconf, and issue the token in a view that takes sessions only, to "
-    "request.user."
+    "Remove the view from the URLconf. Instead, issue the token to request.user, in a view that "
+    "accepts only sessions."
 )
 
 REST_BASIC = Kind(
     "E020",
-    "HTTP Basic lets a client in with the password alone",
+    "A client can sign in by HTTP Basic with the password alone",
     'Set REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"] to '
-    '["rest_framework.authentication.SessionAuthentication"], and take BasicAuthentication out of '
-    "the authentication_classes of views.",
+    '["rest_framework.authentication.SessionAuthentication"], and remove BasicAuthentication from '
+    "the authentication_classes of all views.",
 )
 REST_TOKEN = Kind(
     "E021",
-    "REST framework's token is issued for the password alone",
-    'Use "django_bandwidth_mfa.contrib.rest_framework.views.obtain_auth_token" in its place, which '
-    "takes the code, too (docs/rest-framework.md).",
+    "REST framework issues a token for the password alone",
+    'Replace the view by "django_bandwidth_mfa.contrib.rest_framework.views.obtain_auth_token", '
+    "which also requires the code (docs/rest-framework.md).",
 )
 SIMPLEJWT = Kind(
     "E022",
-    "A JSON Web Token of simplejwt is issued for the password alone",
+    "simplejwt issues a JSON Web Token for the password alone",
     'Set SIMPLE_JWT["TOKEN_OBTAIN_SERIALIZER"] and ["TOKEN_REFRESH_SERIALIZER"] to those of '
-    "django_bandwidth_mfa.contrib.simplejwt.serializers, which take the code, too "
+    "django_bandwidth_mfa.contrib.simplejwt.serializers, which also require the code "
     "(docs/rest-framework.md).",
 )
 DJ_REST_AUTH = Kind(
     "E023",
-    "dj-rest-auth answers the password alone with a token",
+    "dj-rest-auth issues a token for the password alone",
     'Set REST_AUTH["LOGIN_SERIALIZER"] to '
-    '"django_bandwidth_mfa.contrib.dj_rest_auth.serializers.LoginSerializer", which takes the '
-    'code, too (docs/rest-framework.md); or REST_AUTH = {"TOKEN_MODEL": None, "USE_JWT": False}: '
-    "its login then makes a session only, which waits for the code.",
+    '"django_bandwidth_mfa.contrib.dj_rest_auth.serializers.LoginSerializer", which also requires '
+    'the code (docs/rest-framework.md). Or set REST_AUTH = {"TOKEN_MODEL": None, "USE_JWT": '
+    "False}: then the login creates only a session, which waits for the code.",
 )
 ALLAUTH = Kind(
     "E024",
-    "allauth answers the password alone with an access token that needs no session",
-    "Have the login ask for the code, with ACCOUNT_ADAPTER and the other settings of "
-    'docs/allauth.md; or leave the client "app" out of HEADLESS_CLIENTS.',
+    "allauth issues an access token, which needs no session, for the password alone",
+    "Make the login ask for the code, with ACCOUNT_ADAPTER and the other settings of "
+    'docs/allauth.md. Or remove the client "app" from HEADLESS_CLIENTS.',
 )
 KNOX = Kind("E025", "knox issues a token for the password alone", _ISSUE_INSTEAD)
 OAUTH2 = Kind(
     "E026",
-    "The password grant of OAuth 2.0 gives an access token for the password alone",
+    "The password grant of OAuth 2.0 issues an access token for the password alone",
     'Set OAUTH2_PROVIDER["OAUTH2_SERVER_CLASS"] to "oauthlib.oauth2.WebApplicationServer", which '
-    "knows the authorization code only.",
+    "accepts only the authorization code grant.",
 )
 NINJA_BASIC = Kind(
     "E027",
-    "HTTP Basic of django-ninja lets a client in with the password alone",
-    "Use ninja.security.django_auth, which takes the session.",
+    "A client can sign in by HTTP Basic of django-ninja with the password alone",
+    "Use ninja.security.django_auth, which uses the session.",
 )
-NINJA_JWT = Kind(
-    "E028", "A JSON Web Token of ninja-jwt is issued for the password alone", _ISSUE_INSTEAD
-)
+NINJA_JWT = Kind("E028", "ninja-jwt issues a JSON Web Token for the password alone", _ISSUE_INSTEAD)
 GRAPHQL_JWT = Kind(
     "E029",
     "A GraphQL mutation issues a JSON Web Token for the password alone",
-    "Take the mutation out of the schema, and let the client use the session.",
+    "Remove the mutation from the schema, and let the client use the session.",
 )
