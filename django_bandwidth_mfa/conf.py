@@ -1,8 +1,8 @@
 """The settings of the app, read from ``settings.BANDWIDTH_MFA`` each time they are needed.
 
 :class:`Settings` is the table of all keys, each with its kind, its default and its meaning.  The
-    system checks (:mod:`django_bandwidth_mfa.checks`) and :func:`from_env` use this table.  Nothing
-    is read at import time, and nothing is cached, so ``override_settings`` works everywhere.
+system checks (:mod:`django_bandwidth_mfa.checks`) and :func:`from_env` use this table.  Nothing is
+read at import time, and nothing is cached, so ``override_settings`` works everywhere.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def parse_rates(text: str) -> tuple[Rate, ...]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         match = _RATE.fullmatch(part)
         if match is None:
-            raise ValueError(f"{part!r} is no rate")
+            raise ValueError(f"{part!r} is not a rate")
         limit, many, unit = match.groups()
         seconds = int(many or 1) * _UNIT_SECONDS[unit]
         limits[seconds] = min(int(limit), limits.get(seconds, int(limit)))
@@ -133,8 +133,8 @@ def number(high: float, *, unit: str) -> Kind:
         return f"must be a number of {unit}, over 0 and at most {high:g}"
 
     def parse(value: str) -> float:
-        found = float(value)
-        return int(found) if found.is_integer() else found
+        parsed = float(value)
+        return int(parsed) if parsed.is_integer() else parsed
 
     return Kind(f"number ({unit})", problem, parse)
 
@@ -187,10 +187,10 @@ def choice_or_path(*choices: str, or_policy: bool = False) -> Kind:
         if not isinstance(value, str) or "." not in value:
             return wanted
         try:
-            found = import_string(value)
+            imported = import_string(value)
         except ImportError as error:
-            return f"{wanted}, which cannot be imported ({error})"
-        return None if is_usable(found) else wanted
+            return f"{wanted}, but this path cannot be imported ({error})"
+        return None if is_usable(imported) else wanted
 
     return Kind("string, policy or dotted path" if or_policy else "string or dotted path", problem)
 
@@ -209,7 +209,7 @@ def is_dotted_path(value: object) -> TypeGuard[str]:
 def message_problem(text: object) -> Problem:
     """Return what is wrong with ``text`` as a message for a code; None if nothing is wrong."""
     if not isinstance(text, str | Promise) or "{CODE}" not in str(text):
-        return "must be a text that holds {CODE}"
+        return "must be a text that contains {CODE}"
     if len(str(text)) > LONGEST_MESSAGE:
         return f"must have at most {LONGEST_MESSAGE} characters"
     return None
@@ -227,15 +227,15 @@ def message() -> Kind:
 
     def problem_for_channel(channel: object, text: object) -> Problem:
         if channel not in ("sms", "voice"):
-            return 'knows the channels "sms" and "voice" only'
-        found = message_problem(text)
-        return found and f'{found} for "{channel}"'
+            return 'must have only the keys "sms" and "voice"'
+        mistake = message_problem(text)
+        return mistake and f'{mistake} for "{channel}"'
 
     def parse(value: str) -> object:
         with suppress(ValueError):
-            found = json.loads(value)
-            if isinstance(found, dict):
-                return found
+            texts = json.loads(value)
+            if isinstance(texts, dict):
+                return texts
         # Not a JSON object: a text, such as "{CODE} is your code".
         return value
 
@@ -250,22 +250,22 @@ def contact() -> Kind:
 
     def problem_of_part(part: object, value: object) -> Problem:
         if part not in ("name", "address"):
-            return 'knows the keys "name" and "address" only'
+            return 'must have only the keys "name" and "address"'
         if part == "name":
             is_text = isinstance(value, str | Promise) and len(str(value)) <= 100
-            return None if is_text else 'must have a text of at most 100 characters for "name"'
+            return None if is_text else 'must have a "name" of at most 100 characters'
         # The address becomes a link, so a ``javascript:`` address must be refused.
         if value == "" or (isinstance(value, str) and _contact_address.fullmatch(value)):
             return None
         return (
-            'must have an address that begins with "https://", "mailto:", "tel:" or "/" for '
-            '"address"'
+            'must have an "address" that begins with "https://", "http://", "mailto:", "tel:" or '
+            'with one "/"'
         )
 
     def problem(value: object) -> Problem:
         mistake = table(problem_of_part).problem(value)
         if mistake is None and isinstance(value, Mapping) and value.get("address"):
-            return None if value.get("name") else 'needs a "name" for its "address"'
+            return None if value.get("name") else 'must have a "name" if it has an "address"'
         return mistake
 
     return Kind("dict", problem, json.loads)
@@ -281,9 +281,9 @@ def optional(kind: Kind) -> Kind:
 
 def _scope_problem(purpose: object, scope: object) -> Problem:
     if purpose not in ("login", "step-up", "enrol"):
-        return 'knows the purposes "login", "step-up" and "enrol" only'
+        return 'must have only the keys "login", "step-up" and "enrol"'
     if not isinstance(scope, str) or not 1 <= len(scope) <= 25:
-        return f'must have 1 to 25 characters for the purpose "{purpose}" (Bandwidth\'s limit)'
+        return f'must have a text of 1 to 25 characters for "{purpose}" (Bandwidth\'s limit)'
     return None
 
 
@@ -293,14 +293,14 @@ def rates(*names: str) -> Kind:
 
     def problem(name: object, text: object) -> Problem:
         if name not in names:
-            return f"knows the limits {listed} only"
+            return f"must have only the keys {listed}"
         if not text:
             return None
         with suppress(ValueError):
             if isinstance(text, str):
                 parse_rates(text)
                 return None
-        return f'must be rates such as "5/h,10/d" for "{name}" ("" for no limit)'
+        return f'must have rates such as "5/h,10/d" for "{name}", or "" for no limit'
 
     return table(problem)
 
@@ -308,14 +308,14 @@ def rates(*names: str) -> Kind:
 def _region_problem(region: object) -> Problem:
     if isinstance(region, str) and region in phonenumbers.SUPPORTED_REGIONS:
         return None
-    return 'must hold two-letter ISO 3166 codes in capitals, such as "US"'
+    return 'must be a two-letter ISO 3166 code in capital letters, such as "US"'
 
 
 def _allowed_region_problem(region: object) -> Problem:
     if region == NO_COUNTRY or _region_problem(region) is None:
         return None
     return (
-        'must hold two-letter ISO 3166 codes in capitals, such as "US", or '
+        'must be a list of two-letter ISO 3166 codes in capital letters, such as "US", or of '
         f'"{NO_COUNTRY}" for numbers of no country'
     )
 
@@ -323,7 +323,7 @@ def _allowed_region_problem(region: object) -> Problem:
 def _number_type_problem(name: object) -> Problem:
     if isinstance(name, str) and hasattr(phonenumbers.PhoneNumberType, name) and name.isupper():
         return None
-    return 'must hold names of phonenumbers.PhoneNumberType, such as "PREMIUM_RATE"'
+    return 'must be a list of names of phonenumbers.PhoneNumberType, such as "PREMIUM_RATE"'
 
 
 def _seconds_problem(value: object) -> Problem:
@@ -380,7 +380,7 @@ class Setting(Generic[T]):
         values = configured()
         if self.name not in values:
             if self.required:
-                raise ImproperlyConfigured(f'BANDWIDTH_MFA needs the key "{self.name}".')
+                raise ImproperlyConfigured(f'BANDWIDTH_MFA["{self.name}"] is missing.')
             if self.on_async_server is not None and has_own_thread():
                 return self.on_async_server
             return self.default

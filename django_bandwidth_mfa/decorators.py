@@ -76,7 +76,7 @@ def check_methods(methods: Collection[str] | None) -> None:
     :raises ValueError: ``"sms"`` or ``"voice"`` is missing.
     """
     if methods is not None and not set(methods) >= CODE_METHODS:
-        raise ValueError(f'methods must hold "sms" and "voice", not {methods!r}')
+        raise ValueError(f'methods must contain "sms" and "voice"; it is {methods!r}.')
 
 
 def mfa_suggested(view: View) -> View:

@@ -95,7 +95,7 @@ class OwnFactor(Policy):
 
     def own_problems(self) -> Iterator[str]:
         if not callable(self.has_one):
-            yield f"own_factor() takes a function of a user, not {self.has_one!r}."
+            yield f"own_factor() needs a function f(user) -> bool, not {self.has_one!r}."
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Groups(Policy):
 
     def own_problems(self) -> Iterator[str]:
         if not self.names or not all(isinstance(name, str) and name for name in self.names):
-            yield "groups() takes the names of groups."
+            yield "groups() needs one or more names of groups."
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class AnyOf(Combination):
 
     def own_problems(self) -> Iterator[str]:
         if not self.policies:
-            yield "any_of() without a policy asks nobody for a code."
+            yield "any_of() needs at least one policy. Without one, nobody is asked for a code."
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class AllOf(Combination):
 
     def own_problems(self) -> Iterator[str]:
         if not self.policies:
-            yield "all_of() needs a policy."
+            yield "all_of() needs at least one policy."
 
 
 @dataclass(frozen=True)
@@ -164,10 +164,10 @@ class FromDate(Policy):
 
     def own_problems(self) -> Iterator[str]:
         if not isinstance(self.day, date) or isinstance(self.day, datetime):
-            yield f"from_date() takes a day such as date(2027, 3, 1), not {self.day!r}."
+            yield f"from_date() needs a date, such as date(2027, 3, 1), not {self.day!r}."
         days = self.remind_days
         if not isinstance(days, int) or isinstance(days, bool) or days < 0:
-            yield f"from_date() takes a whole number of days as remind_days, not {days!r}."
+            yield f"remind_days of from_date() must be a whole number of days, not {days!r}."
 
 
 # For settings -----------------------------------------------------------------------------------
@@ -272,13 +272,13 @@ def problems(part: object, *, is_exception: bool = False) -> Iterator[str]:
         yield from part.own_problems()
         if isinstance(part, OtherFactor) and not is_exception:
             yield (
-                "other_factor must be the exception of unless(): otherwise only users who have "
-                "given another factor are asked for a code."
+                "Use other_factor only as the first argument of unless(). Otherwise only users who "
+                "have passed another factor are asked for a code."
             )
         if isinstance(part, OwnFactor) and is_exception:
             yield (
-                "own_factor in the exception of unless() lets users who have such a factor in with "
-                "the password alone."
+                "Do not use own_factor in the first argument of unless(). Users who have such a "
+                "factor could then sign in with the password alone."
             )
         if isinstance(part, Unless):
             yield from problems(part.exception, is_exception=not is_exception)
@@ -287,6 +287,9 @@ def problems(part: object, *, is_exception: bool = False) -> Iterator[str]:
             for one in part.parts:
                 yield from problems(one, is_exception=is_exception)
     elif part in (groups, own_factor, any_of, all_of, unless, from_date) or isinstance(part, type):
-        yield f"{getattr(part, '__name__', part)} is not a policy until it is called."
+        name = getattr(part, "__name__", part)
+        yield f"{name} is not a policy. Call it with its arguments: {name}(...)."
     elif not callable(part):
-        yield f"{part!r} is no policy: use one of django_bandwidth_mfa.policies, or a function."
+        yield (
+            f"{part!r} is not a policy. Use one of django_bandwidth_mfa.policies, or a function."
+        )

@@ -135,13 +135,13 @@ def login_on_behalf(request: HttpRequest) -> Iterator[None]:
     """
     actor = find_actor(request)
     if actor is None:
-        raise PermissionDenied("Nobody is signed in, so nobody can act on behalf of somebody.")
+        raise PermissionDenied("Nobody is signed in. Sign in to act on behalf of a user.")
     # This check is done before the login, because the policy may read the session, and Django
     # empties it at the login.
     if not may_act(actor, request):
         request.session.flush()
         make_anonymous(request)
-        raise PermissionDenied("The login of the person who acts has ended.")
+        raise PermissionDenied("Your own login has ended. Sign in again.")
     try:
         with announce(request, actor):
             yield
@@ -200,7 +200,9 @@ def mfa_of(request: HttpRequest) -> RequestMFA:
     """
     mfa: RequestMFA | None = getattr(request, "mfa", None)
     if mfa is None:
-        raise ImproperlyConfigured("BandwidthMFAMiddleware must be in MIDDLEWARE.")
+        raise ImproperlyConfigured(
+            "The request has not passed BandwidthMFAMiddleware. Add it to MIDDLEWARE."
+        )
     return mfa
 
 

@@ -240,7 +240,10 @@ def complete_login(request: HttpRequest, user: User, *, method: str) -> str:
     """
     # A factor named "sms" would be accepted by views that require a code verified by Bandwidth.
     if method in OWN_METHODS or not _METHOD.fullmatch(method):
-        raise ValueError(f"{method!r} cannot be the method of a factor of the site's own.")
+        raise ValueError(
+            f"method must be a name of lower-case letters, digits, - and _, and not one of "
+            f"{', '.join(sorted(OWN_METHODS))}; it is {method!r}."
+        )
     return complete_by_site(request, user, method)
 
 

@@ -126,7 +126,7 @@ def test_each_method_in_the_set_opens_the_view(client: Client, user: Any) -> Non
 )
 def test_methods_that_no_step_up_can_provide_are_refused_at_once(methods: Any) -> None:
     """Fails when users are sent in a circle: after a right code, the page asks for a code again."""
-    with pytest.raises(ValueError, match="methods must hold"):
+    with pytest.raises(ValueError, match="methods must contain"):
         mfa_required(methods=methods)
 
 

@@ -149,7 +149,7 @@ def test_a_token_that_a_recovery_code_has_made_is_not_enough_there(
 
 
 def test_methods_that_no_code_can_meet_are_refused_at_once() -> None:
-    with pytest.raises(ValueError, match="methods must hold"):
+    with pytest.raises(ValueError, match="methods must contain"):
         RecentlyVerified(60, methods={"recovery_code"})
 
 

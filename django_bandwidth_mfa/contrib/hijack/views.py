@@ -28,6 +28,6 @@ class ReleaseUserView(views.ReleaseUserView):
         # django-hijack trusts the list in its session.  A user who has signed in themselves must
         # not get into the account of staff with such a list.
         if not mfa_of(request).is_on_behalf:
-            raise PermissionDenied("Nobody acts on behalf of this user.")
+            raise PermissionDenied("You do not act on behalf of another user.")
         with login_on_behalf(request):
             return super().post(request, *args, **kwargs)

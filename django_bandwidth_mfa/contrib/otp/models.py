@@ -104,7 +104,9 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
 
         :raises NotImplementedError: always.
         """
-        raise NotImplementedError("Bandwidth makes the codes. Call generate_challenge().")
+        raise NotImplementedError(
+            "Bandwidth creates the codes. Call generate_challenge() to send one."
+        )
 
     def generate_challenge(self) -> str:
         """Ask Bandwidth to send a code, and return a message for the user.

@@ -54,8 +54,8 @@ def counted(work: Callable[[], T]) -> T:
         return _on_own_connection(work)
     if len(others) > 1 or connection.settings_dict["ATOMIC_REQUESTS"]:
         raise RuntimeError(
-            "On SQLite a BandwidthDevice cannot be used inside another transaction than that of "
-            "django-otp: a rollback would take back the count of a wrong code."
+            "On SQLite, use a BandwidthDevice outside of any transaction but that of django-otp. A "
+            "rollback of your transaction would undo the count of a wrong code."
         )
     with service.within_transaction():
         return work()

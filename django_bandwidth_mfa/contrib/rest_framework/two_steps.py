@@ -118,4 +118,6 @@ def _backend_of(user: Any) -> str:
         return backend
     if len(settings.AUTHENTICATION_BACKENDS) == 1:
         return str(settings.AUTHENTICATION_BACKENDS[0])
-    raise ImproperlyConfigured("The user must have been found by authenticate().")
+    raise ImproperlyConfigured(
+        "The user has no backend. Use the user that Django's authenticate() returns."
+    )

@@ -48,7 +48,9 @@ def prepare(
         raise ValueError(f"purpose must be one of {Purpose.values}, not {purpose!r}")
     offered = channels()
     if not offered:
-        raise ImproperlyConfigured("BANDWIDTH_MFA names no application for messages or calls.")
+        raise ImproperlyConfigured(
+            "BANDWIDTH_MFA needs MESSAGING_APPLICATION_ID, VOICE_APPLICATION_ID, or both."
+        )
     if channel and channel not in offered:
         raise ValueError(f"channel must be one of {offered}, not {channel!r}")
     chosen = _phone(user, purpose, phone)

@@ -50,7 +50,8 @@ def write(user: User, *, purpose: str, channel: str) -> str:
     if problem is not None:
         # The result of a function may contain the user's name, so the error does not show it.
         raise ImproperlyConfigured(
-            f'BANDWIDTH_MFA["MESSAGE"] {problem}, also for {purpose!r} by {channel!r}.'
+            f'BANDWIDTH_MFA["MESSAGE"] {problem}. The text for the purpose {purpose!r} and the '
+            f"channel {channel!r} is wrong."
         )
     return with_origin(text, channel)
 

@@ -201,7 +201,9 @@ class _Login(_Look):
         if isinstance(answer, Policy):
             # A mistake such as `REQUIRED = groups`.  Without this error the policy object would
             # count as true.
-            raise ImproperlyConfigured(f"{function!r} answers with a policy, not with a bool.")
+            raise ImproperlyConfigured(
+                f"{function!r} in REQUIRED must return True or False, but it returns a policy."
+            )
         return bool(answer)
 
 
@@ -269,13 +271,13 @@ def _means(part: Part, look: _Look) -> bool:
         case _ if callable(part) and not isinstance(part, type):
             return look.ask(part)
         case _:
-            raise ImproperlyConfigured(f"{part!r} is no policy.")
+            raise ImproperlyConfigured(f"{part!r} in REQUIRED is not a policy.")
 
 
 def _some(policies: tuple[Part, ...]) -> tuple[Part, ...]:
     # `any_of()` would select nobody, so everybody could sign in without a code.
     if not policies:
-        raise ImproperlyConfigured("A policy that combines no policies means nothing.")
+        raise ImproperlyConfigured("any_of() and all_of() in REQUIRED need at least one policy.")
     return policies
 
 

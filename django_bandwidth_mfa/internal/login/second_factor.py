@@ -59,7 +59,7 @@ def complete_by_site(request: HttpRequest, user: User, method: str) -> str:
     # The site's page may take the user from a form.  Compare objects, not primary keys: an object
     # of another model may have the same key.
     if pending != user:
-        raise PermissionDenied("The login that is parked here is another user's.")
+        raise PermissionDenied("The parked login of this session belongs to another user.")
     url = destination(request)
     complete(request, pending, Verification(pending, method, verified_at=timezone.now()))
     events.own_factor_passed(pending, method)

@@ -175,11 +175,11 @@ def test_what_a_function_writes_is_in_the_language_of_the_page(
     ("message", "error_text"),
     [
         (broken, "raised LookupError"),
-        (nothing, "must be a text that holds {CODE}"),
-        (without_code, "must be a text that holds {CODE}"),
+        (nothing, "must be a text that contains {CODE}"),
+        (without_code, "must be a text that contains {CODE}"),
         (endless, "must have at most 2048 characters"),
-        ({"sms": "no code"}, "must be a text that holds {CODE}"),
-        (lazystr("no code"), "must be a text that holds {CODE}"),
+        ({"sms": "no code"}, "must be a text that contains {CODE}"),
+        (lazystr("no code"), "must be a text that contains {CODE}"),
         ("tests.nothing.here", "No module named"),
     ],
 )
@@ -221,7 +221,7 @@ def test_a_text_message_ends_with_the_line_that_binds_it_to_the_site(
 def test_the_last_line_is_no_code_for_people(user: Any, bandwidth: Any, configure: Any) -> None:
     """Fails when the check of the text includes its last line, which always contains {CODE}."""
     configure(ORIGIN="bank.example", MESSAGE=without_code)
-    with pytest.raises(ImproperlyConfigured, match="must be a text that holds"):
+    with pytest.raises(ImproperlyConfigured, match="must be a text that contains"):
         service.send_code(user)
     assert bandwidth.requests == []
 
