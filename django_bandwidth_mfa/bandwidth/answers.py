@@ -68,8 +68,8 @@ def read_object(answer: Answer, endpoint: Endpoint) -> dict[str, object]:
     fields = None if "text/html" in answer.content_type.lower() else parse_object(answer.body)
     if fields is None:
         raise InvalidResponse(
-            "The answer is not a JSON object, so it is not Bandwidth's. Look for a proxy or a "
-            "wrong base URL in between.",
+            "The answer is not a JSON object, so it does not come from Bandwidth. Check the base "
+            "URL, and whether a proxy answers instead.",
             endpoint=endpoint,
             status=answer.status,
         )
@@ -86,7 +86,7 @@ def read_id(answer: Answer, endpoint: Endpoint, name: str) -> str:
     identifier = _usable_id(read_object(answer, endpoint), name)
     if identifier is None:
         raise InvalidResponse(
-            f"The answer has no usable {name}; the code may have been sent all the same.",
+            f"The answer has no valid {name}. The code may have been sent.",
             endpoint=endpoint,
             status=answer.status,
         )
@@ -101,7 +101,7 @@ def read_verdict(answer: Answer) -> bool:
     verdict = _verdict(read_object(answer, "verify"))
     if verdict is None:
         raise InvalidResponse(
-            "The answer says neither that the code is valid nor that it is not.",
+            "The answer does not say whether the code is valid.",
             endpoint="verify",
             status=answer.status,
         )
@@ -138,13 +138,13 @@ def failure_error(failure: Failure, endpoint: Endpoint) -> BandwidthError:
         )
     if failure.sent and endpoint != "token":
         return UnknownOutcome(
-            f"The request was sent, and no answer came back ({failure.reason}). Bandwidth may "
-            "have acted on it.",
+            f"The request was sent, but no answer arrived ({failure.reason}). Bandwidth may have "
+            "sent the code, or counted the try.",
             endpoint=endpoint,
         )
     return Unreachable(
         f"Bandwidth could not be reached ({failure.reason}), so the call was not made. Try again "
-        "later; check the network, the proxy and https://status.bandwidth.com.",
+        "later. Check the network, the proxy and https://status.bandwidth.com.",
         endpoint=endpoint,
     )
 
@@ -152,15 +152,18 @@ def failure_error(failure: Failure, endpoint: Endpoint) -> BandwidthError:
 _STATUS_ERRORS: dict[int, tuple[type[BandwidthError], str]] = {
     400: (
         BadRequest,
-        "Bandwidth found the request invalid. Check the numbers and the application id.",
+        "Bandwidth says that the request is not valid. Check the numbers and the application id.",
     ),
     401: (Unauthorized, "Bandwidth refused the credentials. Check them and the account id."),
     403: (
         Forbidden,
-        "The credentials are wrong, or have no access. Check them and the account id; then ask "
-        "Bandwidth to activate MFA.",
+        "The credentials are wrong, or have no access to MFA. Check them and the account id. If "
+        "they are right, ask Bandwidth to activate MFA.",
     ),
-    429: (TooManyRequests, "Bandwidth asks to wait: too many wrong codes, or too many requests."),
+    429: (
+        TooManyRequests,
+        "Bandwidth received too many wrong codes or too many requests, and asks for a wait.",
+    ),
 }
 
 
@@ -171,10 +174,10 @@ def _status_error(answer: Answer, endpoint: Endpoint) -> BandwidthError:
     elif status in _STATUS_ERRORS:
         kind, message = _STATUS_ERRORS[status]
     elif 500 <= status <= 599:
-        kind, message = ServerError, "Bandwidth has a fault of its own. Try again later."
+        kind, message = ServerError, "Bandwidth has an internal error. Try again later."
     else:
         kind = InvalidResponse
-        message = "The status is none that Bandwidth documents. Check the base URL and the proxy."
+        message = "Bandwidth does not document this status. Check the base URL and the proxy."
     fields = parse_object(answer.body) or {}
     return kind(
         message,

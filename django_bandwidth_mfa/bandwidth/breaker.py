@@ -149,8 +149,8 @@ class Breaker:
     def _refuse_while_open(self, state: _State) -> None:
         if self.is_open:
             raise Unreachable(
-                f"Not called: the last {state.failures} calls to Bandwidth failed. It is tried "
-                f"again after {self._seconds} seconds."
+                f"Bandwidth was not called, because the last {state.failures} calls failed. It is "
+                f"called again {self._seconds} seconds after the last failure."
             )
 
     def _begin(self, state: _State) -> None:
@@ -160,8 +160,8 @@ class Breaker:
 
     def _no_free_place(self, state: _State) -> NoFreePlace:
         return NoFreePlace(
-            f"Not called: {state.running} calls to Bandwidth are under way in this process, which "
-            "is as many as MAX_CONCURRENT_CALLS allows, and no place became free."
+            f"Bandwidth was not called, because {state.running} calls are running in this process, "
+            "as many as MAX_CONCURRENT_CALLS allows. None of them ended in time."
         )
 
     def _free_place(self, state: _State) -> None:

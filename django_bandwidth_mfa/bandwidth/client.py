@@ -264,20 +264,20 @@ class BandwidthClient:
         return outcome
 
 
-def _chosen_pair(given: dict[str, Secret[str]]) -> str:
-    """Return the name of the given pair of credentials: ``"client_id"`` or ``"username"``.
+def _chosen_pair(credentials: dict[str, Secret[str]]) -> str:
+    """Return which pair of ``credentials`` is not empty: ``"client_id"`` or ``"username"``.
 
-    :raises ValueError: not exactly one pair is given.
+    :raises ValueError: not exactly one pair is complete.
     """
-    names = {name for name, secret in given.items() if secret.reveal()}
+    names = {name for name, secret in credentials.items() if secret.reveal()}
     if names not in ({"client_id", "client_secret"}, {"username", "password"}):
         raise ValueError(
-            "Give either client_id and client_secret (OAuth 2.0) or username and password (HTTP "
-            f"Basic); given: {', '.join(sorted(names)) or 'none'}."
+            "Pass client_id and client_secret (OAuth 2.0), or username and password (HTTP Basic). "
+            f"You passed: {', '.join(sorted(names)) or 'none'}."
         )
     name = "client_id" if "client_id" in names else "username"
-    if ":" in given[name].reveal():
-        raise ValueError(f"{name} must not hold a colon, which HTTP Basic cannot carry.")
+    if ":" in credentials[name].reveal():
+        raise ValueError(f"{name} must not contain a colon, because HTTP Basic does not allow one.")
     return name
 
 

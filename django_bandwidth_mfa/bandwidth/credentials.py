@@ -15,7 +15,7 @@ from .errors import InvalidResponse, Unreachable
 from .secret import Secret
 from .transport import Deadline, Failure, PerProcess, Transport
 
-# A token is not used in its last seconds: so many.
+# A token is not used any more when it has only this many seconds left.
 MARGIN = 60.0
 
 # After a 403, a token is renewed only if it is older than so many seconds, and not more often.  A
@@ -108,7 +108,7 @@ class OAuthCredentials:
         lock = self._lock.get()
         if not lock.acquire(timeout=deadline.remaining()):
             raise Unreachable(
-                "No token came in time, so the call was not made. Try again later.",
+                "No token arrived in time, so the call was not made. Try again later.",
                 endpoint="token",
             )
         try:
@@ -167,7 +167,7 @@ class OAuthCredentials:
         grant = _Grant(read_object(outcome, "token"))
         if not grant.is_sound():
             raise InvalidResponse(
-                "The token endpoint's answer is no token. Check the token URL.",
+                "The answer of the token endpoint is not a token. Check the token URL.",
                 endpoint="token",
                 status=outcome.status,
             )

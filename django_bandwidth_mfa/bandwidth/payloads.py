@@ -2,7 +2,7 @@
 
 The rules are those of Bandwidth's reference page and its published OpenAPI description
 (https://dev.bandwidth.com/apis/mfa-apis/mfa/).  Where the two differ on ``digits`` (2 to 8, 4 to 8)
-and on the expiration (over 0, from 1) the wider one holds, and Bandwidth has the last word.
+and on the expiration (over 0, from 1), the wider limit is used, and Bandwidth decides.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _RULES: dict[str, tuple[str, Callable[[object], bool], str]] = {
     "message": (
         "message",
         lambda value: _is_text(value, 2048) and "{CODE}" in str(value),
-        "a text of at most 2048 characters that holds {CODE}",
+        "a text of at most 2048 characters that contains {CODE}",
     ),
     "digits": (
         "digits",
@@ -104,7 +104,7 @@ class Payload:
             if not holds(self._fields[name]):
                 raise ValueError(f"{name} must be {rule}.")
         if "code" in self._fields and len(str(self._fields["code"])) != self._fields["digits"]:
-            raise ValueError("code must have as many digits as digits says.")
+            raise ValueError("code must have exactly as many digits as the argument digits.")
 
     def encode(self) -> Secret[bytes]:
         return Secret(

@@ -116,8 +116,8 @@ class _Unlimited(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "the installed versions of requests and urllib3 go around the limit of a call's time; "
-            "install versions that this package is tested with"
+            "the time limit of the call does not work with the installed versions of requests and "
+            "urllib3; install versions with which this package is tested"
         )
 
 
@@ -146,7 +146,7 @@ class _Exchange:
         """
         remaining = self.deadline.remaining()
         if remaining <= 0:
-            raise TimeoutError("the call's total time is over")
+            raise TimeoutError("the total time-out of the call was reached")
         return remaining if seconds is None else min(seconds, remaining)
 
     def left_over(self) -> None:
@@ -183,18 +183,18 @@ class _BoundedReader(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         if self._ended:
-            return None  # "nothing there yet": `_Buffer.close` looks only at what it holds
+            return None  # "no data yet": `_Buffer.close` looks only at the data in the buffer
         self._sock.settimeout(self._exchange.at_most(self._per_read))
         count: int | None = self._raw.readinto(buffer)
         self._exchange.received(count or 0)
-        # The next user of the socket (TLS, after a proxy's CONNECT) gets what is left, no more.
+        # The next user of the socket (TLS, after a proxy's CONNECT) gets only the remaining time.
         self._sock.settimeout(self._exchange.at_most(self._per_read))
         return count
 
     def end(self) -> None:
         """Stop reading, and record bytes that do not belong to the answer."""
         self._ended = True
-        # What follows a proxy's answer to CONNECT is the server's, and TLS reads it.
+        # The bytes after a proxy's answer to CONNECT come from the server, and TLS reads them.
         if self._exchange.sent and self._has_more():
             self._exchange.left_over()
 
@@ -257,7 +257,7 @@ class _Response(http.client.HTTPResponse):
         # the final answer is still to come, and after the other two a careless server sends a body:
         # the next user's wrong code would be answered by this user's "valid".
         if self.status < 200 or self.status in _WITHOUT_A_BODY:
-            raise _UnreadableAnswer(f"status {self.status} is no answer to a POST")
+            raise _UnreadableAnswer(f"an answer to a POST cannot have the status {self.status}")
 
 
 class _BoundedConnection(HTTPConnection):
@@ -296,9 +296,9 @@ class _BoundedConnection(HTTPConnection):
                     sock.settimeout(exchange.at_most(self.timeout))  # for TLS and CONNECT
                     return sock
         except socket.gaierror:
-            exchange.reason = "the name does not resolve"
+            exchange.reason = "the host name could not be resolved"
         except TimeoutError:
-            exchange.reason = "the total time-out was over before there was a connection"
+            exchange.reason = "the total time-out was reached before the connection was open"
         raise NewConnectionError(self, exchange.reason)
 
     def putrequest(
@@ -315,7 +315,7 @@ class _BoundedConnection(HTTPConnection):
             raise _Unlimited
         exchange = _exchange.get()
         self.sock.settimeout(exchange.at_most(self.timeout))
-        exchange.limited = False  # the answer to CONNECT was; this request's own is still to come
+        exchange.limited = False  # only the answer to CONNECT was limited until now
         exchange.connection = self
         exchange.sent = True  # from here on the request may have arrived
         self._last_used = time.monotonic()
@@ -366,8 +366,8 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 def _use_our_pools(manager: urllib3.PoolManager) -> None:
     manager.pool_classes_by_scheme = _POOLS
-    # Left alone, a manager that is cleared only forgets its pools, and their connections stay open
-    # until the garbage collector finds them.
+    # Otherwise, a manager that is cleared does not close the connections of its pools. They would
+    # stay open until the garbage collector deletes them.
     manager.pools.dispose_func = urllib3.HTTPConnectionPool.close
 
 
@@ -396,10 +396,10 @@ class Transport:
     :param origin: the URL whose proxy is looked up in the environment.
     :param connect_timeout: seconds for a connection.
     :param read_timeout: seconds without a byte from the server.
-    :param max_connections: how many idle connections are kept.  More calls than this at once are
-        made all the same, and the connections over it are closed after one call.
-    :raises ValueError: a proxy that is not spoken to in plain HTTP, or a CA bundle that is not
-        there.
+    :param max_connections: how many idle connections are kept.  If more calls run at once, the
+        additional connections are closed after their call.
+    :raises ValueError: the URL of the proxy does not begin with ``http://``, or the file of the CA
+        bundle does not exist.
     """
 
     def __init__(
@@ -409,22 +409,24 @@ class Transport:
         self._proxies: dict[str, str] = dict(get_environ_proxies(origin, no_proxy=None))
         proxy = select_proxy(origin, self._proxies) or ""
         if "://" in proxy and not proxy.lower().startswith("http://"):
-            # SOCKS and TLS proxies bring sockets of their own, which no deadline could bound.
+            # SOCKS and TLS proxies use sockets of their own, for which no deadline can be set.
             raise ValueError(
-                "The proxy that the environment names for Bandwidth must be an http:// one."
+                "The proxy for Bandwidth in the environment variables must have an http:// URL."
             )
         self._verify: str | bool = True
         for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
             if path := os.environ.get(name):
                 if not os.path.exists(path):
-                    raise ValueError(f"{name} in the environment names a file that is not there.")
+                    raise ValueError(
+                        f"The environment variable {name} names a file that does not exist."
+                    )
                 self._verify = path
         self._adapter = PerProcess(partial(_Adapter, max_connections))
 
     def close(self) -> None:
         """Close this process's idle connections.  The next call opens new ones.
 
-        A call that is under way in another thread ends normally; its connection is closed then.
+        A running call in another thread ends normally, and its connection is closed then.
         """
         self._adapter.get().close()
 
@@ -457,7 +459,9 @@ class Transport:
     ) -> tuple[Answer | Failure, bool]:
         """Return the result of one attempt, and whether a second attempt is safe and useful."""
         if deadline.remaining() <= 0:
-            return Failure("the total time-out was over before it could be sent", sent=False), False
+            return Failure(
+                "the total time-out was reached before the request was sent", sent=False
+            ), False
         # A copy, so that the secrets of this call are not in the cached request.
         request = _prepared_request(url, content_type).copy()
         request.headers["Authorization"] = authorization.reveal()
@@ -474,7 +478,7 @@ class Transport:
                 proxies=self._proxies,
             )
             with contextlib.closing(response):
-                # `None`: somebody answered in the adapter's place. There is no connection to limit.
+                # `None`: the adapter was replaced, as in a test.  There is no connection to limit.
                 if exchange.sent is not None and not (exchange.sent and exchange.limited):
                     exchange.sent = True  # there is an answer
                     raise _Unlimited
@@ -485,7 +489,7 @@ class Transport:
                     body=b"".join(response.raw.stream(8192, decode_content=False)),
                 )
                 if exchange.has_left_over:
-                    raise _UnreadableAnswer("more bytes came than the answer has")
+                    raise _UnreadableAnswer("more bytes came after the end of the answer")
             return answer, False
         except (_UnreadableAnswer, _Unlimited) as error:
             return Failure(str(error), sent=exchange.may_have_been_sent, unreadable=True), False

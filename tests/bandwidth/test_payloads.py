@@ -88,7 +88,7 @@ def test_the_edges_of_the_rules_pass(name: str, value: object) -> None:
 @pytest.mark.parametrize("digits", range(2, 9))
 def test_codes_of_2_to_8_digits_pass_where_digits_says_so(digits: int) -> None:
     Payload(code="0" * digits, digits=digits).validate()
-    with pytest.raises(ValueError, match=r"^code must have as many digits"):
+    with pytest.raises(ValueError, match=r"^code must have exactly as many digits"):
         Payload(code="0" * digits, digits=digits - 1 if digits > 2 else 3).validate()
 
 

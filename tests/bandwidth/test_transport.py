@@ -247,7 +247,7 @@ def test_a_name_that_does_not_resolve_means_unreachable(monkeypatch: pytest.Monk
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     error = error_of(basic_client("https://mfa.invalid"))
     assert type(error) is Unreachable
-    assert "does not resolve" in str(error)
+    assert "could not be resolved" in str(error)
 
 
 def test_an_attempt_that_failed_before_sending_is_made_once_more(
