@@ -1,4 +1,4 @@
-"""``python -m django_bandwidth_mfa.simulator``: serve until Ctrl-C."""
+"""``python -m django_bandwidth_mfa.simulator``: run the simulator until Ctrl-C."""
 
 import argparse
 import errno
@@ -33,37 +33,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fill_once=options.fill_once,
         quiet=options.quiet,
     )
-    told_to_stop = threading.Event()
+    stop_request = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told_to_stop.set())
+        signal.signal(number, lambda *_: stop_request.set())
     try:
         simulator.start()
     except OSError as problem:
         print(_explain(problem, options.host, options.port), file=sys.stderr)
         return 1
     print(_greeting(simulator), flush=True)
-    told_to_stop.wait()
+    stop_request.wait()
     simulator.stop()
     return 0
 
 
 def _greeting(simulator: Simulator) -> str:
     lines = [
-        f"Simulated Bandwidth, account {simulator.account}. Nothing reaches a real phone.",
+        f"This is a simulated Bandwidth, account {simulator.account}. No real phone gets a code.",
         "",
-        "Paste this where the site is started:",
+        "Paste these lines into the terminal in which you start your site:",
         "",
         *(
             f"export BANDWIDTH_MFA_{key}={shlex.quote(value)}"
             for key, value in _settings(simulator)
         ),
         "",
-        f"The codes: {simulator.inbox_url}",
+        f"See the codes at {simulator.inbox_url}",
         "",
     ]
     if not simulator.is_loopback:
-        lines += ["Everybody who reaches this address can read the codes.", ""]
-    return "\n".join([*lines, "Stop with Ctrl-C."])
+        lines += ["Anybody who can connect to this address can read the codes.", ""]
+    return "\n".join([*lines, "Press Ctrl-C to stop the simulator."])
 
 
 def _settings(simulator: Simulator) -> list[tuple[str, str]]:
@@ -88,57 +88,66 @@ def _settings(simulator: Simulator) -> list[tuple[str, str]]:
 def _explain(problem: OSError, host: str, port: int) -> str:
     if problem.errno == errno.EADDRINUSE:
         return (
-            f"Port {port} is taken. Stop what listens there, choose another with --port, "
-            "or let --port 0 find a free one."
+            f"Another program uses port {port}. Stop that program, or choose another port with "
+            "--port. With --port 0 the simulator uses any free port."
         )
     if problem.errno == errno.EACCES:
-        return f"Port {port} is not allowed for this user. Choose one above 1023 with --port."
+        return f"You are not allowed to use port {port}. Choose a port above 1023 with --port."
     return f"Cannot listen on {host} port {port}: {problem.strerror}. Check --host and --port."
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m django_bandwidth_mfa.simulator",
-        description="A local Bandwidth: the MFA API, and an inbox that shows the codes it sends.",
+        description="Simulate Bandwidth: the MFA API, and a page that shows the codes.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", type=_port, default=defaults.DEFAULT_PORT, help="0 finds a free one")
+    add(
+        "--port",
+        type=_port,
+        default=defaults.DEFAULT_PORT,
+        help="port to listen on; 0 for any free port",
+    )
     add("--host", default=defaults.DEFAULT_HOST, help="address to listen on")
-    add("--account", default=defaults.DEFAULT_ACCOUNT, help="account id")
-    add("--username", default=defaults.DEFAULT_USERNAME, help="for HTTP Basic")
-    add("--password", default=defaults.DEFAULT_PASSWORD, help="for HTTP Basic")
-    add("--client-id", default=defaults.DEFAULT_CLIENT_ID, help="for OAuth 2.0")
-    add("--client-secret", default=defaults.DEFAULT_CLIENT_SECRET, help="for OAuth 2.0")
-    add("--latency", type=_seconds, default=0.0, help="seconds that every API answer takes")
-    add("--name", default=defaults.DEFAULT_NAME, help="what {NAME} in a message becomes")
+    add("--account", default=defaults.DEFAULT_ACCOUNT, help="id of the account")
+    add("--username", default=defaults.DEFAULT_USERNAME, help="user name for HTTP Basic")
+    add("--password", default=defaults.DEFAULT_PASSWORD, help="password for HTTP Basic")
+    add("--client-id", default=defaults.DEFAULT_CLIENT_ID, help="client id for OAuth 2.0")
+    add(
+        "--client-secret",
+        default=defaults.DEFAULT_CLIENT_SECRET,
+        help="client secret for OAuth 2.0",
+    )
+    add("--latency", type=_seconds, default=0.0, help="seconds before each API answer")
+    add("--name", default=defaults.DEFAULT_NAME, help="text for {NAME} in a message")
     add(
         "--max-wrong",
         type=_positive,
         default=defaults.DEFAULT_MAX_WRONG,
-        help="wrong codes for one number within two minutes before it is answered 429",
+        help="wrong codes for one number, within two minutes, after which the API answers 429",
     )
     add(
         "--throttle-seconds",
         type=_positive,
         default=THROTTLE_SECONDS,
-        help="how long it is answered 429 then",
+        help="seconds for which the API answers 429 after too many wrong codes",
     )
     add(
         "--application",
         action="append",
         default=[],
         metavar="ID",
-        help="an application id; may be given again. With it, sends with another id are answered "
-        "400; without it, any id is taken",
+        help="id of an application; use the option once for each id. The API answers 400 to a "
+        "request to send a code with another id. Without this option it accepts any id",
     )
     add(
         "--fill-once",
         action="store_true",
-        help="fill in only the first {CODE} of a message: whether Bandwidth fills in each of them "
-        "is not documented",
+        help="fill in only the first {CODE} of a message. Bandwidth's documentation does not say "
+        "whether Bandwidth fills in all of them",
     )
-    add("--quiet", action="store_true", help="do not write a line for each API request")
+    add("--quiet", action="store_true", help="do not print a line for each API request")
     return parser
 
 

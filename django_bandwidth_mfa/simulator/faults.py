@@ -1,4 +1,4 @@
-"""Faults: failures on purpose of requests and receipts, as set by ``POST /faults``."""
+"""Faults: requests and receipts that fail on purpose, as set by ``POST /faults``."""
 
 import re
 import threading
@@ -70,9 +70,11 @@ class Fault:
         """
         names = [field.name for field in fields(cls)]
         if unknown := sorted(set(data) - set(names)):
-            raise ValueError(f"Unknown field {', '.join(unknown)}. Allowed: {', '.join(names)}.")
+            raise ValueError(
+                f"Unknown fields: {', '.join(unknown)}. Known fields: {', '.join(names)}."
+            )
         if "on" not in data:
-            raise ValueError(f'"on" is required: one of {", ".join(_TARGETS)}.')
+            raise ValueError(f'"on" is missing. It must be one of {", ".join(_TARGETS)}.')
         # The class checks each value.
         return cls(**cast(dict[str, Any], data))
 
@@ -91,40 +93,47 @@ class Fault:
         if self.status is not None and not _is_whole(self.status, HTTPStatus.OK, 599):
             raise ValueError('"status" must be an HTTP status from 200 to 599.')
         if self.times is not None and not _is_whole(self.times, 1, 1_000_000):
-            raise ValueError('"times" must be a whole number from 1, or left out: until cleared.')
+            raise ValueError(
+                '"times" must be a whole number from 1 to 1000000. Without it, the fault stays '
+                "until you clear it."
+            )
         if self.delay is not None and (
             type(self.delay) not in (int, float) or not 0 <= self.delay <= MAX_DELAY_SECONDS
         ):
-            raise ValueError(f'"delay" must be a number of seconds, 0 to {MAX_DELAY_SECONDS}.')
+            raise ValueError(f'"delay" must be a number of seconds from 0 to {MAX_DELAY_SECONDS}.')
         if not isinstance(self.drop, bool):
             raise ValueError('"drop" must be true or false.')
         if self.body is not None and not isinstance(self.body, str):
-            raise ValueError('"body" must be a string: the answer as it is sent.')
+            raise ValueError('"body" must be a string, the body of the answer.')
         # With a line break in the value, the caller could add headers.
         if self.content_type is not None and not (
             isinstance(self.content_type, str) and _HEADER_VALUE.fullmatch(self.content_type)
         ):
-            raise ValueError('"content_type" must be a line of ASCII, such as "text/html".')
+            raise ValueError(
+                '"content_type" must be one line of ASCII characters, such as "text/html".'
+            )
         if self.error_code is not None and not _is_whole(self.error_code, 1, 99_999):
             raise ValueError('"error_code" must be a whole number from 1 to 99999, such as 4432.')
 
     def _check_receipt(self) -> None:
         if self.replaces_answer or self.content_type:
             raise ValueError(
-                "A receipt has no answer to change: leave out status, body and content_type."
+                "A receipt is not an answer, so leave out status, body and content_type."
             )
         if self.drop and self.error_code is not None:
-            raise ValueError('"drop" posts no receipt: leave out error_code.')
+            raise ValueError('With "drop" no receipt is posted, so leave out error_code.')
         if not (self.drop or self.error_code is not None or self.delay is not None):
-            raise ValueError("Say what becomes of the receipt: drop, delay or error_code.")
+            raise ValueError("A fault on a receipt must set drop, delay or error_code.")
 
     def _check_request(self) -> None:
         if self.error_code is not None:
-            raise ValueError(f'"error_code" is for receipts: it needs "on": "{RECEIPT}".')
+            raise ValueError(f'"error_code" is only for receipts: set "on" to "{RECEIPT}".')
         if self.drop and (self.replaces_answer or self.content_type):
-            raise ValueError('"drop" answers nothing: leave out status, body and content_type.')
+            raise ValueError(
+                'With "drop" no answer is sent, so leave out status, body and content_type.'
+            )
         if not (self.replaces_answer or self.drop or self.content_type or self.delay is not None):
-            raise ValueError("Say what to do: status, delay, drop, body or content_type.")
+            raise ValueError("A fault must set status, delay, drop, body or content_type.")
 
 
 class Faults:

@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         elif not self._is_host_allowed():
             self._write_error(
                 HTTPStatus.MISDIRECTED_REQUEST,
-                "The simulator answers to localhost and IP addresses only.",
+                "The host name in the URL must be localhost or an IP address.",
             )
         else:
             self._serve_page(path, body)
@@ -134,7 +134,9 @@ class Handler(BaseHTTPRequestHandler):
             raise RefusedBodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         body = self.rfile.read(size)
         if len(body) < size:
-            raise ConnectionAbortedError("The client hung up before its request was complete.")
+            raise ConnectionAbortedError(
+                "The client closed the connection before the end of its request."
+            )
         return body
 
     def _is_host_allowed(self) -> bool:
@@ -216,7 +218,7 @@ class Handler(BaseHTTPRequestHandler):
             "/faults": ("POST", self._set_faults),
         }
         if path not in pages:
-            self._write_error(HTTPStatus.NOT_FOUND, "There is nothing here. Try /inbox.")
+            self._write_error(HTTPStatus.NOT_FOUND, "This page does not exist. Open /inbox.")
             return
         method, page = pages[path]
         if self.command != method and not (self.command == "HEAD" and method == "GET"):

@@ -156,7 +156,7 @@ class Receipts:
     def _ended_by_stop(self, connection: socket.socket) -> Iterator[None]:
         with self._idle:
             if self._stopping.is_set():
-                raise ConnectionAbortedError("The simulator stops.")
+                raise ConnectionAbortedError("The simulator is being stopped.")
             self._open.add(connection)
         try:
             yield

@@ -155,7 +155,7 @@ class Simulator:
         :raises RuntimeError: the simulator is not running.
         """
         if self._server is None:
-            raise RuntimeError("The simulator is not running: call start() or use a with block.")
+            raise RuntimeError("The simulator is not running. Call start(), or use a with block.")
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._server.server_port}"
 

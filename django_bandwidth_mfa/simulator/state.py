@@ -122,9 +122,10 @@ class State:
     def _fill(self, message: str, words: Mapping[str, str]) -> str:
         first = message.index("{CODE}")
 
-        def word(found: re.Match[str]) -> str:
-            is_repeated = found[1] == "CODE" and found.start() != first
-            return found[0] if is_repeated and self._fill_once else words[found[1]]
+        def word(placeholder: re.Match[str]) -> str:
+            name = placeholder[1]
+            is_repeated = name == "CODE" and placeholder.start() != first
+            return placeholder[0] if is_repeated and self._fill_once else words[name]
 
         return _PLACEHOLDER.sub(word, message)
 

@@ -46,7 +46,7 @@ def test_it_serves_until_it_is_stopped_and_logs_no_secrets(number: signal.Signal
     process, printed = start("--account", "42", "--password", "shh-basic", "--name", "Acme")
     with process, killed_on_error(process):
         base, token_url = exported(printed, "BASE_URL"), exported(printed, "TOKEN_URL")
-        [inbox] = re.findall(r"The codes: (http\S+)", printed)
+        [inbox] = re.findall(r"See the codes at (http\S+)", printed)
         basic = ("sim-user", "shh-basic")
         code_url = f"{base}/accounts/42/code"
         with requests.Session() as session:
@@ -126,7 +126,7 @@ def test_a_taken_port_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
         port = simulator.url.rpartition(":")[2]
         assert run(["--port", port]) == 1
 
-    assert f"Port {port} is taken" in capsys.readouterr().err
+    assert f"Another program uses port {port}" in capsys.readouterr().err
 
 
 def test_a_host_of_another_machine_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

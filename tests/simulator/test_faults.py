@@ -203,7 +203,7 @@ def test_faults_are_posted_listed_and_cleared(api: Api) -> None:
     [
         (
             {"status": 500},
-            '"on" is required: one of messaging, voice, verify, token, all, receipt.',
+            '"on" is missing. It must be one of messaging, voice, verify, token, all, receipt.',
         ),
         ({"on": "fax", "status": 500}, "one of messaging, voice, verify, token, all, receipt."),
         ({"on": ["all"], "status": 500}, "one of messaging, voice, verify, token, all, receipt."),
@@ -219,7 +219,7 @@ def test_faults_are_posted_listed_and_cleared(api: Api) -> None:
         ({"on": "all", "drop": "yes"}, "true or false"),
         ({"on": "all", "drop": True, "status": 500}, "leave out status"),
         ({"on": "all", "body": {"valid": True}}, '"body" must be a string'),
-        ({"on": "all", "stauts": 500}, "Allowed: on, status, times, delay, drop"),
+        ({"on": "all", "stauts": 500}, "Known fields: on, status, times, delay, drop"),
     ],
 )
 def test_an_invalid_fault_is_refused_with_the_allowed_values(
