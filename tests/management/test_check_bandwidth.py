@@ -102,7 +102,7 @@ def test_an_application_id_that_bandwidth_does_not_know_is_named(
 ) -> None:
     bandwidth.fault(on=endpoint, status=400, body='{"error": "Invalid application"}')
     output, error = run("--send", NUMBER)
-    assert f"with {name}: BadRequest, status 400. Look at FROM_NUMBER and the application" in output
+    assert f"with {name}: BadRequest, status 400. Check FROM_NUMBER and the id of" in output
     assert error == "Codes will not work until this is fixed."
     assert len(bandwidth.inbox) == 1  # the other channel is tried, too
 
@@ -118,7 +118,7 @@ def test_it_calls_where_only_calls_are_set_up(bandwidth: Any, configure: Any) ->
     [
         ({"status": 400, "body": '{"error": "x", "requestId": "r-1"}'}, "BadRequest", "FROM_NUM"),
         ({"status": 401}, "Unauthorized, status 401", "CLIENT_SECRET"),
-        ({"status": 403}, "Forbidden, status 403. The credentials are wrong, or", "turn MFA on"),
+        ({"status": 403}, "Forbidden, status 403. The credentials are wrong, or", "activate MFA"),
         ({"status": 500}, "ServerError, status 500", "Try again"),
         ({"drop": True}, "UnknownOutcome", "firewall"),
         ({"status": 200, "body": "<html>"}, "InvalidResponse", "proxies"),
@@ -147,8 +147,8 @@ def test_too_many_checks_prove_nothing(bandwidth: Any) -> None:
     bandwidth.fault(on="verify", status=429, body='{"error": "please wait 30 seconds"}')
     output, error = run("--send", NUMBER)
     assert "TooManyRequests, status 429. Wait 30 seconds, and try again." in output
-    assert "Bandwidth took" not in output
-    assert error == "Bandwidth asks to wait, so not everything was tested."
+    assert "Bandwidth accepted a code" not in output
+    assert error == "Bandwidth asks for a wait, so not everything was tested."
     assert bandwidth.inbox == []
 
 
@@ -179,9 +179,9 @@ def test_accounts_and_roles_are_those_of_the_token(bandwidth: Any, configure: An
     give(bandwidth, token)
     output, error = run()
     assert error == ""
-    assert "The token names these accounts: 9900000, 42.\n" in output
-    assert "The token names these roles: MFA, Voice.\n" in output
-    assert "ACCOUNT_ID 5500001 is not among its accounts." in output
+    assert "The token contains these accounts: 9900000, 42.\n" in output
+    assert "The token contains these roles: MFA, Voice.\n" in output
+    assert "ACCOUNT_ID 5500001 is not one of these accounts." in output
     assert "someone" not in output
     assert token not in output
 
@@ -213,7 +213,7 @@ def test_a_token_that_cannot_be_fetched_is_reported(bandwidth: Any, configure: A
     configure(CONNECT_TIMEOUT=1.75)
     bandwidth.fault(on="token", status=500)
     output, error = run()
-    assert output.startswith("The token: ServerError, status 500, requestId ")
+    assert output.startswith("Request for a token: ServerError, status 500, requestId ")
     assert error == "Codes will not work until this is fixed."
 
 
@@ -228,7 +228,7 @@ def test_a_bandwidth_that_takes_any_code_is_an_alarm(bandwidth: Any) -> None:
     """Fails when every answer ``valid: true`` counts as a success."""
     bandwidth.fault(on="verify", status=200, body='{"valid": true}')
     output, error = run()
-    assert "took a code that nobody was sent" in output
+    assert "accepted a code that was never sent" in output
     assert error
 
 

@@ -52,10 +52,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> str:
-        errors = [found for found in check_settings(None) if isinstance(found, Error)]
+        errors = [message for message in check_settings(None) if isinstance(message, Error)]
         if errors:
-            told = "\n".join(f"{found.msg} {found.hint or ''}" for found in errors)
-            raise CommandError(f"BANDWIDTH_MFA is not complete:\n{told}")
+            lines = "\n".join(f"{error.msg} {error.hint or ''}" for error in errors)
+            raise CommandError(f"BANDWIDTH_MFA has errors:\n{lines}")
         to = options["send"]
         if to:
             try:
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         if Outcome.WRONG in self.outcomes:
             raise CommandError("Codes will not work until this is fixed.")
         if Outcome.UNKNOWN in self.outcomes:
-            raise CommandError("Bandwidth asks to wait, so not everything was tested.")
+            raise CommandError("Bandwidth asks for a wait, so not everything was tested.")
         if is_sent:
             return "Bandwidth accepted every code. Check on the phone that they arrive."
         names = ["FROM_NUMBER", *(APPLICATIONS[channel] for channel in conf.channels())]
@@ -92,16 +92,16 @@ class Command(BaseCommand):
         try:
             claims = provider.client().token_claims()
         except BandwidthError as error:
-            return self.say("The token", error)
+            return self.say("Request for a token", error)
         for name, values in claims.items():
-            self.stdout.write(f"The token names these {name}: {', '.join(values)}.")
+            self.stdout.write(f"The token contains these {name}: {', '.join(values)}.")
         if "accounts" in claims and settings.ACCOUNT_ID not in claims["accounts"]:
-            self.stdout.write(f"ACCOUNT_ID {settings.ACCOUNT_ID} is not among its accounts.")
+            self.stdout.write(f"ACCOUNT_ID {settings.ACCOUNT_ID} is not one of these accounts.")
         return Outcome.FINE
 
     def ask(self, channel: str) -> Outcome:
         """Ask Bandwidth to verify a code, with the application of ``channel``."""
-        what = f"A question with {APPLICATIONS[channel]} ({channel})"
+        what = f"Request to verify a code with {APPLICATIONS[channel]} ({channel})"
         try:
             # For our own number, so that no user's number gets a wrong code.
             valid = provider.client().verify(
@@ -117,8 +117,8 @@ class Command(BaseCommand):
             return self.say(what, error)
         if valid:
             self.stdout.write(
-                f"{what}: Bandwidth took a code that nobody was sent. Do not use this account: "
-                "tell Bandwidth's support."
+                f"{what}: Bandwidth accepted a code that was never sent. Do not use this account. "
+                "Report this to Bandwidth's support."
             )
             return Outcome.WRONG
         return Outcome.FINE
@@ -157,27 +157,27 @@ def advice(error: BandwidthError) -> str:
     """Return a sentence that says what to do next."""
     keys = "CLIENT_ID and CLIENT_SECRET" if settings.CLIENT_ID else "USERNAME and PASSWORD"
     if isinstance(error, Unauthorized):
-        return f"Look at {keys}, and at ACCOUNT_ID: one of them is wrong, or was revoked."
+        return f"Check {keys}, and ACCOUNT_ID. One of them is wrong, or was revoked."
     if isinstance(error, Forbidden):
         # Bandwidth answers 403 for wrong credentials, and 401 for missing ones.
         return (
-            f"The credentials are wrong, or have no access to MFA in this account. Look at {keys}, "
-            "then at ACCOUNT_ID; then ask Bandwidth to turn MFA on, and to give the client its "
-            "role."
+            f"The credentials are wrong, or have no access to MFA in this account. Check {keys}, "
+            "and ACCOUNT_ID. If they are right, ask Bandwidth to activate MFA for the account, and "
+            "to give these credentials the role for MFA."
         )
     if isinstance(error, BadRequest):
         return (
-            "Look at FROM_NUMBER and the application's id: the number must be the account's, and "
-            "tied to that application."
+            "Check FROM_NUMBER and the id of the application. The number must belong to the "
+            "account, and must be assigned to that application."
         )
     if isinstance(error, TooManyRequests):
         seconds = provider.THROTTLE_SECONDS if error.retry_after is None else error.retry_after
         return f"Wait {seconds:.0f} seconds, and try again."
     if isinstance(error, InvalidResponse):
         return (
-            "Something else than Bandwidth answers there. Look at BASE_URL and TOKEN_URL, and at "
-            "proxies in between."
+            "The answer does not come from Bandwidth. Check BASE_URL, TOKEN_URL and the proxies "
+            "before Bandwidth."
         )
     if error.status:
-        return "This is a fault at Bandwidth. Try again, and look at Bandwidth's status page."
-    return "Bandwidth cannot be reached. Look at BASE_URL, the firewall, proxies and name service."
+        return "Bandwidth has an internal error. Try again, and look at Bandwidth's status page."
+    return "Bandwidth cannot be reached. Check BASE_URL, the firewall, the proxies and DNS."

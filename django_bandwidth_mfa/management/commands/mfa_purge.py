@@ -50,7 +50,11 @@ class Command(BaseCommand):
             metavar="DAYS",
             help="delete challenges older than this; the default is %(default)s",
         )
-        parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="delete nothing; show how many rows would be deleted",
+        )
 
     def handle(self, *args: Any, **options: Any) -> str:
         days, now = options["older_than"], timezone.now()

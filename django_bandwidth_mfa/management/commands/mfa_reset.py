@@ -35,28 +35,32 @@ class Command(BaseCommand):
         user = find_user(options["user"])
         was_locked = rules.is_locked(user)
         reset_second_factor(user, forget_phones=options["forget_phones"])
-        ended = "The phone factor is unlocked" if was_locked else "Nothing was locked; waits ended"
-        return f"{ended}. {told_of_next_code(user, forgot_phones=options['forget_phones'])}"
+        result = (
+            "The phone factor is unlocked."
+            if was_locked
+            else "The phone factor was not locked. All waits have ended."
+        )
+        return f"{result} {next_code(user, forgot_phones=options['forget_phones'])}"
 
 
-def told_of_next_code(user: User, *, forgot_phones: bool) -> str:
+def next_code(user: User, *, forgot_phones: bool) -> str:
     """Return a sentence that says whether and when ``user`` can get a code."""
     name = user.get_username()
     phones = phone_source().confirmed(user)
     if not phones:
-        lost = " and no recovery codes any more" if forgot_phones else ""
-        return f"{name} has no phone{lost}, so no login code can be sent."
-    lost = f"{name} has no recovery codes any more. " if forgot_phones else ""
+        lack = "now has no phone and no recovery codes" if forgot_phones else "has no phone"
+        return f"{name} {lack}, so no login code can be sent."
+    lost = f"{name} now has no recovery codes. " if forgot_phones else ""
     if not getattr(user, "is_active", True):
         return f"{lost}{name} is not active, and cannot sign in."
     try:
         numbers.check(phones[0].number)
     except NumberRefused as error:
-        return f"{lost}No code can go to the phone {phones[0].masked}: {error}"
+        return f"{lost}No code can be sent to the phone {phones[0].masked}: {error}"
     wait = status.seconds_until_send(user, phones)
     if wait:
         return (
-            f"{lost}{name} can ask for a code in {wait} seconds: a limit that is not theirs alone "
-            "is reached, or Bandwidth has asked for the wait."
+            f"{lost}{name} can ask for a code in {wait} seconds. A limit that other users share is "
+            "reached, or Bandwidth has asked for a wait."
         )
     return f"{lost}{name} can ask for a code now."

@@ -16,8 +16,8 @@ from ..console import find_user
 class Command(BaseCommand):
     help = (
         "Show figures of the second factor: for the whole site in the last day, or the present "
-        "state of one user. Numbers are masked. With --missing: the users who have no phone and "
-        "need one, now or from a known day on."
+        "state of one user. Phone numbers are masked. With --missing, list the users who have no "
+        "phone and need one, now or from a day on."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="write JSON")
         parser.add_argument(
-            "--missing", action="store_true", help="name the users who need a phone and have none"
+            "--missing", action="store_true", help="list the users who need a phone and have none"
         )
         parser.add_argument(
             "--csv",
@@ -37,7 +37,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> str | None:
         if options["missing"]:
             if options["user"] or (options["csv"] and options["json"]):
-                raise CommandError("--missing is for all users, as text, --csv or --json.")
+                raise CommandError(
+                    "Use --missing without a user, and with at most one of --csv and --json."
+                )
             self.name_missing(as_csv=options["csv"], as_json=options["json"])
             return None
         if options["csv"]:
@@ -55,7 +57,7 @@ class Command(BaseCommand):
     def name_missing(self, *, as_csv: bool, as_json: bool) -> None:
         """Write a line for each user who needs a phone, without keeping them all in memory."""
         for name in policy.unknown_groups():
-            self.stderr.write(f'There is no group "{name}", which REQUIRED names.')
+            self.stderr.write(f'REQUIRED contains the group "{name}", which does not exist.')
         if as_json:
             rows = [_row(one) for one in missing.find()]
             self.stdout.write(json.dumps(rows, indent=2))
@@ -70,7 +72,7 @@ class Command(BaseCommand):
             many += 1
             row = _row(one)
             self.stdout.write(f"{row['needed_from'] or 'now':<12}{row['username']}  {row['email']}")
-        self.stdout.write(f"{many} without a phone")
+        self.stdout.write(f"Users who need a phone and have none: {many}")
 
 
 COLUMNS = ("id", "username", "email", "last_login", "needed_from")

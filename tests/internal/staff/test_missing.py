@@ -173,7 +173,7 @@ def test_the_report_names_who_needs_a_phone_and_from_when_on(
     assert run("--missing") == (
         "now         teller  teller@example.com\n"
         "2027-03-01  clerk  clerk@example.com\n"
-        "2 without a phone\n"
+        "Users who need a phone and have none: 2\n"
     )
 
 
@@ -239,7 +239,9 @@ def test_no_name_becomes_a_formula_in_a_spreadsheet(configure: Any, start: str) 
 def test_a_missing_group_is_reported(people: dict[str, Any], configure: Any, capsys: Any) -> None:
     configure(REQUIRED=any_of(enrolled, groups("finance", "finanec")))
     run("--missing")
-    assert capsys.readouterr().err == 'There is no group "finanec", which REQUIRED names.\n'
+    assert (
+        capsys.readouterr().err == 'REQUIRED contains the group "finanec", which does not exist.\n'
+    )
 
 
 @pytest.mark.parametrize(
