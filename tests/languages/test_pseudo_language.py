@@ -196,7 +196,7 @@ def test_each_error_is_translated() -> None:
         str(sentence)
         for can_call in (True, False)
         for row in delivery_errors.ERRORS.values()
-        for sentence in row.told(can_call=can_call)
+        for sentence in row.texts_for_user(can_call=can_call)
     ]
     assert [one for text in messages for one in english(text)] == []
     assert len(messages) > 150

@@ -212,7 +212,7 @@ def delivery_of(challenge: Challenge) -> DeliveryPart:
     url = delivery_address.address_of(challenge) if challenge.is_followed else ""
     if challenge.delivery == Delivery.FAILED:
         can_call = "voice" in conf.channels()
-        words = delivery_errors.explain(challenge.delivery_error).told(can_call=can_call)
+        words = delivery_errors.explain(challenge.delivery_error).texts_for_user(can_call=can_call)
         return DeliveryPart(
             State.REFUSED_BY_CARRIER, "", error=words.what, next_step=words.next_step
         )
