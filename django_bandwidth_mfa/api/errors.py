@@ -44,15 +44,21 @@ class ErrorKind:
 
 ERRORS = {
     # Wrong requests.
-    "not_found": ErrorKind(404, _("There is nothing here."), "The API has no such address."),
+    "not_found": ErrorKind(404, _("There is nothing here."), "The API has no such URL."),
     "method_not_allowed": ErrorKind(
-        405, _("This address does not take this method."), "The header Allow names the right ones."
+        405,
+        _("This address does not take this method."),
+        "The header Allow lists the methods of this URL.",
     ),
     "wrong_content_type": ErrorKind(
         415, _("Send JSON."), "The body must have the content type application/json."
     ),
-    "body_too_large": ErrorKind(413, _("The body is too large."), "A body has at most 16 KiB."),
-    "bad_json": ErrorKind(400, _("The body is not a JSON object."), "The body must be UTF-8, too."),
+    "body_too_large": ErrorKind(
+        413, _("The body is too large."), "A body may have at most 16 KiB."
+    ),
+    "bad_json": ErrorKind(
+        400, _("The body is not a JSON object."), "The body must be a JSON object in UTF-8."
+    ),
     "invalid": ErrorKind(
         400, _("Something in the request is not right."), "A field is missing, wrong or unknown."
     ),
@@ -64,7 +70,7 @@ ERRORS = {
     "cookie_and_ticket": ErrorKind(
         400,
         _("Send a session or a ticket, not both."),
-        "A request with a ticket, and a login by ticket, come without the session's cookie.",
+        "Send a request with a ticket, or a login by ticket, without the cookie of a session.",
     ),
     # Access.
     "wrong_credentials": ErrorKind(
@@ -75,35 +81,38 @@ ERRORS = {
     "ticket_invalid": ErrorKind(
         401,
         exceptions.TicketInvalid.message,
-        "The ticket is used up, too old or not ours, or its user has another password since.",
+        "The ticket was used, is too old or was not issued here, or its user has changed the "
+        "password.",
     ),
     "sign_in_required": ErrorKind(
-        401, _("Please sign in."), "Nobody has given a password, or that was too long ago."
+        401, _("Please sign in."), "No password was sent, or it was sent too long ago."
     ),
     "sign_in_again": ErrorKind(
         403,
         _("To add your first phone, please sign in again."),
-        "A first phone takes a sign-in of the last 15 minutes, with the other factor of a user who "
-        "has one.",
+        "A first phone needs a sign-in of the last 15 minutes. A user with another factor must "
+        "have passed it.",
     ),
     "session_ended": ErrorKind(
-        401, exceptions.SessionEnded.message, "The login ended while its code was checked."
+        401, exceptions.SessionEnded.message, "The login ended while the code was checked."
     ),
     "code_required": ErrorKind(
-        403, _("A code is needed here."), "Send a code and verify it, then ask again."
+        403, _("A code is needed here."), "Send a code and verify it, then repeat the request."
     ),
     "phone_required": ErrorKind(
-        403, _("A code is needed here, and you have no phone."), "Add a phone, then ask again."
+        403,
+        _("A code is needed here, and you have no phone."),
+        "Add a phone, then repeat the request.",
     ),
     "on_behalf": ErrorKind(
         403,
         _("You are here on behalf of somebody else, whose second factor is theirs alone."),
-        "Staff who use the account of a user are not let in.",
+        "Staff who use the account of a user cannot use this part of the API.",
     ),
     "phones_kept_by_site": ErrorKind(
         403,
         _("Your phone numbers are kept elsewhere on this site."),
-        "With GET_PHONES only the site itself changes them.",
+        "With GET_PHONES, only the site itself changes phone numbers.",
     ),
     # Codes.
     "wrong_code": ErrorKind(
@@ -117,48 +126,58 @@ ERRORS = {
         "The recovery code was wrong, or has been used.",
     ),
     "code_expired": ErrorKind(
-        409, exceptions.ChallengeExpired.message, "There is no code that can be typed: send one."
+        409, exceptions.ChallengeExpired.message, "There is no valid code. Send one."
     ),
     "code_used": ErrorKind(
         409, exceptions.ChallengeUsed.message, "The code has passed, or has no tries left."
     ),
     "locked": ErrorKind(
-        403, exceptions.Locked.message, "Codes by phone are off; a recovery code opens them again."
+        403, exceptions.Locked.message, "Codes by phone are locked. A recovery code unlocks them."
     ),
     "limited": ErrorKind(
         429,
         _("Please wait, then try again."),
-        "A limit is reached: limit names it, where it is known.",
+        "A limit is reached. The field limit has its name, if it is known.",
     ),
-    "busy": ErrorKind(429, exceptions.Busy.message, "Nothing was counted: ask again in a moment."),
+    "busy": ErrorKind(
+        429, exceptions.Busy.message, "Nothing was counted. Repeat the request in a moment."
+    ),
     "provider_unavailable": ErrorKind(
-        503, exceptions.ProviderUnavailable.message, "Bandwidth was not reached; nothing was sent."
+        503,
+        exceptions.ProviderUnavailable.message,
+        "Bandwidth could not be reached, and nothing was sent.",
     ),
     "outcome_unknown": ErrorKind(
         503,
         exceptions.ProviderUnavailable.message,
-        "Bandwidth did not answer: a code may arrive, or the code that was tried may be used up.",
+        "Bandwidth did not answer. A code may arrive, or the code that was tried may be used up.",
     ),
     "unavailable": ErrorKind(
-        503, _("The site is not available right now."), "The database is away."
+        503, _("The site is not available right now."), "The database cannot be reached."
     ),
     # Phones, recovery codes and browsers.
     "number_refused": ErrorKind(
-        400, _("We cannot send codes to this number."), "No number, or one that gets no codes."
+        400,
+        _("We cannot send codes to this number."),
+        "The text is not a phone number, or codes are not sent to this number.",
     ),
     "no_such_phone": ErrorKind(
-        404, exceptions.NoPhone.message, "The user has no such phone, confirmed."
+        404, exceptions.NoPhone.message, "The user has no such confirmed phone."
     ),
     "no_such_browser": ErrorKind(
-        404, _("This browser is not trusted."), "The user trusts no such browser."
+        404, _("This browser is not trusted."), "The user does not trust such a browser."
     ),
     "no_enrolment": ErrorKind(
         409, _("No phone is being added. Please begin again."), "Add a phone first."
     ),
     "last_phone": ErrorKind(
-        409, exceptions.LastPhone.message, "The only phone of a user who has to have one stays."
+        409,
+        exceptions.LastPhone.message,
+        "The user needs a phone, so the only phone cannot be removed.",
     ),
-    "refused": ErrorKind(400, MFAError.message, "Any other reason; message tells it."),
+    "refused": ErrorKind(
+        400, MFAError.message, "The reason is another one. The field message says which."
+    ),
 }
 
 _CODES: dict[type[MFAError], str] = {
