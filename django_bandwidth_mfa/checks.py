@@ -238,7 +238,7 @@ def _texts() -> Iterator[CheckMessage]:
 
 def _text_problem(channel: str, language: str) -> conf.Problem:
     with translation.override(language):
-        text = texts.given(channel)
+        text = texts.configured_message(channel)
         if callable(text):
             return None
         message = str(text)

@@ -53,10 +53,10 @@ class CodeForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.digits = digits
 
-    @sensitive_variables("found")
+    @sensitive_variables("codes")
     def clean_code(self) -> str:
-        found = tries.read_codes(self.cleaned_data["code"], self.digits)
-        if not found:
+        codes = tries.read_codes(self.cleaned_data["code"], self.digits)
+        if not codes:
             raise forms.ValidationError(
                 ngettext(
                     "Enter the %(digits)d digit of the code, like %(example)s.",
@@ -65,11 +65,11 @@ class CodeForm(forms.Form):
                 )
                 % {"digits": self.digits, "example": "12345678"[: self.digits]}
             )
-        if len(found) > 1:
+        if len(codes) > 1:
             raise forms.ValidationError(
                 _("There are several numbers here that could be the code. Enter only the code.")
             )
-        return found[0]
+        return codes[0]
 
 
 class RecoveryCodeForm(forms.Form):

@@ -12,7 +12,7 @@ from ..conf import settings
 from ..internal.flows.phones import issue_recovery_codes
 from ..internal.login import trusted_browsers
 from . import shapes
-from .base import FreshAPIView, SignedInAPIView, told
+from .base import FreshAPIView, SignedInAPIView, json_response
 from .errors import APIError
 
 
@@ -20,19 +20,19 @@ class RecoveryCodesView(FreshAPIView):
     """GET returns how many are left.  POST creates a new set and returns it, only this once."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return told(shapes.recovery_codes_of(request, self.user))
+        return json_response(shapes.recovery_codes_of(request, self.user))
 
     @sensitive_variables()
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
         codes = issue_recovery_codes(request, self.user)
-        return told({**shapes.recovery_codes_of(request, self.user), "codes": codes})
+        return json_response({**shapes.recovery_codes_of(request, self.user), "codes": codes})
 
 
 class BrowsersView(SignedInAPIView):
     """GET lists the trusted browsers."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return told(shapes.browsers(request, self.user))
+        return json_response(shapes.browsers(request, self.user))
 
 
 class ForgetBrowserView(SignedInAPIView):
@@ -41,7 +41,7 @@ class ForgetBrowserView(SignedInAPIView):
     def post(self, request: HttpRequest, browser: str, data: dict[str, Any]) -> HttpResponse:
         if not trusted_browsers.forget(self.user, browser, request=request):
             raise APIError("no_such_browser")
-        return told(shapes.browsers(request, self.user))
+        return json_response(shapes.browsers(request, self.user))
 
 
 class ForgetBrowsersView(SignedInAPIView):
@@ -49,7 +49,7 @@ class ForgetBrowsersView(SignedInAPIView):
 
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
         trusted_browsers.forget(self.user, request=request)
-        return told(shapes.browsers(request, self.user))
+        return json_response(shapes.browsers(request, self.user))
 
 
 class SignOutOthersView(SignedInAPIView):
@@ -57,4 +57,4 @@ class SignOutOthersView(SignedInAPIView):
 
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
         service.end_sessions(self.user, keep=request)
-        return told({"within_seconds": settings.RECHECK_SECONDS})
+        return json_response({"within_seconds": settings.RECHECK_SECONDS})

@@ -275,6 +275,6 @@ class NothingHereView(PublicAPIView):
         raise APIError("not_found")
 
 
-def told(body: Mapping[str, object]) -> JsonResponse:
+def json_response(body: Mapping[str, object]) -> JsonResponse:
     """Return the JSON response with ``body``."""
     return JsonResponse(dict(body))

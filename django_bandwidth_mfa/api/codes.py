@@ -19,7 +19,7 @@ from ..internal.flows.login import cancel
 from ..internal.flows.tickets import TicketFlow, TicketLoginFlow
 from ..internal.login import tickets
 from . import shapes
-from .base import APIView, AskingView, PublicAPIView, told
+from .base import APIView, AskingView, PublicAPIView, json_response
 from .bodies import Fields, Flag, Text
 from .errors import APIError
 
@@ -33,8 +33,8 @@ class StateView(APIView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if self.ticket is not None:
-            return told_state(request, TicketLoginFlow(request, self.user, self.ticket))
-        return told_state(request)
+            return state_response(request, TicketLoginFlow(request, self.user, self.ticket))
+        return state_response(request)
 
 
 class CodeAPIView(APIView):
@@ -66,7 +66,7 @@ class SendView(AskingView, CodeAPIView):
     def post(self, request: HttpRequest, data: dict[str, Any]) -> Steps[HttpResponse]:
         self.need_phone()
         yield from self.flow.send_to_steps(data["phone"], data["channel"])
-        return told_state(request, self.flow)
+        return state_response(request, self.flow)
 
 
 class VerifyView(AskingView, CodeAPIView):
@@ -81,7 +81,7 @@ class VerifyView(AskingView, CodeAPIView):
         code = cleaned(CodeForm({"code": data["code"]}, digits=flow.digits), "code")
         if (yield from flow.verify_steps(code)) is None:
             raise APIError("wrong_code")
-        answer = told_state(request, flow)
+        answer = state_response(request, flow)
         if data["trust"]:
             flow.remember_browser(answer)
         return answer
@@ -97,7 +97,7 @@ class RecoveryCodeView(CodeAPIView):
         code = cleaned(RecoveryCodeForm(data), "recovery_code")
         if self.flow.recover(code) is None:
             raise APIError("wrong_recovery_code")
-        return told_state(request, self.flow)
+        return state_response(request, self.flow)
 
 
 class CancelView(APIView):
@@ -106,9 +106,9 @@ class CancelView(APIView):
     def post(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
         if self.ticket is not None:
             tickets.cancel(self.ticket)
-            return told(shapes.anonymous())
+            return json_response(shapes.anonymous())
         cancel(request)
-        return told_state(request)
+        return state_response(request)
 
 
 class DeliveryView(PublicAPIView):
@@ -123,17 +123,17 @@ class DeliveryView(PublicAPIView):
         followed = delivery.followed(signed)
         if followed is None:
             raise APIError("not_found")
-        return told(shapes.delivery_of(followed.challenge))
+        return json_response(shapes.delivery_of(followed.challenge))
 
 
-def told_state(request: HttpRequest, flow: Flow | None = None) -> HttpResponse:
+def state_response(request: HttpRequest, flow: Flow | None = None) -> HttpResponse:
     """Return the response with the state.
 
     :param flow: the flow of the request, which knows the state of a ticket.
     """
     if isinstance(flow, TicketFlow):
-        return told(shapes.state_of_ticket(flow))
-    return told(shapes.state(request))
+        return json_response(shapes.state_of_ticket(flow))
+    return json_response(shapes.state(request))
 
 
 @sensitive_variables()

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from .base import PublicAPIView, told
+from .base import PublicAPIView, json_response
 
 
 class DescriptionView(PublicAPIView):
@@ -18,7 +18,7 @@ class DescriptionView(PublicAPIView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         address = reverse("bandwidth_mfa:api_state").removesuffix("/state")
-        return told({**_description(), "servers": [{"url": address}]})
+        return json_response({**_description(), "servers": [{"url": address}]})
 
 
 @lru_cache(maxsize=1)

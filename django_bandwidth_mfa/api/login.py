@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..internal.flows.tickets import TicketLoginFlow
 from ..internal.login import policy, tickets
 from . import shapes
-from .base import PublicAPIView, refuse_cookie, told
+from .base import PublicAPIView, json_response, refuse_cookie
 from .bodies import Fields, Text
 from .errors import APIError
 
@@ -43,7 +43,9 @@ class LoginView(PublicAPIView):
         if user is None or not user.is_active:
             raise APIError("wrong_credentials")
         if not policy.owes_code_for_token(request, user):
-            return told(shapes.state_of_exempt(tickets.complete_exempt(user, user.backend)))
+            return json_response(
+                shapes.state_of_exempt(tickets.complete_exempt(user, user.backend))
+            )
         ticket = tickets.new_ticket(user, user.backend)
         flow = TicketLoginFlow(request, user, ticket)
-        return told(shapes.state_of_ticket(flow, tickets.text_of(ticket)))
+        return json_response(shapes.state_of_ticket(flow, tickets.text_of(ticket)))

@@ -21,9 +21,9 @@ from ..internal.phones import changes
 from ..internal.phones.source import phone_of_choice, phone_source
 from ..models import Phone
 from . import shapes
-from .base import APIView, AskingView, FreshAPIView, SignedInAPIView, told
+from .base import APIView, AskingView, FreshAPIView, SignedInAPIView, json_response
 from .bodies import Fields, Text
-from .codes import cleaned, told_state
+from .codes import cleaned, state_response
 from .errors import APIError
 
 
@@ -31,7 +31,7 @@ class PhonesView(SignedInAPIView):
     """GET lists the confirmed phones."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return told(shapes.phones(self.user))
+        return json_response(shapes.phones(self.user))
 
 
 # Adding one --------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ class PendingView(EnrolAPIView):
     """GET returns the phone that is being added."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return told(shapes.enrolment(self.flow))
+        return json_response(shapes.enrolment(self.flow))
 
 
 class AddView(AskingView, EnrolAPIView):
@@ -90,7 +90,7 @@ class AddView(AskingView, EnrolAPIView):
         if data["replaces"] and replaces is None:
             raise NoPhone
         yield from self.flow.add_steps(number, channel, replaces=replaces)
-        return told(shapes.enrolment(self.flow))
+        return json_response(shapes.enrolment(self.flow))
 
 
 class ResendView(AskingView, EnrolAPIView):
@@ -102,7 +102,7 @@ class ResendView(AskingView, EnrolAPIView):
         channel = offered(data["channel"])
         self.need_enrolment()
         yield from self.flow.resend_steps(channel)
-        return told(shapes.enrolment(self.flow))
+        return json_response(shapes.enrolment(self.flow))
 
 
 class ConfirmView(AskingView, EnrolAPIView):
@@ -115,7 +115,7 @@ class ConfirmView(AskingView, EnrolAPIView):
         code = cleaned(CodeForm({"code": data["code"]}, digits=self.flow.digits), "code")
         if (yield from self.flow.verify_steps(code)) is None:
             raise APIError("wrong_code")
-        return told_state(request, self.flow)
+        return state_response(request, self.flow)
 
 
 # Changing one ------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ class ChangeView(FreshAPIView):
         if chosen is None:
             raise NoPhone
         self.change(request, chosen, data)
-        return told(shapes.phones(self.user))
+        return json_response(shapes.phones(self.user))
 
     def change(self, request: HttpRequest, phone: Phone, data: dict[str, Any]) -> None:
         raise NotImplementedError

@@ -48,9 +48,9 @@ def parse(text: str) -> str:
         raise NumberRefused(
             _("Check the phone number. It should look like %(example)s.") % {"example": example()}
         )
-    found = phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    check(found)
-    return found
+    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    check(e164)
+    return e164
 
 
 def _read(text: str, region: str | None) -> phonenumbers.PhoneNumber:

@@ -45,7 +45,7 @@ def find(
     sql = _select(database, model, _conditions(where), newest_by)
     with connections[database].cursor() as cursor:
         cursor.execute(sql, _values(database, model, where))
-        return [_row(database, model, found) for found in cursor.fetchall()]
+        return [_row(database, model, row) for row in cursor.fetchall()]
 
 
 def count(model: type[Model], where: Mapping[str, object]) -> int:
@@ -107,15 +107,15 @@ def _prepared(database: str, model: type[Model], name: str, value: object) -> An
         # An object of another model must not be used in place of the user with the same primary
         # key.
         if not isinstance(value, related):
-            wanted, found = related.__name__, type(value).__name__
-            raise ValueError(f"{model.__name__}.{name} must be a {wanted}, not a {found}.")
+            wanted, actual = related.__name__, type(value).__name__
+            raise ValueError(f"{model.__name__}.{name} must be a {wanted}, not a {actual}.")
         value = value.pk
     return field.get_db_prep_save(value, connections[database])
 
 
-def _row(database: str, model: type[Row], found: Sequence[Any]) -> Row:
-    """Return the row with the columns ``found`` from the database."""
-    values = list(found)
+def _row(database: str, model: type[Row], columns: Sequence[Any]) -> Row:
+    """Return the row with the values ``columns`` from the database."""
+    values = list(columns)
     for place, convert, column in _converters(database, model):
         values[place] = convert(values[place], column, connections[database])
     names = [field.attname for field in _fields(model).values()]

@@ -23,12 +23,12 @@ class XSessionTokenAuthentication(authentication.XSessionTokenAuthentication):
     """Authentication with ``X-Session-Token``.  It also works with allauth's own token strategy."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        found = super().authenticate(request)
-        if found is None:
+        user_and_auth = super().authenticate(request)
+        if user_and_auth is None:
             return None
-        of_session = request_of_session(found[1], request=django_request(request))
+        of_session = request_of_session(user_and_auth[1], request=django_request(request))
         if of_session.user.is_authenticated:
-            return of_session.user, found[1]
+            return of_session.user, user_and_auth[1]
         # Older releases of allauth do not have this attribute.
         if not getattr(self, "allow_anonymous_users", True):
             raise AuthenticationFailed(body("session_ended"))
@@ -44,8 +44,8 @@ class JWTTokenAuthentication(authentication.JWTTokenAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         self._request = django_request(request)
-        found: tuple[Any, Any] | None = super().authenticate(request)
-        return found
+        user_and_auth: tuple[Any, Any] | None = super().authenticate(request)
+        return user_and_auth
 
     def authenticate_credentials(self, key: str) -> tuple[Any, Any]:
         """Return the user and the claims of a token, after a check of its session.

@@ -39,13 +39,13 @@ class IsVerifiedMiddleware:
         user: Any = request.user
         auser = request.auser
 
-        def look(found: Any) -> Any:
-            found.is_verified = _IsVerified(request, found)
+        def look(visitor: Any) -> Any:
+            visitor.is_verified = _IsVerified(request, visitor)
             # The look at an anonymous visitor puts others into the request, which know nothing of
             # django-otp.
-            if found.is_anonymous:
-                request.user, request.auser = found, truthful
-            return found
+            if visitor.is_anonymous:
+                request.user, request.auser = visitor, truthful
+            return visitor
 
         async def truthful() -> Any:
             return look(await auser())

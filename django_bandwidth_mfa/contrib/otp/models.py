@@ -89,7 +89,7 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
     verification: Verification | None = None
 
     # The message for the user about the code that this object has sent.
-    told: str | None = None
+    message_for_user: str | None = None
 
     class Meta:
         verbose_name = "Bandwidth device"
@@ -114,8 +114,8 @@ class BandwidthDevice(CooldownMixin, ThrottlingMixin, SideChannelDevice):
         If no code could be sent, the message says why.  It raises no ``MFAError``, because
         django-two-factor-auth would return a 500 for it.
         """
-        self.told = self._send_and_tell()
-        return self.told
+        self.message_for_user = self._send_and_tell()
+        return self.message_for_user
 
     def _send_and_tell(self) -> str:
         allowed, why = self.generate_is_allowed()

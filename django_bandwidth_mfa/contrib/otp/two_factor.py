@@ -74,4 +74,4 @@ class BandwidthMethod(MethodBase):
         return str(_("Call me with the code") if by_call else _("Text me the code"))
 
     def get_verbose_action(self, device: BandwidthDevice) -> str:
-        return device.told or str(_("Enter the code we sent you."))
+        return device.message_for_user or str(_("Enter the code we sent you."))

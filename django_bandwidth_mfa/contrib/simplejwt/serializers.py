@@ -37,9 +37,9 @@ class TwoStepSerializer(CompletionMixin, serializers.TokenObtainSerializer):
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "completion" not in attrs:
-            found: dict[str, Any] = super().validate(attrs)
+            fields: dict[str, Any] = super().validate(attrs)
             self.user = self.after_password(self.user)
-            return found
+            return fields
         self.user = self.after_code(attrs["completion"])
         return {}
 
@@ -81,8 +81,8 @@ class LiveLoginMixin:
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         self.check_login(attrs[self.token_field])
-        found: dict[str, Any] = super().validate(attrs)  # type: ignore[misc]
-        return found
+        fields: dict[str, Any] = super().validate(attrs)  # type: ignore[misc]
+        return fields
 
     @sensitive_variables()
     def check_login(self, text: str) -> None:

@@ -58,12 +58,12 @@ class Registry(Generic[T]):
     def get(self, **configuration: object) -> T:
         """Return the object for ``configuration``; create it if there is none."""
         key = _digest(configuration)
-        found = self._kept.get(key)
-        if found is None:
-            found = self._kept.setdefault(key, self._make(**configuration))
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept.setdefault(key, self._make(**configuration))
             for oldest in list(self._kept)[: -self._most]:
                 self._drop(oldest)
-        return found
+        return kept
 
     def close(self) -> None:
         """Remove and close every object."""
@@ -148,8 +148,10 @@ def breaker() -> Breaker:
 
 def application(channel: str) -> str:
     """Return the id of the Bandwidth application for codes by ``channel``."""
-    found = settings.MESSAGING_APPLICATION_ID if channel == "sms" else settings.VOICE_APPLICATION_ID
-    return found or ""
+    application_id = (
+        settings.MESSAGING_APPLICATION_ID if channel == "sms" else settings.VOICE_APPLICATION_ID
+    )
+    return application_id or ""
 
 
 @contextmanager

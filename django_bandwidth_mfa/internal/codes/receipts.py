@@ -42,10 +42,10 @@ def callback_url(request: HttpRequest | None) -> str | None:
     return request.build_absolute_uri(path)
 
 
-def is_secret(given: str) -> bool:
-    """Return whether ``given`` is ``RECEIPT_SECRET``, with a comparison in constant time."""
+def is_secret(text: str) -> bool:
+    """Return whether ``text`` is ``RECEIPT_SECRET``, with a comparison in constant time."""
     expected = settings.RECEIPT_SECRET
-    return expected is not None and constant_time_compare(given, expected)
+    return expected is not None and constant_time_compare(text, expected)
 
 
 def record(body: bytes) -> bool:

@@ -37,9 +37,9 @@ Steps = Generator[Call, Any, T]
 
 
 @sensitive_variables()
-def masked(do: Callable[..., T], *given: Any) -> T:
+def masked(do: Callable[..., T], *arguments: Any) -> T:
     """Call ``do`` and return its result.  Error reports mask its variables."""
-    return do(*given)
+    return do(*arguments)
 
 
 @sensitive_variables()

@@ -38,7 +38,7 @@ def write(user: User, *, purpose: str, channel: str) -> str:
     :raises ImproperlyConfigured: ``MESSAGE`` contains no ``{CODE}``, or its function raises, or the
         text is too long.
     """
-    message = given(channel)
+    message = configured_message(channel)
     text = _ask_site(message, user, purpose, channel) if callable(message) else str(message)
     scope = settings.SCOPES[purpose]
     word = str(SCOPE_WORDS.get(scope, scope)) if _is_translated(message, text) else scope
@@ -56,15 +56,15 @@ def write(user: User, *, purpose: str, channel: str) -> str:
     return with_origin(text, channel)
 
 
-def _is_translated(found: str | Promise | Callable[..., object], text: str) -> bool:
+def _is_translated(message: str | Promise | Callable[..., object], text: str) -> bool:
     """Return whether ``text`` may be in another language than English."""
-    if not isinstance(found, Promise):
-        return callable(found)
+    if not isinstance(message, Promise):
+        return callable(message)
     with translation.override("en"):
-        return str(found) != text
+        return str(message) != text
 
 
-def given(channel: str) -> str | Promise | Callable[..., object]:
+def configured_message(channel: str) -> str | Promise | Callable[..., object]:
     """Return the value of ``MESSAGE`` for ``channel``: a text, a lazy text, or a function.
 
     :raises ImproperlyConfigured: the function cannot be imported.
@@ -100,7 +100,7 @@ def sample(channel: str) -> str:
 
     A text message contains ``{CODE}`` twice, to show whether Bandwidth fills in both.
     """
-    message = given(channel)
+    message = configured_message(channel)
     text = str(Settings.MESSAGE.default if callable(message) else message)
     if settings.ORIGIN is None and channel == "sms":
         return f"{text}\nAgain: {{CODE}}"

@@ -92,13 +92,13 @@ def _doors(kind: Kind, views: Iterable[RoutedView]) -> Iterator[Door]:
     addresses: dict[str, list[str]] = {}
     for view in views:
         addresses.setdefault(view.path, []).append(view.address)
-    for path, found in addresses.items():
-        yield Door(kind, path, f"{_first(found, 'address', 'addresses')} ({path})")
+    for path, addresses_of_view in addresses.items():
+        yield Door(kind, path, f"{_first(addresses_of_view, 'address', 'addresses')} ({path})")
 
 
-def _first(found: list[str], one: str, many: str) -> str:
-    more = len(set(found)) - 1
-    return found[0] + (f" and {more} more {one if more == 1 else many}" if more else "")
+def _first(names: list[str], one: str, many: str) -> str:
+    more = len(set(names)) - 1
+    return names[0] + (f" and {more} more {one if more == 1 else many}" if more else "")
 
 
 def _classes(view: RoutedView, name: str) -> list[object]:
@@ -163,8 +163,10 @@ def _is_simplejwt(view: RoutedView) -> bool:
 
 def _serializer_of(view: RoutedView) -> object:
     """Return the serializer of a view.  simplejwt's own views keep it as a dotted path."""
-    found, path = view.option("serializer_class"), view.option("_serializer_class")
-    return import_string(path) if found is None and isinstance(path, str) and path else found
+    serializer, path = view.option("serializer_class"), view.option("_serializer_class")
+    if serializer is None and isinstance(path, str) and path:
+        return import_string(path)
+    return serializer
 
 
 def _is_for_signed_in_users(view: RoutedView) -> bool:

@@ -39,9 +39,9 @@ class RoutedView:
         return isinstance(self.view, type) and is_subclass(self.view, *parents)
 
 
-def dotted_path(found: object) -> str:
+def dotted_path(value: object) -> str:
     """Return the dotted path of a class or function, or of the class of any other object."""
-    named = found if isinstance(found, type | FunctionType) else type(found)
+    named = value if isinstance(value, type | FunctionType) else type(value)
     name = named.__qualname__
     # For a function view, REST framework creates a class with the name of the function, but with
     # another `__qualname__`.
@@ -50,12 +50,12 @@ def dotted_path(found: object) -> str:
     return f"{named.__module__}.{name}"
 
 
-def is_subclass(found: object, *parents: str) -> bool:
-    """Return whether ``found`` is one of the classes ``parents``, or a subclass of one.
+def is_subclass(value: object, *parents: str) -> bool:
+    """Return whether ``value`` is one of the classes ``parents``, or a subclass of one.
 
     Classes are compared by their dotted paths, so no package has to be imported or installed.
     """
-    return isinstance(found, type) and any(dotted_path(one) in parents for one in found.__mro__)
+    return isinstance(value, type) and any(dotted_path(one) in parents for one in value.__mro__)
 
 
 def routed_views() -> Iterator[RoutedView]:
@@ -80,12 +80,12 @@ def _below(resolver: URLResolver, prefix: str) -> Iterator[RoutedView]:
 
 
 def _views_in(callback: object, address: str) -> Iterator[RoutedView]:
-    found: list[object] = []
+    views: list[object] = []
     for layer in _layers(callback):
         # REST framework keeps the class as `cls`, Django as `view_class`.
         view = getattr(layer, "cls", None) or getattr(layer, "view_class", None)
-        if isinstance(view, type) and view not in found:
-            found.append(view)
+        if isinstance(view, type) and view not in views:
+            views.append(view)
             # as_view() of REST framework and of Django keep the arguments under these names.
             options = getattr(layer, "initkwargs", None) or getattr(layer, "view_initkwargs", None)
             yield RoutedView(address, view, options or {})
@@ -122,7 +122,7 @@ def _inside(layer: object) -> Iterator[object]:
             yield cell.cell_contents
 
 
-def _may_be_a_view(found: object) -> bool:
-    return isinstance(found, FunctionType | MethodType | partial) or is_subclass(
-        type(found), "ninja.operation.PathView"
+def _may_be_a_view(value: object) -> bool:
+    return isinstance(value, FunctionType | MethodType | partial) or is_subclass(
+        type(value), "ninja.operation.PathView"
     )

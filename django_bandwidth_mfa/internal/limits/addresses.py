@@ -14,7 +14,7 @@ from ..notify import events
 # Seconds between two log records about an unreadable address.
 _TELL_EVERY = 3600
 
-_told_at: float | None = None
+_logged_at: float | None = None
 
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](:[0-9]{1,5})?|(?P<v4>[0-9.]+):[0-9]{1,5}")
 
@@ -53,10 +53,10 @@ def client_address(request: HttpRequest | None) -> str | None:
 
 def _tell_unreadable() -> None:
     """Log that an address cannot be read, at most once an hour in each process."""
-    global _told_at
+    global _logged_at
     now = time.monotonic()
-    if _told_at is None or now - _told_at >= _TELL_EVERY:
-        _told_at = now
+    if _logged_at is None or now - _logged_at >= _TELL_EVERY:
+        _logged_at = now
         events.address_unreadable()
 
 

@@ -76,8 +76,8 @@ def _records(session: SessionBase, kinds: tuple[str, ...]) -> Iterator[dict[str,
     """Yield the valid records of factors of the types ``kinds`` that have passed."""
     from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 
-    found = session.get(AUTHENTICATION_METHODS_SESSION_KEY)
-    for record in found if isinstance(found, list) else ():
+    records = session.get(AUTHENTICATION_METHODS_SESSION_KEY)
+    for record in records if isinstance(records, list) else ():
         if (
             isinstance(record, dict)
             and record.get("method") == "mfa"

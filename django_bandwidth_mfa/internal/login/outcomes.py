@@ -100,10 +100,10 @@ def read(request: HttpRequest, user: User, *actions: Action) -> Outcome | None:
 
     :param actions: the actions whose outcomes the page shows.
     """
-    found = cookies.read(request, COOKIE, SALT, max_age=LONGEST)
-    if not isinstance(found, list) or len(found) != 2:
+    content = cookies.read(request, COOKIE, SALT, max_age=LONGEST)
+    if not isinstance(content, list) or len(content) != 2:
         return None
-    pk, fields = found
+    pk, fields = content
     outcome = make_record(fields, Outcome)
     if outcome is None or pk != str(user.pk) or outcome.action not in (*actions, "page"):
         return None

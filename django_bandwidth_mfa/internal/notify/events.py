@@ -94,13 +94,13 @@ def _tell(
     sender: object = None,
     *,
     failed: bool = False,
-    **told: object,
+    **arguments: object,
 ) -> None:
     """Write the log record of an event, and send its signal.
 
     :param fields: the fields of the log record.
     :param failed: whether to add the traceback of the current exception to the record.
-    :param told: the arguments of the signal.
+    :param arguments: the arguments of the signal.
     """
     event = EVENTS[name]
     text = " ".join(f"{key}={value}" for key, value in fields.items())
@@ -113,7 +113,7 @@ def _tell(
         extra={"event": name, **fields},
     )
     if event.signal is not None:
-        event.signal.send_robust(sender, **told)
+        event.signal.send_robust(sender, **arguments)
 
 
 def _about(challenge: Challenge, **fields: object) -> dict[str, object]:

@@ -40,31 +40,33 @@ def connect() -> None:
 
 
 def _receiver(event: str) -> Callable[..., None]:
-    def receive(sender: object, user: User, request: HttpRequest | None, **told: object) -> None:
+    def receive(
+        sender: object, user: User, request: HttpRequest | None, **arguments: object
+    ) -> None:
         if settings.NOTIFY:
-            notify(user, event, request, **told)
+            notify(user, event, request, **arguments)
 
     return receive
 
 
-def notify(user: User, event: str, request: HttpRequest | None = None, **told: object) -> None:
+def notify(user: User, event: str, request: HttpRequest | None = None, **arguments: object) -> None:
     """Send ``user`` a mail about ``event``, in their language, if they have a mail address.
 
-    :param told: the arguments of the signal.
+    :param arguments: the arguments of the signal.
     """
     address = getattr(user, get_user_model().get_email_field_name(), "")
     if not address:
         return
     site = site_name(request)
     agent = request.headers.get("User-Agent", "") if request is not None else ""
-    with translation.override(_language(user, request, told)):
+    with translation.override(_language(user, request, arguments)):
         context = {
-            **told,
+            **arguments,
             "user": user,
             "site": site,
             "at": timezone.now(),
             # For changes by staff, the User-Agent is that of the staff member.
-            "browser_name": "" if told.get("by") else user_agents.describe(agent),
+            "browser_name": "" if arguments.get("by") else user_agents.describe(agent),
             "codes_left": RecoveryCode.objects.left(user),
             "kept_by_site": settings.GET_PHONES is not None,
             "trust_days": settings.TRUST_DAYS,
@@ -85,13 +87,13 @@ def notify(user: User, event: str, request: HttpRequest | None = None, **told: o
         events.mail_failed(user, event)
 
 
-def _language(user: User, request: HttpRequest | None, told: dict[str, object]) -> str:
+def _language(user: User, request: HttpRequest | None, arguments: dict[str, object]) -> str:
     """Return the language of the mail.
 
     If the user makes the change, it is the language of the page.  If somebody else does, it is the
     language of the user's own last change.
     """
-    if request is not None and told.get("by") is None:
+    if request is not None and arguments.get("by") is None:
         language = translation.get_language() or django_settings.LANGUAGE_CODE
         SecondFactor.objects.update_or_create(user=in_query(user), defaults={"language": language})
         return language

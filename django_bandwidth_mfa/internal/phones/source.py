@@ -47,8 +47,10 @@ class OwnTable:
     proves_numbers = True
 
     def confirmed(self, user: User) -> list[Phone]:
-        found = rows.find(Phone, {"user": user, "confirmed_at": FILLED})
-        return sorted(found, key=lambda phone: (not phone.is_primary, phone.confirmed_at, phone.pk))
+        phones = rows.find(Phone, {"user": user, "confirmed_at": FILLED})
+        return sorted(
+            phones, key=lambda phone: (not phone.is_primary, phone.confirmed_at, phone.pk)
+        )
 
     def has_confirmed(self, user: User) -> bool:
         return rows.count(Phone, {"user": user, "confirmed_at": FILLED}) > 0

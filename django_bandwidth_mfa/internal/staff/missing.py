@@ -40,8 +40,8 @@ def find() -> Iterator[Missing]:
     users = active(get_user_model()._default_manager.all()).order_by("pk")
     if source.enrolled_users() is not None:
         users = users.filter(_without_phone())
-    found = _one_by_one(users) if needs is None else _by_query(users, needs)
-    for one in found:
+    users_in_need = _one_by_one(users) if needs is None else _by_query(users, needs)
+    for one in users_in_need:
         if source.enrolled_users() is not None or not source.has_confirmed(one.user):
             yield one
 

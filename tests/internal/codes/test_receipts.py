@@ -114,7 +114,7 @@ def test_the_secret_is_compared_in_constant_time() -> None:
     a test."""
     import inspect
 
-    assert "constant_time_compare(given, expected)" in inspect.getsource(receipts.is_secret)
+    assert "constant_time_compare(text, expected)" in inspect.getsource(receipts.is_secret)
 
 
 def test_only_a_post_is_taken(client: Client) -> None:

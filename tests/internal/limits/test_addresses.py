@@ -52,7 +52,7 @@ def test_an_address_that_cannot_be_read_is_logged_once_an_hour(
     logs it."""
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(addresses, "_told_at", None)
+    monkeypatch.setattr(addresses, "_logged_at", None)
     for seconds in (0, 1, 3598):
         now[0] += seconds
         assert addresses.client_address(rf.get("/", REMOTE_ADDR="")) is None
