@@ -1,15 +1,15 @@
 /*
- * Ask again for the code that a login owes, if the site was too busy to send it. The page reloads after
- * a few seconds: it has no field yet, so nothing that was typed is lost. It reloads three times at most,
- * and not while the user is doing something else on the page. Without this script the user reloads the
- * page, or presses the button.
+ * Reload the page if the site was too busy to send the code. The request for the page asks for the code
+ * again. The page has no field yet, so a reload loses nothing that was typed. The script reloads three
+ * times at most, and not while the user is doing something else on the page. Without this script the user
+ * reloads the page, or presses the button.
  */
 (function () {
   "use strict";
 
   var TIMES = 3;
-  var KEY = "bandwidth-mfa-asked-again"; // this tab: how often, and when for the last time
-  var FORGET = 60000; // milliseconds: a later login begins anew
+  var KEY = "bandwidth-mfa-asked-again"; // in this tab: the number of reloads, and the time of the last one
+  var FORGET = 60000; // milliseconds; after this time the count begins at 0 again
 
   var section = document.querySelector(".bandwidth-mfa[data-ask-again]");
   if (!section) return;

@@ -1,10 +1,10 @@
 /*
- * Poll whether the message was delivered, while the page waits for a code, and show the response. The
- * page then looks as after a reload, which would lose the typed digits and the focus. The page contains
- * the buttons for a refused message in a template, so the server decides their text and order. The page
- * also works without this script.
+ * While the page waits for a code, ask the server whether the message was delivered, and show the
+ * response. The page then looks as after a reload. A reload would lose the typed digits and the focus. The
+ * page contains the buttons for a refused message in a template, so the server decides their text and
+ * order. The page also works without this script.
  *
- * The request has no cookie, and needs no session: a slow response could otherwise come after the
+ * The request has no cookie, and needs no session. With a cookie, a slow response could come after the
  * response to a right code, and set the old session cookie again.
  */
 (function () {

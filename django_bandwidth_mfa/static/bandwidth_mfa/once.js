@@ -1,12 +1,12 @@
 /*
- * Show that a pressed button is at work, and ignore a second press. The browser shows only the response
- * to the last press: for a right code, that would be "already used". Without this script the forms work,
- * too.
+ * Show that the site is handling a pressed button, and ignore a second press. The browser shows only the
+ * response to the last press. For a right code, the second response would be "already used". The forms
+ * also work without this script.
  */
 (function () {
   "use strict";
 
-  var SECONDS = 5; // then a press counts again, because the first request may have been lost
+  var SECONDS = 5; // after this time a press counts again, because the first request may have been lost
 
   document.addEventListener("submit", function (event) {
     var form = event.target;

@@ -21,5 +21,5 @@
       // Do not replace what the user has begun to type.
       if (message && !field.value) field.value = message.code;
     })
-    .catch(function () {}); // refused by the user or by the site's policy, or the page is left
+    .catch(function () {}); // the user or the site's policy refused, or the user has left the page
 })();

@@ -14,7 +14,7 @@
     var lines = Array.prototype.map.call(codes.children, function (item) {
       return item.textContent;
     });
-    // A template of the site may have no title.
+    // If the site overrides the template, there may be no title.
     if (title) lines.unshift(title.textContent.trim(), "");
     return lines.join("\n") + "\n";
   }
@@ -38,7 +38,7 @@
     },
   };
 
-  // Browsers have a clipboard only with HTTPS.
+  // Browsers let a page use the clipboard only with HTTPS.
   var canCopy = navigator.clipboard && navigator.clipboard.writeText;
   Array.prototype.forEach.call(row.querySelectorAll("[data-do]"), function (button) {
     var what = button.getAttribute("data-do");

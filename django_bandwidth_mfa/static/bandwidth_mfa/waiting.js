@@ -1,10 +1,10 @@
 /*
- * Keep times true while the page is open: until when a code works, and when the next one can be sent.
+ * Update the times on the page: until when a code works, and when the next code can be sent.
  *
- * A sentence with data-seconds is about a moment so many seconds away. Its time is shown as a
- * countdown ("0:29"), or as a time of day in the time zone of this device. A button with data-wait is
- * disabled until its wait is over. A screen reader reads out a wait twice: when it begins, and when it
- * is over. Without this script the sentences do not change, and the buttons work.
+ * The attribute data-seconds of a sentence is the number of seconds until a moment. The script shows that
+ * moment as a countdown ("0:29"), or as a time of day in the time zone of this device. A button with
+ * data-wait is disabled until its wait is over. A screen reader reads out a wait twice: when it begins,
+ * and when it is over. Without this script the sentences do not change, and the buttons work.
  */
 (function () {
   "use strict";
@@ -31,7 +31,7 @@
 
   function clock(element) {
     var end = opened + 1000 * Number(element.getAttribute("data-seconds"));
-    // Round the end of a wait up to the next minute, and the end of a code down to this one.
+    // Round up the end of a wait to the next minute. Round down the end of a code.
     if (element.getAttribute("data-round") === "up") end += 59999;
     var moment = new Date(end);
     var parts = { hour: "numeric", minute: "2-digit" };
@@ -93,7 +93,7 @@
     }
   }
 
-  // In the capture phase, before other scripts: a form with a wait must not be sent.
+  // This runs in the capture phase, before other scripts, because a form with a wait must not be sent.
   document.addEventListener(
     "submit",
     function (event) {
@@ -114,10 +114,10 @@
     true
   );
 
-  // Also after the back button, and when a laptop wakes up.
+  // Update also after the back button, and when a laptop wakes up.
   window.addEventListener("pageshow", look);
   document.addEventListener("visibilitychange", look);
-  // Sent by the script that polls the delivery.
+  // The script that polls the delivery sends this event.
   document.addEventListener("bandwidth-mfa-waits", look);
 
   look();
