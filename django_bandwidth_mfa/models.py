@@ -44,9 +44,9 @@ Row = TypeVar("Row", bound=models.Model)
 class Channel(models.TextChoices):
     """The ways to send a code, by Bandwidth's names."""
 
-    # Translators: Users see this: a way to get a code, beside "phone call".
+    # Translators: Users see this: one way to get a code. The other way is "phone call".
     SMS = "sms", _("text message")
-    # Translators: Users see this: a way to get a code, beside "text message".
+    # Translators: Users see this: one way to get a code. The other way is "text message".
     VOICE = "voice", _("phone call")
 
 
@@ -512,7 +512,7 @@ class TrustedBrowser(models.Model):
         ordering = ("-last_used_at",)
 
     def __str__(self) -> str:
-        # Translators: Users see this, in the list of the browsers that they trust.
+        # Translators: Users see this in the list of the browsers that they trust.
         return self.name or str(_("Unknown browser"))
 
 

@@ -142,15 +142,15 @@ def label(number: str, name: str = "") -> str:
     :param name: the name that the owner gave to the phone; may be empty.
     """
     if name:
-        # Translators: It stands in sentences for %(phone)s, after the word for "the phone", as in
-        # "We now send codes to the phone “Work” (ending in 42)."  The sentences put it into any
-        # grammatical case: use a form that never changes, such as one in parentheses.
+        # Translators: This replaces %(phone)s in sentences, after the word for "the phone", as in
+        # "We now send codes to the phone “Work” (ending in 42)."  The sentences need different
+        # grammatical cases, so use a form that never changes, such as one in parentheses.
         return pgettext("after the word phone", "“%(name)s” (ending in %(digits)s)") % {
             "name": isolate(name),
             "digits": ending(number),
         }
-    # Translators: It stands in sentences for %(phone)s, after the word for "the phone", as in "We
-    # now send codes to the phone ending in 42."  The sentences put it into any grammatical case:
+    # Translators: This replaces %(phone)s in sentences, after the word for "the phone", as in "We
+    # now send codes to the phone ending in 42."  The sentences need different grammatical cases, so
     # use a form that never changes, such as "(…%(digits)s)".
     return pgettext("after the word phone", "ending in %(digits)s") % {"digits": ending(number)}
 

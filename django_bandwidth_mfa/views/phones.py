@@ -156,7 +156,7 @@ class PhoneRemoveView(ChangeView):
             remove_phone(request, self.user, phone)
         except LastPhone as error:
             return self.ask(request, phone, str(error))
-        # Translators: %(phone)s is such as "ending in 42" or "“Work” (ending in 42)".
+        # Translators: %(phone)s is for example "ending in 42" or "“Work” (ending in 42)".
         removed = _("The phone %(phone)s was removed. We will send no more codes to it.")
         messages.success(request, removed % {"phone": phone.label}, fail_silently=True)
         return redirect(phones_url(changed=True))
@@ -170,7 +170,7 @@ class PhonePrimaryView(ChangeView):
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
         with suppress(NoPhone):  # removed in another tab, this very moment
             changes.make_primary(phone, request=request)
-        # Translators: %(phone)s is such as "ending in 42" or "“Work” (ending in 42)".
+        # Translators: %(phone)s is for example "ending in 42" or "“Work” (ending in 42)".
         changed = _(
             "We now send your codes to the phone %(phone)s, unless you choose another phone."
         )
@@ -209,10 +209,10 @@ class PhoneChannelView(ChangeView):
         except NoPhone:  # removed in another tab, this very moment
             return redirect(phones_url())
         if channel == "voice":
-            # Translators: %(phone)s is such as "ending in 42" or "“Work” (ending in 42)".
+            # Translators: %(phone)s is for example "ending in 42" or "“Work” (ending in 42)".
             changed = _("We now call the phone %(phone)s and read you your codes.")
         else:
-            # Translators: %(phone)s is such as "ending in 42" or "“Work” (ending in 42)".
+            # Translators: %(phone)s is for example "ending in 42" or "“Work” (ending in 42)".
             changed = _("We now text your codes to the phone %(phone)s.")
         messages.success(request, changed % {"phone": phone.label}, fail_silently=True)
         return redirect(phones_url())

@@ -12,6 +12,6 @@ def link_to_second_factor(request: HttpRequest) -> dict[str, str]:
     return {
         "url": reverse("bandwidth_mfa:phones"),
         "label": _("Your phones"),
-        # Translators: Below a link to "Your phones": what the user finds there.
+        # Translators: Below the link "Your phones". It says what is on that page.
         "help_text": _("Change your phones, recovery codes and trusted browsers."),
     }

@@ -20,11 +20,11 @@ from ...types import User
 
 # The words for the default scopes in a message, as in "Your Harbour sign-in code is 123456".
 SCOPE_WORDS = {
-    # Translators: {SCOPE} of "Your {NAME} {SCOPE} code is {CODE}".
+    # Translators: It replaces {SCOPE} in "Your {NAME} {SCOPE} code is {CODE}".
     "sign-in": pgettext_lazy("kind of code", "sign-in"),
-    # Translators: {SCOPE} of "Your {NAME} {SCOPE} code is {CODE}".
+    # Translators: It replaces {SCOPE} in "Your {NAME} {SCOPE} code is {CODE}".
     "confirmation": pgettext_lazy("kind of code", "confirmation"),
-    # Translators: {SCOPE} of "Your {NAME} {SCOPE} code is {CODE}".
+    # Translators: It replaces {SCOPE} in "Your {NAME} {SCOPE} code is {CODE}".
     "new phone": pgettext_lazy("kind of code", "new phone"),
 }
 

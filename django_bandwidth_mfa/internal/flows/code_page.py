@@ -198,7 +198,7 @@ def contact() -> Contact:
     """Return the contact for help (``SUPPORT``)."""
     name, address = str(settings.SUPPORT["name"]), str(settings.SUPPORT["address"])
     if address:
-        # Translators: A link. %(name)s is whom the site names, such as "Harbour help desk".
+        # Translators: A link. %(name)s is the contact of the site, such as "Harbour help desk".
         label = _("Contact %(name)s") % {"name": name} if name else _("Contact support")
     else:
         # Without a link it is a sentence, with a full stop.
@@ -231,7 +231,7 @@ def delivery_of(challenge: Challenge) -> DeliveryPart:
             digits,
         )
     else:
-        # Translators: A text message. %(ending)s are the last two digits of a phone number.
+        # Translators: We sent a text message. %(ending)s are the last two digits of a phone number.
         text = ngettext(
             "We sent a %(digits)d-digit code to your phone ending in %(ending)s.",
             "We sent a %(digits)d-digit code to your phone ending in %(ending)s.",
@@ -309,7 +309,7 @@ class _Look:
         challenge = self.challenge
         # A code that expires after the end of the wait can still be typed then.
         is_useful = challenge is not None and challenge.expires_at > ends
-        # Translators: When the wait is over, of which the sentence before it speaks.
+        # Translators: "Then" is the end of the wait. The sentence before this one names the time.
         after_wait = _("You need a new code then.")
         return CodePage(
             State.WAITING,
@@ -593,12 +593,12 @@ class _Look:
         words = {"name": f"\u2068{name}\u2069", "ending": phone.number[-2:]}
         if phone.default_channel == "voice":
             if name:
-                # Translators: A button. %(name)s is what the user calls a phone, such as "Work".
+                # Translators: A button. %(name)s is the user's name for a phone, such as "Work".
                 return _("Call %(name)s (ending in %(ending)s)") % words
             # Translators: A button. %(ending)s are the last two digits of a phone number.
             return _("Call my phone ending in %(ending)s") % words
         if name:
-            # Translators: A button. %(name)s is what the user calls a phone, such as "Work".
+            # Translators: A button. %(name)s is the user's name for a phone, such as "Work".
             return _("Text a code to %(name)s (ending in %(ending)s)") % words
         # Translators: A button. %(ending)s are the last two digits of a phone number.
         return _("Text a code to my phone ending in %(ending)s") % words

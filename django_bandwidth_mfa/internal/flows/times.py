@@ -62,8 +62,8 @@ def works_until(left: float, lives: float) -> Timed:
     :param lives: the whole lifetime of the code, in seconds.
     """
     left = max(0, math.floor(left) - CLOCK_DIFFERENCE)
-    # Translators: Of a code. %(time)s is a time of day, such as 15:07; on another day with its
-    # date before it.
+    # Translators: "It" is a code. %(time)s is a time of day, such as 15:07, with the date if it is
+    # not today.
     clock = _("It works until %(time)s.")
     if has_own_zone():
         text = _at(clock, timezone.now() + timedelta(seconds=left))
@@ -82,7 +82,7 @@ def until_send(seconds: float) -> Timed:
     :param seconds: the seconds until then.
     """
     seconds = rounded_up(seconds)
-    # Translators: %(time)s is a time of day, such as 15:07; on another day with its date before it.
+    # Translators: %(time)s is a time of day, such as 15:07, with the date if it is not today.
     clock = _("You can get a new code at %(time)s.")
     # Translators: %(time)s is a countdown of minutes and seconds, such as 0:29.
     countdown = _("You can get a new code in %(time)s.")
@@ -97,7 +97,7 @@ def until_try(seconds: float) -> Timed:
     :param seconds: the seconds until then.
     """
     seconds = rounded_up(seconds)
-    # Translators: %(time)s is a time of day, such as 15:07; on another day with its date before it.
+    # Translators: %(time)s is a time of day, such as 15:07, with the date if it is not today.
     clock = _("You can try again at %(time)s.")
     # Translators: %(time)s is a countdown of minutes and seconds, such as 0:29.
     countdown = _("You can try again in %(time)s.")
@@ -147,7 +147,7 @@ def _works_for(seconds: float) -> str:
             int(seconds),
         )
         return text % {"count": int(seconds)}
-    # Translators: Of a code.
+    # Translators: "It" is a code.
     text = ngettext(
         "It works for %(count)d minute after we sent it.",
         "It works for %(count)d minutes after we sent it.",

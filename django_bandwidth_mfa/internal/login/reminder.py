@@ -29,7 +29,7 @@ def remind(request: HttpRequest, user: User) -> None:
         return
     if day is None:
         return
-    # Translators: After a sign-in without a code. %(day)s is a date, such as "March 1, 2027".
+    # Translators: Shown after a sign-in without a code. %(day)s is a date, such as "March 1, 2027".
     text = _("From %(day)s on, you need a code from your phone to sign in.")
     message = text % {"day": date_format(day)}
     if phone_source().can_change:

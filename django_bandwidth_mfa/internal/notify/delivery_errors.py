@@ -84,7 +84,7 @@ _COUNTRY = Reason(
     _("We cannot send text messages to the country of this number."), _CALL, _OTHER_PHONE
 )
 _OPTED_OUT = Reason(
-    # Translators: STOP and START are words that people text to us.  Do not translate them.
+    # Translators: STOP and START are words that users send to us.  Do not translate them.
     _("Our text messages to this phone were turned off with the reply STOP."),
     _("Get the code by phone call instead, or reply START to turn them on again."),
     _("Reply START to turn them on again, then ask for another code."),

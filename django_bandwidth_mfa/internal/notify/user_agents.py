@@ -37,6 +37,6 @@ def describe(user_agent: str) -> str:
         for table in (BROWSERS, SYSTEMS)
     ]
     if all(names):
-        # Translators: Such as "Firefox on Android".
+        # Translators: The name of a browser, such as "Firefox on Android".
         return _("%(browser)s on %(system)s") % {"browser": names[0], "system": names[1]}
     return names[0] or names[1]
