@@ -10,13 +10,15 @@ else changes.  No signal contains a code or a full number.  ``request`` can be N
                            and this is its first use.
 ``code_rejected``          ``challenge``, ``request``: the code was wrong, or used before.
 ``send_refused``           ``challenge`` (unsaved), ``error`` (``Limited`` or ``Locked``),
-                           ``request``: nothing was sent.  It may come often: be quick.
-``try_refused``            ``challenge``, ``error`` (those, ``ChallengeExpired`` or
-                           ``ChallengeUsed``), ``request``: the code was not checked.  It may come
-                           often: be quick.
+                           ``request``: nothing was sent.  It may be sent often, so its receivers
+                           must be fast.
+``try_refused``            ``challenge``, ``error`` (``Limited``, ``Locked``, ``ChallengeExpired``
+                           or ``ChallengeUsed``), ``request``: the code was not checked.  It may be
+                           sent often, so its receivers must be fast.
 ``call_began``             ``call`` (a :class:`BandwidthCall`), in the thread that makes the call,
-                           before it waits for a place
-``call_ended``             ``call``, in the same thread: answered, failed, or not made
+                           before the call waits for a place
+``call_ended``             ``call``, in the same thread: the call was answered, has failed, or was
+                           not made.
 ``locked_out``             ``user``, ``request``: the user reached ``FAILURES_BEFORE_LOCK``.
 ``login_completed``        ``user``, ``request``, ``method`` (None if no code was owed): once per
                            login, when it is complete.
@@ -89,13 +91,13 @@ class BandwidthCall:
     """Whether Bandwidth was called: a place was free, and the circuit breaker was not open."""
 
     waited: float = 0
-    """How long it waited for a place, in seconds."""
+    """How long the call waited for a place, in seconds."""
 
     seconds: float = 0
-    """How long it took, in seconds, including the wait for a place and the request for a token."""
+    """The seconds from begin to end, including the wait for a place and the request for a token."""
 
     error: Exception | None = None
-    """The error that it raised, usually a ``BandwidthError``; None if Bandwidth answered."""
+    """The error that the call raised, usually a ``BandwidthError``; None if Bandwidth answered."""
 
     breaker_is_open: bool = False
     """Whether the circuit breaker of this process was open when the call ended."""

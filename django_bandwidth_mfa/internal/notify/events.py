@@ -209,7 +209,7 @@ def verify_failed(challenge: Challenge, error: BandwidthError, request: HttpRequ
 def message_failed(challenge: Challenge) -> None:
     """Report that a text message was not delivered, as a receipt says.
 
-    If the fault is the sender's, an alarm follows: all messages may fail until it is repaired.
+    If the sender has caused the error, :func:`sender_refused` follows.
     """
     error = delivery_errors.explain(challenge.delivery_error)
     fields = {"error_code": error.code, "means": error.means}
@@ -219,12 +219,12 @@ def message_failed(challenge: Challenge) -> None:
 
 
 def sender_refused(fields: Mapping[str, object]) -> None:
-    """Report a fault of the sender, because of which most or all messages may fail."""
+    """Report an error that the sender has caused, and because of which most messages may fail."""
     _tell("sender_refused", fields)
 
 
 def wrong_codes(user: User, request: HttpRequest | None) -> None:
-    """Report so many wrong codes in a row that somebody may have stolen the user's password."""
+    """Report many wrong codes in a row: somebody may have stolen the user's password."""
     _tell("wrong_codes", {"user": user.pk}, type(user), user=user, request=request)
 
 
@@ -325,9 +325,9 @@ def own_factor_passed(user: User, method: str) -> None:
 
 
 def login_on_behalf(user: User, actor: str) -> None:
-    """Report a login on behalf of ``user``, or the way back to the actor's own account.
+    """Report a login on behalf of ``user``, or the return to the actor's own account.
 
-    :param actor: the primary key of the acting person.
+    :param actor: the primary key of the user who acts on behalf of ``user``.
     """
     _tell("login_on_behalf", {"user": user.pk, "actor": actor})
 
@@ -363,7 +363,7 @@ def conversion_fell(conversion: Conversion) -> None:
 
 
 def alarm_failed() -> None:
-    """Report that the conversion could not be computed.
+    """Report that the part of the codes that was typed could not be computed.
 
     Call it in an ``except`` block.
     """
@@ -371,7 +371,7 @@ def alarm_failed() -> None:
 
 
 def address_unreadable() -> None:
-    """Report an unreadable client address, because of which the limits by address do not apply."""
+    """Report that a client address cannot be read, so that the limits by address do not apply."""
     _tell("address_unreadable", {"setting": "TRUSTED_PROXIES"})
 
 
@@ -384,12 +384,15 @@ def mail_failed(user: User, event: str) -> None:
 
 
 def reminder_failed(user: User) -> None:
-    """Nobody could tell from when on ``user`` needs a phone.  Called in an ``except`` block."""
+    """Report that the policy could not say from which day on ``user`` needs a phone.
+
+    Call it in an ``except`` block.
+    """
     _tell("reminder_failed", {"user": user.pk}, failed=True)
 
 
 def session_note_failed() -> None:
-    """Report that the cache with the sessions failed.
+    """Report that the cache with the sessions failed, so the end of a session may not be noted.
 
     Call it in an ``except`` block.
     """
