@@ -589,7 +589,7 @@ class Settings:
         {"name": "", "address": ""},
         contact(),
         "Where users can get help: the `name`, translated or not, and the `address` of the link, "
-        " such as `https://bank.example/help` or `mailto:help@bank.example`. Without a "
+        "such as `https://bank.example/help` or `mailto:help@bank.example`. Without a "
         'name the pages say "support".',
     )
     RECEIPT_SECRET = Setting[str | None](

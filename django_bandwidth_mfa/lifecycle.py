@@ -17,7 +17,7 @@ def end_verified_sessions(user: User) -> None:
     from .service import require_new_code
 
     warnings.warn(
-        "lifecycle.end_verified_sessions is now service.require_new_code.",
+        "lifecycle.end_verified_sessions is deprecated. Use service.require_new_code instead.",
         DeprecationWarning,
         stacklevel=2,
     )

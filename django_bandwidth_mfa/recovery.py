@@ -32,4 +32,8 @@ def use(user: User, code: str, *, request: HttpRequest | None = None) -> Verific
 
 
 def _warn(old: str, new: str) -> None:
-    warnings.warn(f"recovery.{old} is now service.{new}.", DeprecationWarning, stacklevel=4)
+    warnings.warn(
+        f"recovery.{old} is deprecated. Use service.{new} instead.",
+        DeprecationWarning,
+        stacklevel=4,
+    )

@@ -58,20 +58,27 @@ MEASUREMENTS = {
             "Codes that were neither sent nor checked, by limit",
             ("action", "limit"),
         ),
-        Measurement("logins", "counter", "Logins that owe nothing any more", ("method",)),
+        Measurement("logins", "counter", "Logins that are complete", ("method",)),
         Measurement("lockouts", "counter", "Users who were locked after wrong codes"),
-        Measurement("alarms", "counter", "Events that somebody has to look at", ("alarm",)),
+        Measurement(
+            "alarms", "counter", "Alarms, which the operators of the site must examine", ("alarm",)
+        ),
         Measurement(
             "call_duration",
             "seconds",
-            "Calls to Bandwidth, without the wait for a place",
+            "Durations of calls to Bandwidth, without the wait in the queue",
             ("operation", "outcome"),
         ),
         Measurement(
-            "queue_duration", "seconds", "Waits of calls for a place", ("operation", "outcome")
+            "queue_duration",
+            "seconds",
+            "Waits of calls in the queue",
+            ("operation", "outcome"),
         ),
-        Measurement("calls_in_progress", "level", "Calls under way or waiting for a place"),
-        Measurement("breaker_open", "state", "Whether the breaker was open after the last call"),
+        Measurement("calls_in_progress", "level", "Calls that are running or waiting in the queue"),
+        Measurement(
+            "breaker_open", "state", "Whether the circuit breaker was open after the last call"
+        ),
     )
 }
 
