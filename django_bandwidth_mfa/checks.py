@@ -303,10 +303,10 @@ def _room_for_a_call() -> Iterator[CheckMessage]:
                 room = max(1, rate.limit // ENROL_SHARE) if name == "site" else rate.limit
                 if weight > room:
                     yield Error(
-                        f'BANDWIDTH_MFA["{key}"]: "{name}" is {rate}, which has room for {room}, '
-                        f"but a phone call weighs {weight}. So no call is ever made.",
-                        hint="Raise the limit, or lower CALL_WEIGHT. Enrolments have a tenth of "
-                        '"site" for themselves.',
+                        f'BANDWIDTH_MFA["{key}"]: "{name}" is {rate}, which allows {room}, but a '
+                        f"phone call counts as {weight}. So no call is ever made.",
+                        hint="Raise the limit, or lower CALL_WEIGHT. Enrolments can use only a "
+                        'tenth of "site".',
                         id="bandwidth_mfa.E008",
                     )
 
