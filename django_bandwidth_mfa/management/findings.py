@@ -33,7 +33,7 @@ class Findings:
 
     def __init__(self, path: str | None) -> None:
         self.counts: Counter[str] = Counter()
-        self._told: defaultdict[str, list[str]] = defaultdict(list)
+        self._listed: defaultdict[str, list[str]] = defaultdict(list)
         self._path = path
         self._file: TextIO | None = None
         if path is not None:
@@ -59,19 +59,19 @@ class Findings:
         """
         self.counts[what] += 1
         name = shown(username)
-        if len(self._told[what]) < LISTED:
+        if len(self._listed[what]) < LISTED:
             who = [part for part in (name, f"pk {pk}" if pk is not None else "") if part]
             if place:
-                self._told[what].append(f"{place} ({', '.join([*who, detail])})")
+                self._listed[what].append(f"{place} ({', '.join([*who, detail])})")
             else:
-                self._told[what].append(f"{', '.join(who)} ({detail})")
+                self._listed[what].append(f"{', '.join(who)} ({detail})")
         if self._file is not None:
             cell = f"'{name}" if name.startswith(FORMULA_STARTS) else name
             self._rows.writerow([what, cell, "" if pk is None else pk, place, detail])
 
     def named(self, what: str) -> str:
         """Return the first findings of a kind, and the number of further ones."""
-        listed = self._told[what]
+        listed = self._listed[what]
         more = self.counts[what] - len(listed)
         end = f" and {more} more" if more else ""
         if more and self._path is None:

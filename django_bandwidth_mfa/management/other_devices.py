@@ -49,8 +49,8 @@ def owners(database: str, *, besides: str) -> Iterator[dict[object, list[str]]]:
     """
     connection = connections[database]
     with connection.cursor() as cursor:
-        there = connection.introspection.table_names(cursor)
-    tables = [table for table in KINDS if table in there and table != besides]
+        existing = connection.introspection.table_names(cursor)
+    tables = [table for table in KINDS if table in existing and table != besides]
     for table in tables:
         _check_columns(connection, table)
     last: list[Key] = []

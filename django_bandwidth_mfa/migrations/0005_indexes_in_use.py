@@ -9,10 +9,10 @@ from django.db.migrations.state import StateApps
 def user_indexes(model: type[models.Model], connection: BaseDatabaseWrapper) -> list[str]:
     """Return the names of the indexes on the column user_id alone; there are none on MariaDB."""
     with connection.cursor() as cursor:
-        found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+        constraints = connection.introspection.get_constraints(cursor, model._meta.db_table)
     return [
         name
-        for name, one in found.items()
+        for name, one in constraints.items()
         if one['index'] and one['columns'] == ['user_id'] and not (one['unique'] or one['foreign_key'])
     ]
 

@@ -34,21 +34,21 @@ def keep_locks(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None
     """Copy the locks and waits of users to the new columns.  All other counts start again."""
     alias = schema_editor.connection.alias
     rows = apps.get_model('bandwidth_mfa', 'Counter').objects.using(alias).filter(count__gt=0)
-    found: dict[str, dict[str, int]] = {}
+    changes_of_users: dict[str, dict[str, int]] = {}
     now = timezone.now()
     for kind, (count, after) in LADDERS.items():
         for row in rows.filter(key__startswith=f'{kind}:').iterator():
-            changes = found.setdefault(row.key.partition(':')[2], {})
+            changes = changes_of_users.setdefault(row.key.partition(':')[2], {})
             changes[count] = row.count
             changes[after] = microseconds(row.until) if row.until > now else 0
-    if not found:
+    if not changes_of_users:
         return
-    # Only the model knows what its keys are, and a digest names nobody: so each user is asked.
+    # The text in a key may be a digest, so the key of each user is compared with it.
     user_model = apps.get_model(settings.AUTH_USER_MODEL)
     second_factors = apps.get_model('bandwidth_mfa', 'SecondFactor').objects.using(alias)
     for pk in user_model._base_manager.using(alias).values_list('pk', flat=True).iterator():
-        if name_in_key(pk) in found:
-            second_factors.update_or_create(pk=pk, defaults=found[name_in_key(pk)])
+        if name_in_key(pk) in changes_of_users:
+            second_factors.update_or_create(pk=pk, defaults=changes_of_users[name_in_key(pk)])
 
 
 class Migration(migrations.Migration):
