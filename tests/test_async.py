@@ -119,7 +119,7 @@ def test_the_loop_and_the_database_thread_are_free_while_a_code_is_verified(
 
 
 def test_the_backend_authenticates_in_an_event_loop(user: Any, held: Any, settings: Any) -> None:
-    """Fails when the backend has no ``aauthenticate`` of its own: Django's finds no user name."""
+    """Fails when the backend has no own ``aauthenticate``: Django's default finds no user name."""
     settings.AUTHENTICATION_BACKENDS = ["django_bandwidth_mfa.backends.BandwidthMFABackend"]
     challenge = a_challenge(user, held)
     authenticate = aauthenticate(None, challenge=challenge, token=CODE)

@@ -44,62 +44,62 @@ def stored(key: str | None) -> Session:
 
 
 @pytest.fixture
-def seen(client: Client, user: Any, bandwidth: Any, configure: Any) -> dict[int, Session]:
+def sessions(client: Client, user: Any, bandwidth: Any, configure: Any) -> dict[int, Session]:
     """The content of the session at each box, by the number of the box."""
-    seen: dict[int, Session] = {}
+    sessions: dict[int, Session] = {}
     keys: dict[str, str] = {}
 
     def policy(request: Any, user: Any) -> bool:
-        if 2 not in seen:
-            seen[2] = seen[3] = dict(request.session.items())
+        if 2 not in sessions:
+            sessions[2] = sessions[3] = dict(request.session.items())
             assert stored(request.session.session_key) == {}, "in memory only"
         return True
 
     def receiver(request: Any, **kwargs: object) -> None:
         # Our receiver was connected earlier, so it has already run.
-        if 4 not in seen:
-            seen[4] = dict(request.session.items())
+        if 4 not in sessions:
+            sessions[4] = dict(request.session.items())
         else:
             assert request.session.session_key not in (None, keys["parked"])
-            seen[9] = stored(keys["parked"])
+            sessions[9] = stored(keys["parked"])
 
     configure(REQUIRED=policy)
     client.get("/accounts/login/")
-    seen[1] = dict(client.session.items()) if "sessionid" in client.cookies else {}
+    sessions[1] = dict(client.session.items()) if "sessionid" in client.cookies else {}
     user_logged_in.connect(receiver)
     try:
         answer = give_password(client, user, "/account/")
         assert answer["Location"] == "/mfa/verify/"
         keys["parked"] = str(client.session.session_key)
-        seen[5] = dict(client.session.items())
+        sessions[5] = dict(client.session.items())
         assert client.get("/account/").status_code == 302
-        seen[6] = dict(client.session.items())
+        sessions[6] = dict(client.session.items())
         client.get("/mfa/verify/")
         assert len(bandwidth.inbox) == 1
-        seen[7] = dict(client.session.items())
+        sessions[7] = dict(client.session.items())
         code = bandwidth.inbox[0]["code"]
         client.post("/mfa/verify/", {"code": code[:-1] + ("1" if code[-1] == "0" else "0")})
         assert state(client) == "parked"
-        seen[8] = dict(client.session.items())
+        sessions[8] = dict(client.session.items())
         answer = client.post("/mfa/verify/", {"code": code})
     finally:
         user_logged_in.disconnect(receiver)
     assert answer["Location"] == "/account/"
     assert state(client) == "verified"
-    seen[10] = dict(client.session.items())
-    return seen
+    sessions[10] = dict(client.session.items())
+    return sessions
 
 
-def test_each_box_names_what_is_in_the_session_then(seen: dict[int, Session]) -> None:
+def test_each_box_names_what_is_in_the_session_then(sessions: dict[int, Session]) -> None:
     """Fails when a key or a field is renamed, or when a step writes another key. Tried
     with a key left out of a box, a field of another name, and ``next`` named too early."""
-    assert sorted(seen) == list(range(1, len(parking.BOXES) + 1))
+    assert sorted(sessions) == list(range(1, len(parking.BOXES) + 1))
     for number, box in enumerate(parking.BOXES, start=1):
-        session = seen[number]
+        session = sessions[number]
         assert session.keys() == box.session.keys(), box.title
         for key, fields in box.session.items():
             missing = [field for field in fields.split() if not session[key].get(field)]
             assert missing == [], box.title
-    assert not seen[4][parking.PARKED]["next"]
-    assert seen[5][parking.PARKED]["next"] == "/account/"
-    assert seen[10][parking.MARK]["state"] == "verified"
+    assert not sessions[4][parking.PARKED]["next"]
+    assert sessions[5][parking.PARKED]["next"] == "/account/"
+    assert sessions[10][parking.MARK]["state"] == "verified"
