@@ -168,6 +168,7 @@ POLICIES = [
 # Modules of the reader's own site, which such a block names.
 READERS_MODULES = {
     "bank.security": {"CODE_POLICY": lambda request, user: True},
+    "mysite.phones": {"numbers_of": lambda user: []},
     "mysite.texts": {"text_of_code": lambda user, purpose, channel: "{CODE}"},
 }
 
