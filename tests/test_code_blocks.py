@@ -297,7 +297,7 @@ def extras() -> set[str]:
 # Commands of the system. The session `docs`, `demo` or `package` runs them.
 OF_THE_SYSTEM = {".", "cd", "django-admin", "export", "mkdir"}
 # Commands of packages that the guides install, and the tests do not.
-OF_GUIDES = {"gunicorn", "uvicorn", "wagtail"}
+OF_GUIDES = {"gunicorn", "opentelemetry-instrument", "uvicorn", "wagtail"}
 # The JSON API, where the guides have their site.
 LOCAL_API = re.compile(r"(?:\$API|http://127\.0\.0\.1:8000/mfa/api)(?=/)")
 

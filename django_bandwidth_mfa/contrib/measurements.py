@@ -43,7 +43,7 @@ MEASUREMENTS = {
         Measurement(
             "sends",
             "counter",
-            "Codes that Bandwidth was asked to send",
+            "Codes that the app tried to send",
             ("channel", "purpose", "outcome"),
         ),
         Measurement(

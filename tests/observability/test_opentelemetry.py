@@ -84,7 +84,7 @@ def test_a_span_tells_the_status_and_the_id_of_the_request(
 def test_the_span_is_the_current_one_while_bandwidth_is_asked_and_not_after_it(
     exporter: InMemorySpanExporter, user: Any, configure: Any
 ) -> None:
-    """The span of an instrumented ``requests`` is then a child of our span. Fails without
+    """The span of an instrumented ``urllib3`` is then a child of our span. Fails without
     ``attach``, and without ``detach``."""
     seen: list[str] = []
 

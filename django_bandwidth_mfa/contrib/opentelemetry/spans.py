@@ -1,7 +1,8 @@
 """A span around each call to Bandwidth, including the wait for a place.
 
-It is the current span during the call, so instrumentation of ``requests`` or ``urllib3`` adds its
-spans below it.  It contains no number, no code, no user and no error message.
+It is the current span during the call, so instrumentation of ``urllib3`` adds its spans below it.
+Instrumentation of ``requests`` adds none, because the client uses no ``requests.Session``.  The
+span contains no number, no code, no user and no error message.
 """
 
 from __future__ import annotations
