@@ -132,7 +132,9 @@ ERRORS = {
         409, exceptions.ChallengeUsed.message, "The code has passed, or has no tries left."
     ),
     "locked": ErrorKind(
-        403, exceptions.Locked.message, "Codes by phone are locked. A recovery code unlocks them."
+        403,
+        exceptions.Locked.message,
+        "Codes by phone are locked. A recovery code or a reset by staff unlocks them.",
     ),
     "limited": ErrorKind(
         429,
