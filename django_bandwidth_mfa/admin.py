@@ -164,11 +164,11 @@ class PhoneAdmin(UserLedger):
     list_filter = ("is_primary", "channel", ("confirmed_at", admin.EmptyFieldListFilter))
 
     def delete_model(self, request: HttpRequest, obj: Phone) -> None:
-        changes.remove(obj, request=request)
+        changes.remove(obj, by=staff_member(obj.user, request), request=request)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Phone]) -> None:
         for phone in queryset.select_related("user"):
-            changes.remove(phone, request=request)
+            self.delete_model(request, phone)
 
 
 class FailureFilter(admin.SimpleListFilter):
@@ -231,7 +231,8 @@ class TrustedBrowserAdmin(UserLedger):
     list_display = ("__str__", "user", "created_at", "last_used_at")
 
     def delete_model(self, request: HttpRequest, obj: TrustedBrowser) -> None:
-        trusted_browsers.forget(obj.user, str(obj.pk), request=request)
+        by = staff_member(obj.user, request)
+        trusted_browsers.forget(obj.user, str(obj.pk), by=by, request=request)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[TrustedBrowser]) -> None:
         for browser in queryset.select_related("user"):
@@ -331,6 +332,11 @@ def is_above(user: User, request: HttpRequest) -> bool:
     """
     is_superuser = getattr(user, "is_superuser", False)
     return bool(is_superuser and not getattr(request.user, "is_superuser", False))
+
+
+def staff_member(user: User, request: HttpRequest) -> User | None:
+    """Return the user of ``request``; None if it is ``user``, who changes their own account."""
+    return None if request.user.pk == user.pk else cast("User", request.user)
 
 
 class SecondFactorAdminMixin(MixinBase):

@@ -29,13 +29,14 @@ else changes.  No signal contains a code or a full number.  ``request`` can be N
 ``wrong_codes``            ``user``, ``request``: after a right password, ``FAILURES_BEFORE_WAIT``
                            wrong codes in a row; at most once a day.
 ``phone_confirmed``        ``phone``, ``user``, ``request``
-``phone_removed``          ``phone``, ``user``, ``request``; also when another phone replaces it.
+``phone_removed``          ``phone``, ``user``, ``by`` (staff, or None), ``request``; also when
+                           another phone replaces it.
 ``primary_phone_changed``  ``phone`` (the new primary phone), ``user``, ``request``
 ``recovery_code_used``     ``user``, ``request``
 ``recovery_codes_made``    ``user``, ``cancelled_old`` (whether the user had unused codes, which no
                            longer work), ``request``
 ``browser_trusted``        ``browser``, ``user``, ``request``
-``browsers_forgotten``     ``many``, ``user``, ``request``
+``browsers_forgotten``     ``many``, ``user``, ``by`` (staff, or None), ``request``
 ``signed_out_others``      ``user``, ``request``
 ``second_factor_reset``    ``user``, ``by`` (staff, or None), ``forget_phones``, ``request``
 =========================  =========================================================================

@@ -171,6 +171,41 @@ def test_deleting_a_phone_has_the_same_effects_as_removing_it(root: Client, user
         assert SecondFactor.objects.get(user=user).verified_since
 
 
+@pytest.mark.parametrize("model", [Phone, TrustedBrowser])
+@pytest.mark.parametrize("way", ["page", "action"])
+def test_the_mail_about_what_staff_deleted_is_the_owners(
+    root: Client, rows: Any, mailoutbox: Any, model: Any, way: str
+) -> None:
+    """Before, the mail named the browser of the member of staff.  It was in the language of their
+    page, which replaced the stored language of the user."""
+    SecondFactor.objects.update_or_create(user=rows, defaults={"language": "es"})
+    row = model.objects.get(user=rows)
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+    if way == "page":
+        url, form = page_of(model, f"{row.pk}/delete/"), {"post": "yes"}
+    else:
+        url = page_of(model)
+        form = {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}
+    root.post(url, form, headers={"user-agent": firefox})
+    assert not model.objects.filter(pk=row.pk).exists()
+    [one] = mailoutbox
+    assert one.to == [rows.email]
+    assert "Hola" in one.body
+    assert "Firefox" not in one.body
+    assert SecondFactor.objects.get(user=rows).language == "es"
+
+
+def test_the_mail_about_ones_own_phone_deleted_in_the_admin_names_the_browser(
+    root: Client, superuser: Any, mailoutbox: Any
+) -> None:
+    """Fails when each deletion in the admin counts as one by staff for somebody else."""
+    phone = Phone.objects.get(user=superuser)
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+    url = page_of(Phone, f"{phone.pk}/delete/")
+    root.post(url, {"post": "yes"}, headers={"user-agent": firefox})
+    assert "Browser: Firefox on Linux" in mailoutbox[0].body
+
+
 def test_a_trusted_browser_can_be_deleted(root: Client, rows: Any) -> None:
     browser = TrustedBrowser.objects.get()
     root.post(page_of(TrustedBrowser, f"{browser.pk}/delete/"), {"post": "yes"})

@@ -65,10 +65,17 @@ def recognise(request: HttpRequest, user: User) -> bool:
     return True
 
 
-def forget(user: User, pk: str | None = None, *, request: HttpRequest | None = None) -> int:
+def forget(
+    user: User,
+    pk: str | None = None,
+    *,
+    by: User | None = None,
+    request: HttpRequest | None = None,
+) -> int:
     """Stop trusting one browser of ``user``, or all of them.
 
     :param pk: the primary key of the browser; None for all browsers.
+    :param by: the staff member who does it; None if the user does.
     :returns: the number of browsers that were trusted before.
     """
     browsers = TrustedBrowser.objects.filter(user=in_query(user))
@@ -78,7 +85,7 @@ def forget(user: User, pk: str | None = None, *, request: HttpRequest | None = N
         browsers = browsers.filter(pk=pk)
     many, _rows = browsers.delete()
     if many:
-        events.browsers_forgotten(user, many, request)
+        events.browsers_forgotten(user, many, request, by)
     return many
 
 

@@ -241,9 +241,13 @@ def phone_confirmed(phone: Phone, request: HttpRequest | None) -> None:
     _tell_of_phone("phone_confirmed", phone, request)
 
 
-def phone_removed(phone: Phone, request: HttpRequest | None) -> None:
-    """Report that a phone was removed, or replaced by another phone."""
-    _tell_of_phone("phone_removed", phone, request)
+def phone_removed(phone: Phone, request: HttpRequest | None, by: User | None = None) -> None:
+    """Report that a phone was removed, or replaced by another phone.
+
+    :param by: the staff member who removed it; None if the user did.
+    """
+    fields = {"user": phone.user_id, "phone": phone.masked, "by": getattr(by, "pk", None)}
+    _tell("phone_removed", fields, Phone, phone=phone, user=phone.user, by=by, request=request)
 
 
 def primary_phone_changed(phone: Phone, request: HttpRequest | None) -> None:
@@ -310,10 +314,23 @@ def browser_recognised(user: User) -> None:
     _tell("browser_recognised", {"user": user.pk})
 
 
-def browsers_forgotten(user: User, many: int, request: HttpRequest | None) -> None:
-    """Report that ``many`` browsers of a user are no longer trusted."""
-    fields = {"user": user.pk, "many": many}
-    _tell("browsers_forgotten", fields, TrustedBrowser, many=many, user=user, request=request)
+def browsers_forgotten(
+    user: User, many: int, request: HttpRequest | None, by: User | None = None
+) -> None:
+    """Report that ``many`` browsers of a user are no longer trusted.
+
+    :param by: the staff member who did it; None if the user did.
+    """
+    fields = {"user": user.pk, "many": many, "by": getattr(by, "pk", None)}
+    _tell(
+        "browsers_forgotten",
+        fields,
+        TrustedBrowser,
+        many=many,
+        user=user,
+        by=by,
+        request=request,
+    )
 
 
 def own_factor_passed(user: User, method: str) -> None:

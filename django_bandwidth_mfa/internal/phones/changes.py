@@ -58,6 +58,7 @@ def remove(
     phone: Phone,
     *,
     must_stay: Callable[[], bool] | None = None,
+    by: User | None = None,
     request: HttpRequest | None = None,
 ) -> SecondFactor:
     """Remove ``phone`` from its user's account.
@@ -67,6 +68,7 @@ def remove(
 
     :param must_stay: called in the transaction after the last confirmed phone was deleted, so that
         it sees the new state.  If it returns true, the transaction is rolled back.
+    :param by: the staff member who removes it; None if the user does.
     :returns: the row from before, like :meth:`.SecondFactorManager.require_new_code`.
     :raises LastPhone: ``must_stay`` returned true.
     """
@@ -82,7 +84,7 @@ def remove(
             heir = others.order_by("confirmed_at", "pk").values_list("pk", flat=True)[:1]
             phones.filter(pk__in=list(heir)).update(is_primary=True)
         before = SecondFactor.objects.require_new_code(user)
-    events.phone_removed(phone, request)
+    events.phone_removed(phone, request, by)
     return before
 
 
