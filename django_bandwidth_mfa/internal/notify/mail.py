@@ -67,6 +67,7 @@ def notify(user: User, event: str, request: HttpRequest | None = None, **argumen
             "at": timezone.now(),
             # For changes by staff, the User-Agent is that of the staff member.
             "browser_name": "" if arguments.get("by") else user_agents.describe(agent),
+            "is_signed_in": _is_signed_in(user, request),
             "codes_left": RecoveryCode.objects.left(user),
             "kept_by_site": settings.GET_PHONES is not None,
             "trust_days": settings.TRUST_DAYS,
@@ -85,6 +86,12 @@ def notify(user: User, event: str, request: HttpRequest | None = None, **argumen
     except Exception:
         # Catch any error of the backend: a mail server that fails must not cause an error page.
         events.mail_failed(user, event)
+
+
+def _is_signed_in(user: User, request: HttpRequest | None) -> bool:
+    """Return whether ``request`` comes from a session in which ``user`` is already signed in."""
+    visitor = getattr(request, "user", None)
+    return visitor is not None and visitor.is_authenticated and visitor.pk == user.pk
 
 
 def _language(user: User, request: HttpRequest | None, arguments: dict[str, object]) -> str:

@@ -176,6 +176,62 @@ def test_a_series_of_wrong_recovery_codes_is_mailed_once(
     assert [one.subject for one in mailoutbox] == ["Somebody may know your password"]
 
 
+@pytest.mark.parametrize("kind", ["step-up", "enrolment", "recovery code"])
+def test_a_series_of_wrong_codes_while_signed_in_does_not_speak_of_the_login(
+    client: Client, user: Any, bandwidth: Any, configure: Any, mailoutbox: Any, kind: str
+) -> None:
+    """Before, the mail said that the codes had kept somebody out, who was signed in."""
+    configure(FAILURES_BEFORE_WAIT=2)
+    login_verified(client, user)
+    if kind == "step-up":
+        client.post("/mfa/send/", {"next": "/transfer/"})
+        url = "/mfa/verify/"
+    elif kind == "enrolment":
+        client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+        url = "/mfa/phones/confirm/"
+    else:
+        url, form = "/mfa/recovery-code/", {"recovery_code": WRONG_RECOVERY_CODE}
+    if kind != "recovery code":
+        form = {"code": wrong(bandwidth.inbox[0]["code"])}
+    for _ in range(2):
+        client.post(url, form)
+    [one] = mailoutbox
+    assert one.subject == "[testserver] Several wrong codes were typed in your account"
+    assert "Somebody who is signed in to your account typed several wrong codes.\n" in one.body
+    assert "kept them out" not in one.body
+    assert "change your password, and look through your phones." in one.body
+
+
+@pytest.mark.parametrize("kind", ["login", "enrolment", "recovery code"])
+def test_a_series_of_wrong_codes_after_the_password_speaks_of_the_login(
+    client: Client,
+    user: Any,
+    newcomer: Any,
+    bandwidth: Any,
+    configure: Any,
+    mailoutbox: Any,
+    kind: str,
+) -> None:
+    """Fails when a user whose login is parked counts as signed in."""
+    configure(FAILURES_BEFORE_WAIT=2, REQUIRED="all")
+    give_password(client, newcomer if kind == "enrolment" else user)
+    if kind == "login":
+        client.get("/mfa/verify/")
+        url = "/mfa/verify/"
+    elif kind == "enrolment":
+        client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+        url = "/mfa/phones/confirm/"
+    else:
+        url, form = "/mfa/recovery-code/", {"recovery_code": WRONG_RECOVERY_CODE}
+    if kind != "recovery code":
+        form = {"code": wrong(bandwidth.inbox[0]["code"])}
+    for _ in range(2):
+        client.post(url, form)
+    [one] = mailoutbox
+    assert one.subject == "[testserver] Somebody may know your password"
+    assert "The codes have kept them out so far.\n" in one.body
+
+
 def test_turned_off_nothing_is_mailed(user: Any, configure: Any, mailoutbox: Any) -> None:
     configure(NOTIFY=False)
     service.issue_recovery_codes(user)
