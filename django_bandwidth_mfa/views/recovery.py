@@ -75,6 +75,8 @@ class RecoveryCodeView(CodeView):
                 left,
             )
             page = "phones"
+        elif not settings.RECOVERY_CODES:
+            text, page = _("You have no recovery codes left."), "phones"
         else:
             # Translators: The part in <a> is a link to the page that makes recovery codes.
             text = _(

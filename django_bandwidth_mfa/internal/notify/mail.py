@@ -69,6 +69,7 @@ def notify(user: User, event: str, request: HttpRequest | None = None, **argumen
             "browser_name": "" if arguments.get("by") else user_agents.describe(agent),
             "is_signed_in": _is_signed_in(user, request),
             "codes_left": RecoveryCode.objects.left(user),
+            "set_size": settings.RECOVERY_CODES,
             "kept_by_site": settings.GET_PHONES is not None,
             "trust_days": settings.TRUST_DAYS,
             "support": settings.SUPPORT,

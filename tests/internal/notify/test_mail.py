@@ -124,6 +124,37 @@ def test_recovery_codes_are_never_in_it(user: Any, mailoutbox: Any) -> None:
         assert code not in str(one.message())
 
 
+def test_a_mail_about_a_recovery_code_does_not_speak_of_a_login_while_signed_in(
+    client: Client, user: Any, mailoutbox: Any
+) -> None:
+    """Before, the mail said "to sign in" also of a code that was typed in a step-up."""
+    codes = give_recovery_codes(user, 2)
+    give_password(client, user)
+    client.post("/mfa/recovery-code/", {"recovery_code": codes[0]})
+    assert "Somebody used a recovery code to sign in to your account. " in mailoutbox[0].body
+    client.post("/mfa/recovery-code/", {"recovery_code": codes[1]})
+    assert mailoutbox[1].subject == "[testserver] A recovery code was used"
+    assert "to sign in" not in mailoutbox[1].body
+    assert "\nIt was your last recovery code. " in mailoutbox[1].body
+
+
+def test_a_site_without_recovery_codes_does_not_say_to_make_new_ones(
+    client: Client, user: Any, configure: Any, mailoutbox: Any
+) -> None:
+    """Before, the mail and the page about the last code asked for new ones, also where
+    ``RECOVERY_CODES`` is 0."""
+    [code] = give_recovery_codes(user, 1)
+    configure(RECOVERY_CODES=0)
+    give_password(client, user)
+    page = client.post("/mfa/recovery-code/", {"recovery_code": code}, follow=True)
+    assert page.wsgi_request.path == "/account/"
+    page = client.get("/mfa/phones/")
+    assert "You have no recovery codes left." in page.text
+    assert "ake new" not in page.text
+    assert "You have no recovery codes left.\n" in mailoutbox[0].body
+    assert "ake new" not in mailoutbox[0].body
+
+
 def test_a_mail_about_new_recovery_codes_says_whether_there_were_old_ones(
     user: Any, mailoutbox: Any
 ) -> None:
