@@ -355,7 +355,12 @@ def signed_out_others(user: User, request: HttpRequest | None) -> None:
 
 
 def second_factor_reset(
-    user: User, by: User | None, request: HttpRequest | None, *, forget_phones: bool
+    user: User,
+    by: User | None,
+    request: HttpRequest | None,
+    *,
+    forget_phones: bool,
+    has_phone: bool,
 ) -> None:
     """Report that staff reset the second factor of a user; ``by`` is None for a command."""
     fields = {"user": user.pk, "by": getattr(by, "pk", None), "forget_phones": forget_phones}
@@ -366,6 +371,7 @@ def second_factor_reset(
         user=user,
         by=by,
         forget_phones=forget_phones,
+        has_phone=has_phone,
         request=request,
     )
 

@@ -38,7 +38,8 @@ def reset_second_factor(
             Phone.objects.filter(user=in_query(user)).delete()
             RecoveryCode.objects.filter(user=in_query(user)).delete()
         SecondFactor.objects.require_new_code(user)
-    events.second_factor_reset(user, by, request, forget_phones=forget_phones)
+    has_phone = phone_source().has_confirmed(user)
+    events.second_factor_reset(user, by, request, forget_phones=forget_phones, has_phone=has_phone)
 
 
 def _numbers(user: User) -> list[str]:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import translation
 
 from django_bandwidth_mfa import service, signals
-from django_bandwidth_mfa.exceptions import MFAError
+from django_bandwidth_mfa.exceptions import MFAError, NoPhone
 from django_bandwidth_mfa.internal.notify import events, mail
 from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
 from django_bandwidth_mfa.models import Phone, SecondFactor
@@ -340,6 +340,20 @@ def test_a_mail_about_removed_phones_says_what_is_possible_whatever_the_policy(
     client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
     service.send_code(user)
     assert [sent["to"] for sent in bandwidth.inbox] == [OTHER_NUMBER, OTHER_NUMBER]
+
+
+@pytest.mark.parametrize("kept_by_site", [False, True])
+def test_a_mail_about_a_reset_promises_no_codes_to_a_user_without_a_phone(
+    newcomer: Any, bandwidth: Any, configure: Any, mailoutbox: Any, kept_by_site: bool
+) -> None:
+    """Before, the mail said that the user can get codes by phone again."""
+    if kept_by_site:
+        configure(GET_PHONES=lambda user: [])
+    reset_second_factor(newcomer)
+    with pytest.raises(NoPhone):
+        service.send_code(newcomer)
+    assert "\n\nYour account has no phone.\n" in mailoutbox[0].body
+    assert "codes" not in mailoutbox[0].body
 
 
 def test_a_mail_about_a_reset_does_not_say_that_the_sites_own_numbers_were_removed(
