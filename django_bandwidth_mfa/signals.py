@@ -29,8 +29,10 @@ else changes.  No signal contains a code or a full number.  ``request`` can be N
 ``wrong_codes``            ``user``, ``request``: after a right password, ``FAILURES_BEFORE_WAIT``
                            wrong codes in a row; at most once a day.
 ``phone_confirmed``        ``phone``, ``user``, ``request``
-``phone_removed``          ``phone``, ``user``, ``by`` (staff, or None), ``request``; also when
-                           another phone replaces it.
+``phone_removed``          ``phone``, ``user``, ``by`` (staff, or None), ``was_last`` (whether the
+                           user has no phone now), ``cancelled_codes`` (whether the user had unused
+                           recovery codes, which no longer work), ``request``; also when another
+                           phone replaces it.
 ``primary_phone_changed``  ``phone`` (the new primary phone), ``user``, ``request``
 ``recovery_code_used``     ``user``, ``request``
 ``recovery_codes_made``    ``user``, ``cancelled_old`` (whether the user had unused codes, which no

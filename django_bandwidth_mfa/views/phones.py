@@ -151,6 +151,16 @@ class PhoneRemoveView(ChangeView):
 
     template_name = "bandwidth_mfa/phone_remove.html"
 
+    def ask(self, request: HttpRequest, phone: Phone, error: str = "") -> HttpResponse:
+        context = {
+            "phone": phone,
+            "error": error,
+            "phones_url": phones_url(),
+            "is_last": len(phone_source().confirmed(self.user)) == 1,
+            "recovery_codes_left": RecoveryCode.objects.left(self.user),
+        }
+        return render(request, self.template_name, context)
+
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
         try:
             remove_phone(request, self.user, phone)

@@ -241,13 +241,32 @@ def phone_confirmed(phone: Phone, request: HttpRequest | None) -> None:
     _tell_of_phone("phone_confirmed", phone, request)
 
 
-def phone_removed(phone: Phone, request: HttpRequest | None, by: User | None = None) -> None:
+def phone_removed(
+    phone: Phone,
+    request: HttpRequest | None,
+    by: User | None = None,
+    *,
+    was_last: bool = False,
+    cancelled_codes: bool = False,
+) -> None:
     """Report that a phone was removed, or replaced by another phone.
 
     :param by: the staff member who removed it; None if the user did.
+    :param was_last: whether the user has no phone now.
+    :param cancelled_codes: whether the user had unused recovery codes, which no longer work.
     """
     fields = {"user": phone.user_id, "phone": phone.masked, "by": getattr(by, "pk", None)}
-    _tell("phone_removed", fields, Phone, phone=phone, user=phone.user, by=by, request=request)
+    _tell(
+        "phone_removed",
+        fields,
+        Phone,
+        phone=phone,
+        user=phone.user,
+        by=by,
+        was_last=was_last,
+        cancelled_codes=cancelled_codes,
+        request=request,
+    )
 
 
 def primary_phone_changed(phone: Phone, request: HttpRequest | None) -> None:

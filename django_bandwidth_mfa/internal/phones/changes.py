@@ -73,18 +73,20 @@ def remove(
     :raises LastPhone: ``must_stay`` returned true.
     """
     user = phone.user
+    was_last = cancelled_codes = False
     with _locked_phones(user) as phones:
         others = phones.confirmed().exclude(pk=phone.pk)
         phones.filter(pk=phone.pk).delete()
         if not others.exists():
             if must_stay is not None and must_stay():
                 raise LastPhone
+            was_last, cancelled_codes = True, RecoveryCode.objects.left(user) > 0
             RecoveryCode.objects.filter(user=in_query(user)).delete()
         elif not others.filter(is_primary=True).exists():
             heir = others.order_by("confirmed_at", "pk").values_list("pk", flat=True)[:1]
             phones.filter(pk__in=list(heir)).update(is_primary=True)
         before = SecondFactor.objects.require_new_code(user)
-    events.phone_removed(phone, request, by)
+    events.phone_removed(phone, request, by, was_last=was_last, cancelled_codes=cancelled_codes)
     return before
 
 

@@ -13,7 +13,7 @@ from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.exceptions import MFAError, NoPhone
 from django_bandwidth_mfa.internal.notify import events, mail
 from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
-from django_bandwidth_mfa.models import Phone, SecondFactor
+from django_bandwidth_mfa.models import Phone, RecoveryCode, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
 from tests.browsing import give_password, wrong
 from tests.conftest import (
@@ -307,6 +307,45 @@ def test_a_mail_about_an_action_of_staff_is_in_the_users_language(
     SecondFactor.objects.create(user=user, language="es")
     reset_second_factor(user, by=make_user("staff"))
     assert "Hola" in mailoutbox[0].body
+
+
+@pytest.mark.parametrize("required", ["enrolled", "never"])
+def test_page_and_mail_about_a_removed_phone_say_where_a_new_code_is_needed(
+    client: Client, user: Any, bandwidth: Any, configure: Any, mailoutbox: Any, required: str
+) -> None:
+    """Before, page and mail said that other browsers are asked for a code.  With ``"never"``, only
+    views with ``mfa_required`` ask."""
+    configure(REQUIRED=required, RECHECK_SECONDS=0)
+    other_phone = Phone.objects.create(
+        user=user, number=OTHER_NUMBER, confirmed_at=user.date_joined
+    )
+    other_browser = Client()
+    for browser in (client, other_browser):
+        login_verified(browser, user)
+    page = client.get(f"/mfa/phones/remove/?phone={other_phone.choice}").text
+    client.post("/mfa/phones/remove/", {"phone": other_phone.choice})
+    sentence = "Where a code is needed, you will be asked for a new one in your other browsers."
+    assert sentence in page
+    assert f"We no longer send codes to the phone ending in 77. {sentence}\n" in mailoutbox[0].body
+    assert other_browser.get("/account/").status_code == (200 if required == "never" else 302)
+    assert other_browser.get("/verified/").status_code == 302
+
+
+@pytest.mark.parametrize("codes", [0, 1])
+def test_page_and_mail_about_the_last_phone_speak_of_recovery_codes(
+    client: Client, user: Any, mailoutbox: Any, codes: int
+) -> None:
+    """Before, page and mail did not say that the recovery codes are deleted, but that other
+    browsers are asked for a code."""
+    give_recovery_codes(user, codes)
+    login_verified(client, user)
+    choice = Phone.objects.get().choice
+    page = client.get(f"/mfa/phones/remove/?phone={choice}").text
+    client.post("/mfa/phones/remove/", {"phone": choice})
+    assert not RecoveryCode.objects.exists()
+    for text in (page, mailoutbox[0].body):
+        assert ("Your recovery codes are removed with your last phone." in text) == bool(codes)
+        assert "in your other browsers" not in text
 
 
 @pytest.mark.parametrize(
