@@ -17,7 +17,7 @@ from ..internal import numbers
 from ..internal.flows.code_page import error_of_send, out_of_date
 from ..internal.flows.enrolment import EnrolFlow
 from ..internal.flows.gate import Obstacle, recheck_now
-from ..internal.login import outcomes, refused_forms
+from ..internal.login import outcomes, policy, refused_forms
 from ..internal.login.outcomes import Outcome, outcome_of
 from ..internal.login.redirects import redirect_to_second_factor
 from ..internal.phones.source import phone_source
@@ -93,6 +93,8 @@ class PhoneAddView(EnrolView):
         return {
             **super().context(),
             "first": not self.flow.phones,
+            "protects": not self.flow.phones
+            and policy.would_owe_code_with_phone(self.request, self.user),
             "replaces": chosen_phone(self.request, self.flow.phones),
             "example": numbers.example(),
             "sends_texts": "sms" in conf.channels(),

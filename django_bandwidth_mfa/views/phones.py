@@ -76,6 +76,7 @@ class PhonesView(SignedInView):
             "errors": bool(forms),
             "changed": "changed" in request.GET,
             "kept_by_site": not phone_source().can_change,
+            "protects": not phones and policy.would_owe_code_with_phone(request, self.user),
             "support": contact(),
             "channels": conf.channels(),
             "must_stay": len(phones) == 1 and policy.is_obliged(self.user),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
+from ..internal.login import policy
 from ..internal.login.redirects import next_of, next_or_default
 from ..internal.phones import suggestion
 from .base import SignedInView
@@ -17,7 +18,11 @@ class SuggestionView(SignedInView):
     page_name = "suggestion"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        context = {"next": next_of(request), "done_url": next_or_default(request)}
+        context = {
+            "next": next_of(request),
+            "done_url": next_or_default(request),
+            "protects": policy.would_owe_code_with_phone(request, self.user),
+        }
         return render(request, self.template_name, context)
 
     def post(self, request: HttpRequest) -> HttpResponse:

@@ -15,6 +15,7 @@ from asgiref.sync import async_to_sync
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
+from django_bandwidth_mfa import policies
 from django_bandwidth_mfa.internal.login.mark import MARK
 from django_bandwidth_mfa.models import Challenge, Phone, RecoveryCode, SecondFactor
 from django_bandwidth_mfa.testing import login_verified
@@ -632,6 +633,35 @@ def test_without_a_recheck_delay_the_page_says_that_others_are_signed_out(
     configure(RECHECK_SECONDS=0)
     answer = verified.post("/mfa/sign-out-others/", follow=True)
     assert "You are signed out on all your other devices." in text(answer)
+
+
+@pytest.mark.parametrize(
+    ("required", "protects"),
+    [
+        ("enrolled", True),
+        ("staff", True),
+        ("never", False),
+        (policies.groups("editors"), False),
+    ],
+)
+def test_a_page_says_that_a_phone_protects_the_login_only_if_it_does(
+    client: Client, newcomer: Any, bandwidth: Any, configure: Any, required: Any, protects: bool
+) -> None:
+    """Before, these pages said it also where the policy asks this user for no code."""
+    configure(REQUIRED=required)
+    client.force_login(newcomer)
+    for page, sentence in (
+        ("/mfa/phones/", "nobody can sign in with your password alone"),
+        ("/mfa/suggestion/", "nobody can sign in without a code sent to it"),
+        ("/mfa/phones/add/", "You will sign in with your password and a code"),
+    ):
+        assert (sentence in text(client.get(page))) == protects, page
+    client.post("/mfa/phones/add/", {"number": NUMBER})
+    client.post("/mfa/phones/confirm/", {"code": bandwidth.inbox[0]["code"]})
+    assert Phone.objects.confirmed().exists()
+    browser = Client()
+    give_password(browser, newcomer)
+    assert state(browser) == ("parked" if protects else "exempt")
 
 
 # A suggestion ----------------------------------------------------------------------------------

@@ -80,6 +80,11 @@ def owes_code_for_token(request: HttpRequest | None, user: User) -> bool:
     return _means(in_force(), _TokenLogin(user, today(), request))
 
 
+def would_owe_code_with_phone(request: HttpRequest | None, user: User) -> bool:
+    """Return whether ``user``, who has no phone now, would owe a code with one."""
+    return _means(in_force(), _WithPhone(user, today(), request))
+
+
 def is_obliged(user: User) -> bool:
     """Return whether ``user`` would owe a code even without a phone.
 
@@ -212,6 +217,13 @@ class _TokenLogin(_Login):
 
     def has_shown_other_factor(self) -> bool:
         return False
+
+
+class _WithPhone(_Login):
+    """The question whether a login would owe a code if the user had a phone."""
+
+    def is_enrolled(self) -> bool:
+        return True
 
 
 class _WithoutPhone(_Look):
