@@ -38,7 +38,8 @@ else changes.  No signal contains a code or a full number.  ``request`` can be N
 ``recovery_codes_made``    ``user``, ``cancelled_old`` (whether the user had unused codes, which no
                            longer work), ``request``
 ``browser_trusted``        ``browser``, ``user``, ``request``
-``browsers_forgotten``     ``many``, ``user``, ``by`` (staff, or None), ``request``
+``browsers_forgotten``     ``many``, ``user``, ``by`` (staff, or None), ``owes_code`` (whether a
+                           login there owes a code now), ``request``
 ``signed_out_others``      ``user``, ``request``
 ``second_factor_reset``    ``user``, ``by`` (staff, or None), ``forget_phones``, ``has_phone``
                            (whether the user still has a phone), ``request``

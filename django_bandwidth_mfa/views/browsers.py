@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from .. import service
 from ..conf import settings
-from ..internal.login import trusted_browsers
+from ..internal.login import policy, trusted_browsers
 from ..models import TrustedBrowser
 from .base import SignedInView
 
@@ -29,16 +29,27 @@ class BrowsersView(SignedInView):
     def get(self, request: HttpRequest) -> HttpResponse:
         browsers = list(TrustedBrowser.objects.valid(self.user).select_related("user"))
         rows = [(browser, trusted_browsers.is_this(browser, request)) for browser in browsers]
-        context = {"rows": rows, "days": settings.TRUST_DAYS}
+        context = {
+            "rows": rows,
+            "days": settings.TRUST_DAYS,
+            "owes_code": policy.owes_code(request, self.user),
+        }
         return render(request, self.template_name, context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         which = None if "all" in request.POST else request.POST.get("browser", "")
         many = trusted_browsers.forget(self.user, which, request=request)
-        if many:
+        if many and policy.owes_code(request, self.user):
             forgotten = ngettext(
                 "%(many)d browser is no longer trusted. You will be asked for a code there.",
                 "%(many)d browsers are no longer trusted. You will be asked for a code there.",
+                many,
+            )
+            messages.success(request, forgotten % {"many": many}, fail_silently=True)
+        elif many:
+            forgotten = ngettext(
+                "%(many)d browser is no longer trusted.",
+                "%(many)d browsers are no longer trusted.",
                 many,
             )
             messages.success(request, forgotten % {"many": many}, fail_silently=True)

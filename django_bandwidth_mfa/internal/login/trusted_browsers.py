@@ -19,6 +19,7 @@ from ...conf import settings
 from ...models import TrustedBrowser, auth_hashes
 from ...types import User, in_query
 from ..notify import events, user_agents
+from . import policy
 
 # With this prefix, browsers refuse a cookie that another subdomain or plain HTTP tries to set.
 COOKIE = "__Host-bandwidth-mfa-trust"
@@ -85,7 +86,8 @@ def forget(
         browsers = browsers.filter(pk=pk)
     many, _rows = browsers.delete()
     if many:
-        events.browsers_forgotten(user, many, request, by)
+        owes_code = policy.owes_code(None if by else request, user)
+        events.browsers_forgotten(user, many, request, by, owes_code=owes_code)
     return many
 
 

@@ -334,11 +334,17 @@ def browser_recognised(user: User) -> None:
 
 
 def browsers_forgotten(
-    user: User, many: int, request: HttpRequest | None, by: User | None = None
+    user: User,
+    many: int,
+    request: HttpRequest | None,
+    by: User | None = None,
+    *,
+    owes_code: bool,
 ) -> None:
     """Report that ``many`` browsers of a user are no longer trusted.
 
     :param by: the staff member who did it; None if the user did.
+    :param owes_code: whether a login there owes a code now.
     """
     fields = {"user": user.pk, "many": many, "by": getattr(by, "pk", None)}
     _tell(
@@ -348,6 +354,7 @@ def browsers_forgotten(
         many=many,
         user=user,
         by=by,
+        owes_code=owes_code,
         request=request,
     )
 

@@ -13,9 +13,9 @@ from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.exceptions import MFAError, NoPhone
 from django_bandwidth_mfa.internal.notify import events, mail
 from django_bandwidth_mfa.internal.staff.reset import reset_second_factor
-from django_bandwidth_mfa.models import Phone, RecoveryCode, SecondFactor
+from django_bandwidth_mfa.models import Phone, RecoveryCode, SecondFactor, TrustedBrowser
 from django_bandwidth_mfa.testing import login_verified
-from tests.browsing import give_password, wrong
+from tests.browsing import give_password, state, wrong
 from tests.conftest import (
     NUMBER,
     OTHER_NUMBER,
@@ -329,6 +329,30 @@ def test_page_and_mail_about_a_removed_phone_say_where_a_new_code_is_needed(
     assert f"We no longer send codes to the phone ending in 77. {sentence}\n" in mailoutbox[0].body
     assert other_browser.get("/account/").status_code == (200 if required == "never" else 302)
     assert other_browser.get("/verified/").status_code == 302
+
+
+@pytest.mark.parametrize("required", ["enrolled", "never"])
+def test_pages_and_mail_about_trusted_browsers_say_whether_a_login_owes_a_code(
+    client: Client, user: Any, configure: Any, mailoutbox: Any, required: str
+) -> None:
+    """Before, pages and mail said that a code is asked for at each login, also with ``"never"``."""
+    configure(REQUIRED=required, TRUST_DAYS=30)
+    browser = TrustedBrowser.objects.create(
+        user=user, digest="d" * 64, auth_hash=user.get_session_auth_hash(), name="Firefox"
+    )
+    login_verified(client, user)
+    page = client.post("/mfa/browsers/", {"browser": browser.pk}, follow=True).text
+    owes_code = required == "enrolled"
+    assert "1 browser is no longer trusted." in mailoutbox[0].body
+    assert ("asked for a code when you next sign in there" in mailoutbox[0].body) == owes_code
+    assert "You trust no browser." in page
+    assert ("You will be asked for a code there." in page) == owes_code
+    configure(TRUST_DAYS=0)
+    for answer in (page, client.get("/mfa/browsers/").text):
+        assert ("You are asked for a code each time you sign in." in answer) == owes_code
+    other_browser = Client()
+    give_password(other_browser, user)
+    assert state(other_browser) == ("parked" if owes_code else "exempt")
 
 
 @pytest.mark.parametrize("codes", [0, 1])
