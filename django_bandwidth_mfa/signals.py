@@ -40,7 +40,7 @@ else changes.  No signal contains a code or a full number.  ``request`` can be N
 ``browser_trusted``        ``browser``, ``user``, ``request``
 ``browsers_forgotten``     ``many``, ``user``, ``by`` (staff, or None), ``owes_code`` (whether a
                            login there owes a code now), ``request``
-``signed_out_others``      ``user``, ``request``
+``signed_out_others``      ``user``, ``request`` (None if no session of the user was kept)
 ``second_factor_reset``    ``user``, ``by`` (staff, or None), ``forget_phones``, ``has_phone``
                            (whether the user still has a phone), ``request``
 =========================  =========================================================================

@@ -376,7 +376,7 @@ def login_on_behalf(user: User, actor: str) -> None:
 
 
 def signed_out_others(user: User, request: HttpRequest | None) -> None:
-    """Report that a user ended their other sessions."""
+    """Report that the sessions of a user have ended, without that of ``request``."""
     _tell("signed_out_others", {"user": user.pk}, type(user), user=user, request=request)
 
 

@@ -63,6 +63,7 @@ def notify(user: User, event: str, request: HttpRequest | None = None, **argumen
         context = {
             **arguments,
             "user": user,
+            "request": request,
             "site": site,
             "at": timezone.now(),
             # For changes by staff, the User-Agent is that of the staff member.

@@ -263,6 +263,26 @@ def test_a_series_of_wrong_codes_after_the_password_speaks_of_the_login(
     assert "The codes have kept them out so far.\n" in one.body
 
 
+def test_a_mail_about_ended_sessions_says_which_devices_are_signed_out(
+    client: Client, user: Any, configure: Any, mailoutbox: Any
+) -> None:
+    """Before, the mail said that the user signed out on other devices, also when the site ended all
+    sessions.  It said that this takes a few minutes, whatever ``RECHECK_SECONDS`` is."""
+    configure(RECHECK_SECONDS=0)
+    login_verified(client, user)
+    client.post("/mfa/sign-out-others/")
+    assert state(client) == "verified"
+    service.end_sessions(user)
+    assert state(client) == "anonymous"
+    others, all_of_them = mailoutbox
+    assert others.subject == "[testserver] Your other devices are being signed out of your account"
+    assert "\n\nYour other devices are being signed out of your account.\n" in others.body
+    assert all_of_them.subject == "You are being signed out on all your devices"
+    assert "\n\nTo use your account again, sign in.\n" in all_of_them.body
+    for one in mailoutbox:
+        assert "minutes" not in one.body
+
+
 def test_turned_off_nothing_is_mailed(user: Any, configure: Any, mailoutbox: Any) -> None:
     configure(NOTIFY=False)
     service.issue_recovery_codes(user)
