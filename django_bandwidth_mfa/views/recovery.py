@@ -26,6 +26,7 @@ from ..internal.login import outcomes
 from ..internal.login.mark import owes_recovery_codes
 from ..internal.login.redirects import next_of, next_or_default, with_next
 from ..internal.notify.mail import site_name
+from ..internal.phones.source import phone_source
 from ..models import RecoveryCode
 from .base import FreshView, SignedInView
 from .flow import bound
@@ -65,7 +66,11 @@ class RecoveryCodeView(CodeView):
     def say_what_is_left(self) -> None:
         """Add a message about the number of codes left, and about a lost phone."""
         left = RecoveryCode.objects.left(self.request.user)
-        if left:
+        page = "phones"
+        if left and not phone_source().can_change:
+            few = ngettext("You have %(left)s code left.", "You have %(left)s codes left.", left)
+            text = f"{_('Recovery codes let you in without your phone.')} {few}"
+        elif left:
             # Translators: The part in <a> is a link to the page of the user's phones.
             text = ngettext(
                 "You have %(left)d recovery code left. Lost your phone? "
@@ -74,9 +79,8 @@ class RecoveryCodeView(CodeView):
                 '<a href="%(address)s">Change it now</a>.',
                 left,
             )
-            page = "phones"
         elif not settings.RECOVERY_CODES:
-            text, page = _("You have no recovery codes left."), "phones"
+            text = _("You have no recovery codes left.")
         else:
             # Translators: The part in <a> is a link to the page that makes recovery codes.
             text = _(

@@ -155,6 +155,22 @@ def test_a_site_without_recovery_codes_does_not_say_to_make_new_ones(
     assert "ake new" not in mailoutbox[0].body
 
 
+def test_a_site_that_keeps_the_numbers_does_not_send_users_to_their_phones(
+    client: Client, user: Any, bandwidth: Any, configure: Any, mailoutbox: Any
+) -> None:
+    """Before, the mail said to look through the phones, and the page to change a lost phone, also
+    where users cannot change phones on our pages."""
+    configure(GET_PHONES=lambda user: [NUMBER])
+    code = give_recovery_codes(user, 10)[0]
+    give_password(client, user, "/mfa/phones/")
+    page = client.post("/mfa/recovery-code/", {"recovery_code": code}, follow=True).text
+    assert "Recovery codes let you in without your phone. You have 9 codes left.</p>" in page
+    assert "Lost your phone?" not in page
+    advice = "If this was not you: sign in as you always do, and change your password. Contact"
+    assert advice in mailoutbox[0].body
+    assert "look through your phones" not in mailoutbox[0].body
+
+
 def test_a_mail_about_new_recovery_codes_says_whether_there_were_old_ones(
     user: Any, mailoutbox: Any
 ) -> None:
