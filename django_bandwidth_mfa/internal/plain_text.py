@@ -1,4 +1,4 @@
-"""Convert typed and pasted text to plain characters, and isolate user text in a sentence.
+"""Convert typed and pasted text to plain characters, and put other texts into a sentence.
 
 Devices produce different characters for the same code or number: an Arabic keyboard has its own
 digits, a Japanese one has full-width digits, a word processor changes a hyphen to a dash, and a
@@ -34,6 +34,11 @@ def plain(text: str) -> str:
     :returns: the plain text; an empty text if ``text`` is longer than :data:`LONGEST`.
     """
     return "".join(map(_plain_character, text)) if len(text) <= LONGEST else ""
+
+
+def end_once(sentence: str) -> str:
+    """Return ``sentence`` with one full stop where a date or a time, such as "3 p.m.", ends it."""
+    return sentence.replace("..", ".")
 
 
 def isolate(text: str) -> str:

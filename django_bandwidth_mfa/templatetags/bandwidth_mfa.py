@@ -8,9 +8,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, get_language_info, pgettext
 
+from ..internal import plain_text
+
 __all__ = ["is_first", "page_language"]
 
 register = template.Library()
+
+register.filter("end_once", plain_text.end_once, is_safe=True)
 
 
 @register.simple_tag

@@ -29,6 +29,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..login.clock import CLOCK_DIFFERENCE
+from ..plain_text import end_once
 
 # Up to so many seconds a wait is shown as a countdown; a longer one with a time of day.
 LONGEST_COUNTDOWN = 120
@@ -128,8 +129,8 @@ def has_own_zone() -> bool:
 
 
 def _at(sentence: str, moment: datetime) -> str:
-    """Return ``sentence`` with the time of ``moment``; English times may end with a full stop."""
-    return (sentence % {"time": clock_time(moment)}).replace("..", ".")
+    """Return ``sentence`` with the time of ``moment``."""
+    return end_once(sentence % {"time": clock_time(moment)})
 
 
 def clock_time(moment: datetime) -> str:

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.utils import timezone
 
 from django_bandwidth_mfa import service, signals
 from django_bandwidth_mfa.internal.login import trusted_browsers
@@ -267,6 +268,21 @@ def test_the_list_names_each_browser_and_this_one(trusted: Client, user: Any) ->
     assert "Firefox on Android" in page
     assert "Unknown browser" in page
     assert page.count("This browser") == 1
+
+
+@pytest.mark.parametrize("language", ["en-us", "hr"])
+def test_a_date_that_ends_with_a_full_stop_ends_the_sentence(
+    trusted: Client, language: str, settings: Any
+) -> None:
+    """Before, the page said "Last used: 01/15/2027 8 a.m..": the time and the sentence both ended
+    with a full stop.  Croatian dates end with one, too."""
+    settings.LANGUAGE_CODE = language
+    with time_machine.travel(START, tick=False):
+        TrustedBrowser.objects.update(created_at=timezone.now(), last_used_at=timezone.now())
+        give_password(trusted, TrustedBrowser.objects.get().user)
+        page = trusted.get("/mfa/browsers/").content.decode()
+    assert "2027" in page
+    assert ".." not in page
 
 
 def test_one_can_be_forgotten_and_all(trusted: Client, user: Any) -> None:
