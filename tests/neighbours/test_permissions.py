@@ -210,6 +210,14 @@ def test_a_token_that_skipped_the_code_is_not_verified(user: Any, token: Token) 
     assert status("/recent/", headers) == 403
 
 
+@each_token
+def test_the_user_of_a_token_adds_a_phone_before_a_code(newcomer: Any, token: Token) -> None:
+    """Before, the answer named only another login, which asks this user for neither."""
+    answer = Client().get("/verified/by/", headers=made_elsewhere(token, newcomer))
+    assert (answer.status_code, answer.json()["code"]) == (403, "phone_required")
+    assert answer.json()["next"] == {"page": "/mfa/phones/add/", "api": "/mfa/api/login"}
+
+
 @pytest.mark.attack("P47")
 @each_token
 def test_authentication_refuses_a_token_that_skipped_the_code(user: Any, token: Token) -> None:

@@ -54,9 +54,17 @@ def next_step_of_session(request: HttpRequest) -> Body:
 
 
 def next_step_of_token(proof: LoginProof) -> Body:
-    """Return the next step for a client with a token: sign in again, with a code."""
-    ended = proof.method is not None and not service.is_in_force(proof)
-    return body("session_ended" if ended else "code_required", api=address("api_login"))
+    """Return the next step for a client with a token: sign in again, with a code.
+
+    A user without a phone adds one first.  A login at the JSON API adds it if the user owes a code;
+    otherwise only the page does.
+    """
+    api = address("api_login")
+    if proof.method is not None and not service.is_in_force(proof):
+        return body("session_ended", api=api)
+    if service.has_phone(proof.user):
+        return body("code_required", api=api)
+    return body("phone_required", page=address("phone_add"), api=api)
 
 
 def token_required() -> Body:
