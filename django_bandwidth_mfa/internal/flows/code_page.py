@@ -26,6 +26,7 @@ from ..codes import delivery as delivery_address
 from ..limits.store import NO_WAIT, Wait
 from ..login.outcomes import Outcome
 from ..notify import delivery_errors
+from ..phones.source import phone_source
 from . import times
 from .base import Flow
 from .times import Timed
@@ -202,8 +203,13 @@ def contact() -> Contact:
         label = _("Contact %(name)s") % {"name": name} if name else _("Contact support")
     else:
         # Without a link it is a sentence, with a full stop.
-        label = _("Contact %(name)s.") % {"name": name} if name else _("Contact support.")
+        label = _contact_sentence()
     return Contact(label, address)
+
+
+def _contact_sentence() -> str:
+    name = str(settings.SUPPORT["name"])
+    return _("Contact %(name)s.") % {"name": name} if name else _("Contact support.")
 
 
 def delivery_of(challenge: Challenge) -> DeliveryPart:
@@ -211,10 +217,16 @@ def delivery_of(challenge: Challenge) -> DeliveryPart:
     ending, digits = challenge.number[-2:], challenge.digits
     url = delivery_address.address_of(challenge) if challenge.is_followed else ""
     if challenge.delivery == Delivery.FAILED:
-        can_call = "voice" in conf.channels()
-        words = delivery_errors.explain(challenge.delivery_error).texts_for_user(can_call=can_call)
+        words = delivery_errors.explain(challenge.delivery_error).texts_for_user(
+            can_call="voice" in conf.channels(),
+            has_other_phone=challenge.purpose == Purpose.ENROL
+            or len(phone_source().confirmed(challenge.user)) > 1,
+        )
         return DeliveryPart(
-            State.REFUSED_BY_CARRIER, "", error=words.what, next_step=words.next_step
+            State.REFUSED_BY_CARRIER,
+            "",
+            error=words.what,
+            next_step=words.next_step or _contact_sentence(),
         )
     if challenge.delivery == Delivery.UNKNOWN:
         # Translators: %(ending)s are the last two digits of a phone number.

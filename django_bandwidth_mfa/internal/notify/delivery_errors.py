@@ -47,27 +47,34 @@ class DeliveryError:
     means: str
     is_senders_fault: bool = False
 
-    def texts_for_user(self, *, can_call: bool) -> UserTexts:
-        """Return the sentences for the user.
+    def texts_for_user(self, *, can_call: bool, has_other_phone: bool) -> UserTexts:
+        """Return the sentences for the user.  The next step is empty if only support can help.
 
         :param can_call: whether the site can call phones.
+        :param has_other_phone: whether the user can get the code on another phone.
         """
         step = self.reason.next_step if can_call else self.reason.next_step_without_calls
+        if not has_other_phone and step is _OTHER_PHONE:
+            step = ""
+        elif not has_other_phone and step is _AGAIN_OR_OTHER_PHONE:
+            step = _LATER
         return UserTexts(self.reason.what, step)
 
 
 _CALL = _("Get the code by phone call instead.")
 _OTHER_PHONE = _("Use another phone.")
+_AGAIN_OR_OTHER_PHONE = _("Ask for another one, or use another phone.")
+_LATER = _("Please try again later.")
 
 _NOT_DELIVERED = Reason(
     _("Your phone network did not deliver our text message."),
     _CALL,
-    _("Ask for another one, or use another phone."),
+    _AGAIN_OR_OTHER_PHONE,
 )
 _OUR_FAULT = Reason(
     _("We cannot send text messages at this moment. It is not your fault."),
     _CALL,
-    _("Please try again later."),
+    _LATER,
 )
 _OFF = Reason(
     _("Your phone cannot be reached at this moment."),

@@ -22,7 +22,7 @@ from django_bandwidth_mfa.internal.codes import receipts
 from django_bandwidth_mfa.internal.notify import delivery_errors
 from django_bandwidth_mfa.models import Challenge, Counter
 from tests.browsing import give_password, state
-from tests.conftest import NUMBER, make_user
+from tests.conftest import NUMBER, OTHER_NUMBER, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +39,11 @@ def receipts_are_on(bandwidth: Any, configure: Any) -> None:
 @pytest.fixture
 def challenge(user: Any, bandwidth: Any) -> Challenge:
     return service.send_code(user)
+
+
+@pytest.fixture
+def two_phones(db: None) -> Any:
+    return make_user("ada", NUMBER, OTHER_NUMBER)
 
 
 def receipt(challenge: Challenge | None = None, **changes: Any) -> dict[str, Any]:
@@ -304,13 +309,46 @@ def test_a_forged_or_old_address_tells_nothing(client: Client, user: Any, change
         assert Client().get(address).status_code == 404
 
 
-def test_without_calls_another_way_is_named(client: Client, user: Any, configure: Any) -> None:
+def test_without_calls_another_way_is_named(
+    client: Client, two_phones: Any, configure: Any
+) -> None:
     configure(VOICE_APPLICATION_ID=None)
-    give_password(client, user)
+    give_password(client, two_phones)
     client.get("/mfa/verify/")
     post(receipt(Challenge.objects.get(), errorCode=4750))
     page = client.get("/mfa/verify/").content.decode()
     assert "Ask for another one, or use another phone." in page
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (4750, "Your phone network did not deliver our text message. Please try again later."),
+        (4721, "this number is not in use any more. Contact support."),
+    ],
+)
+def test_a_user_with_one_phone_is_not_sent_to_another(
+    client: Client, user: Any, configure: Any, code: int, sentence: str
+) -> None:
+    """Before, the page said "Use another phone" to users who cannot get the code on another one."""
+    configure(VOICE_APPLICATION_ID=None)
+    give_password(client, user)
+    address = follow_address(client.get("/mfa/verify/").content.decode())
+    post(receipt(Challenge.objects.get(), errorCode=code))
+    for page in (client.get("/mfa/verify/"), Client().get(address)):
+        assert sentence in page.content.decode()
+        assert "another phone" not in page.content.decode()
+
+
+def test_a_user_who_adds_a_phone_can_use_another_number(
+    client: Client, newcomer: Any, configure: Any
+) -> None:
+    """Fails when only confirmed phones count as another phone."""
+    client.force_login(newcomer)
+    client.post("/mfa/phones/add/", {"number": NUMBER})
+    post(receipt(Challenge.objects.get(), errorCode=4721))
+    page = client.get("/mfa/phones/confirm/").content.decode()
+    assert "this number is not in use any more. Use another phone." in page
 
 
 @pytest.mark.slow
@@ -328,11 +366,11 @@ def test_without_calls_another_way_is_named(client: Client, user: Any, configure
     ],
 )
 def test_each_reason_has_its_sentence_and_its_next_step(
-    client: Client, user: Any, code: int | None, sentence: str
+    client: Client, two_phones: Any, code: int | None, sentence: str
 ) -> None:
     """Fails when all reasons get the same sentence: a call cannot reach a number that is not in
     use."""
-    give_password(client, user)
+    give_password(client, two_phones)
     address = follow_address(client.get("/mfa/verify/").content.decode())
     post(receipt(Challenge.objects.get(), errorCode=code))
     assert sentence in client.get("/mfa/verify/").content.decode()
