@@ -368,6 +368,38 @@ def test_provider_down(patient: Client, bandwidth: Any, what: str) -> None:
     assert state(parked) == "verified"
 
 
+def test_an_error_names_another_way_only_if_there_is_a_button_for_it(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Before, the page said "get it in another way" also when the button for a call was left out,
+    because a call would have to wait longer."""
+    configure(SEND_LIMITS={"user": "3/h"}, RESEND_COOLDOWN=[0], CALL_WEIGHT=3)
+    give_password(client, user)
+    client.get(VERIFY)
+    bandwidth.fault(on="messaging", status=503)
+    form = send_form(post_form(client, SEND, {"channel": "sms"}))
+    assert 'value="voice"' not in form
+    assert "We could not send your code. Try again in a moment." in form
+    configure(SEND_LIMITS={"user": "9/h"})
+    form = send_form(post_form(client, SEND, {"channel": "sms"}))
+    assert 'value="voice"' in form
+    assert "We could not send your code. Try again, or get it in another way." in form
+
+
+def test_a_refused_message_leads_to_a_button_for_a_call(
+    client: Client, user: Any, bandwidth: Any, configure: Any
+) -> None:
+    """Fails when the button for a call is left out because of its longer wait: the page says to get
+    the code by phone call."""
+    configure(SEND_LIMITS={"user": "3/h"}, RESEND_COOLDOWN=[0], CALL_WEIGHT=3)
+    give_password(client, user)
+    client.get(VERIFY)
+    Challenge.objects.update(delivery="failed", delivery_error=4750)
+    page = client.get(VERIFY)
+    assert "Get the code by phone call instead." in text(page)
+    assert 'value="voice"' in send_form(page)
+
+
 def test_provider_down_before_the_first_code(client: Client, user: Any, bandwidth: Any) -> None:
     bandwidth.fault(on="messaging", status=503)
     give_password(client, user)

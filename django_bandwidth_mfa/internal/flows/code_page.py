@@ -551,7 +551,7 @@ class _Look:
             for place, channel in enumerate(offered)
         )
         was_refused = self.became("send", "limited") and wait.seconds > 0
-        error = self.error_of_send(wait)
+        error = self.error_of_send(wait, can_call=len(offered) > 1)
         return SendForm(
             phone=phone.choice if phone is not None and phone.confirmed_at is not None else "",
             buttons=buttons,
@@ -565,10 +565,11 @@ class _Look:
             is_error=bool(error or was_refused),
         )
 
-    def error_of_send(self, wait: Wait) -> str:
+    def error_of_send(self, wait: Wait, *, can_call: bool) -> str:
         """Return why the last requested code was not sent; an empty text if it was sent.
 
         :param wait: the wait that the page shows beside this text.
+        :param can_call: whether the page shows a button for each of two channels.
         """
         outcome = self.outcome
         if outcome is not None and outcome.action == "page" and self.challenge is None:
@@ -579,7 +580,7 @@ class _Look:
             # The wait had ended before the page was requested, or was that of a button that is not
             # shown.
             return _after_wait(outcome, _("You can get a new code now."))
-        return error_of_send(outcome, can_call=len(self.channels) > 1)
+        return error_of_send(outcome, can_call=can_call)
 
     def others(self, *, not_before: float = 0) -> tuple[OtherPhone, ...]:
         """Return a button for each other phone; none for an enrolment, which has one phone."""
