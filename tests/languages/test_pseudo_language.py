@@ -195,8 +195,9 @@ def test_each_error_is_translated() -> None:
     messages += [
         str(sentence)
         for can_call in (True, False)
+        for has_other_phone in (True, False)
         for row in delivery_errors.ERRORS.values()
-        for sentence in row.texts_for_user(can_call=can_call)
+        for sentence in row.texts_for_user(can_call=can_call, has_other_phone=has_other_phone)
     ]
     assert [one for text in messages for one in english(text)] == []
     assert len(messages) > 150
