@@ -35,7 +35,7 @@ class SetupCodeForm(DeviceValidationForm):
     def __init__(self, device: BandwidthDevice, **kwargs: Any) -> None:
         super().__init__(device, **kwargs)
         # The setup page has no place of its own for this message.
-        self.fields["token"].help_text = device.told or ""
+        self.fields["token"].help_text = device.message_for_user or ""
 
 
 class BandwidthMethod(MethodBase):
