@@ -296,8 +296,8 @@ def extras() -> set[str]:
 
 # Commands of the system. The session `docs`, `demo` or `package` runs them.
 OF_THE_SYSTEM = {".", "cd", "django-admin", "export", "mkdir"}
-# Commands of packages that the guides install, and the tests do not.
-OF_GUIDES = {"gunicorn", "opentelemetry-instrument", "uvicorn", "wagtail"}
+# Commands of packages that the guides install, and the tests do not, and the openssl of the system.
+OF_GUIDES = {"gunicorn", "openssl", "opentelemetry-instrument", "uvicorn", "wagtail"}
 # The JSON API, where the guides have their site.
 LOCAL_API = re.compile(r"(?:\$API|http://127\.0\.0\.1:8000/mfa/api)(?=/)")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +33,7 @@ from tests.code_blocks import code
 from tests.conftest import NUMBER, OTHER_NUMBER, PASSWORD, make_user
 
 from .allauth_clients import API, CODE, App, pending
+from .site import visit
 
 HERE = "tests.neighbours.test_allauth"
 OURS = "django_bandwidth_mfa.contrib.allauth"
@@ -558,6 +561,44 @@ def test_a_session_that_was_planted_before_the_password_is_not_parked(user: Any)
     assert thief.post(CODE + "send").status_code in (401, 410)
 
 
+def test_the_json_web_tokens_of_the_page_are_signed_with_its_key(tmp_path: Path) -> None:
+    """Fails with django-allauth 65.22.1 when the page's settings do not import the module of
+    ``cryptography``: the login ends with an error (500)."""
+    options = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+    subprocess.run(["openssl", "genpkey", *options, "-out", tmp_path / "jwt.pem"], check=True)
+    page = "docs/allauth.md"
+    outcome = visit(
+        apps=("allauth", "allauth.account", "allauth.headless"),
+        settings=f"from pathlib import Path\nBASE_DIR = Path({str(tmp_path)!r})\n"
+        + code("settings.py, allauth headless", page)
+        + code("settings.py, allauth's JSON Web Tokens", page)
+        + "HEADLESS_ONLY = True\n",
+        urls=code("urls.py, allauth headless", page),
+        program="""
+import json
+from base64 import b64decode
+from django_bandwidth_mfa.testing import FakeBandwidth
+client.raise_request_exception = False
+def post(address, **body):
+    return client.post(
+        "/_allauth/app/v1/" + address, body, content_type="application/json", headers=headers
+    )
+headers = {}
+with FakeBandwidth() as bandwidth:
+    first = post("auth/login", username="ada", password=password).json()
+    headers = {"x-session-token": first["meta"]["session_token"]}
+    post("bandwidth-mfa/send")
+    last = post("bandwidth-mfa/verify", code=bandwidth.outbox[0]["code"])
+result = [last.status_code]
+if last.status_code == 200:
+    start = last.json()["meta"]["access_token"].split(".")[0]
+    result.append(json.loads(b64decode(start + "=="))["alg"])
+""",
+    )
+    assert outcome.result == [200, "RS256"]
+    assert outcome.messages == []
+
+
 def test_the_settings_of_the_page_are_those_of_these_tests(settings: Any) -> None:
     values: dict[str, Any] = {"INSTALLED_APPS": []}
     exec(code("settings.py, allauth headless", "docs/allauth.md"), values)  # noqa: S102
@@ -569,7 +610,7 @@ def test_the_settings_of_the_page_are_those_of_these_tests(settings: Any) -> Non
 def test_the_other_code_of_the_page_runs() -> None:
     """Fails when a name in it is misspelt, or when allauth renames a class that it uses."""
     page = "docs/allauth.md"
-    urls: dict[str, Any] = {}
+    urls: dict[str, Any] = {"urlpatterns": []}
     exec(code("urls.py, allauth headless", page), urls)  # noqa: S102
     resolver = URLResolver(RegexPattern("^/"), urls["urlpatterns"])
     assert resolver.resolve(CODE + "send")
