@@ -75,7 +75,7 @@ AXES = code("settings.py, django-axes", PAGE)
 @pytest.mark.package("django-axes")
 def test_with_axes_the_password_leads_to_the_code_and_the_code_in() -> None:
     """Fails without the receiver that parks logins: the first factor would be enough."""
-    outcome = site("axes", settings=AXES, program="result = walk(give_password())")
+    outcome = site(settings=AXES, program="result = walk(give_password())")
     assert outcome.result == WALKED
 
 
@@ -108,8 +108,20 @@ for _ in range(3):
 result = [by_api(password).status_code, inside()]
 """,
     }[what]
-    outcome = site("axes", settings=AXES, program=program)
+    outcome = site(settings=AXES, program=program)
     assert outcome.result == [429, 302]
+
+
+@pytest.mark.package("django-axes")
+def test_axes_leaves_a_login_after_the_password_to_the_limits_of_this_app() -> None:
+    """Fails when the page is wrong: at the limit of axes, a right code still ends this login."""
+    program = """
+give_password()
+result = [give_code(f"00000{number}").status_code for number in range(3)]
+result += [give_code()["Location"], inside()]
+"""
+    outcome = site(settings=AXES, program=program)
+    assert outcome.result == [302, 302, 429, "/inside/", "ada sms"]
 
 
 # django-sesame -----------------------------------------------------------------------------------
@@ -119,8 +131,7 @@ result = [by_api(password).status_code, inside()]
 def test_a_link_of_sesame_leads_to_the_code_and_the_code_in() -> None:
     outcome = site(
         settings=code("settings.py, django-sesame", PAGE),
-        urls="from sesame.views import LoginView as LinkView\n"
-        'urlpatterns += [path("link/", LinkView.as_view())]\n',
+        urls=code("urls.py, django-sesame", PAGE),
         program="""
 from sesame.utils import get_query_string
 result = walk(client.get("/link/" + get_query_string(ada) + "&next=/inside/"))
@@ -135,7 +146,6 @@ result = walk(client.get("/link/" + get_query_string(ada) + "&next=/inside/"))
 @pytest.mark.package("mozilla-django-oidc")
 def test_the_callback_of_oidc_leads_to_the_code_and_the_code_in() -> None:
     outcome = site(
-        "mozilla_django_oidc",
         settings=code("settings.py, mozilla-django-oidc", PAGE)
         + """
 OIDC_RP_CLIENT_ID = "bank"
@@ -179,10 +189,9 @@ result += [urlsplit(again).netloc, come_from_provider(again)["Location"], inside
 @pytest.mark.package("social-auth-app-django")
 def test_a_social_login_leads_to_the_code_and_the_code_in() -> None:
     outcome = site(
-        "social_django",
         settings=code("settings.py, social-auth-app-django", PAGE)
         + 'SOCIAL_AUTH_GITHUB_KEY = "bank"\nSOCIAL_AUTH_GITHUB_SECRET = "secret"\n',
-        urls='urlpatterns += [path("social/", include("social_django.urls"))]\n',
+        urls=code("urls.py, social-auth-app-django", PAGE),
         program="""
 from urllib.parse import parse_qs, urlsplit
 import responses
