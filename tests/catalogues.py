@@ -502,6 +502,8 @@ def report() -> Iterator[str]:
 
 def make(code: str) -> None:
     """Make a new, empty catalogue."""
+    if to_language(code) not in LANG_INFO:
+        sys.exit(f"Django does not know the language {code}. Its languages are in LANG_INFO.")
     if path_of(code).exists():
         sys.exit(f"{path_of(code).relative_to(ROOT)} is there already.")
     write(code, merge(code, polib.POFile()))

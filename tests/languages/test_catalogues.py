@@ -110,6 +110,12 @@ def test_only_the_complete_language_needs_what_staff_see(code_messages: polib.PO
     assert [one.msgid for one in catalogues.read("es")] == ["Enter the code we sent you.", "Reset"]
 
 
+def test_a_catalogue_is_not_made_for_a_language_that_django_does_not_know() -> None:
+    """The command ended with a KeyError, which did not say what was wrong."""
+    with pytest.raises(SystemExit, match="Django does not know the language xx"):
+        catalogues.make("xx")
+
+
 def test_a_message_for_users_in_a_file_for_staff_must_be_translated(
     code_messages: polib.POFile,
 ) -> None:
