@@ -29,28 +29,28 @@ def run(chosen: Namespace, folder: Path | None) -> str:
 
     :raises SystemExit: a ratio is too high, or a benchmark did not work.
     """
-    found = measure()
+    figures = measure()
     try_the_others()
-    lines = [f"{name}: {ratio:.2f}, at most {most:g}" for name, (ratio, most) in found.items()]
-    if wrong := too_much(found):
+    lines = [f"{name}: {ratio:.2f}, at most {most:g}" for name, (ratio, most) in figures.items()]
+    if wrong := too_much(figures):
         raise SystemExit("\n".join([*lines, f"Far off: {', '.join(wrong)}"]))
     return "\n".join(lines)
 
 
 def measure() -> dict[str, tuple[float, float]]:
     """Return ``{name: (ratio, its highest allowed value)}``."""
-    found = {}
+    figures = {}
     # The other sites sign in on one database, to check their users and settings.
     for kind, sites in (("sqlite", list(SITES)), ("postgresql", ["bare", "ours"])):
         results = sign_in.measure(sites, kind, ROUNDS, PEOPLE, PAGES)
         ratio = median(sign_in.to_bare(results, "ours", "steady"))
-        found[f"sign-in ÷ bare login, CPU, {NAMES[kind]}"] = (ratio, MOST_TIMES_BARE)
+        figures[f"sign-in ÷ bare login, CPU, {NAMES[kind]}"] = (ratio, MOST_TIMES_BARE)
         mine, base = (sign_in.microseconds(results[site], "page") for site in ("ours", "bare"))
         ratio = median(ratios(mine, base))
-        found[f"page ÷ bare page, CPU, {NAMES[kind]}"] = (ratio, MOST_TIMES_BARE_PAGE)
+        figures[f"page ÷ bare page, CPU, {NAMES[kind]}"] = (ratio, MOST_TIMES_BARE_PAGE)
     ratio = median(client.to_sdk(client.measure(rounds=5, calls=50), client.OURS))
-    found["BandwidthClient.verify ÷ bandwidth-sdk, CPU"] = (ratio, MOST_TIMES_SDK)
-    return found
+    figures["BandwidthClient.verify ÷ bandwidth-sdk, CPU"] = (ratio, MOST_TIMES_SDK)
+    return figures
 
 
 def try_the_others() -> None:
@@ -80,12 +80,12 @@ def try_the_others() -> None:
             server, 0, "ours", parser.parse_args(["--rates=2", "--seconds=2"])
         ).values()
         # Some may be refused: the machine may do something else, and no time is judged here.
-        failed = [one for one in visited["sign_ins"] if one[0] == FAILED]
+        failed = [visit for visit in visited["sign_ins"] if visit[0] == FAILED]
         if failed or not visited["sign_ins"]:
             raise SystemExit(f"on {server} failed: {failed} of {len(visited['sign_ins'])}")
 
 
-def too_much(found: dict[str, tuple[float, float]]) -> list[str]:
+def too_much(figures: dict[str, tuple[float, float]]) -> list[str]:
     """Return the names of the ratios that are higher than allowed."""
     # "not <=" also reports a ratio that is not a number.
-    return [name for name, (ratio, most) in found.items() if not ratio <= most]
+    return [name for name, (ratio, most) in figures.items() if not ratio <= most]

@@ -50,14 +50,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(chosen: Namespace, folder: Path | None) -> str:
-    told = conditions((), ("requests", "urllib3", "bandwidth-sdk"))
-    found = measure(chosen.rounds, chosen.calls)
+    measured_on = conditions((), ("requests", "urllib3", "bandwidth-sdk"))
+    figures = measure(chosen.rounds, chosen.calls)
     rows = []
-    for name, times in found.items():
+    for name, times in figures.items():
         cpu, wall = ([pair[clock] for pair in times] for clock in (0, 1))
-        rows.append([name, spread(cpu, 0), spread(to_sdk(found, name), 2), spread(wall, 0)])
+        rows.append([name, spread(cpu, 0), spread(to_sdk(figures, name), 2), spread(wall, 0)])
     head = ["", "CPU µs", "÷ bandwidth-sdk", "wall µs"]
-    return f"{told} {chosen.rounds} rounds of {chosen.calls} calls.\n\n{table(head, rows)}"
+    return f"{measured_on} {chosen.rounds} rounds of {chosen.calls} calls.\n\n{table(head, rows)}"
 
 
 def measure(rounds: int, calls: int) -> dict[str, list[tuple[float, float]]]:
@@ -73,7 +73,7 @@ def measure(rounds: int, calls: int) -> dict[str, list[tuple[float, float]]]:
             URLLIB3: bare_urllib3(url),
             HTTP_CLIENT: bare_http_client(url),
         }
-        found: dict[str, list[tuple[float, float]]] = {name: [] for name in clients}
+        figures: dict[str, list[tuple[float, float]]] = {name: [] for name in clients}
         for verify in clients.values():
             for _ in range(20):  # connections, access tokens, and what is made on first use
                 assert verify()
@@ -85,13 +85,13 @@ def measure(rounds: int, calls: int) -> dict[str, list[tuple[float, float]]]:
                 spent = (time.process_time() - cpu, time.perf_counter() - wall)
                 if right != [True] * calls:
                     raise RuntimeError(f"{name} found a right code wrong")
-                found[name].append((spent[0] / calls * 1e6, spent[1] / calls * 1e6))
-        return found
+                figures[name].append((spent[0] / calls * 1e6, spent[1] / calls * 1e6))
+        return figures
 
 
-def to_sdk(found: dict[str, list[tuple[float, float]]], name: str) -> list[float]:
+def to_sdk(figures: dict[str, list[tuple[float, float]]], name: str) -> list[float]:
     """Return the CPU time of a client divided by the SDK's, for each round."""
-    mine, sdks = ([cpu for cpu, _wall in found[one]] for one in (name, SDK))
+    mine, sdks = ([cpu for cpu, _wall in figures[client]] for client in (name, SDK))
     return ratios(mine, sdks)
 
 

@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(chosen: Namespace, folder: Path | None) -> str:
-    told = [
+    sections = [
         f"{conditions(chosen.databases)} {chosen.rounds} rounds of {chosen.sends} sends, in "
         f"{chosen.processes} processes."
     ]
@@ -38,7 +38,7 @@ def run(chosen: Namespace, folder: Path | None) -> str:
                     what = "send, and the right code" if right else "send"
                     rows.append([NAMES[kind], what, connections, *cells])
     head = ["", "what", "connections", "a second", "p99 ms", "a second, no limit of the site"]
-    return "\n\n".join([*told, table([*head, "failed"], rows)])
+    return "\n\n".join([*sections, table([*head, "failed"], rows)])
 
 
 class Senders:
@@ -80,15 +80,15 @@ def measure(
     rates: dict[bool, list[float]] = {True: [], False: []}
     slowest, failed = [], Counter[str]()
     for _round in range(rounds):
-        for is_limited, found in rates.items():
+        for is_limited, round_rates in rates.items():
             answers = senders.send(
                 right, is_limited, connections // len(senders), sends // connections
             )
-            seconds = [one for answer in answers for one in answer["seconds"]]
+            seconds = [duration for answer in answers for duration in answer["seconds"]]
             failed.update(text for answer in answers for text in answer["failed"])
             whole = max(a["ended"] for a in answers) - min(a["began"] for a in answers)
-            found.append(len(seconds) / whole)
+            round_rates.append(len(seconds) / whole)
             if is_limited:
                 slowest.append(percentile(seconds, 99) * 1000)
-    told = "; ".join(f"{many} × {text}" for text, many in failed.items())
-    return [spread(rates[True], 0), spread(slowest, 0), spread(rates[False], 0), told or 0]
+    errors = "; ".join(f"{count} × {text}" for text, count in failed.items())
+    return [spread(rates[True], 0), spread(slowest, 0), spread(rates[False], 0), errors or 0]

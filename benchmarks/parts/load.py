@@ -37,7 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(chosen: Namespace, folder: Path | None) -> str:
     servers = f"gunicorn with {chosen.workers} × {chosen.threads} threads"
-    told = [
+    sections = [
         f"{conditions(['postgresql'], chosen.servers)} {servers}, uvicorn with {chosen.workers} "
         f"processes, at most {chosen.connections} connections to PostgreSQL. People arrive for "
         f"{chosen.seconds:g} seconds, and others ask for {chosen.pages:g} pages a second."
@@ -46,18 +46,18 @@ def run(chosen: Namespace, folder: Path | None) -> str:
     for kind in chosen.servers:
         for latency in chosen.latencies:
             for site in chosen.sites:
-                for rate, found in measure(kind, latency, site, chosen).items():
+                for rate, visits in measure(kind, latency, site, chosen).items():
                     place = [kind, f"{latency:g} s", SITES[site], f"{rate:g}"]
-                    rows.append([*place, *cells(found)])
-                    why.update(f"{' '.join(place)}: {one[1]}" for one in found["sign_ins"])
+                    rows.append([*place, *cells(visits)])
+                    why.update(f"{' '.join(place)}: {visit[1]}" for visit in visits["sign_ins"])
     head = ["server", "provider", "site", "sign-ins a second", "in", "refused", "failed"]
     head += ["page reloaded"]
     head += ["p50 s", "p99 s", "pages p50 ms", "p99 ms", "failed", "late p99 ms"]
-    told.append(table(head, rows))
-    reasons = [f"- {text}: {many}" for text, many in why.items() if not text.endswith(": ")]
+    sections.append(table(head, rows))
+    reasons = [f"- {text}: {count}" for text, count in why.items() if not text.endswith(": ")]
     if reasons:
-        told += ["What those who did not get in were told:", "\n".join(reasons)]
-    return "\n\n".join(told)
+        sections += ["Messages to users who did not get in:", "\n".join(reasons)]
+    return "\n\n".join(sections)
 
 
 def measure(kind: str, latency: float, site: str, chosen: Namespace) -> dict[float, Any]:
@@ -95,15 +95,15 @@ def command(kind: str, port: int, chosen: Namespace) -> list[str]:
     return ["gunicorn", "benchmarks.wsgi:application", workers, *threads, *place]
 
 
-def cells(found: Any) -> list[object]:
+def cells(visits: Any) -> list[object]:
     """Return the cells of a row. The last cell shows how late visitors arrived."""
-    outcomes = Counter(outcome for outcome, *_rest in found["sign_ins"])
-    reloaded = sum(reloads > 0 for _outcome, _why, reloads, *_rest in found["sign_ins"])
-    seconds = [s for outcome, _why, _reloads, s, _late in found["sign_ins"] if outcome == IN]
-    pages = [s * 1000 for _outcome, s, _late in found["pages"]]
-    lost = sum(outcome == FAILED for outcome, *_rest in found["pages"])
-    late = percentile([one[-1] * 1000 for one in (*found["sign_ins"], *found["pages"])], 99)
+    outcomes = Counter(outcome for outcome, *_rest in visits["sign_ins"])
+    reloaded = sum(reloads > 0 for _outcome, _why, reloads, *_rest in visits["sign_ins"])
+    seconds = [s for outcome, _why, _reloads, s, _late in visits["sign_ins"] if outcome == IN]
+    pages = [s * 1000 for _outcome, s, _late in visits["pages"]]
+    lost = sum(outcome == FAILED for outcome, *_rest in visits["pages"])
+    late = percentile([visit[-1] * 1000 for visit in (*visits["sign_ins"], *visits["pages"])], 99)
     times = [f"{percentile(seconds, p):.1f}" if seconds else "–" for p in (50, 99)]
     times += [f"{percentile(pages, p):,.0f}" for p in (50, 99)]
-    many = f"{outcomes[IN]} of {len(found['sign_ins'])}"
-    return [many, outcomes[REFUSED], outcomes[FAILED], reloaded, *times, lost, f"{late:,.0f}"]
+    signed_in = f"{outcomes[IN]} of {len(visits['sign_ins'])}"
+    return [signed_in, outcomes[REFUSED], outcomes[FAILED], reloaded, *times, lost, f"{late:,.0f}"]

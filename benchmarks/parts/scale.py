@@ -25,49 +25,49 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(chosen: Namespace, folder: Path | None) -> str:
-    told = [
+    sections = [
         f"{conditions(chosen.databases)} {chosen.users:,} users, {chosen.challenges:,} codes sent "
         f"over 60 days, as many spent codes, and {chosen.counters:,} counters."
     ]
     for kind in chosen.databases:
-        found = measure(kind, chosen)
-        told += [f"### {NAMES[kind]}: sign-ins, in milliseconds", sign_ins(found)]
-        told += [f"### {NAMES[kind]}: what staff do, in milliseconds", staff(found)]
-        if found["sizes"]:
-            told += [f"### {NAMES[kind]}: what the tables take", sizes(found["sizes"])]
-        told += [f"### {NAMES[kind]}: `mfa_purge`", purged(found["purge"])]
-    return "\n\n".join(told)
+        results = measure(kind, chosen)
+        sections += [f"### {NAMES[kind]}: sign-ins, in milliseconds", sign_ins(results)]
+        sections += [f"### {NAMES[kind]}: what staff do, in milliseconds", staff(results)]
+        if results["sizes"]:
+            sections += [f"### {NAMES[kind]}: what the tables take", sizes(results["sizes"])]
+        sections += [f"### {NAMES[kind]}: `mfa_purge`", purged(results["purge"])]
+    return "\n\n".join(sections)
 
 
 def measure(kind: str, chosen: Namespace) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     with provider() as url:
         with (
             database(kind, "empty") as address,
             worker("ours", url, address) as ask,
         ):
             ask("sign_in.sign_in", people=10)
-            found["empty"] = ask("sign_in.sign_in", people=chosen.people)
+            results["empty"] = ask("sign_in.sign_in", people=chosen.people)
         with database(kind, "scale") as address, worker("ours", url, address) as ask:
             rows = {
                 "users": chosen.users,
                 "challenges": chosen.challenges,
                 "counters": chosen.counters,
             }
-            found["fill"] = ask("scale.fill", **rows)
+            results["fill"] = ask("scale.fill", **rows)
             ask("sign_in.sign_in", people=10)
-            found["full"] = ask("scale.sign_in", people=chosen.people)
-            found["commands"] = ask("scale.commands", times=chosen.times)
-            found["admin"] = ask("scale.admin", times=chosen.times)
-            found["sizes"] = ask("scale.sizes")
-            found["purge"] = ask("scale.purge")
-    return found
+            results["full"] = ask("scale.sign_in", people=chosen.people)
+            results["commands"] = ask("scale.commands", times=chosen.times)
+            results["admin"] = ask("scale.admin", times=chosen.times)
+            results["sizes"] = ask("scale.sizes")
+            results["purge"] = ask("scale.purge")
+    return results
 
 
-def sign_ins(found: dict[str, Any]) -> str:
+def sign_ins(results: dict[str, Any]) -> str:
     rows = []
     for name in ("empty", "full"):
-        result = {"rounds": [found[name]]}
+        result = {"rounds": [results[name]]}
         for which in ("first", "steady"):
             cpu, wall = (milliseconds(result, which, "sign-in", clock) for clock in (CPU, WALL))
             rows.append(
@@ -81,35 +81,35 @@ def sign_ins(found: dict[str, Any]) -> str:
     return table(["", "a user's sign-in", "CPU ms", "wall ms"], rows)
 
 
-def staff(found: dict[str, Any]) -> str:
+def staff(results: dict[str, Any]) -> str:
     rows = [
-        [name, spread([one * 1000 for one in seconds], 0)]
+        [name, spread([duration * 1000 for duration in seconds], 0)]
         for name, seconds in (
-            *((f"`{name}`", seconds) for name, seconds in found["commands"].items()),
-            *((f"admin: {name}", seconds) for name, seconds in found["admin"].items()),
+            *((f"`{name}`", seconds) for name, seconds in results["commands"].items()),
+            *((f"admin: {name}", seconds) for name, seconds in results["admin"].items()),
         )
     ]
     return table(["", "wall ms"], rows)
 
 
-def sizes(found: dict[str, Any]) -> str:
+def sizes(tables: dict[str, Any]) -> str:
     rows = [
         [
             f"`{name}`",
-            f"{one['rows']:,}",
-            f"{one['bytes'] / 1e6:,.0f}",
-            f"{one['indexes'] / 1e6:,.0f}",
-            f"{(one['bytes'] + one['indexes']) / one['rows']:,.0f}",
+            f"{size['rows']:,}",
+            f"{size['bytes'] / 1e6:,.0f}",
+            f"{size['indexes'] / 1e6:,.0f}",
+            f"{(size['bytes'] + size['indexes']) / size['rows']:,.0f}",
         ]
-        for name, one in found.items()
-        if one["rows"] > 1000  # of the others, the first page says nothing of a row
+        for name, size in tables.items()
+        if size["rows"] > 1000  # of the others, the first page says nothing of a row
     ]
     return table(["", "rows", "MB", "MB of indexes", "bytes a row"], rows)
 
 
-def purged(found: dict[str, list[tuple[float, int]]]) -> str:
+def purged(tables: dict[str, list[tuple[float, int]]]) -> str:
     rows = []
-    for name, deletions in found.items():
+    for name, deletions in tables.items():
         whole = sum(rows for _seconds, rows in deletions)
         if whole < 1000:
             continue
@@ -122,8 +122,8 @@ def purged(found: dict[str, list[tuple[float, int]]]) -> str:
 
 def parts(deletions: list[tuple[float, int]]) -> list[list[tuple[float, int]]]:
     """Divide the deletions into :data:`PARTS` parts of equal size, or fewer."""
-    many = max(1, len(deletions) // PARTS)
-    return [deletions[start : start + many] for start in range(0, len(deletions), many)][:PARTS]
+    size = max(1, len(deletions) // PARTS)
+    return [deletions[start : start + size] for start in range(0, len(deletions), size)][:PARTS]
 
 
 def rate(deletions: list[tuple[float, int]]) -> float:

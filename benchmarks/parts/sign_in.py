@@ -39,27 +39,27 @@ def run(chosen: Namespace, folder: Path | None) -> str:
             raise SystemExit("A profile is too long for the page: leave --write out.")
         site = "ours" if len(chosen.sites) == len(SITES) else chosen.sites[0]
         return profile(site, chosen.databases[0], chosen.people)
-    told = [f"{conditions(chosen.databases, PEERS)} {chosen.rounds} rounds."]
-    found = {
+    sections = [f"{conditions(chosen.databases, PEERS)} {chosen.rounds} rounds."]
+    by_database = {
         kind: measure(chosen.sites, kind, chosen.rounds, chosen.people, chosen.pages)
         for kind in chosen.databases
     }
     if folder is not None:
-        draw(found, folder / CHART)
-        told.append(f"![CPU time of a sign-in with each package]({CHART})")
-    for kind, results in found.items():
+        draw(by_database, folder / CHART)
+        sections.append(f"![CPU time of a sign-in with each package]({CHART})")
+    for kind, results in by_database.items():
         name = NAMES[kind]
-        told += [f"### {name}: a user who has signed in before", whole(results, "steady")]
-        told += ["By step, in milliseconds of CPU time (queries, commits):", by_step(results)]
-        told += [f"### {name}: a user's first sign-in", whole(results, "first")]
+        sections += [f"### {name}: a user who has signed in before", whole(results, "steady")]
+        sections += ["By step, in milliseconds of CPU time (queries, commits):", by_step(results)]
+        sections += [f"### {name}: a user's first sign-in", whole(results, "first")]
         if "ours" in results:
             queries, commits = count(results["ours"], "empty", "sign-in")
-            told.append(
+            sections.append(
                 "The very first sign-in of a site with this app, while all tables are empty, "
                 f"takes {queries} queries and {commits} commits."
             )
-        told += [f"### {name}: pages of a user who is signed in", pages(results)]
-    return "\n\n".join(told)
+        sections += [f"### {name}: pages of a user who is signed in", pages(results)]
+    return "\n\n".join(sections)
 
 
 def measure(sites: list[str], kind: str, rounds: int, people: int, pages: int) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def measure(sites: list[str], kind: str, rounds: int, people: int, pages: int) -
 def milliseconds(result: Any, which: str, step: str, clock: int = CPU) -> list[float]:
     """Return the median of each round, of one step or of a whole ``"sign-in"``."""
     medians = []
-    for one in result["rounds"]:
-        chosen = [times for name, times in one[which].items() if name in parts_of(step)]
+    for sign_ins in result["rounds"]:
+        chosen = [times for name, times in sign_ins[which].items() if name in parts_of(step)]
         if chosen:
             sums = (sum(pair[clock] for pair in pairs) for pairs in zip(*chosen, strict=True))
             medians.append(median(sums) / 1e6)
@@ -115,8 +115,8 @@ def count(result: Any, which: str, step: str) -> tuple[int, int]:
     steps = result["queries"][which]
     chosen = [made for name, made in steps.items() if name in parts_of(step)]
     return (
-        sum(is_query(sql) for one in chosen for sql in one["sql"]),
-        sum(one["commits"] for one in chosen),
+        sum(is_query(sql) for record in chosen for sql in record["sql"]),
+        sum(record["commits"] for record in chosen),
     )
 
 
@@ -133,7 +133,7 @@ def to_bare(results: Any, site: str, which: str, clock: int = CPU) -> list[float
     """
     if "bare" not in results:
         return []
-    mine, base = (milliseconds(results[one], which, "sign-in", clock) for one in (site, "bare"))
+    mine, base = (milliseconds(results[name], which, "sign-in", clock) for name in (site, "bare"))
     return ratios(mine, base)
 
 
@@ -174,29 +174,29 @@ def pages(results: Any) -> str:
     return table(head, rows)
 
 
-def draw(found: dict[str, Any], file: Path) -> None:
+def draw(by_database: dict[str, Any], file: Path) -> None:
     """Draw the CPU time of a steady sign-in."""
     bars = {
         NAMES[kind]: {
             SITES[site]: milliseconds(result, "steady", "sign-in")
             for site, result in results.items()
         }
-        for kind, results in found.items()
+        for kind, results in by_database.items()
     }
     chart.draw(bars, file, "CPU time of a sign-in, milliseconds")
 
 
 def profile(site: str, kind: str, people: int) -> str:
     """Return the statements of a sign-in by step, and where its time goes."""
-    told = []
+    lines = []
     with provider() as url, database(kind, site) as address, worker(site, url, address) as ask:
         for which, steps in ask("sign_in.queries").items():
             if which == "empty":
                 continue
-            told.append(f"\n== a user's {'first' if which == 'first' else 'second'} sign-in")
+            lines.append(f"\n== a user's {'first' if which == 'first' else 'second'} sign-in")
             for step, made in steps.items():
-                many = sum(map(is_query, made["sql"]))
-                told.append(f"\n-- {step}: {many} queries, {made['commits']} commits")
-                told += [f"   {sql}" for sql in made["sql"]]
-        told += ask("sign_in.profile", people=people).values()
-    return "\n".join(told)
+                queries = sum(map(is_query, made["sql"]))
+                lines.append(f"\n-- {step}: {queries} queries, {made['commits']} commits")
+                lines += [f"   {sql}" for sql in made["sql"]]
+        lines += ask("sign_in.profile", people=people).values()
+    return "\n".join(lines)
