@@ -36,8 +36,8 @@ def main() -> None:
         print(parts["check"].run(chosen, None))
         return
     for name in MEASURES if chosen.part == "all" else [chosen.part]:
-        given = parser.parse_args([name]) if chosen.part == "all" else chosen
-        text = parts[name].run(given, report.DOCUMENT.parent if chosen.write else None)
+        options = parser.parse_args([name]) if chosen.part == "all" else chosen
+        text = parts[name].run(options, report.DOCUMENT.parent if chosen.write else None)
         print(text, flush=True)
         if chosen.write:
             report.write_part(name, text)

@@ -50,8 +50,8 @@ def post(path: str, **form: str) -> Request:
 
 def token_of(text: str) -> str:
     """Return the token of the form on a page, or an empty text if the page has none."""
-    found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', text)
-    return found[1] if found else ""
+    match = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', text)
+    return match[1] if match else ""
 
 
 class Browser:
@@ -113,8 +113,8 @@ class Browser:
         location = ""
         for header, value in headers:
             if header == "Set-Cookie":
-                for key, one in SimpleCookie(value).items():
-                    self.cookies[key] = one.value
+                for key, morsel in SimpleCookie(value).items():
+                    self.cookies[key] = morsel.value
             elif header == "Location":
                 parts = urlsplit(value)
                 location = f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -69,7 +69,7 @@ def measure(
     if certificate:
         os.environ["REQUESTS_CA_BUNDLE"] = str(certificate)
     clients = {
-        OURS: ours(origin),
+        OURS: bandwidth_client(origin),
         SDK: sdk(origin, certificate),
         "requests": plain_requests(origin),
         "urllib3": plain_urllib3(origin, certificate),
@@ -104,7 +104,7 @@ def print_table(figures: dict[str, list[float]]) -> None:
         )
 
 
-def ours(origin: str) -> Callable[[], bool]:
+def bandwidth_client(origin: str) -> Callable[[], bool]:
     from django_bandwidth_mfa.bandwidth import BandwidthClient
 
     client = BandwidthClient(

@@ -128,15 +128,15 @@ class People:
                 *(self.sign_in(n, n / arguments.sign_ins) for n in range(arguments.sign_ins))
             )
             await self.read_until(signing_in, arguments.pages)
-            self.tell_sign_ins(arguments.sign_ins)
-            self.tell_pages("pages meanwhile")
+            self.print_sign_ins(arguments.sign_ins)
+            self.print_pages("pages meanwhile")
             self.pages.clear()
             first = arguments.sign_ins
             going = asyncio.gather(
                 *(self.ask_and_go(first + n, n * 0.5) for n in range(arguments.gone))
             )
             await self.read_until(going, arguments.pages)
-            self.tell_pages(f"pages while {arguments.gone} people close the connection")
+            self.print_pages(f"pages while {arguments.gone} people close the connection")
 
     async def until_up(self) -> None:
         for url in (f"{self.site}/accounts/login/", f"{self.simulator}/inbox.json"):
@@ -171,8 +171,8 @@ class People:
         async with self.session.post(url, json=body, headers=headers) as answer:
             if answer.status != 200:
                 raise RuntimeError(f"{address}: {answer.status}")
-            found: dict[str, object] = await answer.json()
-            return found
+            data: dict[str, object] = await answer.json()
+            return data
 
     async def ticket(self, n: int) -> str:
         answer = await self.ask(n, "login", username=f"user{n}", password=PASSWORD)
@@ -186,7 +186,7 @@ class People:
             await self.ask(n, "send", ticket)
             async with self.session.get(f"{self.simulator}/inbox.json") as inbox:
                 messages = await inbox.json()
-            code = next(one["code"] for one in messages if one["to"] == number(n))
+            code = next(message["code"] for message in messages if message["to"] == number(n))
             answer = await self.ask(n, "verify", ticket, code=code)
             assert answer["completion"], answer
         except (RuntimeError, aiohttp.ClientError, TimeoutError) as error:
@@ -205,12 +205,12 @@ class People:
         with contextlib.suppress(asyncio.CancelledError, RuntimeError):
             await asking
 
-    def tell_sign_ins(self, many: int) -> None:
+    def print_sign_ins(self, count: int) -> None:
         refused = {end: times for end, times in self.ends.items() if end != "in"}
-        print(f"{self.ends['in']} of {many} are in; not in: {refused or 'nobody'}")
+        print(f"{self.ends['in']} of {count} are in; not in: {refused or 'nobody'}")
         tell("sign-in", self.seconds)
 
-    def tell_pages(self, name: str) -> None:
+    def print_pages(self, name: str) -> None:
         tell(name, self.pages)
 
 

@@ -192,7 +192,7 @@ def make_chain(is_async: bool, *middleware: str) -> Any:
     return lambda requests: asyncio.run(answer_all_async(requests))
 
 
-def measure(case: Case, rounds: int, many: int) -> tuple[float, float, float, float]:
+def measure(case: Case, rounds: int, count: int) -> tuple[float, float, float, float]:
     """Return microseconds for one request: the bare chain, and what ours adds (CPU and wall time).
 
     The fourth figure is half the distance of the quartiles of the CPU time that ours adds.
@@ -203,7 +203,7 @@ def measure(case: Case, rounds: int, many: int) -> tuple[float, float, float, fl
     for turn in range(rounds + 3):
         taken = {}
         for name in sorted(chains, reverse=bool(turn % 2)):
-            requests = [make_request(case, user) for _ in range(many)]
+            requests = [make_request(case, user) for _ in range(count)]
             gc.collect()
             gc.disable()
             taken[name] = chains[name](requests)
@@ -213,7 +213,7 @@ def measure(case: Case, rounds: int, many: int) -> tuple[float, float, float, fl
             bare.append(taken["bare"][0])
             added.append(taken["ours"][0] - taken["bare"][0])
             clock.append(taken["ours"][1] - taken["bare"][1])
-    micro = 1e6 / many
+    micro = 1e6 / count
     middle = sorted(added)
     spread = (middle[3 * len(middle) // 4] - middle[len(middle) // 4]) / 2
     return median(bare) * micro, median(added) * micro, median(clock) * micro, spread * micro

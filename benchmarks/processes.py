@@ -104,11 +104,11 @@ def server(
 
     :raises SystemExit: it does not listen within half a minute.
     """
-    given = {**os.environ, **(variables or {})}
+    environment = {**os.environ, **(variables or {})}
     with (
         tempfile.TemporaryFile("w+") as log,
         subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=ROOT, env=given, stdout=log, stderr=log
+            [sys.executable, "-m", *command], cwd=ROOT, env=environment, stdout=log, stderr=log
         ) as process,
     ):
         try:
@@ -179,7 +179,7 @@ class Worker:
         """
         line = self._output.readline()
         if not line:
-            raise SystemExit("A benchmark failed. What failed is told above.")
+            raise SystemExit("A benchmark failed. The error is shown above.")
         return json.loads(line)
 
 
@@ -191,6 +191,6 @@ def worker(
 
     :param variables: more variables for the environment of the site.
     """
-    given = {"DATABASE_URL": database_url, "PROVIDER_URL": provider_url, **(variables or {})}
-    with start("benchmarks.worker", site, variables=given) as process:
+    environment = {"DATABASE_URL": database_url, "PROVIDER_URL": provider_url, **(variables or {})}
+    with start("benchmarks.worker", site, variables=environment) as process:
         yield Worker(process)

@@ -19,7 +19,9 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     """Return the median of the rounds, with the lowest and the highest: ``9.3 (8.8–10.1)``."""
     if not values:
         return "–"
-    middle, low, high = (f"{one:,.{digits}f}" for one in (median(values), min(values), max(values)))
+    middle, low, high = (
+        f"{figure:,.{digits}f}" for figure in (median(values), min(values), max(values))
+    )
     return f"{middle} ({low}–{high})"
 
 
@@ -47,13 +49,13 @@ def conditions(kinds: Iterable[str], packages: Iterable[str] = ()) -> str:
     :param kinds: the databases.
     :param packages: distributions whose versions matter.
     """
-    found = [f"Python {platform.python_version()}", f"Django {version('django')}"]
+    versions = [f"Python {platform.python_version()}", f"Django {version('django')}"]
     for kind in kinds:
-        found.append(f"{NAMES[kind]} {version_of(kind)}")
-    found += [f"{name} {version(name)}" for name in packages]
+        versions.append(f"{NAMES[kind]} {version_of(kind)}")
+    versions += [f"{name} {version(name)}" for name in packages]
     # The load is read before the run: during the run, the run itself is the load.
     load = f"load {os.getloadavg()[0]:.1f} before the run"
-    return f"Measured on {os.cpu_count()} cores ({load}) with {', '.join(found)}."
+    return f"Measured on {os.cpu_count()} cores ({load}) with {', '.join(versions)}."
 
 
 def version_of(kind: str) -> str:
@@ -73,8 +75,8 @@ def write_part(name: str, text: str, document: Path = DOCUMENT) -> None:
     :raises ValueError: the document does not hold these markers once.
     """
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-    found = document.read_text()
+    page = document.read_text()
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if len(pattern.findall(found)) != 1:
+    if len(pattern.findall(page)) != 1:
         raise ValueError(f"{document.name} does not hold {begin} and {end} once")
-    document.write_text(pattern.sub(lambda _: f"{begin}\n\n{text.strip()}\n\n{end}", found))
+    document.write_text(pattern.sub(lambda _: f"{begin}\n\n{text.strip()}\n\n{end}", page))

@@ -33,10 +33,10 @@ class Site:
         self.people = importlib.import_module(f"benchmarks.sites.{name}.people")
         self.next_person = 0
 
-    def add_people(self, many: int) -> list[int]:
-        """Make ``many`` users, and return their numbers."""
-        numbers = list(range(self.next_person, self.next_person + many))
-        self.next_person += many
+    def add_people(self, count: int) -> list[int]:
+        """Make ``count`` users, and return their numbers."""
+        numbers = list(range(self.next_person, self.next_person + count))
+        self.next_person += count
         self.people.add(numbers)
         return numbers
 

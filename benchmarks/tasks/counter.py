@@ -72,13 +72,13 @@ def limited(is_limited: bool) -> Iterator[None]:
         yield
 
 
-def users(site: Site, first: int, many: int) -> list[User]:
+def users(site: Site, first: int, count: int) -> list[User]:
     """Make users, and return them."""
     from django.contrib.auth.models import User
 
     from benchmarks.sites.making import name
 
-    numbers = range(first, first + many)
+    numbers = range(first, first + count)
     site.people.add(numbers)
     return list(User.objects.filter(username__in=map(name, numbers)))
 

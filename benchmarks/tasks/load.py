@@ -53,8 +53,8 @@ def visit(site: Site, url: str, rate: float, pages: float, seconds: float) -> An
             at(now + moment, partial(read, url, paths[place % 2], cookies))
             for place, moment in enumerate(readings)
         ]
-        found = await asyncio.gather(*signing_in, *reading)
-        return {"sign_ins": found[: len(arrivals)], "pages": found[len(arrivals) :]}
+        visits = await asyncio.gather(*signing_in, *reading)
+        return {"sign_ins": visits[: len(arrivals)], "pages": visits[len(arrivals) :]}
 
     return asyncio.run(everybody())
 
@@ -71,8 +71,8 @@ async def at(moment: float, do: Callable[[], Awaitable[list[Any]]]) -> list[Any]
     clock = asyncio.get_running_loop()
     await asyncio.sleep(moment - clock.time())
     late = clock.time() - moment
-    found = await do()
-    return [*found, clock.time() - moment, late]
+    outcome = await do()
+    return [*outcome, clock.time() - moment, late]
 
 
 async def sign_in(site: Site, url: str, n: int) -> list[Any]:
@@ -98,8 +98,8 @@ async def sign_in(site: Site, url: str, n: int) -> list[Any]:
                 reloads += 1
                 await asyncio.sleep(int(reload[1]) * (1 + random.random()))
                 continue
-            if told := ERROR.search(answer.text):
-                return [REFUSED, f"{step}: {told[1]}", reloads]
+            if message := ERROR.search(answer.text):
+                return [REFUSED, f"{step}: {message[1]}", reloads]
             if answer.status >= 400:
                 return [REFUSED, f"{step}: {answer.status}", reloads]
             token = token_of(answer.text) or token
@@ -122,13 +122,13 @@ async def read(url: str, path: str, cookies: dict[str, str]) -> list[Any]:
     return [IN if answer.status == 200 else FAILED]
 
 
-def browser(**given: Any) -> aiohttp.ClientSession:
+def browser(**options: Any) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         # Each request has a new connection, so that no connection is closed while it is used again.
         connector=aiohttp.TCPConnector(force_close=True),
         cookie_jar=aiohttp.CookieJar(unsafe=True),  # unsafe: for addresses without a name, too
         timeout=aiohttp.ClientTimeout(total=PATIENCE),
-        **given,
+        **options,
     )
 
 

@@ -71,8 +71,8 @@ def number_of(n: str) -> str:
     from benchmarks.sites.making import AREAS
 
     areas = " ".join(f"WHEN {place} THEN '{area}'" for place, area in enumerate(AREAS))
-    many = len(AREAS)
-    return f"'+1' || CASE {n} %% {many} {areas} END || CAST(2000000 + {n} / {many} AS varchar(7))"
+    count = len(AREAS)
+    return f"'+1' || CASE {n} %% {count} {areas} END || CAST(2000000 + {n} / {count} AS varchar(7))"
 
 
 def new_uuid() -> str:
@@ -97,8 +97,8 @@ def numbered(column: str) -> str:
     return f"substr(original.{column}, 1, length(original.{column}) - {SUFFIX}) || {digits}"
 
 
-def copy(row: Model, many: int, different: Mapping[str, str]) -> None:
-    """Copy a row of a table ``many`` times.
+def copy(row: Model, times: int, different: Mapping[str, str]) -> None:
+    """Copy a row of a table ``times`` times.
 
     :param different: SQL for the fields that differ; ``n`` counts from 1, and ``%%`` is the
         remainder of a division.
@@ -109,9 +109,9 @@ def copy(row: Model, many: int, different: Mapping[str, str]) -> None:
     columns = ", ".join(f'"{field.column}"' for field in fields)
     values = ", ".join(different.get(field.name, f'original."{field.column}"') for field in fields)
     table, key = row._meta.db_table, row._meta.pk.column
-    series = f"generate_series(1, {many}) AS series(n)"
+    series = f"generate_series(1, {times}) AS series(n)"
     if connection.vendor == "sqlite":
-        rest = f"SELECT n + 1 FROM numbers WHERE n < {many}"  # noqa: S608
+        rest = f"SELECT n + 1 FROM numbers WHERE n < {times}"  # noqa: S608
         numbers = f"WITH RECURSIVE numbers(n) AS (VALUES (1) UNION ALL {rest})"
         series = f"({numbers} SELECT n FROM numbers) AS series"  # noqa: S608
     value = row._meta.pk.get_db_prep_value(row.pk, connection)
@@ -179,13 +179,13 @@ def admin(site: Site, times: int) -> Any:
     browser = Browser(site.application)
     browser.ask(get("/login/"))
     browser.ask(post("/login/", username="staff", password=PASSWORD))
-    found = {}
+    durations = {}
     for name, path in ADMIN_PAGES.items():
         answers = [browser.ask(get(f"/{path}")) for _ in range(times)]
         if {answer.status for answer in answers} != {200}:
             raise RuntimeError(f"/{path} answers {answers[0].status} {answers[0].location}")
-        found[name] = [answer.wall / 1e9 for answer in answers]
-    return found
+        durations[name] = [answer.wall / 1e9 for answer in answers]
+    return durations
 
 
 def sizes(site: Site) -> Any:
@@ -198,15 +198,15 @@ def sizes(site: Site) -> Any:
 
     if connection.vendor == "sqlite":
         return {}
-    found = {}
+    tables = {}
     with connection.cursor() as cursor:
         for model in apps.get_app_config("bandwidth_mfa").get_models():
             name = model._meta.db_table
             cursor.execute("SELECT pg_table_size(%s), pg_indexes_size(%s)", [name, name])
             table, indexes = cursor.fetchone()
             rows = model._default_manager.count()
-            found[name] = {"rows": rows, "bytes": table, "indexes": indexes}
-    return found
+            tables[name] = {"rows": rows, "bytes": table, "indexes": indexes}
+    return tables
 
 
 def purge(site: Site) -> Any:
@@ -225,7 +225,7 @@ def purge(site: Site) -> Any:
         connection.execute_wrapper(deletions.note),
     ):
         call_command("mfa_purge", stdout=io.StringIO(), stderr=io.StringIO())
-    return deletions.found
+    return deletions.by_table
 
 
 class Deletions:
@@ -234,15 +234,15 @@ class Deletions:
     PATTERN = re.compile('DELETE FROM "(\\w+)"')
 
     def __init__(self) -> None:
-        self.found: dict[str, list[tuple[float, int]]] = {}
+        self.by_table: dict[str, list[tuple[float, int]]] = {}
         self._last = time.perf_counter()
 
     def note(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         result = execute(sql, params, many, context)
         # Work between two deletions, such as finding the rows, counts for the second deletion.
         now = time.perf_counter()
-        if found := self.PATTERN.match(sql):
+        if match := self.PATTERN.match(sql):
             rows = context["cursor"].rowcount
-            self.found.setdefault(found[1], []).append((now - self._last, rows))
+            self.by_table.setdefault(match[1], []).append((now - self._last, rows))
             self._last = now
         return result

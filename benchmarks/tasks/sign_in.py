@@ -59,14 +59,14 @@ def queries(site: Site) -> Any:
 
     :returns: ``{which: {step: {"sql": [...], "commits": n}}}``.
     """
-    found: dict[str, Any] = {}
+    sign_ins: dict[str, Any] = {}
     if not site.next_person:
         [n] = site.add_people(1)
-        found["empty"] = statements(site, n)
+        sign_ins["empty"] = statements(site, n)
     [n] = site.add_people(1)
-    found["first"] = statements(site, n)
-    found["steady"] = statements(site, n)
-    return found
+    sign_ins["first"] = statements(site, n)
+    sign_ins["steady"] = statements(site, n)
+    return sign_ins
 
 
 def statements(site: Site, n: int) -> dict[str, Any]:

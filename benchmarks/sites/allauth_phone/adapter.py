@@ -15,15 +15,15 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         )
 
     def get_phone(self, user: Any) -> tuple[str, bool] | None:
-        found = PhoneNumber.objects.filter(user=user).first()
-        return (found.number, found.verified) if found else None
+        phone_number = PhoneNumber.objects.filter(user=user).first()
+        return (phone_number.number, phone_number.verified) if phone_number else None
 
     def set_phone_verified(self, user: Any, phone: str) -> None:
         self.set_phone(user, phone, True)
 
     def get_user_by_phone(self, phone: str) -> Any:
-        found = PhoneNumber.objects.filter(number=phone).select_related("user").first()
-        return found.user if found else None
+        phone_number = PhoneNumber.objects.filter(number=phone).select_related("user").first()
+        return phone_number.user if phone_number else None
 
     def send_verification_code_sms(self, user: Any, phone: str, code: str, **kwargs: Any) -> None:
         sending.send(phone, code)

@@ -48,8 +48,8 @@ def ask_provider(action: str, body: dict[str, object]) -> dict[str, object]:
     address = f"{PROVIDER_URL}/api/v1/accounts/5500001/code/{action}"
     answer = provider.post(address, json=body, timeout=(3.05, 5))
     answer.raise_for_status()
-    found: dict[str, object] = answer.json()
-    return found
+    data: dict[str, object] = answer.json()
+    return data
 
 
 urlpatterns = [
