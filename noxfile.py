@@ -71,9 +71,9 @@ def supported(classifier: str) -> list[str]:
 
 # "5.2.1" of "django>=5.2.1"
 [OLDEST_DJANGO] = [
-    one.removeprefix("django>=")
-    for one in PROJECT["project"]["dependencies"]
-    if one.startswith("django>=")
+    dependency.removeprefix("django>=")
+    for dependency in PROJECT["project"]["dependencies"]
+    if dependency.startswith("django>=")
 ]
 
 Environment = Mapping[str, str | None]  # None takes a variable away
@@ -321,10 +321,10 @@ def otp(session: nox.Session) -> None:
     [archive] = source.glob("django_otp-*.tar.gz")
     shutil.unpack_archive(archive, source, filter="data")
     theirs = source / archive.name.removesuffix(".tar.gz")
-    ours = ("python", "-m", "pytest", "--ds=tests.otp.settings")
+    pytest = ("python", "-m", "pytest", "--ds=tests.otp.settings")
     for url in (None, POSTGRESQL_URL):
         environment = {"DJANGO_OTP_SOURCE": str(theirs), "DATABASE_URL": url}
-        session.run(*ours, *chosen_tests(session, "-n", "2", "tests/otp"), env=environment)
+        session.run(*pytest, *chosen_tests(session, "-n", "2", "tests/otp"), env=environment)
     if session.posargs:
         return
     path = os.pathsep.join(map(str, (theirs / "test", theirs / "src", ROOT)))

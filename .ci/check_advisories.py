@@ -34,17 +34,17 @@ def brought_along(package: str, seen: dict[str, Version]) -> dict[str, Version]:
 def main() -> int:
     installed = brought_along("django-bandwidth-mfa", {})
     advisories = tomllib.loads(Path(__file__).with_name("advisories.toml").read_text())["advisory"]
-    found = 0
+    findings = 0
     for advisory in advisories:
         package, identifier = advisory["package"], advisory["id"]
         if not re.fullmatch(r"CVE-\d{4}-\d+", identifier) or package not in installed:
             print(f"{identifier}: no such package, or no such identifier: {package}")
-            found += 1
+            findings += 1
         elif installed[package] < Version(advisory["fixed"]):
             print(f"{package} {installed[package]} has {identifier}: use {advisory['fixed']}")
-            found += 1
-    print(f"{len(installed)} packages, {len(advisories)} advisories, {found} findings")
-    return 1 if found else 0
+            findings += 1
+    print(f"{len(installed)} packages, {len(advisories)} advisories, {findings} findings")
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

@@ -28,10 +28,10 @@ def copy_files(folder: Path) -> None:
 def free_ports() -> tuple[int, int]:
     """Return two unused ports of the loopback address."""
     with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as other,
+        socket.create_server(("127.0.0.1", 0)) as first,
+        socket.create_server(("127.0.0.1", 0)) as second,
     ):
-        return one.getsockname()[1], other.getsockname()[1]
+        return first.getsockname()[1], second.getsockname()[1]
 
 
 def main() -> int:
@@ -53,7 +53,7 @@ def main() -> int:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        urls = [f"http://127.0.0.1:{one}" for one in (port, simulator_port)]
+        urls = [f"http://127.0.0.1:{number}" for number in (port, simulator_port)]
         try:
             failed = subprocess.run(
                 [sys.executable, HERE / "sign_in.py", *urls], check=False

@@ -31,12 +31,12 @@ USER_NUMBER = "+12025550143"
 def copy_tests(folder: Path) -> None:
     """Copy the tests of the installed SDK. Raises FileNotFoundError if the SDK contains none."""
     shutil.rmtree(folder / "test", ignore_errors=True)
-    tests = [one for one in files("bandwidth-sdk") or () if one.match("test/*/*.py")]
+    tests = [test for test in files("bandwidth-sdk") or () if test.match("test/*/*.py")]
     if not tests:
         raise FileNotFoundError("This release of bandwidth-sdk brings no smoke tests.")
-    for one in tests:
-        (folder / one).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(one.locate(), folder / one)
+    for test in tests:
+        (folder / test).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(test.locate(), folder / test)
     # Bandwidth's repository has this file, also empty, and the wheel lacks it. Without it, Python
     # finds a package `test` of its own first.
     (folder / "test/__init__.py").touch()
@@ -76,7 +76,7 @@ def set_variables(folder: Path, settings: dict[str, str]) -> None:
 
     The variables of Bandwidth's other products get no real values.
     """
-    ours = {
+    variables = {
         "BW_ACCOUNT_ID": settings["BANDWIDTH_MFA_ACCOUNT_ID"],
         "BW_USERNAME": DEFAULT_USERNAME,
         "BW_PASSWORD": DEFAULT_PASSWORD,
@@ -87,7 +87,7 @@ def set_variables(folder: Path, settings: dict[str, str]) -> None:
         "BW_USERNAME_FORBIDDEN": "nobody",
     }
     read = re.findall(r"environ\['(\w+)'\]", (folder / "test/utils/env_variables.py").read_text())
-    os.environ.update(dict.fromkeys(read, "unused") | ours)
+    os.environ.update(dict.fromkeys(read, "unused") | variables)
 
 
 def point_sdk_at(base_url: str) -> None:

@@ -28,10 +28,10 @@ NUMBER = "+1 202 555 0142"
 def free_ports() -> tuple[int, int]:
     """Return two unused ports of the loopback address."""
     with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as other,
+        socket.create_server(("127.0.0.1", 0)) as first,
+        socket.create_server(("127.0.0.1", 0)) as second,
     ):
-        return one.getsockname()[1], other.getsockname()[1]
+        return first.getsockname()[1], second.getsockname()[1]
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

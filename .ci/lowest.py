@@ -19,7 +19,9 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 def floor(requirement: Requirement) -> Version:
     """Return the version after ``>=``. Raises ``ValueError`` for a requirement without it."""
-    floors = [one.version for one in requirement.specifier if one.operator == ">="]
+    floors = [
+        specifier.version for specifier in requirement.specifier if specifier.operator == ">="
+    ]
     if len(floors) != 1:
         raise ValueError(f"{requirement} names no lowest version")
     return Version(floors[0])

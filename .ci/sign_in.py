@@ -39,8 +39,8 @@ def give_password(browser: requests.Session) -> None:
 
 
 def inbox() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = requests.get(f"{simulator}/inbox.json", timeout=10).json()
-    return found
+    messages: list[dict[str, Any]] = requests.get(f"{simulator}/inbox.json", timeout=10).json()
+    return messages
 
 
 def is_in(browser: requests.Session) -> bool:
@@ -64,8 +64,8 @@ code = inbox()[0]["code"]
 wrong = f"{(int(code) + 1) % 10**6:06}"
 answer = post(browser, "/mfa/verify/", code=wrong)
 expect(answer.headers.get("Location") == "/mfa/verify/", "a wrong code leads back to the page")
-told = browser.get(f"{site}/mfa/verify/", timeout=10).text
-expect("That is not the code we sent." in told, "the page says so")
+page = browser.get(f"{site}/mfa/verify/", timeout=10).text
+expect("That is not the code we sent." in page, "the page says so")
 expect(not is_in(browser), "a wrong code stays out")
 expect(len(inbox()) == 1, "a wrong code sends nothing")
 key = browser.cookies["sessionid"]

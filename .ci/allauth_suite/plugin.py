@@ -69,13 +69,13 @@ def give_code(client: Client, method: str, path: str, *args: Any, **kwargs: Any)
     headers = {"HTTP_X_SESSION_TOKEN": token} if token else {}
 
     def post(address: str, **body: str) -> Any:
-        found = generic(
+        response = generic(
             client, "POST", start + address, json.dumps(body), "application/json", **headers
         )
-        new_token = found.json().get("meta", {}).get("session_token")
+        new_token = response.json().get("meta", {}).get("session_token")
         if new_token and headers:
             headers["HTTP_X_SESSION_TOKEN"] = new_token
-        return found
+        return response
 
     state = generic(client, "GET", start + "state", **headers).json()["data"]
     assert state["state"] == "parked", state

@@ -10,5 +10,5 @@ urls = reload(import_module(f"tests.projects.{os.environ['ALLAUTH_PROJECT']}.url
 
 urlpatterns = [path("mfa/", include("django_bandwidth_mfa.urls")), *urls.urlpatterns]
 if os.environ["ALLAUTH_WITH"] == "contrib":
-    ours = path("_allauth/", include("django_bandwidth_mfa.contrib.allauth.urls"))
-    urlpatterns = [ours, *urlpatterns]
+    app_urls = path("_allauth/", include("django_bandwidth_mfa.contrib.allauth.urls"))
+    urlpatterns = [app_urls, *urlpatterns]

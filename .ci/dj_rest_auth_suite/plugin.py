@@ -77,12 +77,12 @@ def our_urls() -> None:
     if WITH == "none" or hasattr(urls, "has_ours"):
         return
     urls.has_ours = True
-    ours = [path("bandwidth-mfa/", include("django_bandwidth_mfa.urls"))]
+    app_urls = [path("bandwidth-mfa/", include("django_bandwidth_mfa.urls"))]
     if WITH == "contrib":
         from django_bandwidth_mfa.contrib.dj_rest_auth.jwt_auth import get_refresh_view
 
-        ours.append(path("token/refresh/", get_refresh_view().as_view()))
-    urls.urlpatterns[:0] = ours
+        app_urls.append(path("token/refresh/", get_refresh_view().as_view()))
+    urls.urlpatterns[:0] = app_urls
     clear_url_caches()
 
 
@@ -101,11 +101,11 @@ def network(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def give_code(client: Client, method: str, address: str, *args: Any, **kwargs: Any) -> Any:
     answer = generic(client, method, address, *args, **kwargs)
-    told = told_by(answer)
-    following = told.get("next", {}).get("api", "")
-    if answer.status_code == 202 and "ticket" in told:
+    body = json_of(answer)
+    following = body.get("next", {}).get("api", "")
+    if answer.status_code == 202 and "ticket" in body:
         # A request with a ticket has no cookies.
-        ticket = {"HTTP_AUTHORIZATION": f"MFA-Ticket {told['ticket']}"}
+        ticket = {"HTTP_AUTHORIZATION": f"MFA-Ticket {body['ticket']}"}
         passed = pass_code(Client(), following, ticket)
         return post(client, address, {}, completion=passed["completion"])
     if following.endswith(("/api/send", "/api/phones/add")):
@@ -114,11 +114,11 @@ def give_code(client: Client, method: str, address: str, *args: Any, **kwargs: A
     return answer
 
 
-def told_by(answer: Any) -> dict[str, Any]:
+def json_of(answer: Any) -> dict[str, Any]:
     if answer.get("Content-Type") != "application/json":
         return {}
-    told = answer.json()
-    return told if isinstance(told, dict) else {}
+    body = answer.json()
+    return body if isinstance(body, dict) else {}
 
 
 def pass_code(client: Client, following: str, headers: dict[str, str]) -> dict[str, Any]:
