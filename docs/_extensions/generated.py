@@ -75,8 +75,8 @@ def _setting(setting: conf.Setting[object]) -> str:
     # The messages about wrong values show which values are right.
     rules = dict.fromkeys(filter(None, map(setting.problem, WRONG_VALUES)))
     if rules:
-        said = " or ".join(f"“{rule}”" for rule in rules)
-        lines.insert(-2, f"- E003 says of a wrong value: {said}")
+        messages = " or ".join(f"“{rule}”" for rule in rules)
+        lines.insert(-2, f"- E003 says of a wrong value: {messages}")
     if setting.secret:
         lines.append("- It is a secret. No message shows it.")
     return "\n".join(lines)
@@ -100,8 +100,10 @@ def system_checks() -> str:
     for check in find_checks():
         texts.setdefault(check.id, []).append(_check(check))
     return "\n\n".join(
-        "\n".join([f"## {id}", "", meanings.get(id, ""), "", *filter(None, dict.fromkeys(found))])
-        for id, found in sorted(texts.items())
+        "\n".join(
+            [f"## {id}", "", meanings.get(id, ""), "", *filter(None, dict.fromkeys(messages))]
+        )
+        for id, messages in sorted(texts.items())
     )
 
 
@@ -163,9 +165,9 @@ def _text(node: ast.expr | None, names: dict[str, str]) -> str:
 
 def all_signals() -> str:
     """Return an entry for each signal: what it carries, and what it means."""
-    told = _table_of_docstring(signals)
+    meanings = _table_of_docstring(signals)
     return "\n\n".join(
-        f"```{{py:data}} {signals.__name__}.{name}\n\n{told.get(name, '')}\n```"
+        f"```{{py:data}} {signals.__name__}.{name}\n\n{meanings.get(name, '')}\n```"
         for name in signal_names()
     )
 
@@ -234,7 +236,7 @@ def templates() -> str:
         blocks = [f"`{block}`" for block in re.findall(r"{% block (\w+)", source)]
         comment = re.search(r"{# (?!Translators)(.*?) #}", source.partition("\n")[0])
         rows.append(
-            f"| `{name}` | {''.join(f'`{one}`' for one in extends)} | {', '.join(blocks)} "
+            f"| `{name}` | {''.join(f'`{parent}`' for parent in extends)} | {', '.join(blocks)} "
             f"| {comment[1] if comment else ''} |"
         )
     return "\n".join(
@@ -271,7 +273,7 @@ def _command(name: str) -> str:
     formatter = parser._get_formatter()
     usage = " ".join(["manage.py", name, *map(_argument_in_usage, own)])
     rows = [
-        f"| {', '.join(f'`{one}`' for one in action.option_strings or [action.dest])} "
+        f"| {', '.join(f'`{option}`' for option in action.option_strings or [action.dest])} "
         f"| {_plain(formatter._expand_help(action)) if action.help else ''} |"
         for action in own
     ]
