@@ -1,4 +1,4 @@
-"""Mends what axe-core finds in the pages that Sphinx and its theme furo make.
+"""Correct the accessibility errors of the pages that Sphinx and its theme furo make.
 
 - Code and tables that are wider than the screen can be reached, and scrolled, by keyboard.
 - The captions of the navigation are headings with a level.

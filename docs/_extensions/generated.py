@@ -86,7 +86,7 @@ def _setting(setting: conf.Setting[object]) -> str:
 
 
 class Check(NamedTuple):
-    """One message of a system check.  In the texts, ``…`` stands for what depends on the site."""
+    """A message of a system check.  In the texts, ``…`` replaces what depends on the site."""
 
     id: str
     message: str
@@ -146,7 +146,7 @@ def _texts_by_name(statements: list[ast.stmt]) -> dict[str, str]:
 
 
 def _text(node: ast.expr | None, names: dict[str, str]) -> str:
-    """Return a text as the code has it, with ``…`` for what is known only when the code runs."""
+    """Return a text of the code, with ``…`` for the parts that are known only when it runs."""
     match node:
         case None:
             return ""
@@ -164,7 +164,7 @@ def _text(node: ast.expr | None, names: dict[str, str]) -> str:
 
 
 def all_signals() -> str:
-    """Return an entry for each signal: what it carries, and what it means."""
+    """Return an entry for each signal, with its meaning."""
     meanings = _table_of_docstring(signals)
     return "\n\n".join(
         f"```{{py:data}} {signals.__name__}.{name}\n\n{meanings.get(name, '')}\n```"
@@ -228,7 +228,7 @@ def url_names() -> str:
 
 
 def templates() -> str:
-    """Return a table of the templates: what it extends, its blocks, its own comment."""
+    """Return a table of the templates: their parents, blocks and comments."""
     rows = []
     for name in template_names():
         source = (TEMPLATES / name).read_text()
