@@ -1,4 +1,4 @@
-"""What a call of our client costs in CPU time, beside Bandwidth's SDK and plain HTTP libraries.
+"""Compare the CPU time of this app's client, Bandwidth's SDK and plain HTTP libraries.
 
     python benchmarks/client.py [--rounds 15] [--calls 300] [--tls]
 

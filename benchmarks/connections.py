@@ -1,4 +1,4 @@
-"""How many people sign in while Bandwidth is slow and PostgreSQL accepts few connections.
+"""Count the people who sign in while Bandwidth is slow and PostgreSQL accepts few connections.
 
     python benchmarks/connections.py [--rate 14] [--seconds 10] [--latency 2] [--limit 50] [--pool]
 

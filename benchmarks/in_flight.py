@@ -1,13 +1,12 @@
-"""How a site fares with many sign-ins in flight at once, while Bandwidth is slow.
+"""Measure a site with many sign-ins at the same time, while Bandwidth is slow.
 
     python -m benchmarks.in_flight [--sign-ins 200] [--latency 2] [--pages 20] [--gone 20]
 
 The example site runs in one uvicorn process, with a pool of database connections.  The simulator
 stands for Bandwidth, and takes ``--latency`` seconds for each answer.  All ``--sign-ins`` people
 begin within one second.  Each signs in at the JSON API: the password, the send, the code.  Others
-ask for ``--pages`` pages a second meanwhile.  Then, with nobody else there, ``--gone`` people ask
-for a code one after another, and close the connection half a second later; pages are asked for
-again.
+ask for ``--pages`` pages a second meanwhile.  Afterwards ``--gone`` people ask for a code one after
+another, and close the connection half a second later.  Others ask for pages again meanwhile.
 
 ``--package FOLDER`` runs another copy of ``django_bandwidth_mfa``, which lies in that folder: an
 earlier commit's, to compare the two.  It needs ``aiohttp``, ``uvicorn`` and
@@ -117,7 +116,7 @@ class People:
         self.pages: list[float] = []
 
     async def everybody(self, arguments: argparse.Namespace) -> None:
-        # No limit: each visitor has a connection of their own.
+        # No limit: each visitor has a separate connection.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector, timeout=PATIENCE) as self.session:
             await self.until_up()

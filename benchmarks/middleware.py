@@ -1,15 +1,16 @@
-"""What the middleware adds to a request, in microseconds of this process.
+"""Measure what the middleware adds to a request, in microseconds of this process.
 
     python -m benchmarks.middleware [--rounds 60] [--requests 300]
 
 Two chains of Django's own handler answer the same requests: Django's ``AuthenticationMiddleware``
-alone, and with ours behind it.  The two take turns, and the first one in a round changes, so that a
-busy machine slows both.  Each request comes with its session and its user loaded, so no database
-takes a part.
+alone, and with this app's middleware behind it.  The two take turns, and the first one in a round
+changes, so that a busy machine slows both.  Each request has its session and its user already
+loaded, so the chains use no database.
 
-The columns are medians over all rounds: processor time of the bare chain (``bare``), what ours adds
-to it (``added``), half the distance of the quartiles of that (``±``), both chains' ratio, what ours
-adds by the clock (``clock``), and the most that it should add on a quiet machine (``most``).
+The columns are medians over all rounds: processor time of the bare chain (``bare``), the time that
+this app's middleware adds (``added``), half the distance of the quartiles of that (``±``), both
+chains' ratio, the added time by the clock (``clock``), and the limit of the added time on a quiet
+machine (``most``).
 
 The async chains run in an event loop and a thread, as each request does under an ASGI server.
 """
@@ -105,7 +106,7 @@ async def aaccount(request: Any) -> Any:
 
 @dataclass(frozen=True)
 class Case:
-    """``most`` is how many microseconds the middleware should add at most, on a quiet machine."""
+    """``most`` is the limit, in microseconds, of what the middleware adds on a quiet machine."""
 
     name: str
     path: str
@@ -193,9 +194,9 @@ def make_chain(is_async: bool, *middleware: str) -> Any:
 
 
 def measure(case: Case, rounds: int, count: int) -> tuple[float, float, float, float]:
-    """Return microseconds for one request: the bare chain, and what ours adds (CPU and wall time).
+    """Return microseconds for one request: the bare chain, and the added time (CPU and wall time).
 
-    The fourth figure is half the distance of the quartiles of the CPU time that ours adds.
+    The fourth figure is half the distance of the quartiles of the added CPU time.
     """
     user = make_user()
     chains = {"bare": make_chain(case.is_async), "ours": make_chain(case.is_async, OURS)}

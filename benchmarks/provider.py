@@ -25,7 +25,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 
 def answer_to(path: str, body: bytes) -> dict[str, Any]:
-    """Return what the last part of ``path`` answers to ``body``."""
+    """Return the answer to ``body``, chosen by the last part of ``path``."""
     kind = path.rpartition("/")[2]
     if kind == "verify":
         return {"valid": not json.loads(body)["code"].startswith("0")}

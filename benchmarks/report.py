@@ -44,7 +44,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def conditions(kinds: Iterable[str], packages: Iterable[str] = ()) -> str:
-    """Return a sentence that says on what the figures were measured.
+    """Return a sentence about the machine and the versions that were measured.
 
     :param kinds: the databases.
     :param packages: distributions whose versions matter.

@@ -1,4 +1,4 @@
-"""One site in a process of its own: ``python -m benchmarks.worker SITE``.
+"""Run one site in a separate process: ``python -m benchmarks.worker SITE``.
 
 Each line of its input names a function of :mod:`benchmarks.tasks` and its arguments, as JSON:
 ``{"do": "sign_in.sign_in", "people": 20}``.  The worker answers with one line of JSON.
@@ -65,7 +65,7 @@ class Site:
 
 
 def is_page_of(answer: Answer, name: str) -> bool:
-    """Whether ``answer`` is the page of this user, signed in with all that the site asks for."""
+    """Return whether ``answer`` is the page of this user after a complete sign-in."""
     return answer.status == 200 and f"Signed in: {name}<" in answer.text
 
 

@@ -35,7 +35,7 @@ HEADERS = {
     "Accept": "application/json",
 }
 
-# Names in the order of the table; the second is what the others are compared with.
+# Names in the order of the table; the others are compared with the second.
 OURS, SDK, URLLIB3, HTTP_CLIENT = (
     "BandwidthClient.verify",
     "bandwidth-sdk",

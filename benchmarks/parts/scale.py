@@ -11,7 +11,7 @@ from benchmarks.parts.sign_in import CPU, WALL, milliseconds
 from benchmarks.processes import DATABASES, database, provider, worker
 from benchmarks.report import NAMES, conditions, spread, table
 
-# The first and the last of so many parts of a purge are compared.
+# A purge is divided into this number of parts. The first and the last part are compared.
 PARTS = 5
 
 
@@ -19,8 +19,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--challenges", type=int, default=500_000)
     parser.add_argument("--counters", type=int, default=200_000)
-    parser.add_argument("--people", type=int, default=50, help="who sign in, twice")
-    parser.add_argument("--times", type=int, default=5, help="how often each page is asked for")
+    parser.add_argument("--people", type=int, default=50, help="users who sign in twice")
+    parser.add_argument("--times", type=int, default=5, help="requests of each page")
     parser.add_argument("--databases", nargs="+", choices=DATABASES, default=["postgresql"])
 
 

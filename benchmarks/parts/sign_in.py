@@ -20,7 +20,7 @@ CHART = "performance.svg"
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--people", type=int, default=20, help="who sign in, twice, in each round")
+    parser.add_argument("--people", type=int, default=20, help="users who sign in twice a round")
     parser.add_argument("--pages", type=int, default=200, help="pages in each round")
     parser.add_argument("--sites", nargs="+", choices=SITES, default=list(SITES))
     parser.add_argument("--databases", nargs="+", choices=DATABASES, default=list(DATABASES))
@@ -78,7 +78,7 @@ def measure(sites: list[str], kind: str, rounds: int, people: int, pages: int) -
         for site, ask in workers.items():
             made = ask("sign_in.queries")
             results[site] = {"queries": made, "rounds": [], "page": [], "public": []}
-            # Templates, patterns of addresses and the like are made once in a process.
+            # A process loads templates and URL patterns once, at its first requests.
             ask("sign_in.sign_in", people=5)
         for _round in range(rounds):
             for site in order.sample(sites, len(sites)):

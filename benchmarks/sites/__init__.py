@@ -8,7 +8,7 @@ A step is a name and a request; the generator receives the answer. The steps hav
 each site. If a package does two of them in one request, the request has the name of the first step.
 """
 
-# In the order of the tables. The first one is what the others are compared with.
+# In the order of the tables. The others are compared with the first.
 SITES = {
     "bare": "Django's login, and two calls",
     "ours": "django-bandwidth-mfa",

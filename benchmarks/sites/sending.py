@@ -7,7 +7,7 @@ from benchmarks.sites.base import PROVIDER_URL
 provider = requests.Session()
 provider.headers["Authorization"] = "Bearer benchmark"
 
-# The last code that was sent: what the user then types.
+# The last code that was sent. The user types it next.
 sent = ""
 
 

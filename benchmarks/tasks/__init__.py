@@ -1,4 +1,4 @@
 """The tasks of a worker. Each function takes the site, and arguments that JSON can contain."""
 
-# How a visit ends: the visitor is in, was told why not, or got an error or no answer.
+# The outcomes of a visit: signed in, refused with a message, or failed (an error or no answer).
 IN, REFUSED, FAILED = "in", "refused", "failed"

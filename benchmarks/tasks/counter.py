@@ -29,7 +29,7 @@ def send(
     :returns: ``{"began": s, "ended": s, "seconds": [of each send], "failed": [texts]}``.
     """
     with limited(is_limited):
-        # What a process does on its first send: a connection to the provider, an access token.
+        # At its first send, a process connects to the provider and fetches an access token.
         send_to(users(site, first, 1), right, [], [])
         groups = [users(site, first + 1 + n * sends, sends) for n in range(threads)]
         seconds: list[float] = []
@@ -84,7 +84,7 @@ def users(site: Site, first: int, count: int) -> list[User]:
 
 
 def send_to(group: list[User], right: bool, seconds: list[float], failed: list[str]) -> None:
-    """Send each user a code. Adds how long each send took, or why it failed."""
+    """Send each user a code. Append durations to ``seconds``, and errors to ``failed``."""
     from django_bandwidth_mfa import service
 
     for user in group:

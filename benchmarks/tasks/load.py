@@ -39,7 +39,7 @@ def visit(site: Site, url: str, rate: float, pages: float, seconds: float) -> An
     cookies = site.sign_in(reader)[0].cookies
     arrivals = list(moments(rate, seconds, seed=1))
     numbers = site.add_people(len(arrivals))
-    # A page may be answered late because its sign-ins are, so the two have clocks of their own.
+    # Pages and sign-ins arrive at separate times, because late sign-ins can delay pages.
     readings = list(moments(pages, seconds, seed=2))
     paths = ["/public/", "/page/"]
 
@@ -67,7 +67,7 @@ def moments(rate: float, seconds: float, seed: int) -> Iterator[float]:
 
 
 async def at(moment: float, do: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
-    """Call a function at a moment. Adds the time since that moment, and how late the call began."""
+    """Call a function at a moment. Add the time since that moment, and the delay of its start."""
     clock = asyncio.get_running_loop()
     await asyncio.sleep(moment - clock.time())
     late = clock.time() - moment

@@ -1,4 +1,4 @@
-"""A site with many users and many codes: how it is filled, and what is measured on it."""
+"""Fill a site with many users and many codes, and measure it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # The keys of the first rows are left to the users whom the benchmark makes before.
 OFFSET = 1000
-# The codes are spread over the last so many days.
+# The codes are spread over this number of days until now.
 DAYS = 60
 # The number of letters of a key that a number replaces. The length of the key stays the same.
 SUFFIX = 7
@@ -189,9 +189,9 @@ def admin(site: Site, times: int) -> Any:
 
 
 def sizes(site: Site) -> Any:
-    """The size of each table of the app: ``{table: {"rows": n, "bytes": n, "indexes": bytes}}``.
+    """Return the size of each table: ``{table: {"rows": n, "bytes": n, "indexes": bytes}}``.
 
-    Empty on SQLite, which keeps all tables in one file.
+    The result is empty on SQLite, which keeps all tables in one file.
     """
     from django.apps import apps
     from django.db import connection
@@ -210,10 +210,10 @@ def sizes(site: Site) -> Any:
 
 
 def purge(site: Site) -> Any:
-    """Run ``mfa_purge`` a day later, when all spent codes and counters are over.
+    """Run ``mfa_purge`` a day later, when all spent codes and counters have expired.
 
-    :returns: ``{table: [[seconds, rows], ...]}``: how long each deletion took, with what was done
-        since the one before, and how many rows went.
+    :returns: ``{table: [[seconds, rows], ...]}``: the duration of each deletion, with the work
+        since the previous deletion, and the number of deleted rows.
     """
     import time_machine
     from django.core.management import call_command

@@ -7,7 +7,7 @@ from benchmarks.browser import SignIn, get, post
 from benchmarks.sites.making import PASSWORD, add_users, name, number
 from django_bandwidth_mfa.models import Phone
 
-# How often each user has signed in. A code passes once per number.
+# The number of sign-ins of each user. A code passes once per phone number.
 signed_in = Counter[int]()
 
 
