@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--calls", type=int, default=300, help="calls of each client in a round")
-    parser.add_argument("--tls", action="store_true", help="ask over TLS, as Bandwidth is")
+    parser.add_argument("--tls", action="store_true", help="use TLS, as Bandwidth does")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         certificate = make_certificate(Path(folder)) if arguments.tls else None

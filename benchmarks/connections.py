@@ -55,7 +55,7 @@ class Result:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rate", type=float, default=14, help="sign-ins that begin each second")
-    parser.add_argument("--seconds", type=float, default=10, help="for how long they begin")
+    parser.add_argument("--seconds", type=float, default=10, help="duration of the arrivals")
     parser.add_argument("--latency", type=float, default=2, help="seconds of each call")
     parser.add_argument("--limit", type=int, default=50, help="connections of the site's role")
     parser.add_argument("--pool", action="store_true", help="a pool of as many connections")

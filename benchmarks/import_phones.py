@@ -2,11 +2,12 @@
 
     python benchmarks/import_phones.py [--devices 100000]
 
-On a new SQLite file, or the empty database that DATABASE_URL names.  Each fifth device is set to
-be called, and each user also has backup codes, which are not taken over.  Says how long ``manage.py
-mfa_import_phones two-factor-auth --write`` took, how the memory of the process grew, that nothing
-was lost, and that running it again imports nothing.  The run without ``--write`` comes at the end,
-after ours is emptied: it keeps in memory what it would have written.
+The script uses a new SQLite file, or the empty database that DATABASE_URL names.  Each fifth device
+is set to be called.  Each user also has backup codes, which are not imported.  The script prints
+the duration of ``manage.py mfa_import_phones two-factor-auth --write`` and the growth of the
+process's memory.  It checks that nothing was lost, and that a second run imports nothing.  At the
+end it empties this app's table and runs the command without ``--write``, which keeps in memory the
+phones that it would have written.
 """
 
 from __future__ import annotations

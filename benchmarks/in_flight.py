@@ -5,8 +5,9 @@
 The example site runs in one uvicorn process, with a pool of database connections.  The simulator
 stands for Bandwidth, and takes ``--latency`` seconds for each answer.  All ``--sign-ins`` people
 begin within one second.  Each signs in at the JSON API: the password, the send, the code.  Others
-ask for ``--pages`` pages a second meanwhile.  Afterwards ``--gone`` people ask for a code one after
-another, and close the connection half a second later.  Others ask for pages again meanwhile.
+ask for ``--pages`` pages a second meanwhile.  Afterwards nobody else signs in: ``--gone`` people
+ask for a code one after another, and close the connection half a second later.  Others ask for
+pages again meanwhile.
 
 ``--package FOLDER`` runs another copy of ``django_bandwidth_mfa``, which lies in that folder: an
 earlier commit's, to compare the two.  It needs ``aiohttp``, ``uvicorn`` and
@@ -48,13 +49,13 @@ PATIENCE = aiohttp.ClientTimeout(total=60)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--sign-ins", type=int, default=200, help="that begin within one second")
+    parser.add_argument("--sign-ins", type=int, default=200, help="all begin within one second")
     parser.add_argument("--latency", type=float, default=2, help="seconds of each call")
     parser.add_argument("--pages", type=float, default=20, help="other pages in a second")
     parser.add_argument("--gone", type=int, default=20, help="people who close the connection")
     parser.add_argument("--limit", type=int, default=50, help="database connections of the pool")
     parser.add_argument("--places", type=int, help="MAX_CONCURRENT_CALLS; 64 by default")
-    parser.add_argument("--package", type=Path, default=ROOT, help="where the package lies")
+    parser.add_argument("--package", type=Path, default=ROOT, help="folder of the package")
     parser.add_argument("--server", default="postgres://postgres@127.0.0.1:5432/postgres")
     arguments = parser.parse_args()
     site_port, simulator_port = free_port(), free_port()

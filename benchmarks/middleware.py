@@ -225,7 +225,7 @@ def main() -> None:
         prog="python -m benchmarks.middleware", description="What the middleware adds."
     )
     parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--requests", type=int, default=300, help="in each round")
+    parser.add_argument("--requests", type=int, default=300, help="requests in each round")
     chosen = parser.parse_args()
 
     set_up()

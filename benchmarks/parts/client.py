@@ -84,7 +84,7 @@ def measure(rounds: int, calls: int) -> dict[str, list[tuple[float, float]]]:
                 right = [verify() for _ in range(calls)]
                 spent = (time.process_time() - cpu, time.perf_counter() - wall)
                 if right != [True] * calls:
-                    raise RuntimeError(f"{name} found a right code wrong")
+                    raise RuntimeError(f"{name} refused a right code")
                 figures[name].append((spent[0] / calls * 1e6, spent[1] / calls * 1e6))
         return figures
 

@@ -28,11 +28,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--sites", nargs="+", choices=("bare", "ours"), default=["bare", "ours"])
     parser.add_argument("--rates", type=float, nargs="+", default=[6, 10, 14])
     parser.add_argument("--latencies", type=float, nargs="+", default=[0.3, 2])
-    parser.add_argument("--seconds", type=float, default=20, help="how long people arrive")
+    parser.add_argument("--seconds", type=float, default=20, help="duration of the arrivals")
     parser.add_argument("--pages", type=float, default=20, help="other pages in a second")
     parser.add_argument("--workers", type=int, default=2, help="processes of the server")
-    parser.add_argument("--threads", type=int, default=8, help="of each process of gunicorn")
-    parser.add_argument("--connections", type=int, default=50, help="to the database, at most")
+    parser.add_argument("--threads", type=int, default=8, help="threads of each gunicorn process")
+    parser.add_argument("--connections", type=int, default=50, help="most database connections")
 
 
 def run(chosen: Namespace, folder: Path | None) -> str:
