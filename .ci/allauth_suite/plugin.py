@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def our_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace allauth's strategy for JSON Web Tokens with ours in the tests that name it."""
+    """Replace allauth's strategy for JSON Web Tokens with this app's in the tests that name it."""
     if os.environ["ALLAUTH_WITH"] == "contrib":
         from allauth.headless.tokens.strategies import jwt
 
@@ -89,7 +89,7 @@ def give_code(client: Client, method: str, path: str, *args: Any, **kwargs: Any)
 
 
 def is_waiting(answer: Any) -> bool:
-    """Return whether the answer says that our flow is pending."""
+    """Return whether the answer says that this app's flow is pending."""
     if answer.status_code != 401 or answer.get("content-type") != "application/json":
         return False
     flows = answer.json().get("data", {}).get("flows", [])

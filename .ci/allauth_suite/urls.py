@@ -1,4 +1,4 @@
-"""The URLs of allauth's test projects, and ours."""
+"""The URLs of allauth's test projects, and this app's."""
 
 import os
 from importlib import import_module, reload

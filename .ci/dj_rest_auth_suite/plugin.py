@@ -50,7 +50,7 @@ generic = Client.generic
 
 
 def pytest_collection() -> None:
-    """Make each client give the code, and make one serializer of the tests inherit from ours."""
+    """Make each client give the code. Let one serializer of the tests inherit from this app's."""
     if WITH == "contrib":
         from rest_framework_simplejwt import serializers
 
@@ -74,9 +74,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def our_urls() -> None:
     """Add our URLs to the URLconf that the test has chosen."""
     urls = import_module(settings.ROOT_URLCONF)
-    if WITH == "none" or hasattr(urls, "has_ours"):
+    if WITH == "none" or hasattr(urls, "has_app_urls"):
         return
-    urls.has_ours = True
+    urls.has_app_urls = True
     app_urls = [path("bandwidth-mfa/", include("django_bandwidth_mfa.urls"))]
     if WITH == "contrib":
         from django_bandwidth_mfa.contrib.dj_rest_auth.jwt_auth import get_refresh_view
