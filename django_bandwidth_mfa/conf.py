@@ -43,7 +43,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate: ``limit`` units at once, then one more unit every ``seconds / limit`` seconds."""
+    """A rate: ``limit`` units at once, then one more unit every ``seconds / limit`` seconds.
+
+    >>> str(Rate(limit=3, seconds=600))
+    '3/10m'
+    """
 
     limit: int
     seconds: int
@@ -67,6 +71,9 @@ def parse_rates(text: str) -> tuple[Rate, ...]:
     """Return the rates in ``text``, such as ``"5/h,10/d"`` or ``"3/10m"``.
 
     An empty text means no limit.  If two rates have the same period, the lower one counts.
+
+    >>> parse_rates("5/h,10/d")
+    (Rate(limit=5, seconds=3600), Rate(limit=10, seconds=86400))
 
     :raises ValueError: ``text`` is not a list of rates.
     """

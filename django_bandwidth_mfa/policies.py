@@ -46,6 +46,9 @@ class Policy:
     """A description of the users who owe a code at login.
 
     Policies with equal contents are equal.
+
+    >>> any_of(enrolled, staff) == any_of(enrolled, staff)
+    True
     """
 
     @property

@@ -1,12 +1,25 @@
 """A client of Bandwidth's MFA API, which does not use Django.
 
-::
+In this example, the simulator takes the place of Bandwidth, with its own names and secrets.
+Without ``base_url`` and ``token_url``, the client calls Bandwidth:
 
-    client = BandwidthClient(account_id="9900000", client_id="…", client_secret="…")
-    client.send_message(to="+19195551234", from_="+19195554321", application_id="…",
-                        message="Your code is {CODE}", digits=6)
-    client.verify(to="+19195551234", from_="+19195554321", application_id="…",
-                  code="123456", digits=6, expiration_minutes=3)
+>>> from django_bandwidth_mfa.bandwidth import BandwidthClient
+>>> from django_bandwidth_mfa.simulator import Simulator
+>>> ids = {"to": "+19195551234", "from_": "+19195554321", "application_id": "sim-messaging"}
+>>> with (
+...     Simulator(quiet=True) as simulator,
+...     BandwidthClient(
+...         account_id="5500001",
+...         client_id="sim-client",
+...         client_secret="sim-secret",
+...         base_url=simulator.base_url,
+...         token_url=simulator.token_url,
+...     ) as client,
+... ):
+...     message_id = client.send_message(**ids, message="Your code is {CODE}", digits=6)
+...     code = simulator.inbox[0]["code"]
+...     client.verify(**ids, code=code, digits=6, expiration_minutes=3)
+True
 """
 
 from .breaker import Breaker

@@ -124,12 +124,20 @@ def default_region() -> str:
 
 
 def mask(number: str) -> str:
-    """Return the last two digits as ``"••42"``, which also hides the length of the number."""
+    """Return the last two digits after two dots, which also hide the length of the number.
+
+    >>> mask("+12025550142")
+    '••42'
+    """
     return f"••{number[-2:]}"
 
 
 def ending(number: str) -> str:
-    """Return the last two digits, such as ``"42"``, for a sentence with "ending in"."""
+    """Return the last two digits, for a sentence with "ending in".
+
+    >>> ending("+12025550142")
+    '42'
+    """
     return number[-2:]
 
 

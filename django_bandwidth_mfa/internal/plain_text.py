@@ -31,13 +31,20 @@ def plain(text: str) -> str:
     ones, all dashes become ``-``, and all white space becomes spaces.  Invisible characters are
     removed: zero-width characters, direction marks, soft hyphens.  All other characters are kept.
 
+    >>> plain("４２–١")
+    '42-1'
+
     :returns: the plain text; an empty text if ``text`` is longer than :data:`LONGEST`.
     """
     return "".join(map(_plain_character, text)) if len(text) <= LONGEST else ""
 
 
 def end_once(sentence: str) -> str:
-    """Return ``sentence`` with one full stop where a date or a time, such as "3 p.m.", ends it."""
+    """Return ``sentence`` with one full stop where a date or a time ends it.
+
+    >>> end_once("You can try again at 3 p.m..")
+    'You can try again at 3 p.m.'
+    """
     return sentence.replace("..", ".")
 
 

@@ -1,10 +1,12 @@
 """A simulated Bandwidth: the MFA API, with an inbox that shows the messages of the phones.
 
-From a shell: ``python -m django_bandwidth_mfa.simulator --port 8001``.  From Python::
+From a shell: ``python -m django_bandwidth_mfa.simulator --port 8001``.  From Python:
 
-    with Simulator() as simulator:
-        ...  # BASE_URL = simulator.base_url, TOKEN_URL = simulator.token_url
-        code = simulator.inbox[0]["code"]
+>>> from django_bandwidth_mfa.simulator import Simulator
+>>> with Simulator(quiet=True) as simulator:
+...     # Here, use the settings BASE_URL = simulator.base_url and TOKEN_URL = simulator.token_url.
+...     simulator.inbox
+[]
 
 For a message with a ``callbackUrl``, it posts the delivery receipt there.  ``simulator.fault``
 makes requests and receipts fail on purpose.

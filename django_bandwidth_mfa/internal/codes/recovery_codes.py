@@ -150,6 +150,9 @@ def read(text: str) -> str:
 
     The result is the same however the code was typed (see :func:`.plain_text.plain`).
 
+    >>> read("7kq2 m9xd-4tbn")
+    '7KQ2M9XD4TBN'
+
     :returns: an empty text if ``text`` cannot be a recovery code, by its length or its characters.
     """
     typed = re.sub("[ -]", "", plain(text)).upper().translate(_READ_AS)

@@ -61,10 +61,15 @@ def _tell_unreadable() -> None:
 
 
 def _without_port(address: str) -> str:
-    """Return ``203.0.113.9`` of ``203.0.113.9:4711``, and ``2001:db8::1`` of ``[2001:db8::1]:443``.
+    """Return ``address`` without the port of the client, which some proxies append.
 
-    Some proxies append the client's port.  An IPv6 address with a port is in brackets; without them
-    a port would look like the last group of the address.  Any other text is returned unchanged.
+    An IPv6 address with a port is in brackets; without them, a port would look like the last group
+    of the address.  Any other text is returned unchanged.
+
+    >>> _without_port("203.0.113.9:4711")
+    '203.0.113.9'
+    >>> _without_port("[2001:db8::1]:443")
+    '2001:db8::1'
     """
     match = _WITH_PORT.fullmatch(address)
     return (match["v6"] or match["v4"]) if match else address

@@ -30,6 +30,9 @@ def describe(user_agent: str) -> str:
 
     The header can contain anything.  The name is only shown to users, and decides nothing.
 
+    >>> describe("Mozilla/5.0 (Android 14; Mobile; rv:142.0) Gecko/142.0 Firefox/142.0")
+    'Firefox on Android'
+
     :param user_agent: the header ``User-Agent``.
     """
     names = [
