@@ -79,7 +79,7 @@ def shows(report: str, code: str) -> bool:
 
 
 def wrong(code: str) -> str:
-    """Return a code that differs from ``code`` in its last digit."""
+    """Return a code that differs from ``code`` in its last digit, so it is no other sent code."""
     return code[:-1] + str((int(code[-1]) + 1) % 10)
 
 

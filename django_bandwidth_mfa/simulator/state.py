@@ -6,9 +6,10 @@ import string
 import threading
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import ne
 from typing import Literal
 
 from .contract import MAX_EXPIRATION_MINUTES, CodeRequest, VerifyRequest
@@ -99,24 +100,24 @@ class State:
 
     def send(self, channel: Channel, request: CodeRequest) -> Message:
         """Create a code and deliver it.  Earlier codes stay valid until they expire."""
-        code = f"{secrets.randbelow(10**request.digits):0{request.digits}}"
-        spoken = ", ".join(code) if channel == "voice" else code
-        words = {"CODE": spoken, "NAME": self._name, "SCOPE": request.scope}
         now = self._clock()
-        message = Message(
-            id=_call_id() if channel == "voice" else _message_id(now),
-            channel=channel,
-            text=self._fill(request.message, words),
-            code=code,
-            sent_at=now,
-            request=request,
-        )
-        oldest = message.sent_at - MAX_EXPIRATION_MINUTES * 60
+        oldest = now - MAX_EXPIRATION_MINUTES * 60
         key = (request.to, request.scope)
         with self._lock:
+            live = [old for old in self._live[key] if old.sent_at >= oldest]
+            code = _draw(request.digits, [old.code for old in live])
+            spoken = ", ".join(code) if channel == "voice" else code
+            words = {"CODE": spoken, "NAME": self._name, "SCOPE": request.scope}
+            message = Message(
+                id=_call_id() if channel == "voice" else _message_id(now),
+                channel=channel,
+                text=self._fill(request.message, words),
+                code=code,
+                sent_at=now,
+                request=request,
+            )
             self._messages.appendleft(message)
-            self._live[key] = [old for old in self._live[key] if old.sent_at >= oldest]
-            self._live[key].append(message)
+            self._live[key] = [*live, message]
         return message
 
     def _fill(self, message: str, words: Mapping[str, str]) -> str:
@@ -174,6 +175,19 @@ class State:
         """The received requests, the oldest first: ``path``, ``body``, ``at``."""
         with self._lock:
             return list(self._requests)
+
+
+def _draw(digits: int, others: Collection[str]) -> str:
+    """Return a random code that differs from each of ``others`` in two digits or more.
+
+    So a test that changes one digit of a code never types another valid code by chance.  If there
+    are too many others, the result is any random code.
+    """
+    for _ in range(100):
+        code = f"{secrets.randbelow(10**digits):0{digits}}"
+        if all(sum(map(ne, code, other)) > 1 for other in others if len(other) == digits):
+            break
+    return code
 
 
 def _message_id(now: float) -> str:

@@ -42,7 +42,8 @@ def code_field(page: Page) -> Locator:
 
 
 def wrong(code: str) -> str:
-    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
+    """Return a code that differs from ``code`` in its last digit, so it is no other sent code."""
+    return code[:-1] + str((int(code[-1]) + 1) % 10)
 
 
 def sign_in(page: Page, demo: Demo, who: Member, next_: str = "") -> None:

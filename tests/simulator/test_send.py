@@ -1,9 +1,11 @@
 """``/code/messaging`` and ``/code/voice``: the request, the answer, and the message or call."""
 
+import itertools
 import json
 import re
 import shutil
 import subprocess
+from operator import ne
 
 import pytest
 
@@ -103,6 +105,15 @@ def test_the_code_has_as_many_digits_as_asked(api: Api, digits: float) -> None:
 
 def test_codes_differ(api: Api) -> None:
     assert len({api.new_code(digits=8) for _ in range(20)}) > 15
+
+
+def test_codes_of_one_number_differ_in_two_digits_or_more(api: Api) -> None:
+    """Before, a test that changed one digit of a code typed another valid code by chance."""
+    for _ in range(40):
+        api.send("messaging", digits=4)
+    codes = [message["code"] for message in api.simulator.inbox]
+    pairs = itertools.combinations(codes, 2)
+    assert [pair for pair in pairs if sum(map(ne, *pair)) < 2] == []
 
 
 def test_placeholders_are_filled_once(api: Api) -> None:
