@@ -141,7 +141,11 @@ class ChangeView(FreshView):
 
     def ask(self, request: HttpRequest, phone: Phone, error: str = "") -> HttpResponse:
         context = {"phone": phone, "error": error, "phones_url": phones_url()}
-        return render(request, self.template_name, context)
+        return render(request, self.template_name, {**context, **self.context()})
+
+    def context(self) -> dict[str, object]:
+        """Return the variables that only the template of this page has."""
+        return {}
 
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
         raise NotImplementedError
@@ -152,15 +156,11 @@ class PhoneRemoveView(ChangeView):
 
     template_name = "bandwidth_mfa/phone_remove.html"
 
-    def ask(self, request: HttpRequest, phone: Phone, error: str = "") -> HttpResponse:
-        context = {
-            "phone": phone,
-            "error": error,
-            "phones_url": phones_url(),
+    def context(self) -> dict[str, object]:
+        return {
             "is_last": len(phone_source().confirmed(self.user)) == 1,
             "recovery_codes_left": RecoveryCode.objects.left(self.user),
         }
-        return render(request, self.template_name, context)
 
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
         try:
@@ -208,8 +208,10 @@ class PhoneChannelView(ChangeView):
     def ask(self, request: HttpRequest, phone: Phone, error: str = "") -> HttpResponse:
         if self.channel is None:
             return redirect(phones_url())
-        context = {"phone": phone, "channel": self.channel, "phones_url": phones_url()}
-        return render(request, self.template_name, context)
+        return super().ask(request, phone, error)
+
+    def context(self) -> dict[str, object]:
+        return {"channel": self.channel}
 
     def change(self, request: HttpRequest, phone: Phone) -> HttpResponse:
         channel = self.channel
