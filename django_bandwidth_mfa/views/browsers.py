@@ -39,19 +39,19 @@ class BrowsersView(SignedInView):
     def post(self, request: HttpRequest) -> HttpResponse:
         which = None if "all" in request.POST else request.POST.get("browser", "")
         many = trusted_browsers.forget(self.user, which, request=request)
-        if many and policy.owes_code(request, self.user):
-            forgotten = ngettext(
-                "%(many)d browser is no longer trusted. You will be asked for a code there.",
-                "%(many)d browsers are no longer trusted. You will be asked for a code there.",
-                many,
-            )
-            messages.success(request, forgotten % {"many": many}, fail_silently=True)
-        elif many:
-            forgotten = ngettext(
-                "%(many)d browser is no longer trusted.",
-                "%(many)d browsers are no longer trusted.",
-                many,
-            )
+        if many:
+            if policy.owes_code(request, self.user):
+                forgotten = ngettext(
+                    "%(many)d browser is no longer trusted. You will be asked for a code there.",
+                    "%(many)d browsers are no longer trusted. You will be asked for a code there.",
+                    many,
+                )
+            else:
+                forgotten = ngettext(
+                    "%(many)d browser is no longer trusted.",
+                    "%(many)d browsers are no longer trusted.",
+                    many,
+                )
             messages.success(request, forgotten % {"many": many}, fail_silently=True)
         return redirect(reverse("bandwidth_mfa:browsers"))
 

@@ -198,16 +198,15 @@ def look(flow: Flow, outcome: Outcome | None = None) -> CodePage:
 def contact() -> Contact:
     """Return the contact for help (``SUPPORT``)."""
     name, address = str(settings.SUPPORT["name"]), str(settings.SUPPORT["address"])
-    if address:
-        # Translators: A link. %(name)s is the contact of the site, such as "Harbour help desk".
-        label = _("Contact %(name)s") % {"name": name} if name else _("Contact support")
-    else:
-        # Without a link it is a sentence, with a full stop.
-        label = _contact_sentence()
+    if not address:
+        return Contact(_contact_sentence(), "")
+    # Translators: A link. %(name)s is the contact of the site, such as "Harbour help desk".
+    label = _("Contact %(name)s") % {"name": name} if name else _("Contact support")
     return Contact(label, address)
 
 
 def _contact_sentence() -> str:
+    """Return the contact for help as a sentence, which is no link."""
     name = str(settings.SUPPORT["name"])
     return _("Contact %(name)s.") % {"name": name} if name else _("Contact support.")
 
