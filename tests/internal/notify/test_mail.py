@@ -223,6 +223,23 @@ def test_a_series_of_wrong_recovery_codes_is_mailed_once(
     assert [one.subject for one in mailoutbox] == ["Somebody may know your password"]
 
 
+def type_wrong_codes(client: Client, bandwidth: Any, kind: str) -> None:
+    """Type two wrong codes, each of the same ``kind``."""
+    url, form = "/mfa/verify/", {}
+    if kind == "login":
+        client.get(url)
+    elif kind == "step-up":
+        client.post("/mfa/send/", {"next": "/transfer/"})
+    elif kind == "enrolment":
+        client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
+        url = "/mfa/phones/confirm/"
+    else:
+        url, form = "/mfa/recovery-code/", {"recovery_code": WRONG_RECOVERY_CODE}
+    form = form or {"code": wrong(bandwidth.inbox[0]["code"])}
+    for _ in range(2):
+        client.post(url, form)
+
+
 @pytest.mark.parametrize("kind", ["step-up", "enrolment", "recovery code"])
 def test_a_series_of_wrong_codes_while_signed_in_does_not_speak_of_the_login(
     client: Client, user: Any, bandwidth: Any, configure: Any, mailoutbox: Any, kind: str
@@ -230,18 +247,7 @@ def test_a_series_of_wrong_codes_while_signed_in_does_not_speak_of_the_login(
     """Before, the mail said that the codes had kept somebody out, who was signed in."""
     configure(FAILURES_BEFORE_WAIT=2)
     login_verified(client, user)
-    if kind == "step-up":
-        client.post("/mfa/send/", {"next": "/transfer/"})
-        url = "/mfa/verify/"
-    elif kind == "enrolment":
-        client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
-        url = "/mfa/phones/confirm/"
-    else:
-        url, form = "/mfa/recovery-code/", {"recovery_code": WRONG_RECOVERY_CODE}
-    if kind != "recovery code":
-        form = {"code": wrong(bandwidth.inbox[0]["code"])}
-    for _ in range(2):
-        client.post(url, form)
+    type_wrong_codes(client, bandwidth, kind)
     [one] = mailoutbox
     assert one.subject == "[testserver] Several wrong codes were typed in your account"
     assert "Somebody who is signed in to your account typed several wrong codes.\n" in one.body
@@ -262,18 +268,7 @@ def test_a_series_of_wrong_codes_after_the_password_speaks_of_the_login(
     """Fails when a user whose login is parked counts as signed in."""
     configure(FAILURES_BEFORE_WAIT=2, REQUIRED="all")
     give_password(client, newcomer if kind == "enrolment" else user)
-    if kind == "login":
-        client.get("/mfa/verify/")
-        url = "/mfa/verify/"
-    elif kind == "enrolment":
-        client.post("/mfa/phones/add/", {"number": OTHER_NUMBER})
-        url = "/mfa/phones/confirm/"
-    else:
-        url, form = "/mfa/recovery-code/", {"recovery_code": WRONG_RECOVERY_CODE}
-    if kind != "recovery code":
-        form = {"code": wrong(bandwidth.inbox[0]["code"])}
-    for _ in range(2):
-        client.post(url, form)
+    type_wrong_codes(client, bandwidth, kind)
     [one] = mailoutbox
     assert one.subject == "[testserver] Somebody may know your password"
     assert "The codes have kept them out so far.\n" in one.body
