@@ -186,7 +186,7 @@ class Demo:
     def _wait(self) -> None:
         end = time.monotonic() + START_SECONDS
         for url in (f"{self.simulator_url}/inbox.json", f"{self.url}/"):
-            while not _answers(url):
+            while not answers(url):
                 if self._process.poll() is not None:
                     raise RuntimeError(f"The demo ended:\n{self.log}")
                 if time.monotonic() > end:
@@ -215,7 +215,8 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Return whether a page is shown at ``url``."""
     try:
         with _opener.open(url, timeout=10):
             return True
